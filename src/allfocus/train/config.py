@@ -1,0 +1,250 @@
+"""Recipes: one TOML file that says everything a training run depends on, read into frozen values."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from allfocus.errors import ConfigError
+
+
+def bounded(default: Any, low: float, high: float) -> Any:
+    """A dataclass field whose value a recipe may set between `low` and `high`, both included."""
+    return field(default=default, metadata={"range": (low, high)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """How photos become crops.
+
+    Attributes:
+        crop: side of the square crops, in pixels; a multiple of 8.
+        scale_min: crops are cut from the photo reduced by a random factor between this and 1.
+        flips: mirror crops and turn them by multiples of 90 degrees, at random.
+        held_back: share of the photos that training never sees; the PSNRs of the log are measured on
+            them. With too few photos to share, validation uses crops of the training photos.
+        validation_groups: how many groups, fixed by the seed, the PSNRs are measured on.
+    """
+
+    crop: int = bounded(192, 32, 1024)
+    scale_min: float = bounded(0.5, 0.1, 1.0)
+    flips: bool = True
+    held_back: float = bounded(0.05, 0.0, 0.5)
+    validation_groups: int = bounded(8, 1, 256)
+
+    def __post_init__(self) -> None:
+        if self.crop % 8:
+            raise ConfigError(f"data.crop: expected a multiple of 8, found {self.crop}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShuffleConfig:
+    """How a clear crop becomes a shuffled group of frames.
+
+    Attributes:
+        frames_min, frames_max: frames a group may have; each training step draws one number.
+        grain_pixel, grain_region, grain_depth: probability that the permutation varies as white noise,
+            as a piecewise constant map, or as a smooth depth field; they sum to 1.
+        layers: probability of an occluding near layer.
+        blur_max: strongest defocus, as a radius in pixels.
+        noise, exposure, jpeg, gray, misregister: probability of each disturbance of the frames.
+    """
+
+    frames_min: int = bounded(2, 2, 32)
+    frames_max: int = bounded(6, 2, 32)
+    grain_pixel: float = bounded(0.2, 0.0, 1.0)
+    grain_region: float = bounded(0.2, 0.0, 1.0)
+    grain_depth: float = bounded(0.6, 0.0, 1.0)
+    layers: float = bounded(0.5, 0.0, 1.0)
+    blur_max: float = bounded(10.0, 0.5, 64.0)
+    noise: float = bounded(0.25, 0.0, 1.0)
+    exposure: float = bounded(0.2, 0.0, 1.0)
+    jpeg: float = bounded(0.1, 0.0, 1.0)
+    gray: float = bounded(0.1, 0.0, 1.0)
+    misregister: float = bounded(0.1, 0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        require_order("shuffle.frames", self.frames_min, self.frames_max)
+        total = self.grain_pixel + self.grain_region + self.grain_depth
+        if abs(total - 1) > 1e-6:
+            raise ConfigError(
+                "shuffle.grain_pixel, grain_region and grain_depth: "
+                f"expected probabilities that sum to 1, found a sum of {total:g}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Size and parts of the cross-image fusion network.
+
+    Attributes:
+        width, depth: channels and blocks of the part that every octave runs.
+        glance_width, glance_depth: channels and blocks of the part that sees the whole picture.
+        state: states per channel of the state-space scan.
+        heads: heads of the scan; they divide `glance_width`.
+        use_scan: False leaves the state-space scan out (ablation).
+        use_exchange: False leaves the cross-image exchange out (ablation).
+    """
+
+    width: int = bounded(32, 4, 512)
+    depth: int = bounded(4, 1, 32)
+    glance_width: int = bounded(48, 4, 512)
+    glance_depth: int = bounded(3, 0, 32)
+    state: int = bounded(16, 1, 256)
+    heads: int = bounded(4, 1, 64)
+    use_scan: bool = True
+    use_exchange: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """The schedule.
+
+    Attributes:
+        steps: optimiser steps of a full run.
+        batch: groups a step of `shuffle.frames_min` frames has; steps with more frames have fewer groups,
+            so that each step costs about the same.
+        learning_rate: its peak, reached after `warmup` steps and decayed to zero along a cosine.
+        warmup: steps of linear rise.
+        weight_decay: of AdamW, on matrices and kernels only.
+        gradient_clip: largest norm of the gradient.
+        ema: decay per step of the averaged weights, which are what gets measured and exported.
+        octaves_min, octaves_max: levels of the octave recursion; each step draws one number.
+        checkpoint_minutes: longest time between checkpoints.
+        validate_every: steps between measurements on held-back groups.
+        minutes: wall-clock limit; the schedule is compressed to finish within it. None: no limit.
+        threads: CPU threads for torch; None: torch decides.
+    """
+
+    steps: int = bounded(6000, 1, 10_000_000)
+    batch: int = bounded(4, 1, 4096)
+    learning_rate: float = bounded(2e-3, 1e-8, 1.0)
+    warmup: int = bounded(100, 0, 100_000)
+    weight_decay: float = bounded(0.01, 0.0, 1.0)
+    gradient_clip: float = bounded(1.0, 1e-6, 1e6)
+    ema: float = bounded(0.999, 0.0, 0.999999)
+    octaves_min: int = bounded(2, 1, 8)
+    octaves_max: int = bounded(4, 1, 8)
+    checkpoint_minutes: float = bounded(5.0, 0.0, 1440.0)
+    validate_every: int = bounded(250, 1, 10_000_000)
+    minutes: float | None = bounded(None, 0.001, 1e6)
+    threads: int | None = bounded(None, 1, 1024)
+
+    def __post_init__(self) -> None:
+        require_order("training.octaves", self.octaves_min, self.octaves_max)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything a training run depends on, except the photos."""
+
+    name: str = "custom"
+    seed: int = bounded(0, 0, 2**31 - 1)
+    data: DataConfig = field(default_factory=DataConfig)
+    shuffle: ShuffleConfig = field(default_factory=ShuffleConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+
+def require_order(stem: str, low: int, high: int) -> None:
+    """Raise `ConfigError` when the `_min` of a pair of keys exceeds its `_max`."""
+    if low > high:
+        raise ConfigError(f"{stem}_min: expected at most {stem}_max = {high}, found {low}")
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe from a TOML file; what it leaves out keeps its default.
+
+    Raises:
+        ConfigError: the file is missing or no TOML, a key is unknown, or a value has the wrong type or range.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise ConfigError(f"recipe {path} can't be read: {reason}") from error
+    try:
+        return recipe_from(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"recipe {path} is not valid TOML: {error}") from error
+    except ConfigError as error:
+        raise ConfigError(f"recipe {path}: {error}") from error
+
+
+def recipe_from(values: Mapping[str, Any]) -> Recipe:
+    """Build a recipe from nested mappings, as TOML, JSON or `recipe_values` give them; None means the default.
+
+    Raises:
+        ConfigError: a key is unknown, or a value has the wrong type or range.
+    """
+    recipe: Recipe = build(Recipe, values, "")
+    return recipe
+
+
+def recipe_values(recipe: Recipe) -> dict[str, Any]:
+    """The recipe with every default filled in, as nested plain values."""
+    return asdict(recipe)
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The recipe with every default filled in, as TOML that `load_recipe` reads back to the same value."""
+    values = recipe_values(recipe)
+    plain = [toml_line(key, value) for key, value in values.items() if not isinstance(value, dict)]
+    tables = [
+        "\n".join([f"\n[{key}]", *(toml_line(*item) for item in value.items() if item[1] is not None)])
+        for key, value in values.items()
+        if isinstance(value, dict)
+    ]
+    return "\n".join([*plain, *tables]) + "\n"
+
+
+def toml_line(key: str, value: Any) -> str:
+    """`key = value`; for the strings, numbers and truth values of a recipe TOML and JSON agree."""
+    return f"{key} = {json.dumps(value, ensure_ascii=False)}"
+
+
+def build(kind: type[Any], values: Mapping[str, Any], prefix: str) -> Any:
+    """An instance of the dataclass `kind` from `values`; `prefix` is where we are, for messages."""
+    known = {item.name: item for item in fields(kind)}
+    hints = get_type_hints(kind)
+    for key in values:
+        if key not in known:
+            raise ConfigError(unknown_key(prefix + key, key, list(known)))
+    return kind(
+        **{
+            key: checked(prefix + key, value, hints[key], known[key].metadata.get("range"))
+            for key, value in values.items()
+            if value is not None
+        }
+    )
+
+
+def unknown_key(place: str, key: str, known: list[str]) -> str:
+    """The message for a key that no recipe has, with the nearest one that exists."""
+    near = get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
+    return f"unknown key {place}: {hint}"
+
+
+def checked(place: str, value: Any, hint: Any, limits: tuple[float, float] | None) -> Any:
+    """Return `value` as the type `hint`, or raise `ConfigError` naming the key, what was expected and found."""
+    options = get_args(hint) if get_origin(hint) is UnionType else (hint,)
+    kind = next(option for option in options if option is not type(None))
+    if is_dataclass(kind):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{place}: expected a table [{place}], found {value!r}")
+        return build(kind, value, f"{place}.")
+    # In Python a bool is an int; in a recipe `steps = true` is a mistake.
+    accepted = isinstance(value, (int, float) if kind is float else kind) and (kind is bool) == isinstance(value, bool)
+    if not accepted:
+        raise ConfigError(f"{place}: expected {WORDS[kind]}, found {value!r}")
+    if limits is not None and not limits[0] <= value <= limits[1]:
+        raise ConfigError(f"{place}: expected {limits[0]} to {limits[1]}, found {value!r}")
+    return kind(value)
+
+
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text in quotes"}
