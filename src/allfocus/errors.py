@@ -1,0 +1,41 @@
+"""The exception tree.
+
+    AllFocusError
+    ├── StackError(ValueError)          frames that can't be fused together; values out of range
+    ├── ReadError(OSError)              a file that can't be read as a picture
+    ├── WriteError(OSError)             a result that can't be written
+    ├── ModelError                      a model file that is not ours, is corrupt or disagrees
+    ├── ConfigError(ValueError)         a recipe, scenes file or option that makes no sense
+    └── MissingExtraError(ImportError)  an optional dependency is not installed
+
+Every message is one line: which input, what was expected, what was found, what to do.
+The command line catches the root once and turns it into one line and exit code 1.
+"""
+
+
+class AllFocusError(Exception):
+    """Root of all errors that allfocus raises on purpose."""
+
+
+class StackError(AllFocusError, ValueError):
+    """The frames can't form one focal stack (sizes, depths, channels, values)."""
+
+
+class ReadError(AllFocusError, OSError):
+    """A file can't be read as a picture."""
+
+
+class WriteError(AllFocusError, OSError):
+    """A result can't be written to the place asked for."""
+
+
+class ModelError(AllFocusError):
+    """A model file is not an allfocus model, is corrupt, or disagrees with its twin."""
+
+
+class ConfigError(AllFocusError, ValueError):
+    """A recipe, a scenes file or an option makes no sense."""
+
+
+class MissingExtraError(AllFocusError, ImportError):
+    """An optional dependency is missing; the message names the extra to install."""

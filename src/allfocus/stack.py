@@ -1,0 +1,123 @@
+"""FocalStack and FusionResult: what goes into a fusion and what comes out of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from allfocus.color import Array, FloatArray, full_scale
+from allfocus.errors import StackError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FocalStack:
+    """Photos of one scene, focused differently, registered to each other.
+
+    Attributes:
+        frames: N >= 2 arrays of one shape and dtype: (H, W) gray or (H, W, 3) RGB; uint8, uint16 or
+            float32 (0 to 1, finite), display-encoded.
+        names: what to call each frame in messages; file names where there are files.
+
+    Raises:
+        StackError: fewer than two frames, or frames that differ in shape or dtype, or non-finite values.
+    """
+
+    frames: Sequence[Array]
+    names: Sequence[str] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            object.__setattr__(self, "names", tuple(f"array {k}" for k in range(1, len(self.frames) + 1)))
+        if len(self.names) != len(self.frames):
+            raise StackError(f"{len(self.names)} names for {len(self.frames)} frames; give one name a frame")
+        check_frames(self.frames, self.names)
+
+    @property
+    def height(self) -> int:
+        """Rows of every frame."""
+        return int(self.frames[0].shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of every frame."""
+        return int(self.frames[0].shape[1])
+
+    @property
+    def is_gray(self) -> bool:
+        """Whether the frames have one channel, shape (H, W)."""
+        return self.frames[0].ndim == 2
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Sample type of every frame."""
+        return self.frames[0].dtype
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionResult:
+    """One picture, sharp everywhere, and where each pixel came from.
+
+    Attributes:
+        image: the fused picture, shape and dtype of the frames.
+        index_map: (H, W) uint16, the frame with the largest weight at each pixel, counted from 0.
+        confidence: (H, W) float32 in [0, 1], how clearly the picked frame beats the others there.
+        frame_count: how many frames went in.
+        method: `network` or `classic`.
+        notes: what a user should know about this result, one line each; empty when all is ordinary.
+    """
+
+    image: Array
+    index_map: Array
+    confidence: FloatArray
+    frame_count: int
+    method: str
+    notes: tuple[str, ...] = ()
+
+
+def check_frames(frames: Sequence[Array], names: Sequence[str]) -> None:
+    """Raise `StackError` unless the frames can be fused together; the message names the frame."""
+    if len(frames) < 2:
+        raise StackError(f"{len(frames)} frame given; fusing needs at least 2 frames focused differently")
+    first = frames[0]
+    for position, (frame, name) in enumerate(zip(frames, names, strict=True), start=1):
+        here = f"frame {position} ({name})"
+        full_scale_or_explain(frame, here)
+        if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] != 3) or 0 in frame.shape:
+            raise StackError(f"{here} has shape {frame.shape}; expected (H, W) gray or (H, W, 3) RGB")
+        if frame.shape[:2] != first.shape[:2]:
+            raise StackError(
+                f"{here} is {size_of(frame)}; the stack is {size_of(first)}: crop or export all frames at one size"
+            )
+        if frame.ndim != first.ndim:
+            raise StackError(
+                f"{here} is {channels_of(frame)}; frame 1 ({names[0]}) is {channels_of(first)}: "
+                "convert all frames to gray or all to RGB"
+            )
+        if frame.dtype != first.dtype:
+            raise StackError(
+                f"{here} has {frame.dtype} samples; frame 1 ({names[0]}) has {first.dtype}: "
+                "export all frames at one bit depth"
+            )
+        if frame.dtype == np.float32 and not np.isfinite(frame).all():
+            raise StackError(f"{here} holds NaN or infinite values; expected finite numbers: mask or fill them first")
+
+
+def full_scale_or_explain(frame: Array, here: str) -> None:
+    """Raise `StackError` naming the frame when its sample type can't be fused."""
+    try:
+        full_scale(frame.dtype)
+    except StackError as error:
+        raise StackError(f"{here}: {error}") from None
+
+
+def size_of(frame: Array) -> str:
+    """Width x height, as photographers write it."""
+    return f"{frame.shape[1]}x{frame.shape[0]}"
+
+
+def channels_of(frame: Array) -> str:
+    """`gray` or `RGB`."""
+    return "gray" if frame.ndim == 2 else "RGB"
