@@ -1,0 +1,57 @@
+# Every target sets up what it needs in .venv; a second call finds it there.
+# PYTHON=python3.12 picks an interpreter; by default the first one found that is 3.11 or newer.
+
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$p" && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+CORE := $(VENV)/.core-installed
+FULL := $(VENV)/.full-installed
+SCENES ?= benchmarks/scenes.json
+PHOTOS ?= $$($(BIN)/python -c 'import pathlib, skimage; print(pathlib.Path(skimage.__file__).parent / "data")')
+
+.PHONY: demo test test-fast check format bench train-smoke clean
+
+demo: $(CORE)  ## fuse the focal stack that ships with the package
+	$(BIN)/allfocus demo -o demo-out
+
+test: $(FULL)  ## every test that needs no accelerator
+	$(BIN)/python -m pytest
+
+test-fast: $(FULL)  ## the tests that take under a minute in all
+	$(BIN)/python -m pytest -m "not slow and not gpu"
+
+check: $(FULL)  ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict src
+	$(BIN)/lint-imports
+
+format: $(FULL)  ## put the code into the form that check asks for
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(CORE)  ## measure network and classic rule: make bench SCENES=path/to/scenes.json
+	$(BIN)/allfocus evaluate $(SCENES) -o report
+
+train-smoke: $(FULL)  ## a one-minute training on the CPU, on photos that scikit-image ships
+	mkdir -p runs
+	$(BIN)/allfocus train "$(PHOTOS)" -o runs/smoke.onnx --recipe recipes/smoke.toml --device cpu
+
+clean:
+	rm -rf $(VENV) build dist demo-out report runs .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "allfocus needs Python 3.11 or newer: install it, or name it with make PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(CORE): $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e .
+	@touch $@
+
+$(FULL): $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e ".[train,dev]"
+	@touch $(CORE) $@
