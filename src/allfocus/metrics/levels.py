@@ -1,10 +1,13 @@
 """What the metrics measure: pictures on the 8-bit scale, of one shape, without their border."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from allfocus.color import Array, to_unit
 from allfocus.errors import StackError
+from allfocus.stack import size_of
 
 Levels = NDArray[np.float64]
 
@@ -45,9 +48,27 @@ def same_channels(first: Array, second: Array) -> tuple[Array, Array]:
         StackError: heights or widths differ.
     """
     if first.shape[:2] != second.shape[:2]:
-        raise StackError(f"pictures to compare differ in size: {first.shape[:2]} and {second.shape[:2]}")
+        raise StackError(f"pictures to compare differ in size: {size_of(first)} and {size_of(second)}")
     if first.ndim == second.ndim:
         return first, second
     if first.ndim == 2:
         return np.repeat(first[..., None], 3, axis=2), second
     return first, np.repeat(second[..., None], 3, axis=2)
+
+
+def gray_bytes(image: Array) -> NDArray[np.uint8]:
+    """Return the Rec. 601 luma (H, W) rounded to 8 bits: what metrics without a truth are defined and published on."""
+    if image.ndim == 2 and image.dtype == np.uint8:
+        return image
+    return np.clip(np.rint(gray_levels(image)), 0, WHITE).astype(np.uint8)
+
+
+def check_sizes(frames: Sequence[Array], image: Array, smallest: int = 1) -> None:
+    """Raise `StackError` unless there are frames, all as wide and high as `image`, and no side is below `smallest`."""
+    if not frames:
+        raise StackError("no frames given; a fused picture is judged by its frames")
+    for position, frame in enumerate(frames, start=1):
+        if frame.shape[:2] != image.shape[:2]:
+            raise StackError(f"frame {position} is {size_of(frame)}; the fused picture is {size_of(image)}")
+    if min(image.shape[:2]) < smallest:
+        raise StackError(f"the picture is {size_of(image)}; this metric needs at least {smallest}x{smallest} pixels")

@@ -27,7 +27,7 @@ SSIM_SIDE, SSIM_SIGMA, SSIM_C1, SSIM_C2 = 11, 1.5, (0.01 * WHITE) ** 2, (0.03 * 
 
 
 def psnr(image: Array, truth: Array, border: int = 0, mask: Mask | None = None) -> float:
-    """Peak signal-to-noise ratio in dB over all channels (ISO/IEC 29170-1, peak 255).
+    """Peak signal-to-noise ratio in dB over all channels, with a peak of 255.
 
     Args:
         image: (H, W) or (H, W, 3), uint8, uint16 or float32.
