@@ -6,7 +6,7 @@ There is no generator state among it: all that is random in step k is drawn from
 import pickle
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,9 @@ class Checkpoint:
     losses: list[float]
 
 
+KEYS = {item.name for item in fields(Checkpoint)}
+
+
 def save_checkpoint(path: Path, state: Checkpoint) -> None:
     """Write a checkpoint; if it fails, the one that was there is still whole.
 
@@ -71,7 +74,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise ReadError(f"checkpoint {path} can't be read: {error.strerror or error}") from error
     except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError) as error:
         raise ModelError(f"{path} is no allfocus checkpoint, or it is damaged") from error
-    if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+    if not isinstance(values, dict) or values.pop("format", None) != FORMAT or set(values) != KEYS:
         raise ModelError(f"{path} is no allfocus checkpoint of this version")
     return Checkpoint(**{**values, "recipe": recipe_from(tomllib.loads(values["recipe"]))})
 

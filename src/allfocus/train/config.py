@@ -1,20 +1,13 @@
 """Recipes: one TOML file that says everything a training run depends on, read into frozen values."""
 
-import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from difflib import get_close_matches
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 from allfocus.errors import ConfigError
-
-
-def bounded(default: Any, low: float, high: float) -> Any:
-    """A dataclass field whose value a recipe may set between `low` and `high`, both included."""
-    return field(default=default, metadata={"range": (low, high)})
+from allfocus.train.strict import bounded, build, toml_line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +15,7 @@ class DataConfig:
     """How photos become crops.
 
     Attributes:
-        crop: side of the square crops, in pixels; a multiple of 8.
+        crop: side of the square crops, in pixels.
         scale_min: crops are cut from the photo reduced by a random factor between this and 1.
         flips: mirror crops and turn them by multiples of 90 degrees, at random.
         held_back: share of the photos that training never sees; the PSNRs of the log are measured on
@@ -36,10 +29,6 @@ class DataConfig:
     held_back: float = bounded(0.05, 0.0, 0.5)
     validation_groups: int = bounded(8, 1, 256)
 
-    def __post_init__(self) -> None:
-        if self.crop % 8:
-            raise ConfigError(f"data.crop: expected a multiple of 8, found {self.crop}")
-
 
 @dataclass(frozen=True, kw_only=True)
 class ShuffleConfig:
@@ -51,7 +40,8 @@ class ShuffleConfig:
             as a piecewise constant map, or as a smooth depth field; they sum to 1.
         layers: probability of an occluding near layer.
         blur_max: strongest defocus, as a radius in pixels.
-        noise, exposure, jpeg, gray, misregister: probability of each disturbance of the frames.
+        noise, exposure, jpeg, gray, misregister, quantise: probability of each disturbance of the frames
+            (misregister: shifted by up to 0.7 px; quantise: rounded to 8 bits).
     """
 
     frames_min: int = bounded(2, 2, 32)
@@ -66,6 +56,7 @@ class ShuffleConfig:
     jpeg: float = bounded(0.1, 0.0, 1.0)
     gray: float = bounded(0.1, 0.0, 1.0)
     misregister: float = bounded(0.1, 0.0, 1.0)
+    quantise: float = bounded(0.5, 0.0, 1.0)
 
     def __post_init__(self) -> None:
         require_order("shuffle.frames", self.frames_min, self.frames_max)
@@ -99,6 +90,12 @@ class NetworkConfig:
     use_scan: bool = True
     use_exchange: bool = True
 
+    def __post_init__(self) -> None:
+        if self.glance_width % self.heads:
+            raise ConfigError(
+                f"network.heads: expected a divisor of glance_width = {self.glance_width}, found {self.heads}"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
@@ -106,8 +103,8 @@ class TrainingConfig:
 
     Attributes:
         steps: optimiser steps of a full run.
-        batch: groups a step of `shuffle.frames_min` frames has; steps with more frames have fewer groups,
-            so that each step costs about the same.
+        batch: groups in a step whose groups have the middle number of frames; with more frames there are
+            fewer groups, and the other way round, so that each step costs about the same.
         learning_rate: its peak, reached after `warmup` steps and decayed to zero along a cosine.
         warmup: steps of linear rise.
         weight_decay: of AdamW, on matrices and kernels only.
@@ -127,8 +124,8 @@ class TrainingConfig:
     weight_decay: float = bounded(0.01, 0.0, 1.0)
     gradient_clip: float = bounded(1.0, 1e-6, 1e6)
     ema: float = bounded(0.999, 0.0, 0.999999)
-    octaves_min: int = bounded(2, 1, 8)
-    octaves_max: int = bounded(4, 1, 8)
+    octaves_min: int = bounded(2, 2, 8)
+    octaves_max: int = bounded(4, 2, 8)
     checkpoint_minutes: float = bounded(5.0, 0.0, 1440.0)
     validate_every: int = bounded(250, 1, 10_000_000)
     minutes: float | None = bounded(None, 0.001, 1e6)
@@ -148,6 +145,15 @@ class Recipe:
     shuffle: ShuffleConfig = field(default_factory=ShuffleConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        # the coarsest octave describes patches of 4x4 pixels, and each octave above it doubles that
+        unit = 4 * 2 ** (self.training.octaves_max - 1)
+        if self.data.crop % unit:
+            raise ConfigError(
+                f"data.crop: expected a multiple of {unit}, which training.octaves_max = {self.training.octaves_max} "
+                f"asks for, found {self.data.crop}"
+            )
 
 
 def require_order(stem: str, low: int, high: int) -> None:
@@ -200,51 +206,3 @@ def recipe_text(recipe: Recipe) -> str:
         if isinstance(value, dict)
     ]
     return "\n".join([*plain, *tables]) + "\n"
-
-
-def toml_line(key: str, value: Any) -> str:
-    """`key = value`; for the strings, numbers and truth values of a recipe TOML and JSON agree."""
-    return f"{key} = {json.dumps(value, ensure_ascii=False)}"
-
-
-def build(kind: type[Any], values: Mapping[str, Any], prefix: str) -> Any:
-    """An instance of the dataclass `kind` from `values`; `prefix` is where we are, for messages."""
-    known = {item.name: item for item in fields(kind)}
-    hints = get_type_hints(kind)
-    for key in values:
-        if key not in known:
-            raise ConfigError(unknown_key(prefix + key, key, list(known)))
-    return kind(
-        **{
-            key: checked(prefix + key, value, hints[key], known[key].metadata.get("range"))
-            for key, value in values.items()
-            if value is not None
-        }
-    )
-
-
-def unknown_key(place: str, key: str, known: list[str]) -> str:
-    """The message for a key that no recipe has, with the nearest one that exists."""
-    near = get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
-    return f"unknown key {place}: {hint}"
-
-
-def checked(place: str, value: Any, hint: Any, limits: tuple[float, float] | None) -> Any:
-    """Return `value` as the type `hint`, or raise `ConfigError` naming the key, what was expected and found."""
-    options = get_args(hint) if get_origin(hint) is UnionType else (hint,)
-    kind = next(option for option in options if option is not type(None))
-    if is_dataclass(kind):
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{place}: expected a table [{place}], found {value!r}")
-        return build(kind, value, f"{place}.")
-    # In Python a bool is an int; in a recipe `steps = true` is a mistake.
-    accepted = isinstance(value, (int, float) if kind is float else kind) and (kind is bool) == isinstance(value, bool)
-    if not accepted:
-        raise ConfigError(f"{place}: expected {WORDS[kind]}, found {value!r}")
-    if limits is not None and not limits[0] <= value <= limits[1]:
-        raise ConfigError(f"{place}: expected {limits[0]} to {limits[1]}, found {value!r}")
-    return kind(value)
-
-
-WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text in quotes"}

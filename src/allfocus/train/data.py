@@ -85,14 +85,18 @@ def read_photos(inputs: Sequence[Path], crop: int, progress: Progress = silent) 
     paths = find_photos(inputs)
     share = MEMORY // len(paths)
     images, names, skipped = [], [], []
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for done, (path, outcome) in enumerate(zip(paths, pool.map(lambda path: attempt(path, crop, share), paths)), 1):
+    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+    try:
+        outcomes = pool.map(lambda path: attempt(path, crop, share), paths)
+        for done, (path, outcome) in enumerate(zip(paths, outcomes, strict=True), 1):
             if isinstance(outcome, str):
                 skipped.append(outcome)
             else:
                 images.append(outcome)
                 names.append(path.name)
             progress("read", done, len(paths))
+    finally:
+        pool.shutdown(cancel_futures=True)  # on Ctrl-C don't read the rest first
     if not images:
         raise ReadError(f"none of the {len(paths)} files can be read as a photo; the first: {skipped[0]}")
     return PhotoSet(
@@ -186,7 +190,7 @@ class CropSampler:
 
     def crop(self, rng: np.random.Generator) -> Array:
         """One crop (S, S, 3) uint8 of one photo at a random place, scale and orientation."""
-        photo = self.photos[rng.integers(len(self.photos))]
+        photo = self.photos[int(rng.integers(len(self.photos)))]
         height, width = photo.shape[:2]
         scale = np.exp(rng.uniform(np.log(self.config.scale_min), 0))
         side = min(round(self.config.crop / scale), height, width)
@@ -195,6 +199,6 @@ class CropSampler:
         if side != self.config.crop:
             window = cv2.resize(window, (self.config.crop, self.config.crop), interpolation=cv2.INTER_AREA)
         if self.config.flips:
-            window = np.rot90(window, rng.integers(4))
+            window = np.rot90(window, int(rng.integers(4)))
             window = window[:, ::-1] if rng.integers(2) else window
         return np.ascontiguousarray(window)

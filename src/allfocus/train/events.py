@@ -11,7 +11,6 @@ from typing import Literal
 
 from allfocus.train.validate import Scores
 
-
 Kind = Literal["read", "note", "step", "validation", "checkpoint", "export"]
 
 

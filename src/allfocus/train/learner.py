@@ -122,8 +122,8 @@ class Learner:
         decay = min(self.config.ema, (1 + step) / (10 + step))
         for mean, value in zip(self.ema.parameters(), self.network.parameters(), strict=True):
             mean.lerp_(value, 1 - decay)
-        for mean, value in zip(self.ema.buffers(), self.network.buffers(), strict=True):
-            mean.copy_(value)
+        for kept, buffer in zip(self.ema.buffers(), self.network.buffers(), strict=True):
+            kept.copy_(buffer)
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:

@@ -83,13 +83,13 @@ def train(
         run = Run(recipe, place, RunFiles.beside(output), clock, progress or ignore)
         run.read(photos)
         run.start_from(resume, init)
-        run.learn()
-        return finish(run, output)
+        scores = run.learn()
+        return finish(run, scores, output)
 
 
-def finish(run: Run, output: Path) -> TrainingReport:
+def finish(run: Run, scores: Scores, output: Path) -> TrainingReport:
     """Export the averaged weights with their card, and say what there is now."""
-    figures = {**asdict(run.scores), "steps": run.step, "minutes": round(run.minutes, 1)}
+    figures = {**asdict(scores), "steps": run.step, "minutes": round(run.minutes, 1)}
     card = model_card(run.recipe, run.photos, figures)
     run.tell("export", f"writing {output}")
     export(run.learner.ema, output, card)
@@ -99,7 +99,7 @@ def finish(run: Run, output: Path) -> TrainingReport:
         steps=run.step,
         minutes=run.minutes,
         loss=run.loss,
-        scores=run.scores,
+        scores=scores,
         card=card,
         skipped=run.photos.skipped,
     )

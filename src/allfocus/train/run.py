@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
@@ -18,12 +18,10 @@ from allfocus.train.data import CropSampler, PhotoSet, hold_back, read_photos
 from allfocus.train.events import Kind, Listener, TrainingEvent, TrainingInterrupted, stop_requests
 from allfocus.train.learner import Learner, learning_rate, plan_step, schedule_fraction
 from allfocus.train.shuffle import Groups, generate
-from allfocus.train.validate import Scores, measure, validation_groups
+from allfocus.train.validate import SCORES, Scores, latest_scores, measure, validation_groups
 
 #: Steps between rows of the log.
 ROW_STEPS = 10
-
-SCORES = [item.name for item in fields(Scores)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,12 +130,14 @@ class Run:
         self.learner.optimizer.load_state_dict(state.optimizer)
         self.step, self.minutes_before = state.step, state.minutes
         self.rows, self.losses = list(state.rows), list(state.losses)
-        measured = [row for row in self.rows if row["network"] is not None]
-        self.scores = Scores(**{name: measured[-1][name] for name in SCORES}) if measured else None
-        self.loss = self.rows[-1]["loss"] if self.rows else self.loss
+        self.scores = latest_scores(self.rows)
+        self.loss = self.rows[-1]["loss"] or self.loss if self.rows else self.loss
 
-    def learn(self) -> None:
+    def learn(self) -> Scores:
         """Step until the schedule is done; measure, log and save on the way.
+
+        Returns:
+            The last measurement.
 
         Raises:
             TrainingInterrupted: Ctrl-C or SIGTERM came, and the state is saved.
@@ -160,8 +160,9 @@ class Run:
                     raise TrainingInterrupted(self.files.checkpoint, self.step)
                 if time.monotonic() - self.saved >= 60 * config.checkpoint_minutes:
                     self.save()
-            self.validate()
+            scores = self.validate()
             self.save()
+        return scores
 
     def draw_crops(self, step: int) -> Tensor:
         """The crops of a step; drawn on the CPU while the step before it computes."""
@@ -177,13 +178,15 @@ class Run:
         self.step += 1
         self.tell("step")
 
-    def validate(self) -> None:
+    def validate(self) -> Scores:
         """Measure the averaged weights, once a step, and bring the log up to date."""
-        if not self.rows or self.rows[-1]["step"] != self.step or self.rows[-1]["network"] is None:
+        latest = self.rows[-1] if self.rows else {}
+        if self.scores is None or latest.get("step") != self.step or latest.get("network") is None:
             self.scores = measure(self.learner.ema, self.held_back, self.recipe.training.octaves_max)
             self.add_row(self.scores)
             self.tell("validation", describe(self.step, self.loss, self.scores))
         write_log(self.files.log, self.rows)
+        return self.scores
 
     def add_row(self, scores: Scores | None) -> None:
         """Add a line to the log: the mean loss since the line before, and the scores if there are any."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from allfocus.train.config import Recipe
+from allfocus.train.curves import Row
 from allfocus.train.data import CropSampler
 from allfocus.train.shuffle import Groups, generate
 
@@ -35,16 +36,25 @@ class Scores:
     oracle: float
 
 
+SCORES = [item.name for item in fields(Scores)]
+
+
 def validation_groups(sampler: CropSampler, recipe: Recipe) -> list[Groups]:
-    """Groups of every number of frames that the recipe trains on, made on the CPU so that they don't depend on the device."""
+    """Groups of every number of frames that the recipe trains on; made on the CPU, the same for every device."""
     rng = torch.Generator().manual_seed(sampler.seed)
     config, total = recipe.shuffle, recipe.data.validation_groups
     choices = range(config.frames_min, config.frames_max + 1)
     sizes = [choices[k % len(choices)] for k in range(total)]
-    return [
-        generate(sampler.batch(n, sizes.count(n)), config, n, rng)
-        for n in sorted(set(sizes))
-    ]  # fmt: skip
+    return [generate(sampler.batch(n, sizes.count(n)), config, n, rng) for n in sorted(set(sizes))]
+
+
+def latest_scores(rows: Sequence[Row]) -> Scores | None:
+    """The last measurement in a log."""
+    for row in reversed(rows):
+        values = {name: value for name in SCORES if (value := row[name]) is not None}
+        if values:
+            return Scores(**values)
+    return None
 
 
 @torch.no_grad()
@@ -52,7 +62,7 @@ def measure(network: nn.Module, batches: Sequence[Groups], octaves: int) -> Scor
     """Score the network on `batches`, on the device it is on; the other rules with it."""
     device = next(network.parameters()).device
     rows = torch.cat([score_batch(network, moved(groups, device), octaves) for groups in batches])  # G 4
-    return Scores(**{item.name: value for item, value in zip(fields(Scores), rows.mean(0).tolist(), strict=True)})
+    return Scores(**dict(zip(SCORES, rows.mean(0).tolist(), strict=True)))
 
 
 def score_batch(network: nn.Module, groups: Groups, octaves: int) -> Tensor:
