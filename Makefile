@@ -11,12 +11,11 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 CORE := $(VENV)/.core-installed
 FULL := $(VENV)/.full-installed
 SCENES ?= benchmarks/scenes.json
-PHOTOS ?= $$($(BIN)/python -c 'import pathlib, skimage; print(pathlib.Path(skimage.__file__).parent / "data")')
 
 .PHONY: demo test test-fast check format bench train-smoke clean
 
 demo: $(CORE)  ## fuse the focal stack that ships with the package
-	$(BIN)/allfocus demo -o demo-out
+	$(BIN)/allfocus demo
 
 test: $(FULL)  ## every test that needs no accelerator
 	$(BIN)/python -m pytest
@@ -39,10 +38,12 @@ bench: $(CORE)  ## measure network and classic rule: make bench SCENES=path/to/s
 
 train-smoke: $(FULL)  ## a one-minute training on the CPU, on photos that scikit-image ships
 	mkdir -p runs
-	$(BIN)/allfocus train "$(PHOTOS)" -o runs/smoke.onnx --recipe recipes/smoke.toml --device cpu
+	data=$$($(BIN)/python -c 'import pathlib, skimage; print(pathlib.Path(skimage.__file__).parent / "data")') && \
+	$(BIN)/allfocus train "$$data"/{astronaut,chelsea,coffee}.png \
+		-o runs/smoke.onnx --recipe recipes/smoke.toml --device cpu
 
 clean:
-	rm -rf $(VENV) build dist demo-out report runs .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist allfocus-demo report runs .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "allfocus needs Python 3.11 or newer: install it, or name it with make PYTHON=..." >&2; exit 1; }
