@@ -1,5 +1,6 @@
 """One training run: its state, its steps, and the files it keeps beside the model."""
 
+import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from allfocus.train.data import CropSampler, PhotoSet, hold_back, read_photos
 from allfocus.train.events import Kind, Listener, TrainingEvent, TrainingInterrupted, stop_requests
 from allfocus.train.learner import Learner, learning_rate, plan_step, schedule_fraction
 from allfocus.train.shuffle import Groups, generate
-from allfocus.train.validate import SCORES, Scores, latest_scores, measure, validation_groups
+from allfocus.train.validate import SCORES, Scores, describe, latest_scores, measure, validation_groups
 
 #: Steps between rows of the log.
 ROW_STEPS = 10
@@ -64,7 +65,7 @@ class Run:
         self.step = 0
         self.rows: list[Row] = []
         self.losses: list[float] = []
-        self.loss = float("nan")
+        self.loss = math.nan
         self.rate = 0.0
         self.scores: Scores | None = None
         self.clock = self.saved = clock
@@ -131,7 +132,7 @@ class Run:
         self.step, self.minutes_before = state.step, state.minutes
         self.rows, self.losses = list(state.rows), list(state.losses)
         self.scores = latest_scores(self.rows)
-        self.loss = self.rows[-1]["loss"] or self.loss if self.rows else self.loss
+        self.loss = (self.rows[-1]["loss"] if self.rows else None) or math.nan
 
     def learn(self) -> Scores:
         """Step until the schedule is done; measure, log and save on the way.
@@ -190,12 +191,15 @@ class Run:
 
     def add_row(self, scores: Scores | None) -> None:
         """Add a line to the log: the mean loss since the line before, and the scores if there are any."""
-        if self.losses:
-            self.loss = sum(self.losses) / len(self.losses)
+        self.loss = self.recent_loss()
         self.losses = []
         values = asdict(scores) if scores else dict.fromkeys(SCORES)
         row = {"step": self.step, "minutes": round(self.minutes, 3), "learning_rate": self.rate, "loss": self.loss}
         self.rows.append({**row, **values})
+
+    def recent_loss(self) -> float:
+        """Mean loss since the last row of the log, or of that row if it is the latest; NaN before the first step."""
+        return sum(self.losses) / len(self.losses) if self.losses else self.loss
 
     def save(self) -> None:
         """Write checkpoint, log and plot."""
@@ -224,6 +228,7 @@ class Run:
     def tell(self, kind: Kind, message: str = "") -> None:
         """Send an event with where the run stands."""
         steps, seconds = self.step - self.stretch[0], time.monotonic() - self.stretch[1]
+        loss = self.recent_loss()
         event = TrainingEvent(
             kind=kind,
             message=message,
@@ -232,7 +237,7 @@ class Run:
             fraction=self.fraction,
             rate=steps / seconds if steps and seconds > 0 else 0.0,
             remaining=self.remaining(seconds / steps) if steps else None,
-            loss=sum(self.losses) / len(self.losses) if self.losses else self.loss,
+            loss=None if math.isnan(loss) else loss,
             scores=self.scores,
         )
         self.listener(event)
@@ -243,11 +248,3 @@ class Run:
         by_steps = (config.steps - self.step) * step_seconds
         by_minutes = 60 * (config.minutes - self.minutes) if config.minutes is not None else by_steps
         return max(0.0, min(by_steps, by_minutes))
-
-
-def describe(step: int, loss: float, scores: Scores) -> str:
-    """A measurement in one line."""
-    return (
-        f"step {step}: loss {loss:.4f}, network {scores.network:.2f} dB (hard pick {scores.pick:.2f}), "
-        f"classic rule {scores.classic:.2f}, oracle {scores.oracle:.2f}"
-    )

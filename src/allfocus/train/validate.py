@@ -39,6 +39,14 @@ class Scores:
 SCORES = [item.name for item in fields(Scores)]
 
 
+def describe(step: int, loss: float, scores: Scores) -> str:
+    """A measurement in one line."""
+    return (
+        f"step {step}: loss {loss:.4f}, network {scores.network:.2f} dB (hard pick {scores.pick:.2f}), "
+        f"classic rule {scores.classic:.2f}, oracle {scores.oracle:.2f}"
+    )
+
+
 def validation_groups(sampler: CropSampler, recipe: Recipe) -> list[Groups]:
     """Groups of every number of frames that the recipe trains on; made on the CPU, the same for every device."""
     rng = torch.Generator().manual_seed(sampler.seed)
