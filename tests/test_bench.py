@@ -268,7 +268,7 @@ def test_the_crop_lies_where_the_result_is_worst() -> None:
     image[:2] ^= 128  # a worse place, but in the border
     index_map = np.zeros(truth.shape, np.uint16)
     index_map[200:, :] = 3
-    crop = cut_worst([truth] * 5, image, ("truth", truth), index_map, border=2)
+    crop = cut_worst([truth] * 5, image, index_map=index_map, truth=truth, best_map=0 * index_map, border=2)
     assert crop.top <= 250 <= 300 <= crop.top + SIDE
     assert crop.left <= 300 <= 350 <= crop.left + SIDE
     assert [word for word, _ in crop.pictures][:4] == ["result", "truth", "difference x 4", "index map"]
@@ -279,9 +279,33 @@ def test_the_crop_lies_where_the_result_is_worst() -> None:
         np.testing.assert_array_equal(decode(shown[word]), expected[square])
 
 
+def test_errors_that_no_choice_of_frames_avoids_do_not_draw_the_crop() -> None:
+    truth = picture(0, (400, 500))
+    frame = truth.copy()
+    frame[20:90, 20:90] ^= 128  # sharp in no frame
+    image = frame.copy()
+    image[300:330, 400:430] ^= 32
+    best_map = np.zeros(truth.shape, np.uint16)
+    crop = cut_worst([frame, frame], image, index_map=None, truth=truth, best_map=best_map)
+    assert crop.top + SIDE >= 330
+    assert crop.left + SIDE >= 430
+    assert crop.difference == pytest.approx(32 * 30 * 30 / SIDE**2, rel=1e-3)
+
+
+def test_without_a_truth_the_crop_is_compared_with_the_best_choice_known() -> None:
+    frames = [picture(1), picture(2)]
+    best_map = np.zeros(SHAPE, np.uint16)
+    best_map[:, 30:] = 1
+    crop = cut_worst(frames, frames[0], index_map=None, truth=None, best_map=best_map)
+    assert [word for word, _ in crop.pictures] == ["result", "classic rule", "difference x 4", "frame 1", "frame 2"]
+    expected = np.where(best_map[..., None] == 0, frames[0], frames[1])
+    np.testing.assert_array_equal(decode(dict(crop.pictures)["classic rule"])[..., ::-1], expected)
+
+
 def test_a_small_picture_is_shown_whole_and_deep_ones_in_8_bits() -> None:
     truth = picture(0).astype(np.uint16) * 257
-    crop = cut_worst([truth, truth], truth, ("truth", truth), None, border=0)
+    best_map = np.zeros(SHAPE, np.uint16)
+    crop = cut_worst([truth, truth], truth, index_map=None, truth=truth, best_map=best_map)
     assert (crop.left, crop.top, crop.difference) == (0, 0, 0)
     np.testing.assert_array_equal(decode(dict(crop.pictures)["result"])[..., ::-1], picture(0))
 

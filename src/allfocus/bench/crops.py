@@ -1,4 +1,4 @@
-"""Cut the places where a result is furthest from what it should be, as PNG files to look at."""
+"""Cut the places where a result falls furthest short, as PNG files to look at."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,7 @@ import numpy as np
 from allfocus.bench.rows import Crop
 from allfocus.color import Array, FloatArray, from_unit, to_unit
 from allfocus.metrics.levels import same_channels
+from allfocus.metrics.reference import pick
 
 #: Side of a crop in pixels.
 SIDE = 160
@@ -17,34 +18,46 @@ MOST_FRAMES = 3
 
 
 def cut_worst(
-    frames: Sequence[Array], image: Array, compared: tuple[str, Array], index_map: Array | None, border: int
+    frames: Sequence[Array],
+    image: Array,
+    *,
+    index_map: Array | None,
+    truth: Array | None,
+    best_map: Array,
+    border: int = 0,
 ) -> Crop:
-    """Cut the square where `image` differs most from the picture it is compared with.
+    """Cut the square where `image` falls furthest short.
+
+    With a truth that is where its error exceeds most what the best choice of frames leaves, since where no frame is
+    sharp nobody can do better; without one, where it differs most from the best choice known.
 
     Args:
         frames: the stack.
         image: the result.
-        compared: what to compare with: a word for it, and the picture.
         index_map: (H, W) which frame each pixel is from, if the method says.
+        truth: the sharp picture, if it is known.
+        best_map: (H, W) the oracle's index map with a truth, the classic rule's without.
         border: pixels on each side where no difference counts.
 
     Returns:
-        Result, compared picture, their difference, index map, and the frames used most there, at 100 %.
+        Result, what it is compared with, their difference, index map, and the frames used most there, at 100 %.
     """
-    difference = _difference(image, compared[1], border)
-    top, left, height, width = _worst_square(difference)
+    best = pick(frames, best_map)
+    word, compared = ("classic rule", best) if truth is None else ("truth", truth)
+    difference = _difference(image, compared, border)
+    excess = difference if truth is None else np.maximum(difference - _difference(best, truth, border), 0)
+    top, left, height, width = _worst_square(excess)
     here = (slice(top, top + height), slice(left, left + width))
-    pictures = [("result", image[here]), (compared[0], compared[1][here])]
+    pictures = [("result", image[here]), (word, compared[here])]
     pictures.append(("difference x 4", np.clip(4 * difference[here], 0, 1).astype(np.float32)))
-    shown = list(range(min(len(frames), MOST_FRAMES)))
     if index_map is not None:
         pictures.append(("index map", _colour(index_map[here], len(frames))))
-        shown = _used_most(index_map[here], len(frames))
-    pictures += [(f"frame {k + 1}", frames[k][here]) for k in shown]
+    used = best_map if index_map is None else index_map
+    pictures += [(f"frame {k + 1}", frames[k][here]) for k in _used_most(used[here], len(frames))]
     return Crop(
         left=left,
         top=top,
-        difference=float(255 * difference[here].mean()),
+        difference=float(255 * excess[here].mean()),
         pictures=tuple((word, _png(picture)) for word, picture in pictures),
     )
 

@@ -23,7 +23,7 @@ img { display: block; image-rendering: pixelated; }
 
 
 def render_page(rows: Sequence[Row]) -> str:
-    """Show, for each scene and method, the square where the result is furthest from the truth.
+    """Show, for each scene and method, the square where the result falls furthest short of the oracle.
 
     Where there is no truth it is the square furthest from the classic rule, which need not be wrong there.
 
@@ -47,9 +47,9 @@ def render_page(rows: Sequence[Row]) -> str:
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Crops</title>
 <style>{STYLE}</style></head>
 <body>
-<h1>Where results differ most</h1>
-<p>One square of each result at 100 %: where it is furthest from the truth, or, where nobody knows the truth, from the
-classic rule.{left_out}</p>
+<h1>Where results fall furthest short</h1>
+<p>One square of each result at 100 %: where its error exceeds most what the best choice of frames leaves, or, where
+nobody knows the truth, where it differs most from the classic rule.{left_out}</p>
 {sections}
 </body>
 </html>
@@ -69,7 +69,7 @@ def _section(row: Row, crop: Crop) -> str:
 
 def _caption(row: Row, crop: Crop) -> str:
     """Where the crop lies, and how the whole scene scores."""
-    place = f"at column {crop.left}, row {crop.top}; mean difference here {crop.difference:.1f} of 255"
+    place = f"at column {crop.left}, row {crop.top}; mean avoidable difference here {crop.difference:.1f} of 255"
     if not math.isnan(row.psnr_db):
         return f"{place}; scene: {row.psnr_db:.2f} dB (wta {row.wta_psnr_db:.2f}, oracle {row.oracle_psnr_db:.2f})"
     return place if math.isnan(row.q_w) else f"{place}; scene: Q_W {row.q_w:.4f}, SCD {row.scd:.4f}"

@@ -23,7 +23,7 @@ class Crop:
     Attributes:
         left: first column of the piece in the scene.
         top: first row.
-        difference: mean absolute difference there, on the 8-bit scale, from what it was compared with.
+        difference: mean absolute error there, on the 8-bit scale, beyond what the best choice of frames leaves.
         pictures: (what it shows, PNG) pairs.
     """
 

@@ -189,8 +189,16 @@ def _score(loaded: Loaded, method: str, image: Array, index_map: Array | None) -
         row = _score_by_truth(row, loaded, loaded.truth, loaded.oracle, image)
     if method in YARDSTICKS:
         return row
-    compared = ("classic rule", loaded.wta) if loaded.truth is None else ("truth", loaded.truth)
-    return replace(row, crop=cut_worst(loaded.frames, image, compared, index_map, loaded.scene.border))
+    best_map = loaded.wta_map if loaded.oracle_map is None else loaded.oracle_map
+    crop = cut_worst(
+        loaded.frames,
+        image,
+        index_map=index_map,
+        truth=loaded.truth,
+        best_map=best_map,
+        border=loaded.scene.border,
+    )
+    return replace(row, crop=crop)
 
 
 def _score_by_truth(row: Row, loaded: Loaded, truth: Array, oracle: Array, image: Array) -> Row:
