@@ -108,7 +108,8 @@ def check_place(path: Path) -> None:
 def check_folder(folder: Path) -> None:
     """Raise `WriteError` unless a file can be made in `folder`; leaves nothing behind."""
     if not folder.is_dir():
-        raise WriteError(f"folder {folder} does not exist; make it first")
+        what = "is not a folder; name another place" if folder.exists() else "does not exist; make it first"
+        raise WriteError(f"{folder} {what}")
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

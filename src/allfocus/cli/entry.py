@@ -1,0 +1,131 @@
+"""Where every command starts and every error ends: one line on stderr and an exit code."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from allfocus import __version__
+from allfocus.cli.demo import demo
+from allfocus.cli.evaluate import evaluate
+from allfocus.cli.fuse import fuse
+from allfocus.cli.shared import Session
+from allfocus.cli.train import train
+from allfocus.errors import AllFocusError
+
+FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + the signal's number
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+for command in (fuse, train, evaluate, demo):
+    app.command()(command)
+
+
+def print_version(value: bool) -> None:
+    """Print the version and stop."""
+    if value:
+        typer.echo(f"allfocus {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Turn photos focused at different distances into one picture that is sharp everywhere."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, 1 failed, 2 wrong usage, 130 interrupted, 141 pipe closed.
+
+    Args:
+        arguments: as typed after `allfocus`; by default those of this process.
+    """
+    session = Session()
+    try:
+        with quiet_libraries(), terminations_as_interrupts():
+            code = run(sys.argv[1:] if arguments is None else arguments, session)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here a closed pipe can still be answered for
+            return code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it exits
+        return PIPE_CLOSED
+    except (Exception, KeyboardInterrupt) as error:
+        if session.debug:
+            traceback.print_exc()
+        line, code = explain(error)
+        typer.echo(" ".join(line.split()), err=True)
+        return code
+
+
+def run(arguments: Sequence[str], session: Session) -> int:
+    """Parse and call, without Typer's own boxes round errors."""
+    program = typer.main.get_command(app)
+    try:
+        with program.make_context("allfocus", list(arguments), obj=session) as context:
+            program.invoke(context)
+    except typer.Exit as stop:
+        return stop.exit_code
+    return 0
+
+
+def explain(error: BaseException) -> tuple[str, int]:
+    """The line to print and the exit code to return for an error that ended a command."""
+    if isinstance(error, KeyboardInterrupt):
+        return f"interrupted: {error}" if str(error) else "interrupted", INTERRUPTED
+    if isinstance(error, typer.TyperException):
+        command = getattr(getattr(error, "ctx", None), "command_path", "allfocus")
+        return f"error: {error.format_message().rstrip('.')}. See '{command} --help'.", USAGE
+    if isinstance(error, AllFocusError):
+        return f"error: {error}", FAILED
+    if isinstance(error, MemoryError):
+        return "error: out of memory; close other programs, or fuse fewer or smaller frames", FAILED
+    if isinstance(error, OSError) and error.strerror:
+        return f"error: {error.filename or 'input or output'}: {error.strerror}", FAILED
+    return f"error: internal error ({type(error).__name__}: {error}); run with --debug and report it", FAILED
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keep stderr for our own line: what libraries warn of is either an error of ours or does not matter."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # read when OpenCV is imported
+    handler = logging.NullHandler()  # without any handler Python prints warnings
+    logging.getLogger().addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+@contextmanager
+def terminations_as_interrupts() -> Iterator[None]:
+    """Within the block, SIGTERM does what Ctrl-C does, so that nothing half done stays behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    """Signal handler: break in as Ctrl-C does."""
+    raise KeyboardInterrupt

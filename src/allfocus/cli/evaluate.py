@@ -1,0 +1,85 @@
+"""``allfocus evaluate``: methods and scenes in, figures out."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from allfocus.cli.shared import DebugOption, QuietOption, show_progress
+from allfocus.errors import ConfigError
+
+if TYPE_CHECKING:
+    from allfocus.bench.datasets import Scene
+
+
+def evaluate(
+    scenes: Annotated[
+        Path,
+        typer.Argument(metavar="SCENES.json", readable=False, help="The scenes: frames, and the truth where known."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", readable=False, help="Where the report goes.")
+    ],
+    method: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="network or classic; may be repeated. Both without it."),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="FILE", readable=False, help="A model of your own (.onnx) for the network.")
+    ] = None,
+    results: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FOLDER", help="Pictures made by another tool, named like the scenes with __ for /."),
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", readable=False, help="What others score, for the same table.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="GLOB", help="Only scenes whose name matches, such as 'layered/*'.")
+    ] = None,
+    unregistered: Annotated[bool, typer.Option("--unregistered", help="Measure unregistered scenes too.")] = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Measure methods on scenes: a CSV, a Markdown table and a page of crops."""
+    from allfocus.bench import datasets, report, rows, run
+
+    chosen = select(datasets.read_scenes(scenes), only)
+    folders = named_folders(results or [])
+    if reference is not None:
+        rows.read_reference(reference, [])  # a wrong file is found now, not after the work
+    report.make_folder(output)
+    methods = method or ([] if folders else run.METHODS)
+    with show_progress(quiet) as progress:
+        measured = run.evaluate(
+            chosen, methods=methods, model=model, results=folders, unregistered=unregistered, progress=progress
+        )
+    files = report.write_report(measured, output, reference=reference)
+    if not quiet:
+        typer.echo((output / report.MARKDOWN_NAME).read_text(encoding="utf-8"))
+        typer.echo("\n".join(map(str, files)))
+    failed = rows.failed(measured)
+    if failed:
+        first = f"{failed[0].scene}, {failed[0].method}: {failed[0].error}"
+        raise ConfigError(f"{len(failed)} of {len(measured)} measurements failed, see {output}; the first: {first}")
+
+
+def select(scenes: "Sequence[Scene]", only: str | None) -> "list[Scene]":
+    """Scenes whose name matches the pattern; raises `ConfigError` if none does."""
+    chosen = [scene for scene in scenes if only is None or fnmatchcase(scene.name, only)]
+    if not chosen:
+        raise ConfigError(f"none of {len(scenes)} scenes is called like {only}; the first is {scenes[0].name}")
+    return chosen
+
+
+def named_folders(pairs: Sequence[str]) -> dict[str, Path]:
+    """``["enfuse=out/enfuse"]`` as a mapping; raises `ConfigError` for a pair without name or folder."""
+    folders = {}
+    for pair in pairs:
+        name, _, folder = pair.partition("=")
+        if not name or not folder:
+            raise ConfigError(f"results {pair!r}: expected NAME=FOLDER, such as enfuse=out/enfuse")
+        folders[name] = Path(folder)
+    return folders

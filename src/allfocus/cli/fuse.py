@@ -1,0 +1,122 @@
+"""``allfocus fuse``: frames in, one sharp picture out."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from allfocus.cli.shared import DebugOption, QuietOption, show_progress
+from allfocus.errors import WriteError
+
+if TYPE_CHECKING:
+    from allfocus.color import Array
+    from allfocus.stack import FocalStack, FusionResult
+
+#: Endings of maps: formats that keep numbers as they are and know gray.
+MAP_SUFFIXES = (".png", ".tif", ".tiff")
+
+REGISTERED = "The frames are expected to be registered: fuse does not align them yet."
+
+
+def fuse(
+    frames: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FRAME|FOLDER", readable=False, help="Two or more photos of equal size, or a folder of them."
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="OUT", readable=False, help="The picture to write: .png, .tif, .webp or .jpg."
+        ),
+    ],
+    method: Annotated[
+        Literal["network", "classic"],
+        typer.Option(help="The trained network, or the classic rule: most local detail wins."),
+    ] = "network",
+    model: Annotated[
+        Path | None, typer.Option(metavar="FILE", readable=False, help="A model of your own (.onnx) for the network.")
+    ] = None,
+    max_tile: Annotated[
+        int | None,
+        typer.Option("--max-tile", "--tile", metavar="PX", min=1, help="Longest side of the tiles worked on."),
+    ] = None,
+    index_map: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", readable=False, help="Write which frame each pixel is from, counted from 0 (.png, .tif)."
+        ),
+    ] = None,
+    confidence: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", readable=False, help="Write how clear each choice was, white is sure (.png, .tif)."
+        ),
+    ] = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Fuse photos focused at different distances into one that is sharp everywhere.
+
+    The frames are expected to be registered: fuse does not align them yet.
+
+    They are taken in natural order of their names, img2 before img10. The output keeps their depth and channels
+    where its format can.
+    """
+    from allfocus import io, pipeline
+
+    started = time.monotonic()
+    paths = io.list_frames(frames)
+    maps = [path for path in (index_map, confidence) if path is not None]
+    check_maps(maps)
+    io.check_outputs([output, *maps], paths)
+    options = pipeline.FusionOptions(method=method, model=model, max_tile=max_tile)
+    with show_progress(quiet) as progress:
+        stack = io.read_stack(paths, progress)
+        io.check_output(output, (stack.height, stack.width))
+        result = pipeline.fuse(stack, options=options, progress=progress)
+        notes = [*result.notes, *io.write_images(pictures(result, output, index_map, confidence))]
+    if not quiet:
+        typer.echo(summary(output, stack, result, time.monotonic() - started))
+        typer.echo(REGISTERED)
+        if index_map is not None:
+            typer.echo(f"{index_map}: {legend(stack.names)}")
+        for note in notes:
+            typer.echo(f"note: {note}")
+
+
+def check_maps(paths: Sequence[Path]) -> None:
+    """Raise `WriteError` for a map whose ending stands for a format that would change its numbers."""
+    for path in paths:
+        if path.suffix.lower() not in MAP_SUFFIXES:
+            raise WriteError(f"{path}: maps are written as {', '.join(MAP_SUFFIXES)}; other formats change numbers")
+
+
+def pictures(
+    result: "FusionResult", output: Path, index_map: Path | None, confidence: Path | None
+) -> list[tuple[Path, "Array"]]:
+    """What to write where: indices as they are in 8 bits where those do, confidence as 16-bit gray."""
+    from allfocus.color import from_unit
+
+    wanted = [(output, result.image)]
+    if index_map is not None:
+        wanted.append((index_map, result.index_map.astype("uint8" if result.frame_count <= 256 else "uint16")))
+    if confidence is not None:
+        wanted.append((confidence, from_unit(result.confidence, "uint16")))
+    return wanted
+
+
+def summary(output: Path, stack: "FocalStack", result: "FusionResult", seconds: float) -> str:
+    """One line: what was made of what, and how long it took."""
+    colours = "gray" if stack.is_gray else "RGB"
+    size = f"{stack.width}x{stack.height}"
+    return f"{output}: {len(stack)} frames, {size} {colours} {stack.dtype}, {result.method}, {seconds:.1f} s"
+
+
+def legend(names: Sequence[str]) -> str:
+    """Which number stands for which frame; of a long stack only the ends."""
+    numbered = [f"{number} = {name}" for number, name in enumerate(names)]
+    return ", ".join(numbered if len(numbered) <= 6 else [*numbered[:2], "...", numbered[-1]])

@@ -1,0 +1,102 @@
+"""``allfocus train``: photos in, a model out."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from allfocus.cli.shared import DebugOption, QuietOption, extra, progress_bar
+
+if TYPE_CHECKING:
+    from allfocus.train.config import Recipe
+    from allfocus.train.events import Listener, TrainingEvent
+
+
+def train(
+    photos: Annotated[
+        list[Path],
+        typer.Argument(metavar="PHOTO|FOLDER", readable=False, help="Photos and folders of photos; one is enough."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="MODEL.onnx", readable=False, help="The model to write.")
+    ],
+    recipe: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", readable=False, help="How to train, see recipes/; defaults without it."),
+    ] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
+    minutes: Annotated[
+        float | None, typer.Option(metavar="M", min=0.001, help="Wall-clock limit; the schedule ends within it.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="CHECKPOINT", readable=False, help="Go on exactly from there.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", min=0, max=2**31 - 1, help="Instead of the recipe's.")
+    ] = None,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Train a fusion network on your own photos by inter-image pixel shuffling: no labels, no focal stacks."""
+    with extra("train", "training"):
+        from allfocus.train import loop
+
+        with show_training(quiet) as listener:
+            report = loop.train(
+                photos,
+                output,
+                load(recipe, seed),
+                device=device,
+                minutes=minutes,
+                resume=resume,
+                progress=listener,
+            )
+    if not quiet:
+        typer.echo(f"{report.output}: {report.steps} steps in {report.minutes:.1f} minutes, loss {report.loss:.4f}")
+        typer.echo(f"log {report.files.log}, curve {report.files.curve}, checkpoint {report.files.checkpoint}")
+
+
+def load(path: Path | None, seed: int | None) -> "Recipe":
+    """The recipe of a file, or the default one, with the seed asked for."""
+    from dataclasses import replace
+
+    from allfocus.train.config import Recipe, load_recipe
+
+    recipe = Recipe() if path is None else load_recipe(path)
+    return recipe if seed is None else replace(recipe, seed=seed)
+
+
+@contextmanager
+def show_training(quiet: bool) -> Iterator["Listener"]:
+    """Yield a listener that prints the run's messages and, on a terminal, draws a bar below them."""
+    if quiet:
+        yield lambda event: None
+        return
+    if not sys.stderr.isatty():
+        yield lambda event: typer.echo(event.message) if event.message else None
+        return
+    with progress_bar() as bar:
+        task = bar.add_task("read", total=1.0)
+
+        def show(event: "TrainingEvent") -> None:
+            if event.message:
+                bar.console.print(event.message, markup=False, highlight=False)
+            done = event.fraction if event.kind != "read" else event.done / max(event.total, 1)
+            bar.update(task, description=describe(event), completed=done)
+
+        yield show
+
+
+def describe(event: "TrainingEvent") -> str:
+    """Where the run stands, in a few words for the bar."""
+    if event.kind == "read":
+        return f"read {event.done}/{event.total}"
+    loss = "" if event.loss is None else f", loss {event.loss:.4f}"
+    scores = event.scores
+    if scores is None:
+        return f"step {event.done}, {event.rate:.1f}/s{loss}"
+    quality = f"network {scores.network:.2f} dB, classic {scores.classic:.2f}, oracle {scores.oracle:.2f}"
+    return f"step {event.done}, {event.rate:.1f}/s{loss}, {quality}"

@@ -1,0 +1,367 @@
+"""What goes wrong ends in one clear line and leaves no file behind: each case on the real command line."""
+
+import errno
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from conftest import Cli, Outcome, picture, write_pair
+from PIL import Image
+
+from allfocus.io import write_image
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Every file with its content, hidden ones too."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def assert_one_line(outcome: Outcome, code: int, *words: str) -> None:
+    assert outcome.code == code
+    assert outcome.out == ""
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.endswith("\n")
+    assert outcome.err.count("\n") == 1, outcome.err
+    for word in words:
+        assert word in outcome.err
+
+
+# Each of these makes files in a folder and returns what is typed, the exit code and words of the message.
+Case = tuple[list[object], int, list[str]]
+
+
+def no_frames(folder: Path) -> Case:
+    return ["-o", folder / "out.png"], 2, ["Missing argument", "allfocus fuse --help"]
+
+
+def no_output(folder: Path) -> Case:
+    return [*write_pair(folder)], 2, ["Missing option", "-o"]
+
+
+def one_frame(folder: Path) -> Case:
+    return [write_pair(folder)[0], "-o", folder / "out.png"], 1, ["1 frame given", "at least 2"]
+
+
+def missing_file(folder: Path) -> Case:
+    return [write_pair(folder)[0], folder / "gone.jpg", "-o", folder / "out.png"], 1, ["gone.jpg does not exist"]
+
+
+def empty_folder(folder: Path) -> Case:
+    (folder / "inside").mkdir()
+    (folder / "inside" / "notes.txt").touch()
+    return [folder / "inside", "-o", folder / "out.png"], 1, ["inside holds no pictures", ".jpg"]
+
+
+def same_frame_twice(folder: Path) -> Case:
+    near, _ = write_pair(folder)
+    return [near, near, "-o", folder / "out.png"], 1, ["img2.png is given 2 times"]
+
+
+def different_sizes(folder: Path) -> Case:
+    near, _ = write_pair(folder)
+    write_image(folder / "x.png", picture(16, 20))
+    return [near, folder / "x.png", "-o", folder / "out.png"], 1, ["frame 2 (x.png) is 20x16", "48x32", "one size"]
+
+
+def different_depths(folder: Path) -> Case:
+    near, _ = write_pair(folder)
+    write_image(folder / "x.png", picture(dtype="uint16"))
+    return [near, folder / "x.png", "-o", folder / "out.png"], 1, ["x.png", "uint16", "uint8", "one bit depth"]
+
+
+def different_channels(folder: Path) -> Case:
+    near, _ = write_pair(folder)
+    write_image(folder / "x.png", picture(gray=True))
+    return [near, folder / "x.png", "-o", folder / "out.png"], 1, ["x.png", "gray", "RGB", "convert all frames"]
+
+
+def beside(folder: Path, data: bytes, name: str) -> list[object]:
+    near, _ = write_pair(folder)
+    (folder / name).write_bytes(data)
+    return [near, folder / name, "-o", folder / "out.png"]
+
+
+def garbage(folder: Path) -> Case:
+    return beside(folder, bytes(range(256)) * 4, "x.jpg"), 1, ["x.jpg is not a JPEG, PNG, WebP or TIFF picture"]
+
+
+def garbage_that_starts_like_a_jpeg(folder: Path) -> Case:
+    return beside(folder, b"\xff\xd8\xff" + bytes(range(256)) * 4, "x.jpg"), 1, ["x.jpg"]
+
+
+def garbage_that_starts_like_a_tiff(folder: Path) -> Case:
+    return beside(folder, b"II*\0" + bytes(range(256)) * 4, "x.tif"), 1, ["x.tif", "no TIFF page"]
+
+
+def empty_file(folder: Path) -> Case:
+    return beside(folder, b"", "x.png"), 1, ["x.png is empty"]
+
+
+def cut_in_half(folder: Path, name: str, dtype: str = "uint8") -> list[object]:
+    write_image(folder / name, picture(dtype=dtype))
+    whole = (folder / name).read_bytes()
+    return beside(folder, whole[: len(whole) // 2], name)
+
+
+def truncated_jpeg(folder: Path) -> Case:
+    return cut_in_half(folder, "x.jpg"), 1, ["x.jpg is cut short"]
+
+
+def truncated_tiff(folder: Path) -> Case:
+    return cut_in_half(folder, "x.tif"), 1, ["x.tif is cut short"]
+
+
+def truncated_png_16(folder: Path) -> Case:
+    return cut_in_half(folder, "x.png", "uint16"), 1, ["x.png is cut short"]
+
+
+def truncated_webp(folder: Path) -> Case:
+    return cut_in_half(folder, "x.webp"), 1, ["x.webp can't be read as WebP"]
+
+
+def output_is_a_folder(folder: Path) -> Case:
+    return [*write_pair(folder), "-o", folder], 1, ["is a folder", "sharp.png"]
+
+
+def output_folder_is_missing(folder: Path) -> Case:
+    return [*write_pair(folder), "-o", folder / "new" / "out.png"], 1, ["new does not exist"]
+
+
+def output_folder_is_a_file(folder: Path) -> Case:
+    near, far = write_pair(folder)
+    return [near, far, "-o", Path(near) / "out.png"], 1, ["img2.png is not a folder"]
+
+
+def output_is_a_device(folder: Path) -> Case:
+    os.mkfifo(folder / "pipe.png")
+    return [*write_pair(folder), "-o", folder / "pipe.png"], 1, ["pipe.png is not an ordinary file"]
+
+
+def unwritable_place(folder: Path) -> Case:
+    # /proc takes no files, not even from root, for whom permissions of folders do not count
+    place = Path("/proc") if Path("/proc").is_dir() else Path("/System")
+    return [*write_pair(folder), "-o", place / "out.png"], 1, [f"folder {place} can't be written to"]
+
+
+def unknown_ending(folder: Path) -> Case:
+    return [*write_pair(folder), "-o", folder / "out.gif"], 1, ["ends in .gif", ".png, .tif"]
+
+
+def output_replaces_a_frame(folder: Path) -> Case:
+    near, far = write_pair(folder)
+    return [near, far, "-o", near], 1, ["img2.png is one of the frames"]
+
+
+def two_outputs_to_one_file(folder: Path) -> Case:
+    out = folder / "out.png"
+    return [*write_pair(folder), "-o", out, "--confidence", out], 1, ["two outputs go to"]
+
+
+def index_map_as_jpeg(folder: Path) -> Case:
+    maps = ["--index-map", folder / "map.jpg"]
+    return [*write_pair(folder), "-o", folder / "out.png", *maps], 1, ["map.jpg: maps are written as .png"]
+
+
+def later_output_has_no_folder(folder: Path) -> Case:
+    maps = ["--index-map", folder / "map.png", "--confidence", folder / "new" / "c.png"]
+    return [*write_pair(folder), "-o", folder / "out.png", *maps], 1, ["new does not exist"]
+
+
+def too_wide_for_webp(folder: Path) -> Case:
+    wide = write_pair(folder, height=1, width=16384)
+    return [*wide, "-o", folder / "out.webp"], 1, ["out.webp", "at most 16383 pixels"]
+
+
+def nan_in_a_float_tiff(folder: Path) -> Case:
+    near, far = write_pair(folder, ".tif", dtype="float32")
+    hole = picture(dtype="float32")
+    hole[3, 3] = np.nan
+    write_image(Path(far), hole)
+    return [near, far, "-o", folder / "out.tif"], 1, ["frame 2 (img10.tif) holds NaN", "mask or fill"]
+
+
+def double_precision_tiff(folder: Path) -> Case:
+    near, _ = write_pair(folder, ".tif", dtype="float32")
+    tifffile.imwrite(folder / "x.tif", np.ones((32, 48)))
+    return [near, folder / "x.tif", "-o", folder / "out.tif"], 1, ["x.tif has float64 samples", "convert"]
+
+
+def transparent_pixels(folder: Path) -> Case:
+    near, _ = write_pair(folder)
+    Image.new("RGBA", (48, 32), (9, 9, 9, 100)).save(folder / "x.png")
+    return [near, folder / "x.png", "-o", folder / "out.png"], 1, ["x.png has transparent pixels", "flatten"]
+
+
+def cmyk(folder: Path) -> Case:
+    near, _ = write_pair(folder)
+    Image.new("CMYK", (48, 32)).save(folder / "x.jpg")
+    return [near, folder / "x.jpg", "-o", folder / "out.png"], 1, ["x.jpg has CMYK colours", "convert"]
+
+
+def several_tiffs_of_several_pages(folder: Path) -> Case:
+    near, _ = write_pair(folder)
+    tifffile.imwrite(folder / "x.tif", np.zeros((3, 32, 48), np.uint8), photometric="minisblack")
+    return [near, folder / "x.tif", "-o", folder / "out.png"], 1, ["x.tif holds 3 pages", "alone"]
+
+
+def name_too_long(folder: Path) -> Case:
+    return [*write_pair(folder), "-o", folder / f"{'x' * 300}.png"], 1, ["File name too long"]
+
+
+def wrong_method(folder: Path) -> Case:
+    return [*write_pair(folder), "-o", folder / "out.png", "--method", "magic"], 2, ["--method", "network"]
+
+
+def tile_of_nothing(folder: Path) -> Case:
+    return [*write_pair(folder), "-o", folder / "out.png", "--tile", 0], 2, ["--tile"]
+
+
+CASES = [
+    no_frames,
+    no_output,
+    one_frame,
+    missing_file,
+    empty_folder,
+    same_frame_twice,
+    different_sizes,
+    different_depths,
+    different_channels,
+    garbage,
+    garbage_that_starts_like_a_jpeg,
+    garbage_that_starts_like_a_tiff,
+    empty_file,
+    truncated_jpeg,
+    truncated_tiff,
+    truncated_png_16,
+    truncated_webp,
+    output_is_a_folder,
+    output_folder_is_missing,
+    output_folder_is_a_file,
+    output_is_a_device,
+    unwritable_place,
+    unknown_ending,
+    output_replaces_a_frame,
+    two_outputs_to_one_file,
+    index_map_as_jpeg,
+    later_output_has_no_folder,
+    too_wide_for_webp,
+    nan_in_a_float_tiff,
+    double_precision_tiff,
+    transparent_pixels,
+    cmyk,
+    several_tiffs_of_several_pages,
+    name_too_long,
+    wrong_method,
+    tile_of_nothing,
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_fuse_refuses_in_one_line(case: Callable[[Path], Case], tmp_path: Path, cli: Cli) -> None:
+    typed, code, words = case(tmp_path)
+    before = files_below(tmp_path)
+    assert_one_line(cli("fuse", "--method", "classic", *typed), code, *words)
+    assert files_below(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "case",
+    [output_is_a_folder, output_folder_is_missing, unwritable_place, unknown_ending, later_output_has_no_folder],
+    ids=lambda case: case.__name__,
+)
+def test_outputs_are_checked_before_any_frame_is_read(
+    case: Callable[[Path], Case], tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("a frame was read")
+
+    monkeypatch.setattr("allfocus.io.read_stack", never)
+    typed, code, words = case(tmp_path)
+    assert_one_line(cli("fuse", "--method", "classic", *typed), code, *words)
+
+
+# --- disks and permissions -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("full_after", [0, 1, 2])
+def test_a_full_disk_leaves_nothing(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, full_after: int) -> None:
+    frames = write_pair(tmp_path)
+    before = files_below(tmp_path)
+    left = [full_after]
+
+    def sync(descriptor: int) -> None:
+        if not left[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        left[0] -= 1
+
+    monkeypatch.setattr("os.fsync", sync)
+    maps = ["--index-map", tmp_path / "map.png", "--confidence", tmp_path / "sure.png"]
+    outcome = cli("fuse", "--method", "classic", *frames, "-o", tmp_path / "out.png", *maps)
+    assert_one_line(outcome, 1, "No space left on device", "nothing was kept")
+    assert files_below(tmp_path) == before
+
+
+def test_a_disk_that_fills_up_while_writing_leaves_nothing(tmp_path: Path) -> None:
+    """The system itself refuses to write more than 1 kB: half a file is there before the error comes."""
+    frames = write_pair(tmp_path)
+    before = files_below(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "allfocus", "fuse", *frames, "-o", tmp_path / "out.png", "--method", "classic"],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)),
+    )
+    assert_one_line(
+        Outcome(done.returncode, done.stdout, done.stderr), 1, "out.png can't be written", "nothing was kept"
+    )
+    assert files_below(tmp_path) == before
+
+
+def test_a_write_protected_file_is_not_replaced(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = write_pair(tmp_path)
+    out = tmp_path / "out.png"
+    out.write_bytes(b"precious")
+    out.chmod(0o444)
+    if os.geteuid() == 0:  # root may write anywhere: stand in for what the system tells others
+        monkeypatch.setattr("os.access", lambda path, mode: path != out)
+    assert_one_line(cli("fuse", "--method", "classic", *frames, "-o", out), 1, "out.png is write-protected")
+    assert out.read_bytes() == b"precious"
+
+
+# --- the unexpected ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), ["out of memory"]),
+        (RuntimeError("two\nlines"), ["internal error (RuntimeError: two lines)", "--debug"]),
+        (OSError(errno.EIO, "Input/output error", "x.png"), ["x.png: Input/output error"]),
+    ],
+)
+def test_the_unexpected_is_one_line_too(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, error: Exception, words: list[str]
+) -> None:
+    frames = write_pair(tmp_path)
+    before = files_below(tmp_path)
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("allfocus.pipeline.fuse", fail)
+    assert_one_line(cli("fuse", *frames, "-o", tmp_path / "out.png"), 1, *words)
+    assert files_below(tmp_path) == before
+
+
+def test_debug_shows_the_traceback_before_the_line(tmp_path: Path, cli: Cli) -> None:
+    outcome = cli("fuse", "--debug", tmp_path / "gone", tmp_path / "lost", "-o", tmp_path / "out.png")
+    assert outcome.code == 1
+    assert outcome.err.startswith("Traceback")
+    assert outcome.err.splitlines()[-1].startswith("error: ")

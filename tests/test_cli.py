@@ -1,0 +1,197 @@
+"""The command line: what it writes and prints, how it stops, what it loads."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from conftest import Cli, focused_pair, picture, write_pair
+
+from allfocus import __version__
+from allfocus.io import read_image
+
+# --- fuse ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize(
+    ("suffix", "dtype"), [(".png", "uint8"), (".png", "uint16"), (".tif", "uint16"), (".tif", "float32")]
+)
+def test_the_classic_rule_keeps_depth_and_channels_and_finds_the_sharp_halves(
+    tmp_path: Path, cli: Cli, suffix: str, dtype: str, gray: bool
+) -> None:
+    frames = write_pair(tmp_path, suffix, gray=gray, dtype=dtype)
+    out = tmp_path / f"out{suffix}"
+    assert cli("fuse", "--method", "classic", *frames, "-o", out).code == 0
+    sharp, fused = picture(gray=gray, dtype=dtype), read_image(out)
+    assert (fused.dtype, fused.shape) == (sharp.dtype, sharp.shape)
+    assert np.array_equal(fused[:, :16], sharp[:, :16])
+    assert np.array_equal(fused[:, -16:], sharp[:, -16:])
+
+
+def test_a_folder_is_fused_in_natural_order_and_the_maps_say_so(tmp_path: Path, cli: Cli) -> None:
+    folder = tmp_path / "stack"
+    folder.mkdir()
+    write_pair(folder)
+    maps = ["--index-map", tmp_path / "map.png", "--confidence", tmp_path / "sure.tif"]
+    outcome = cli("fuse", "--method", "classic", folder, "-o", tmp_path / "out.png", *maps)
+    assert outcome.code == 0
+    assert outcome.err == ""
+    index_map, confidence = read_image(tmp_path / "map.png"), read_image(tmp_path / "sure.tif")
+    assert (index_map.dtype, index_map.shape) == (np.uint8, (32, 48))
+    assert (index_map[:, :16] == 0).all()  # img2, sharp on the left, comes before img10
+    assert (index_map[:, -16:] == 1).all()
+    assert (confidence.dtype, confidence.shape) == (np.uint16, (32, 48))
+    summary, expectation, legend = outcome.out.splitlines()
+    assert "2 frames, 48x32 RGB uint8, classic" in summary
+    assert "expected to be registered" in expectation
+    assert legend == f"{tmp_path / 'map.png'}: 0 = img2.png, 1 = img10.png"
+
+
+def test_more_than_256_frames_need_an_index_map_of_16_bits(tmp_path: Path, cli: Cli) -> None:
+    frames = np.full((300, 8, 8), 100, np.uint8)
+    frames[299] = picture(8, 8, gray=True)
+    tifffile.imwrite(tmp_path / "z.tif", frames, photometric="minisblack")
+    maps = ["--index-map", tmp_path / "map.png"]
+    outcome = cli("fuse", "--method", "classic", tmp_path / "z.tif", "-o", tmp_path / "out.png", *maps)
+    assert outcome.code == 0
+    index_map = read_image(tmp_path / "map.png")
+    assert index_map.dtype == np.uint16
+    assert (index_map == 299).all()
+    assert "0 = z.tif page 1, 1 = z.tif page 2, ..., 299 = z.tif page 300" in outcome.out
+
+
+def test_a_format_that_loses_depth_is_mentioned(tmp_path: Path, cli: Cli) -> None:
+    frames = write_pair(tmp_path, dtype="uint16")
+    outcome = cli("fuse", "--method", "classic", *frames, "-o", tmp_path / "out.jpg")
+    assert outcome.code == 0
+    assert "note: out.jpg: uint16 samples were rounded to uint8" in outcome.out
+
+
+def test_quiet_prints_nothing(tmp_path: Path, cli: Cli) -> None:
+    frames = write_pair(tmp_path)
+    outcome = cli("fuse", "--method", "classic", *frames, "-o", tmp_path / "out.png", "--quiet")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (3, 5000), (5000, 3)])
+@pytest.mark.parametrize("gray", [False, True])
+def test_the_classic_rule_takes_pictures_of_any_shape(
+    tmp_path: Path, cli: Cli, size: tuple[int, int], gray: bool
+) -> None:
+    frames = write_pair(tmp_path, height=size[0], width=size[1], gray=gray)
+    assert cli("fuse", "--method", "classic", *frames, "-o", tmp_path / "out.png").code == 0
+    assert read_image(tmp_path / "out.png").shape[:2] == size
+
+
+def test_an_older_output_is_replaced(tmp_path: Path, cli: Cli) -> None:
+    frames = write_pair(tmp_path)
+    (tmp_path / "out.png").write_bytes(b"old")
+    assert cli("fuse", "--method", "classic", *frames, "-o", tmp_path / "out.png").code == 0
+    assert read_image(tmp_path / "out.png").shape == (32, 48, 3)
+
+
+def test_the_pair_of_the_tests_is_what_it_says() -> None:
+    sharp = picture()
+    near, far = focused_pair(sharp)
+    assert np.array_equal(near[:, :24], sharp[:, :24])
+    assert np.array_equal(far[:, 24:], sharp[:, 24:])
+    assert not np.array_equal(near[:, 24:], sharp[:, 24:])
+
+
+# --- the program ---------------------------------------------------------------------------------
+
+
+def test_version_and_help(cli: Cli) -> None:
+    assert cli("--version").out == f"allfocus {__version__}\n"
+    for typed in ([], ["--help"]):
+        outcome = cli(*typed)
+        assert outcome.code == 0
+        assert all(command in outcome.out for command in ("fuse", "train", "evaluate", "demo"))
+    assert "expected to be registered" in cli("fuse", "--help").out
+
+
+@pytest.mark.parametrize(("typed", "words"), [("fues", "Did you mean 'fuse'"), ("--nonsense", "No such option")])
+def test_wrong_usage_is_one_line_and_exit_2(cli: Cli, typed: str, words: str) -> None:
+    outcome = cli(typed)
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.count("\n") == 1
+    assert words in outcome.err
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from allfocus.cli import main; main(['--help']); main(['fuse', '--help']);"
+        "heavy = {'torch', 'onnxruntime', 'cv2', 'numpy', 'PIL', 'tifffile'} & set(sys.modules);"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+# --- being stopped -------------------------------------------------------------------------------
+
+#: Runs the program, but hangs where the given function is called, saying so.
+HANGING = """
+import sys, time
+def hang(*_, **__):
+    print("hanging", flush=True)
+    time.sleep(60)
+import {module}
+{module}.{name} = hang
+from allfocus.cli import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("where", ["os.fsync", "allfocus.pipeline.fuse"])
+def test_ctrl_c_half_way_leaves_nothing(tmp_path: Path, where: str, number: int) -> None:
+    frames = write_pair(tmp_path)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    module, _, name = where.rpartition(".")
+    program = [sys.executable, "-c", HANGING.format(module=module, name=name)]
+    process = subprocess.Popen(
+        [*program, "fuse", "--method", "classic", *frames, "-o", str(tmp_path / "out.png")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "hanging\n"
+    during = sorted(path.name for path in tmp_path.iterdir())
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert (len(during) > len(before)) == (where == "os.fsync")  # there was something to clean up
+
+
+def test_a_closed_pipe_is_no_error_message(tmp_path: Path) -> None:
+    frames = write_pair(tmp_path)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        [sys.executable, "-m", "allfocus", "fuse", "--method", "classic", *frames, "-o", tmp_path / "out.png"],
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (141, b"")
+    assert (tmp_path / "out.png").exists()
+
+
+def test_progress_is_drawn_on_a_terminal_only(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = write_pair(tmp_path)
+    typed = ["fuse", "--method", "classic", *frames, "-o", tmp_path / "out.png"]
+    assert cli(*typed).err == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert "read" in cli(*typed).err
+    assert cli(*typed, "--quiet").err == ""
