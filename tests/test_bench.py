@@ -19,7 +19,7 @@ from allfocus.bench.report import make_folder, render_markdown, write_report
 from allfocus.bench.rows import Row, closed_gap, failed, mean, read_reference
 from allfocus.bench.run import evaluate, find_result
 from allfocus.color import Array
-from allfocus.errors import ConfigError, ReadError, WriteError
+from allfocus.errors import ConfigError, ModelError, ReadError, WriteError
 from allfocus.metrics.fusion import fusion_scores
 from allfocus.metrics.reference import psnr, ssim
 
@@ -247,6 +247,13 @@ def test_names_that_make_no_sense_are_refused_before_any_work(three: list[Scene]
         evaluate(three, results={"oracle": tmp_path})
     with pytest.raises(ConfigError, match=r"lost is not a folder"):
         evaluate(three, results={"mine": tmp_path / "lost"})
+
+
+def test_a_model_that_can_not_be_loaded_is_refused_before_any_work(three: list[Scene], tmp_path: Path) -> None:
+    steps: list[object] = []
+    with pytest.raises(ModelError):
+        evaluate(three, methods=["network"], model=tmp_path / "lost.onnx", progress=lambda *step: steps.append(step))
+    assert not steps
 
 
 def test_closed_gap_and_mean_leave_undefined_figures_out() -> None:

@@ -15,6 +15,7 @@ from allfocus.focus import classic_index_map
 from allfocus.io import read_image
 from allfocus.metrics.fusion import fusion_scores
 from allfocus.metrics.reference import Mask, focus_ring, oracle_index_map, pick, psnr, ssim
+from allfocus.model import load_model
 from allfocus.pipeline import FusionOptions, fuse
 from allfocus.progress import Progress, silent
 from allfocus.stack import FocalStack
@@ -80,12 +81,15 @@ def evaluate(
         For each scene in turn a row for each yardstick, each method and each folder.
 
     Raises:
-        ConfigError: an unknown method, a name twice, a folder that is not there, or no scene left.
+        ConfigError: an unknown method, a name that is taken, a folder that is not there, or no scene left.
+        ModelError: the network can't be loaded.
     """
     contestants = _contestants(methods, model, results or {})
     kept = [scene for scene in scenes if unregistered or scene.registered]
     if not kept:
         raise ConfigError(f"none of {len(scenes)} scenes is registered; ask for unregistered ones, or align them first")
+    if "network" in methods:
+        load_model(model)  # a wrong model is found now, not once for each scene
     rows: list[Row] = []
     progress("evaluate", 0, len(kept))
     for done, scene in enumerate(kept, start=1):
