@@ -34,9 +34,9 @@ def encode_jpeg(image: Array) -> bytes:
 
 
 def encode_webp(image: Array) -> bytes:
-    """Lossless WebP."""
+    """Lossless WebP, with the effort (`quality`, `method`) beyond which only time grows."""
     buffer = BytesIO()
-    Image.fromarray(image).save(buffer, "WEBP", lossless=True, exact=True)
+    Image.fromarray(image).save(buffer, "WEBP", lossless=True, exact=True, quality=20, method=1)
     return buffer.getvalue()
 
 
