@@ -71,7 +71,7 @@ def gravel(width: int, height: int, horizon: int, rng: Random) -> Floats:
     gray = cv2.remap(np.pad(tile, ((0, 2), (0, 2)), "wrap"), u % period, v % period, cv2.INTER_LINEAR).astype(
         np.float32
     )
-    contrast = (gray - 128) * 1.25 + 128
+    contrast = (gray - 128) * 0.8 + 122
     warm = 10 * clouds(height, width, 25, rng)
     colour = np.stack([contrast * 1.02 + warm, contrast * 0.95 + 0.6 * warm, contrast * 0.84], -1)
     return to_linear(np.clip(colour, 0, 255))
