@@ -286,6 +286,46 @@ def test_outputs_are_checked_before_any_frame_is_read(
     assert_one_line(cli("fuse", "--method", "classic", *typed), code, *words)
 
 
+# --- models --------------------------------------------------------------------------------------
+
+
+def write_foreign_model(path: Path) -> None:
+    """A sound ONNX model that any program may have written: it returns its input."""
+    onnx = pytest.importorskip("onnx")
+    images = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3, 8, 8]) for name in ("x", "y")]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "foreign", images[:1], images[1:])
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, ir_version=8, opset_imports=opsets), path)
+
+
+def write_cut_model(path: Path) -> None:
+    write_foreign_model(path)
+    path.write_bytes(path.read_bytes()[:40])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: None,
+        lambda path: path.mkdir(),
+        lambda path: path.touch(),
+        lambda path: path.write_bytes(bytes(range(256)) * 8),
+        lambda path: path.write_text("no model"),
+        write_cut_model,
+        write_foreign_model,
+    ],
+    ids=["missing", "folder", "empty", "garbage", "text", "cut short", "not ours"],
+)
+def test_a_model_that_is_not_ours_is_refused(tmp_path: Path, cli: Cli, make: Callable[[Path], object]) -> None:
+    frames = write_pair(tmp_path)
+    make(tmp_path / "other.onnx")
+    before = files_below(tmp_path)
+    outcome = cli("fuse", *frames, "-o", tmp_path / "out.png", "--model", tmp_path / "other.onnx")
+    assert_one_line(outcome, 1, "other.onnx")
+    assert "internal error" not in outcome.err
+    assert files_below(tmp_path) == before
+
+
 # --- disks and permissions -----------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """The command line: what it writes and prints, how it stops, what it loads."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import tifffile
 from conftest import Cli, focused_pair, picture, write_pair
 
 from allfocus import __version__
-from allfocus.io import read_image
+from allfocus.io import read_image, write_image
 
 # --- fuse ----------------------------------------------------------------------------------------
 
@@ -80,13 +81,30 @@ def test_quiet_prints_nothing(tmp_path: Path, cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (3, 5000), (5000, 3)])
+@pytest.mark.parametrize("method", ["network", "classic"])
 @pytest.mark.parametrize("gray", [False, True])
-def test_the_classic_rule_takes_pictures_of_any_shape(
-    tmp_path: Path, cli: Cli, size: tuple[int, int], gray: bool
+def test_pictures_of_any_shape_can_be_fused(
+    tmp_path: Path, cli: Cli, size: tuple[int, int], method: str, gray: bool
 ) -> None:
     frames = write_pair(tmp_path, height=size[0], width=size[1], gray=gray)
-    assert cli("fuse", "--method", "classic", *frames, "-o", tmp_path / "out.png").code == 0
-    assert read_image(tmp_path / "out.png").shape[:2] == size
+    outcome = cli("fuse", "--method", method, *frames, "-o", tmp_path / "out.png")
+    assert (outcome.code, outcome.err) == (0, "")
+    fused, expected = read_image(tmp_path / "out.png"), read_image(Path(frames[0]))
+    assert (fused.shape, fused.dtype) == (expected.shape, expected.dtype)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_the_network_is_the_default_and_finds_the_sharp_halves(tmp_path: Path, cli: Cli, dtype: str) -> None:
+    frames = write_pair(tmp_path, height=96, width=128, dtype=dtype)
+    outcome = cli("fuse", *frames, "-o", tmp_path / "out.png")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert ", network, " in outcome.out
+    sharp, fused = picture(96, 128, dtype=dtype), read_image(tmp_path / "out.png")
+    white = np.iinfo(dtype).max
+    near, far = (read_image(Path(frame)) for frame in frames)
+    distances = [np.abs(frame / white - sharp / white).mean() for frame in (near, far, fused)]
+    assert fused.dtype == sharp.dtype
+    assert distances[2] < min(distances[:2]) / 3
 
 
 def test_an_older_output_is_replaced(tmp_path: Path, cli: Cli) -> None:
@@ -132,6 +150,114 @@ def test_help_loads_nothing_heavy() -> None:
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+# --- train, evaluate, demo ------------------------------------------------------------------------
+
+
+def test_train_without_its_extra_says_what_to_install(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("allfocus.train")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)  # what Python does with None: no such module
+    outcome = cli("train", tmp_path, "-o", tmp_path / "mine.onnx")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err == "error: training needs torch; pip install 'allfocus[train]'\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (["photo.png", "-o", "mine.txt"], "mine.txt: expected a name that ends in .onnx"),
+        (["photo.png", "-o", "new/mine.onnx"], "new does not exist"),
+        (["gone.png", "-o", "mine.onnx"], "gone.png does not exist"),
+        (["photo.png", "-o", "mine.onnx", "--recipe", "gone.toml"], "recipe gone.toml can't be read"),
+        (["photo.png", "-o", "mine.onnx", "--recipe", "wrong.toml"], "did you mean crop?"),
+        (["photo.png", "-o", "mine.onnx", "--resume", "gone.pt"], "gone.pt"),
+        (["garbage.png", "-o", "mine.onnx"], "garbage.png"),
+    ],
+)
+def test_train_refuses_in_one_line(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, typed: list[str], words: str
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    write_image(Path("photo.png"), picture(100, 100))
+    Path("garbage.png").write_bytes(b"no picture")
+    Path("wrong.toml").write_text("[data]\ncrpo = 64\n")
+    before = set(tmp_path.iterdir())
+    outcome = cli("train", *typed, "--device", "cpu", "--quiet")
+    assert outcome.code == 1
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.count("\n") == 1
+    assert words in outcome.err
+    assert set(tmp_path.iterdir()) == before
+
+
+def write_scenes(folder: Path) -> Path:
+    frames = write_pair(folder, height=64, width=64)
+    write_image(folder / "truth.png", picture(64, 64))
+    names = [Path(frame).name for frame in frames]
+    scenes = [{"name": f"group/{letter}", "frames": names, "truth": "truth.png"} for letter in "ab"]
+    (folder / "scenes.json").write_text(json.dumps(scenes))
+    return folder / "scenes.json"
+
+
+def test_evaluate_writes_a_report_and_prints_its_tables(tmp_path: Path, cli: Cli) -> None:
+    scenes = write_scenes(tmp_path)
+    (tmp_path / "peers.csv").write_text("scene,method,psnr_db,ssim,ring_psnr_db\ngroup/a,other,12.34,,\n")
+    typed = ["--method", "classic", "--only", "*/a", "--reference", tmp_path / "peers.csv"]
+    outcome = cli("evaluate", scenes, "-o", tmp_path / "report", *typed)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "12.34" in outcome.out
+    assert "group/b" not in outcome.out
+    written = {path.name for path in (tmp_path / "report").iterdir()}
+    assert {str(tmp_path / "report" / name) in outcome.out for name in written} == {True}
+    assert "classic" in (tmp_path / "report" / "figures.csv").read_text()
+
+
+def test_evaluate_measures_the_pictures_of_other_tools(tmp_path: Path, cli: Cli) -> None:
+    scenes = write_scenes(tmp_path)
+    (tmp_path / "theirs").mkdir()
+    write_image(tmp_path / "theirs" / "group__a.png", picture(64, 64, seed=1))
+    outcome = cli("evaluate", scenes, "-o", tmp_path / "report", "--results", f"them={tmp_path / 'theirs'}")
+    assert outcome.code == 1  # there is no picture for the second scene
+    assert outcome.err.startswith("error: 1 of 6 measurements failed")
+    assert outcome.err.count("\n") == 1
+    assert "them" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (["gone.json"], "gone.json can't be read"),
+        (["scenes.json", "--only", "z*"], "none of 2 scenes is called like z*"),
+        (["scenes.json", "--method", "magic"], "unknown method 'magic'"),
+        (["scenes.json", "--results", "them"], "expected NAME=FOLDER"),
+        (["scenes.json", "--reference", "gone.csv"], "gone.csv can't be read"),
+        (["scenes.json", "-o", "new/report"], "new does not exist"),
+    ],
+)
+def test_evaluate_refuses_in_one_line(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, typed: list[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_scenes(tmp_path)
+    outcome = cli("evaluate", *([] if "-o" in typed else ["-o", "report"]), *typed)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.count("\n") == 1
+    assert words in outcome.err
+
+
+def test_demo_hands_its_folder_on_and_prints_the_report(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("allfocus.demo.run", lambda folder, progress: f"all in {folder}")
+    outcome = cli("demo", "-o", tmp_path / "demo")
+    assert (outcome.code, outcome.out, outcome.err) == (0, f"all in {tmp_path / 'demo'}\n", "")
+    assert cli("demo", "-o", tmp_path / "demo", "--quiet").out == ""
 
 
 # --- being stopped -------------------------------------------------------------------------------

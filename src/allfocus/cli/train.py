@@ -76,27 +76,32 @@ def show_training(quiet: bool) -> Iterator["Listener"]:
         yield lambda event: None
         return
     if not sys.stderr.isatty():
-        yield lambda event: typer.echo(event.message) if event.message else None
+        yield lambda event: typer.echo(line(event)) if event.message else None
         return
     with progress_bar() as bar:
         task = bar.add_task("read", total=1.0)
 
         def show(event: "TrainingEvent") -> None:
             if event.message:
-                bar.console.print(event.message, markup=False, highlight=False)
+                bar.console.print(line(event), markup=False, highlight=False)
             done = event.fraction if event.kind != "read" else event.done / max(event.total, 1)
             bar.update(task, description=describe(event), completed=done)
 
         yield show
 
 
+def line(event: "TrainingEvent") -> str:
+    """The event's message, which for a checkpoint is only its path."""
+    return f"checkpoint {event.message}" if event.kind == "checkpoint" else event.message
+
+
 def describe(event: "TrainingEvent") -> str:
-    """Where the run stands, in a few words for the bar."""
+    """Where the run stands, short enough to leave room for the bar; the PSNR is the network's."""
     if event.kind == "read":
         return f"read {event.done}/{event.total}"
-    loss = "" if event.loss is None else f", loss {event.loss:.4f}"
+    loss = "" if event.loss is None else f" loss {event.loss:.3f}"
     scores = event.scores
-    if scores is None:
-        return f"step {event.done}, {event.rate:.1f}/s{loss}"
-    quality = f"network {scores.network:.2f} dB, classic {scores.classic:.2f}, oracle {scores.oracle:.2f}"
-    return f"step {event.done}, {event.rate:.1f}/s{loss}, {quality}"
+    quality = (
+        "" if scores is None else f" {scores.network:.1f} dB (classic {scores.classic:.1f}, oracle {scores.oracle:.1f})"
+    )
+    return f"step {event.done} {event.rate:.1f}/s{loss}{quality}"
