@@ -1,0 +1,97 @@
+"""Low-pass filters in linear light: the only thing that makes a defocused copy of a clear photo.
+
+Defocus is a sum of light over the aperture's image, so everything here works on linear values. The
+kernels are the shapes that real optics give: a disc (an ideal lens), a Gaussian (aberrations, microscopes),
+a soft disc between the two, a ring (mirror lenses) and a grid of points (light-field cameras refocus by
+adding a few views, which leaves sharp ghosts in the blur: a trap for every rule that measures contrast).
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+KERNELS = ("disc", "gaussian", "soft_disc", "ring", "grid")
+
+
+def to_linear(encoded: Tensor) -> Tensor:
+    """Display-encoded sRGB [0, 1] to linear light [0, 1], any shape (IEC 61966-2-1)."""
+    return torch.where(encoded <= 0.04045, encoded / 12.92, ((encoded.clamp_min(0) + 0.055) / 1.055) ** 2.4)
+
+
+def to_encoded(linear: Tensor) -> Tensor:
+    """Linear light [0, 1] to display-encoded sRGB [0, 1], any shape (IEC 61966-2-1)."""
+    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp_min(1e-8) ** (1 / 2.4) - 0.055)
+
+
+def aperture_kernels(radii: Tensor, kinds: Tensor, views: Tensor) -> Tensor:
+    """Build normalised blur kernels.
+
+    Args:
+        radii: (B, L) circle-of-confusion radius in pixels; below half a pixel a disc is no blur at all.
+        kinds: (B,) index into `KERNELS`.
+        views: (B,) points along one side of the grid kernel, >= 2.
+
+    Returns:
+        (B, L, K, K), each summing to 1, K odd and wide enough for the largest radius.
+    """
+    reach = int(torch.ceil(radii.max()).item()) + 2
+    axis = torch.arange(-reach, reach + 1, device=radii.device, dtype=radii.dtype)
+    distance = torch.hypot(axis[:, None], axis[None, :])  # K K
+    radius = radii[:, :, None, None]  # B L 1 1
+    disc = (radius + 0.5 - distance).clamp(0, 1)
+    # sigma = r/2 has the variance of a disc of radius r; 0.05 keeps radius 0 a delta
+    gaussian = torch.exp(-0.5 * (distance / (radius / 2).clamp_min(0.05)) ** 2)
+    soft_disc = torch.sigmoid((radius - distance) * (4 / radius.clamp_min(1.0))) * (distance <= radius + 1.5)
+    soft_disc = torch.where(radius < 0.5, disc, soft_disc)
+    ring = disc - 0.85 * (0.55 * radius + 0.5 - distance).clamp(0, 1) * (radius > 2)
+    shapes = torch.stack([disc, gaussian, soft_disc, ring, _grid_of_views(radii, views, axis)])  # 5 B L K K
+    chosen = shapes[kinds, torch.arange(len(kinds), device=radii.device)]  # B L K K
+    return chosen / chosen.sum((-2, -1), keepdim=True)
+
+
+def _grid_of_views(radii: Tensor, views: Tensor, axis: Tensor) -> Tensor:
+    """A square grid of `views` x `views` points spread over the aperture, splatted bilinearly: (B, L, K, K)."""
+    most = int(views.max().item())
+    order = torch.arange(most, device=radii.device, dtype=radii.dtype)
+    place = 2 * order / (views[:, None] - 1) - 1  # B V, in -1..1 for the views that exist
+    exists = (order < views[:, None]).to(radii.dtype)
+    # 0.8: the square's corners reach a bit beyond the disc, its sides stay a bit inside
+    offset = 0.8 * radii[:, :, None] * place[:, None, :]  # B L V
+    line = (1 - (axis - offset[..., None]).abs()).clamp_min(0)  # B L V K
+    profile = (line * exists[:, None, :, None]).sum(2)  # B L K
+    return profile[..., :, None] * profile[..., None, :]
+
+
+def blur(image: Tensor, kernels: Tensor) -> Tensor:
+    """Convolve every image with every kernel of its item, edges reflected.
+
+    Args:
+        image: (B, C, H, W) linear light (or alpha).
+        kernels: (B, L, K, K), K odd, K // 2 < min(H, W).
+
+    Returns:
+        (B, L, C, H, W).
+    """
+    reach = kernels.shape[-1] // 2
+    padded = functional.pad(image, (reach, reach, reach, reach), mode="reflect")
+    height, width = padded.shape[-2:]
+    spectrum = torch.fft.rfft2(padded)[:, None]  # B 1 C H W'
+    # a kernel's centre belongs at the origin, so that the result is not shifted
+    centred = functional.pad(kernels, (0, width - kernels.shape[-1], 0, height - kernels.shape[-2]))
+    response = torch.fft.rfft2(torch.roll(centred, (-reach, -reach), (-2, -1)))[:, :, None]  # B L 1 H W'
+    blurred = torch.fft.irfft2(spectrum * response, s=(height, width))
+    return blurred[..., reach : height - reach, reach : width - reach]
+
+
+def gaussian_smooth(field: Tensor, sigma: float) -> Tensor:
+    """Smooth (..., H, W) by a separable Gaussian of `sigma` pixels, edges reflected; sigma 0 changes nothing."""
+    if sigma == 0:
+        return field
+    reach = max(1, round(3 * sigma))
+    axis = torch.arange(-reach, reach + 1, device=field.device, dtype=field.dtype)
+    line = torch.exp(-0.5 * (axis / sigma) ** 2)
+    line = line / line.sum()
+    flat = field.reshape(-1, 1, *field.shape[-2:])
+    flat = functional.pad(flat, (reach, reach, reach, reach), mode="reflect")
+    flat = functional.conv2d(functional.conv2d(flat, line.view(1, 1, 1, -1)), line.view(1, 1, -1, 1))
+    return flat.reshape(field.shape)
