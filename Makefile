@@ -12,7 +12,7 @@ CORE := $(VENV)/.core-installed
 FULL := $(VENV)/.full-installed
 SCENES ?= benchmarks/scenes.json
 
-.PHONY: demo test test-fast check format bench train-smoke clean
+.PHONY: demo test test-fast check format bench pictures train-smoke clean
 
 demo: $(CORE)  ## fuse the focal stack that ships with the package
 	$(BIN)/allfocus demo
@@ -33,8 +33,14 @@ format: $(FULL)  ## put the code into the form that check asks for
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(CORE)  ## measure network and classic rule: make bench SCENES=path/to/scenes.json
+bench: $(CORE)  ## measure on the demo's scene, or on yours: make bench SCENES=path/to/scenes.json
 	$(BIN)/allfocus evaluate $(SCENES) -o report
+
+pictures: $(CORE)  ## what the demo shows, as the pictures in README and docs
+	$(BIN)/allfocus demo -o build/demo
+	for name in before_after index_map; do $(BIN)/python -c "import sys; from PIL import Image; \
+		Image.open(f'build/demo/{sys.argv[1]}.png').save(f'docs/images/{sys.argv[1]}.webp', quality=88, method=6)" \
+		$$name || exit 1; done
 
 train-smoke: $(FULL)  ## a one-minute training on the CPU, on photos that scikit-image ships
 	mkdir -p runs
