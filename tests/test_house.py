@@ -165,6 +165,7 @@ def test_the_core_alone_runs_the_demo_and_stays_small(wheel: Path, tmp_path: Pat
 
 
 def installed_size(site: Path) -> int:
-    """Bytes of a site-packages folder as installed: without pip, which venv puts there, and bytecode."""
-    own = [path for path in site.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    return sum(path.stat().st_size for path in own if not path.relative_to(site).parts[0].startswith("pip"))
+    """Bytes of a site-packages folder as the wheels deliver it: without bytecode and what venv itself puts there."""
+    venv_own = ("pip", "setuptools", "_distutils_hack", "pkg_resources")
+    files = [path for path in site.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    return sum(path.stat().st_size for path in files if not path.relative_to(site).parts[0].startswith(venv_own))
