@@ -185,8 +185,10 @@ class CropSampler:
         rng = np.random.default_rng([self.seed, number])
         crops = np.stack([self.crop(rng) for _ in range(3 * size)])  # (3 B, S, S, 3)
         side = self.config.crop
-        planes = torch.from_numpy(crops).permute(0, 3, 1, 2).reshape(size, 3, 3, side, side)
-        return planes.to(torch.float32).div_(255)
+        # all of it in numpy: a torch operation in the thread that draws ahead would start a second team of
+        # threads, which then fights the first one for the cores
+        planes = np.divide(crops.transpose(0, 3, 1, 2), 255, dtype=np.float32)
+        return torch.from_numpy(np.ascontiguousarray(planes).reshape(size, 3, 3, side, side))
 
     def crop(self, rng: np.random.Generator) -> Array:
         """One crop (S, S, 3) uint8 of one photo at a random place, scale and orientation."""
