@@ -32,31 +32,39 @@ def local_laplacian_energy(frame: Array, sigma: float = 3.0) -> FloatArray:
 
 
 def classic_index_map(frames: Iterable[Array], sigma: float = 3.0) -> Array:
-    """Pick the frame with the largest local Laplacian energy at each pixel.
+    """Pick the frame with the largest local Laplacian energy at each pixel: the map of `classic_decision`."""
+    return classic_decision(frames, sigma)[0]
 
-    The frames are visited once and only the best energy so far is kept, so memory does not grow with their number.
+
+def classic_decision(frames: Iterable[Array], sigma: float = 3.0) -> tuple[Array, FloatArray]:
+    """Pick the frame with the largest local Laplacian energy at each pixel, and say how clear the choice is.
+
+    The frames are visited once and only the two best energies are kept, so memory does not grow with their number.
 
     Args:
         frames: one or more frames of one size, as `local_laplacian_energy` takes them; may be a generator.
         sigma: smoothing of the energy, see `local_laplacian_energy`.
 
     Returns:
-        (H, W) uint16, counted from 0; of equal frames the first wins.
+        (H, W) uint16, counted from 0; of equal frames the first wins. And (H, W) float32 in [0, 1]: the share
+        of the best energy by which it exceeds the second best.
 
     Raises:
         StackError: there are no frames, or their sizes differ.
     """
     best: FloatArray | None = None
-    index_map = np.zeros((0, 0), np.uint16)
     for position, frame in enumerate(frames):
         energy = local_laplacian_energy(frame, sigma)
         if best is None:
-            best, index_map = energy, np.zeros(energy.shape, np.uint16)
+            best, second = energy, np.zeros_like(energy)
+            index_map = np.zeros(energy.shape, np.uint16)
             continue
         if energy.shape != best.shape:
             raise StackError(f"frame {position + 1} has shape {energy.shape}; the stack has {best.shape}")
         index_map[energy > best] = position
+        np.maximum(second, np.minimum(best, energy), out=second)
         np.maximum(best, energy, out=best)
     if best is None:
         raise StackError("no frames given; picking needs at least one")
-    return index_map
+    confidence: FloatArray = np.divide(best - second, best, out=np.zeros_like(best), where=best > 0)
+    return index_map, confidence

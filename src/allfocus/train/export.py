@@ -22,6 +22,9 @@ from allfocus.train.network import FusionNetwork
 #: Key of the model card, as JSON, in the metadata of the ONNX file.
 CARD_KEY = "allfocus"
 
+#: Version of the graph's inputs and outputs; inference refuses those it does not know.
+FORMAT = 1
+
 #: Largest difference between the weights that torch and onnxruntime compute from the same frames.
 TOLERANCE = 1e-3
 
@@ -74,6 +77,7 @@ def model_card(recipe: Recipe, photos: PhotoSet, figures: Mapping[str, Any]) -> 
 def card_of(recipe: Recipe, data: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:
     """The card from its parts, all of them plain values that JSON can hold."""
     return {
+        "format": FORMAT,
         "name": recipe.name,
         "version": allfocus.__version__,
         "recipe": recipe_values(recipe),
