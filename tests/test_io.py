@@ -540,3 +540,13 @@ def test_an_output_is_no_input_not_even_through_links(tmp_path: Path) -> None:
     check_outputs([tmp_path / "new.png"], [tmp_path / "a.png"])
     with pytest.raises(WriteError, match="two outputs"):
         check_outputs([tmp_path / "x.png", tmp_path / "." / "x.png"], [])
+
+
+def test_bmp_is_read_and_a_cut_one_refused(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (31, 23, 3), np.uint8)
+    whole, cut = tmp_path / "whole.bmp", tmp_path / "cut.bmp"
+    Image.fromarray(picture).save(whole)
+    cut.write_bytes(whole.read_bytes()[:1000])
+    assert np.array_equal(read_image(whole), picture)
+    with pytest.raises(ReadError, match="cut.bmp can't be read as BMP"):
+        read_image(cut)

@@ -4,6 +4,7 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import ImageFile
+from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
@@ -20,7 +21,7 @@ TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def read_image(path: Path | str) -> Array:
-    """Read a JPEG, PNG, WebP or TIFF picture, turned the way its orientation tag says.
+    """Read a JPEG, PNG, WebP, TIFF or BMP picture, turned the way its orientation tag says.
 
     Returns:
         (H, W) gray or (H, W, 3) RGB in the file's own depth: uint8, uint16 or float32 (TIFF only). Palettes
@@ -42,7 +43,7 @@ def read_image(path: Path | str) -> Array:
 
 
 def find_kind(path: Path) -> str:
-    """`JPEG`, `PNG`, `WebP` or `TIFF`, by the first bytes; raises `ReadError` for anything else."""
+    """`JPEG`, `PNG`, `WebP`, `TIFF` or `BMP`, by the first bytes; raises `ReadError` for anything else."""
     if path.is_dir():
         raise ReadError(f"{path} is a folder; expected a picture")
     if not path.exists():
@@ -62,12 +63,14 @@ def find_kind(path: Path) -> str:
         return "WebP"
     if start.startswith(TIFF_STARTS):
         return "TIFF"
+    if start.startswith(b"BM"):
+        return "BMP"
     what = "is empty" if not start else "is not a JPEG, PNG, WebP or TIFF picture"
     raise ReadError(f"{path} {what}; export it in one of these formats")
 
 
 def decode_bytes(data: bytes, kind: str, name: str) -> Array:
-    """Samples of a JPEG, PNG or WebP file, oriented, alpha kept."""
+    """Samples of a JPEG, PNG, WebP or BMP file, oriented, alpha kept."""
     image = open_pillow(data, kind, name)
     check_pixels(image.width, image.height, name)
     orientation = int(image.getexif().get(ORIENTATION, 1))
@@ -85,6 +88,8 @@ def open_pillow(data: bytes, kind: str, name: str) -> ImageFile.ImageFile:
     if kind == "JPEG":
         check_jpeg(data, name)
         return JpegImageFile(BytesIO(data))
+    if kind == "BMP":
+        return BmpImageFile(BytesIO(data))
     if kind == "PNG":
         check_png(data, name)
     image = PngImageFile(BytesIO(data)) if kind == "PNG" else WebPImageFile(BytesIO(data))

@@ -16,7 +16,7 @@ from allfocus.progress import Progress, silent
 from allfocus.stack import FocalStack
 
 #: Endings that count as pictures when a folder is listed; a file named by itself may have any.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
 
 def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
