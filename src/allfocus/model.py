@@ -124,6 +124,8 @@ def _open_session(path: Path) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is wrong is said once, by the exception
+    # the file is simplified already: optimising it again would cost more than a picture gains by it
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     # tiles differ in size, and arenas grown for the largest would never be given back
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False

@@ -12,7 +12,9 @@ in tiles; so the graph is one octave. It holds both parts of the network behind 
 """
 
 import io
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -37,6 +39,7 @@ class GlanceOctave(nn.Module):
         self.glance = glance
 
     def forward(self, octave: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Glance.forward`."""
         logits, context = self.glance(octave, 1)
         return logits, context
 
@@ -49,6 +52,7 @@ class LookOctave(nn.Module):
         self.look = look
 
     def forward(self, octave: Tensor, coarser_logits: Tensor, coarser_context: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Look.forward`."""
         logits, context = self.look(octave, coarser_logits, coarser_context, 1)
         return logits, context
 
@@ -59,9 +63,7 @@ def build(network: FusionNetwork) -> onnx.ModelProto:
     octave = torch.zeros(3, OCTAVE_CHANNELS, 160, 136)
     logits, context = octave[:, :1, ::2, ::2], torch.zeros(3, width, 20, 17)
     glance = trace(GlanceOctave(network.glance), {"octave": octave})
-    look = trace(
-        LookOctave(network.look), {"octave": octave, "coarser_logits": logits, "coarser_context": context}
-    )
+    look = trace(LookOctave(network.look), {"octave": octave, "coarser_logits": logits, "coarser_context": context})
     node = helper.make_node(
         "If",
         ["is_coarsest"],
@@ -82,8 +84,28 @@ def build(network: FusionNetwork) -> onnx.ModelProto:
     ]
     graph = helper.make_graph([node], "allfocus", inputs, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+    model = simplified(model)
     onnx.checker.check_model(model)
     return model
+
+
+def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model without the arithmetic on shapes that tracing leaves behind: it loads in half the time.
+
+    onnxruntime does it, at the level that keeps to standard operators.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    with tempfile.TemporaryDirectory() as folder:
+        options.optimized_model_filepath = str(Path(folder) / "simplified.onnx")
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        simpler = onnx.load(options.optimized_model_filepath)
+    # it lists every operator set that it knows; ours uses the standard one
+    standard = [entry for entry in simpler.opset_import if not entry.domain]
+    del simpler.opset_import[:]
+    simpler.opset_import.extend(standard)
+    return simpler
 
 
 def trace(part: nn.Module, inputs: dict[str, Tensor]) -> onnx.GraphProto:
@@ -99,7 +121,7 @@ def trace(part: nn.Module, inputs: dict[str, Tensor]) -> onnx.GraphProto:
         torch.onnx.export(
             part.eval(),
             tuple(inputs.values()),
-            buffer,
+            buffer,  # type: ignore[arg-type]  # the tracing exporter writes to open files too
             dynamo=False,
             input_names=list(inputs),
             output_names=["logits", "context"],

@@ -14,8 +14,11 @@ from allfocus.train.losses import selection_loss
 from allfocus.train.network import FusionNetwork
 from allfocus.train.shuffle import Groups
 
-#: So many steps in a row without a finite gradient mean that the run is lost.
+#: So many steps in a row without a usable gradient mean that the run is lost.
 PATIENCE = 20
+
+#: Gradients usually have a norm of about 1; clipping one of this norm keeps its size but not its sense.
+EXPLODED = 1e3
 
 #: The warm-up takes at most this share of a run, so that short runs get to learn.
 WARMUP_SHARE = 0.1
@@ -91,7 +94,7 @@ class Learner:
         """Take one optimiser step at the learning rate `rate`; return the loss before it.
 
         Raises:
-            ConfigError: the gradient has not been finite for `PATIENCE` steps.
+            ConfigError: the gradient has been infinite or huge for `PATIENCE` steps.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -99,22 +102,22 @@ class Learner:
             logits = self.network(groups.frames, octaves)
         loss = selection_loss([octave.float() for octave in logits], groups)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
-        if self.accepts(bool(norm.isfinite()), step):
+        if self.accepts(bool(norm < EXPLODED), step):  # not so for NaN either
             self.optimizer.step()
             self.average(step)
         return float(loss.detach())
 
-    def accepts(self, finite: bool, step: int) -> bool:
-        """Whether to take a step with this gradient; one that is not finite would destroy the weights."""
-        self.misses = 0 if finite else self.misses + 1
+    def accepts(self, usable: bool, step: int) -> bool:
+        """Whether to take a step with this gradient; one that exploded would destroy the weights."""
+        self.misses = 0 if usable else self.misses + 1
         if self.misses >= PATIENCE:
             raise ConfigError(
-                f"training diverged: no finite gradient in steps {step - PATIENCE + 1} to {step}; "
+                f"training diverged: no usable gradient in steps {step - PATIENCE + 1} to {step}; "
                 "lower training.learning_rate or training.gradient_clip"
             )
-        return finite
+        return usable
 
     @torch.no_grad()
     def average(self, step: int) -> None:

@@ -79,6 +79,14 @@ def patches_to_channels(pixels: Tensor, side: int) -> Tensor:
     return split.permute(0, 1, 3, 5, 2, 4).reshape(-1, pixels.shape[1] * side**2, height, width)
 
 
+def normalised(features: Tensor) -> Tensor:
+    """Features of unit root mean square over the channels at each place, shape unchanged.
+
+    The look is recursive: without it a gain above one would grow with every octave, and training diverges.
+    """
+    return features * torch.rsqrt(features.square().mean(1, keepdim=True) + 1e-2)
+
+
 class Exchange(nn.Module):
     """Cross-image exchange: each frame's features meet the mean and the maximum over all frames."""
 
@@ -89,13 +97,15 @@ class Exchange(nn.Module):
         nn.init.normal_(self.own.weight, std=0.3 * width**-0.5)
 
     def forward(self, features: Tensor, stacks: int) -> Tensor:
+        """(F, C, h, w) -> (F, C, h, w)."""
         own: Tensor = self.own(features)
         if self.shared is None:
             return own
         mean, most = over_frames(features, stacks)
         # one product for the whole stack, not one a frame
         told = self.shared(torch.cat([mean, most], 2).flatten(0, 1))  # B C h w
-        return (by_stack(own, stacks) + told[:, None]).flatten(0, 1)
+        exchanged: Tensor = (by_stack(own, stacks) + told[:, None]).flatten(0, 1)
+        return exchanged
 
 
 class Block(nn.Module):
@@ -107,6 +117,7 @@ class Block(nn.Module):
         self.exchange = Exchange(width, exchange)
 
     def forward(self, features: Tensor, stacks: int) -> Tensor:
+        """(F, C, h, w) -> (F, C, h, w)."""
         local = functional.relu(self.conv(features))
         exchanged: Tensor = self.exchange(local, stacks)
         return features + exchanged
@@ -122,11 +133,13 @@ class PictureScan(nn.Module):
         self.columns = SelectiveScan(width, state, heads)
 
     def forward(self, features: Tensor) -> Tensor:
+        """(F, C, h, w) -> (F, C, h, w)."""
         pixels = features.permute(0, 2, 3, 1)  # F h w C
         along_rows = self.rows(self.norm(pixels).flatten(0, 1)).reshape(pixels.shape)
         turned = (pixels + along_rows).transpose(1, 2)  # F w h C
         along_columns = self.columns(self.norm(turned).flatten(0, 1)).reshape(turned.shape)
-        return (turned + along_columns).permute(0, 3, 2, 1)
+        scanned: Tensor = (turned + along_columns).permute(0, 3, 2, 1)
+        return scanned
 
 
 class Stem(nn.Module):
@@ -134,6 +147,7 @@ class Stem(nn.Module):
 
     #: Channels beside the pixels: three focus measures and the level of detail common to all frames.
     MEASURES = 4
+    window: Tensor
 
     def __init__(self, width: int, extra: int) -> None:
         super().__init__()
@@ -144,6 +158,7 @@ class Stem(nn.Module):
         self.register_buffer("window", (line[:, None] * line / line.sum() ** 2)[None, None], persistent=False)
 
     def forward(self, octave: Tensor, extra: list[Tensor], stacks: int) -> tuple[Tensor, Tensor]:
+        """(F, 4, h, w) and what else is known per patch -> (F, C, h/P, w/P) and (F, 1, h/P, w/P)."""
         rgb, finer = octave.split([3, 1], 1)
         here = functional.avg_pool2d(laplacian_energy(rgb), PATCH)  # F 1 h/P w/P
         energy = torch.cat([here, functional.avg_pool2d(finer, PATCH)], 1)
@@ -164,10 +179,11 @@ class Head(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(width, PATCH**2, 3, padding=1)
         self.classic_gain = nn.Parameter(torch.tensor(2.0))
-        nn.init.zeros_(self.conv.weight)
-        nn.init.zeros_(self.conv.bias)
+        for value in self.conv.parameters():
+            nn.init.zeros_(value)
 
     def forward(self, features: Tensor, classic: Tensor) -> Tensor:
+        """(F, C, h/P, w/P) and (F, 1, h/P, w/P) -> logits (F, 1, h, w)."""
         learned = functional.pixel_shuffle(self.conv(features), PATCH)
         smooth = functional.interpolate(classic, scale_factor=float(PATCH), mode="bilinear", align_corners=False)
         return learned + self.classic_gain * smooth
@@ -187,12 +203,14 @@ class Glance(nn.Module):
         self.context = nn.Conv2d(width, config.width, 1)
 
     def forward(self, octave: Tensor, stacks: int) -> tuple[Tensor, Tensor]:
+        """Octave (F, 4, h, w) -> logits (F, 1, h, w) and features for `Look` (F, C, h/P, w/P)."""
         features, classic = self.stem(octave, [], stacks)
         for depth, block in enumerate(self.blocks):
             features = block(features, stacks)
             if depth < len(self.scans):
                 features = self.scans[depth](features)
-        return self.head(features, classic), self.context(features)
+        features = normalised(features)
+        return self.head(features, classic), normalised(self.context(features))
 
 
 class Look(nn.Module):
@@ -208,12 +226,14 @@ class Look(nn.Module):
         self.carry = nn.Parameter(torch.tensor(0.3))
 
     def forward(self, octave: Tensor, logits: Tensor, context: Tensor, stacks: int) -> tuple[Tensor, Tensor]:
+        """Octave (F, 4, h, w), coarser logits (F, 1, h/2, w/2) and features -> logits and features, as `Glance`."""
         prior = relative(logits, stacks).clamp(-LOGIT_RANGE, LOGIT_RANGE)
         finer_context = functional.interpolate(context, scale_factor=2.0, mode="bilinear", align_corners=False)
         extra = [0.25 * patches_to_channels(prior, PATCH // 2), finer_context]
         features, classic = self.stem(octave, extra, stacks)
         for block in self.blocks:
             features = block(features, stacks)
+        features = normalised(features)
         carried = functional.interpolate(prior, scale_factor=2.0, mode="bilinear", align_corners=False)
         return self.head(features, classic) + self.carry * carried, features
 

@@ -41,15 +41,15 @@ def scan_reference(x: Tensor, log_decay: Tensor, b: Tensor, c: Tensor) -> Tensor
     return torch.stack(seen, 1)
 
 
-def segment_sum(steps: Tensor) -> Tensor:
-    """Sums over segments: (..., Q) -> (..., Q, Q), entry (i, j) = steps[j+1] + ... + steps[i], -inf where j > i."""
-    length = steps.shape[-1]
+def segment_sum(steps: Tensor, length: int) -> Tensor:
+    """Sums over segments: (..., Q) -> (..., Q, Q), entry (i, j) = steps[j+1] + ... + steps[i], -inf where j > i.
+
+    `length` is Q again: given as a number, it makes the masks constants of the exported graph.
+    """
     order = torch.arange(length, device=steps.device)
-    repeated = steps[..., :, None].expand(*steps.shape, length)
     below = order[:, None] > order[None, :]
-    sums = torch.cumsum(torch.where(below, repeated, torch.zeros_like(repeated)), -2)
-    allowed = order[:, None] >= order[None, :]
-    return torch.where(allowed, sums, torch.full_like(sums, -torch.inf))
+    sums = torch.cumsum(steps[..., :, None] * below, -2)
+    return sums.masked_fill(order[:, None] < order[None, :], -torch.inf)
 
 
 def scan(x: Tensor, log_decay: Tensor, b: Tensor, c: Tensor, chunk: int = CHUNK) -> Tensor:
@@ -57,28 +57,25 @@ def scan(x: Tensor, log_decay: Tensor, b: Tensor, c: Tensor, chunk: int = CHUNK)
 
     Arguments and result as `scan_reference`; any length (the end is padded with positions that write nothing).
     """
-    length = x.shape[1]
-    missing = -length % chunk
-    x, b, c = (_chunked(value, missing, chunk) for value in (x, b, c))  # B K Q ...
-    log_decay = _chunked(log_decay, missing, chunk).permute(0, 3, 1, 2)  # B H K Q
-    within = segment_sum(log_decay).exp()  # B H K Q Q
-    total = torch.cumsum(log_decay, -1)  # B H K Q
-    read = torch.einsum("bkis,bkjs->bkij", c, b)  # B K Q Q
-    local = torch.einsum("bhkij,bkij,bkjhp->bkihp", within, read, x)
-    # what each chunk leaves behind at its end, and what of it reaches the start of each later chunk
-    to_end = (total[..., -1:] - total).exp()  # B H K Q
-    left = torch.einsum("bkjs,bhkj,bkjhp->bkhps", b, to_end, x)
-    carry = segment_sum(functional.pad(total[..., -1], (1, 0))).exp()[..., :-1, 1:]  # B H K K, chunk j -> before chunk i
-    entering = torch.einsum("bhij,bjhps->bihps", carry, left)
-    carried = torch.einsum("bkis,bkhps,bhki->bkihp", c, entering, total.exp())
-    return (local + carried).flatten(1, 2)[:, :length]
-
-
-def _chunked(value: Tensor, missing: int, chunk: int) -> Tensor:
-    """(B, T, ...) -> (B, K, chunk, ...), padded with zeros at the end."""
-    padding = [0, 0] * (value.dim() - 2) + [0, missing]
+    heads, state, length = x.shape[2], b.shape[-1], x.shape[1]
+    # one tensor, so that padding and cutting into chunks happen once
+    packed = torch.cat([x.flatten(2), log_decay, b, c], -1)
+    packed = functional.pad(packed, (0, 0, 0, -length % chunk))
     # reshape, not `unflatten`, which would fix the traced length in the exported graph
-    return functional.pad(value, padding).reshape(value.shape[0], -1, chunk, *value.shape[2:])
+    packed = packed.reshape(packed.shape[0], -1, chunk, packed.shape[-1])  # B K Q *
+    x, log_decay, b, c = packed.split([packed.shape[-1] - heads - 2 * state, heads, state, state], -1)
+    x = x.reshape(*x.shape[:3], heads, -1).permute(0, 3, 1, 2, 4)  # B H K Q P
+    log_decay = log_decay.permute(0, 3, 1, 2)  # B H K Q
+    b, c = b[:, None], c[:, None]  # B 1 K Q S
+    total = torch.cumsum(log_decay, -1)[..., None]  # B H K Q 1
+    local = (segment_sum(log_decay, chunk).exp() * (c @ b.transpose(-1, -2))) @ x  # B H K Q P
+    # what each chunk leaves behind at its end, and what of it reaches the start of each later chunk
+    left = b.transpose(-1, -2) @ (x * (total[..., -1:, :] - total).exp())  # B H K S P
+    steps = functional.pad(total[..., -1, 0], (1, 0))  # B H K+1
+    carry = segment_sum(steps, steps.shape[-1]).exp()[..., :-1, 1:]  # B H K K: end of chunk j to start of chunk i
+    entering = (carry @ left.flatten(-2)).reshape(left.shape)  # B H K S P
+    carried = (c @ entering) * total.exp()  # B H K Q P
+    return (local + carried).permute(0, 2, 3, 1, 4).flatten(1, 2)[:, :length]
 
 
 class SelectiveScan(nn.Module):
@@ -96,6 +93,7 @@ class SelectiveScan(nn.Module):
         nn.init.constant_(self.project.bias[-heads:], -2.5)
 
     def forward(self, sequence: Tensor) -> Tensor:
+        """Scan (B, T, D) forwards and backwards, gated."""
         parts = self.project(sequence).split([self.width, self.width, self.state, self.state, self.heads], -1)
         x, gate, b, c, step = parts
         step = functional.softplus(step)  # B T H
@@ -103,7 +101,7 @@ class SelectiveScan(nn.Module):
         written = heads * step[..., None]
         log_decay = -step * self.decay_rate.exp()
         forward = scan(written, log_decay, b, c)
-        backward = scan(*(value.flip(1) for value in (written, log_decay, b, c))).flip(1)
+        backward = scan(written.flip(1), log_decay.flip(1), b.flip(1), c.flip(1)).flip(1)
         mixed = (forward + backward + heads * self.skip).flatten(-2)
         out: Tensor = self.out(self.norm(mixed) * functional.silu(gate))
         return out
