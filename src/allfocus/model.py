@@ -126,8 +126,9 @@ def _open_session(path: Path) -> Any:
     options.log_severity_level = 4  # what is wrong is said once, by the exception
     # the file is simplified already: optimising it again would cost more than a picture gains by it
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    # tiles differ in size, and arenas grown for the largest would never be given back
-    options.enable_cpu_mem_arena = False
+    # threads that wait give the core back: spinning saves little time and costs much work
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # tiles differ in size, so a plan of the memory of one is of no use for the next
     options.enable_mem_pattern = False
     try:
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
