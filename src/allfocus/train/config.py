@@ -38,7 +38,8 @@ class ShuffleConfig:
         frames_min, frames_max: frames a group may have; each training step draws one number.
         grain_pixel, grain_region, grain_depth: probability that the permutation varies as white noise,
             as a piecewise constant map, or as a smooth depth field; they sum to 1.
-        layers: probability of an occluding near layer.
+        overlap: probability that part of a shuffled group is sharp in all its frames, up to a hard seam.
+        layers: probability of a scene of layers, the nearer ones occluding, instead of a shuffled group.
         blur_max: strongest defocus, as a radius in pixels.
         noise, exposure, jpeg, gray, misregister, quantise: probability of each disturbance of the frames
             (misregister: shifted by up to 0.7 px; quantise: rounded to 8 bits).
@@ -49,6 +50,7 @@ class ShuffleConfig:
     grain_pixel: float = bounded(0.2, 0.0, 1.0)
     grain_region: float = bounded(0.2, 0.0, 1.0)
     grain_depth: float = bounded(0.6, 0.0, 1.0)
+    overlap: float = bounded(0.0, 0.0, 1.0)
     layers: float = bounded(0.5, 0.0, 1.0)
     blur_max: float = bounded(10.0, 0.5, 64.0)
     noise: float = bounded(0.25, 0.0, 1.0)

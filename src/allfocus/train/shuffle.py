@@ -68,7 +68,8 @@ def generate(crops: Tensor, config: ShuffleConfig, n: int, rng: torch.Generator)
         flat = ~layered
         grain = draw_grain(int(flat.sum()), config, rng)
         permutation = draw_permutation(grain, n, crops.shape[-1], rng)
-        frames[flat] = shuffle_pixels(pixel_group(truth[flat], config, n, rng), permutation)
+        group = sharpen_parts(pixel_group(truth[flat], config, n, rng), config.overlap, rng)
+        frames[flat] = shuffle_pixels(group, permutation)
         smooth[flat] = grain != 0
     absolute = (frames - truth[:, None]).abs().sum(2)  # B N S S
     errors = torch.where(smooth[:, None, None, None], gaussian_smooth(absolute, 1.0), absolute)
@@ -87,6 +88,22 @@ def pixel_group(clear: Tensor, config: ShuffleConfig, n: int, rng: torch.Generat
     step = torch.arange(1, n, device=clear.device, dtype=clear.dtype) / (n - 1)  # n-1
     copies = blur(to_linear(clear), draw_kernels(strongest[:, None] * step**law, rng))
     return torch.cat([clear[:, None], to_encoded(copies.clamp(0, 1))], 1)
+
+
+def sharpen_parts(group: Tensor, probability: float, rng: torch.Generator) -> Tensor:
+    """Make some groups (B, n, 3, S, S) clear in all their copies over part of the picture, up to a hard seam.
+
+    Real frames share sharp parts, and where a frame's blur ends abruptly (frames that were cut and pasted) the
+    seam itself is the strongest detail around: the network has to learn not to take it for sharpness.
+    """
+    batch, size = len(group), group.shape[-1]
+    if probability == 0:
+        return group
+    chosen = torch.rand(batch, generator=rng, device=group.device) < probability
+    share = 0.2 + 0.6 * torch.rand(batch, 1, 1, generator=rng, device=group.device)
+    fields = torch.cat([smooth_field(1, size, rng) for _ in range(batch)])  # B S S
+    part = (fields < share) & chosen[:, None, None]
+    return torch.where(part[:, None, None], group[:, :1], group)
 
 
 def draw_radius(batch: int, config: ShuffleConfig, rng: torch.Generator) -> Tensor:
