@@ -43,7 +43,8 @@ def from_unit(unit: FloatArray, dtype: DTypeLike) -> Array:
     white = full_scale(dtype)
     if np.dtype(dtype) == np.float32:
         return unit.astype(np.float32)
-    return np.clip(np.rint(unit * np.float32(white)), 0, white).astype(dtype)
+    samples: Array = np.clip(np.rint(unit * np.float32(white)), 0, white).astype(dtype)
+    return samples
 
 
 def srgb_to_linear(encoded: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ from allfocus.color import Array, FloatArray
 
 def softmax_weights(logits: FloatArray) -> FloatArray:
     """Logits (N, H, W) -> weights (N, H, W), non-negative, summing to 1 over the frames."""
-    weights = np.exp(logits - logits.max(axis=0, keepdims=True))
+    weights: FloatArray = np.exp(logits - logits.max(axis=0, keepdims=True))
     weights /= weights.sum(axis=0, keepdims=True)
     return weights
 

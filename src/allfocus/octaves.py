@@ -47,15 +47,16 @@ def finest_octave(pixels: Array, height: int, width: int) -> FloatArray:
     """
     unit = to_unit(pixels)
     below, right = height - unit.shape[0], width - unit.shape[1]
-    unit = cv2.copyMakeBorder(unit, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    padded = cv2.copyMakeBorder(unit, 0, below, 0, right, cv2.BORDER_REPLICATE)
     octave = np.zeros((CHANNELS, height, width), np.float32)
-    octave[:3] = unit if unit.ndim == 2 else unit.transpose(2, 0, 1)
+    octave[:3] = padded if padded.ndim == 2 else padded.transpose(2, 0, 1)
     return octave
 
 
 def coarser_octaves(frame: Array, octaves: int) -> Iterator[FloatArray]:
     """Yield the octaves after the finest, fine to coarse: (4, H / 2^k, W / 2^k) for k = 1 .. octaves - 1."""
-    octave = finest_octave(frame, *padded_size(*frame.shape[:2], octaves))
+    height, width = frame.shape[:2]
+    octave = finest_octave(frame, *padded_size(height, width, octaves))
     for _ in range(octaves - 1):
         energy = sum(np.square(_laplacian(channel)) for channel in octave[:3])
         channels = [*octave[:3], octave[3] + energy]

@@ -79,7 +79,7 @@ def blur(image: Tensor, kernels: Tensor) -> Tensor:
     # a kernel's centre belongs at the origin, so that the result is not shifted
     centred = functional.pad(kernels, (0, width - kernels.shape[-1], 0, height - kernels.shape[-2]))
     response = torch.fft.rfft2(torch.roll(centred, (-reach, -reach), (-2, -1)))[:, :, None]  # B L 1 H W'
-    blurred = torch.fft.irfft2(spectrum * response, s=(height, width))
+    blurred: Tensor = torch.fft.irfft2(spectrum * response, s=(height, width))
     return blurred[..., reach : height - reach, reach : width - reach]
 
 

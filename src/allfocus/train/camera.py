@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from allfocus.color import FloatArray, to_unit
 from allfocus.train.config import ShuffleConfig
 
 
@@ -20,25 +21,26 @@ def draw_matte(batch: int, size: int, rng: torch.Generator) -> Tensor:
     return torch.from_numpy(np.stack(mattes))[:, None].to(rng.device)
 
 
-def _blobs(size: int, draw: np.random.Generator) -> np.ndarray:
+def _blobs(size: int, draw: np.random.Generator) -> FloatArray:
     cells = int(draw.integers(3, 10))
     field = cv2.resize(draw.random((cells, cells), np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
     slope = float(np.abs(np.gradient(field)).mean()) + 1e-6
     level = float(np.quantile(field, draw.uniform(0.45, 0.85)))
-    return np.clip((field - level) / slope + 0.5, 0, 1).astype(np.float32)
+    matte: FloatArray = np.clip((field - level) / slope + 0.5, 0, 1).astype(np.float32)
+    return matte
 
 
-def _polygons(size: int, draw: np.random.Generator) -> np.ndarray:
+def _polygons(size: int, draw: np.random.Generator) -> FloatArray:
     canvas = np.zeros((size, size), np.uint8)
     for _ in range(int(draw.integers(1, 4))):
         centre, reach = draw.uniform(0, size, 2), draw.uniform(0.15, 0.6) * size
         angles = np.sort(draw.uniform(0, 2 * np.pi, int(draw.integers(3, 8))))
         corners = centre + reach * np.stack([np.cos(angles), np.sin(angles)], 1)
-        cv2.fillPoly(canvas, [np.int32(corners * 16)], 255, cv2.LINE_AA, shift=4)
-    return canvas.astype(np.float32) / 255
+        cv2.fillPoly(canvas, [(corners * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
+    return to_unit(canvas)
 
 
-def _hairs(size: int, draw: np.random.Generator) -> np.ndarray:
+def _hairs(size: int, draw: np.random.Generator) -> FloatArray:
     canvas = np.zeros((size, size), np.uint8)
     steps = np.linspace(0, 1, 24)[:, None]
     thickest = int(draw.integers(1, 7))
@@ -46,18 +48,18 @@ def _hairs(size: int, draw: np.random.Generator) -> np.ndarray:
         start, bend, end = draw.uniform(-0.2, 1.2, (3, 2)) * size
         curve = (1 - steps) ** 2 * start + 2 * steps * (1 - steps) * bend + steps**2 * end
         width = int(draw.integers(1, thickest + 1))
-        cv2.polylines(canvas, [np.int32(curve * 16)], False, 255, width, cv2.LINE_AA, shift=4)
-    return canvas.astype(np.float32) / 255
+        cv2.polylines(canvas, [(curve * 16).astype(np.int32)], False, 255, width, cv2.LINE_AA, shift=4)
+    return to_unit(canvas)
 
 
-def _leaves(size: int, draw: np.random.Generator) -> np.ndarray:
+def _leaves(size: int, draw: np.random.Generator) -> FloatArray:
     canvas = np.zeros((size, size), np.uint8)
     for _ in range(int(draw.integers(5, 40))):
-        centre = np.int32(draw.uniform(0, size, 2) * 16)
-        axes = np.int32(np.sort(draw.uniform(0.01, 0.09, 2)) * size * 16)
-        cv2.ellipse(canvas, tuple(map(int, centre)), tuple(map(int, axes)), float(draw.uniform(0, 180)), 0, 360, 255,
-                    -1, cv2.LINE_AA, 4)  # fmt: skip
-    return canvas.astype(np.float32) / 255
+        across, down = (int(place) for place in draw.uniform(0, size, 2) * 16)
+        short, long = (int(half) for half in np.sort(draw.uniform(0.01, 0.09, 2)) * size * 16)
+        turn = float(draw.uniform(0, 180))
+        cv2.ellipse(canvas, (across, down), (short, long), turn, 0, 360, 255, -1, cv2.LINE_AA, 4)
+    return to_unit(canvas)
 
 
 def damage(truth: Tensor, frames: Tensor, config: ShuffleConfig, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -87,7 +89,8 @@ def damage(truth: Tensor, frames: Tensor, config: ShuffleConfig, rng: torch.Gene
 
 def _luma(rgb: Tensor) -> Tensor:
     weights = rgb.new_tensor([0.2126, 0.7152, 0.0722]).view(3, 1, 1)
-    return (rgb * weights).sum(-3, keepdim=True).expand_as(rgb)
+    gray: Tensor = (rgb * weights).sum(-3, keepdim=True).expand_as(rgb)
+    return gray
 
 
 def jpeg(frames: Tensor, rng: torch.Generator) -> Tensor:
@@ -106,7 +109,8 @@ def jpeg(frames: Tensor, rng: torch.Generator) -> Tensor:
     quantum = (table * scale[..., None]).clamp_min(1 / 255)
     coded = ((basis @ blocks @ basis.T) / quantum).round() * quantum
     restored = (basis.T @ coded @ basis).transpose(-3, -2).flatten(-4, -3).flatten(-2, -1)
-    return restored[..., :size, :size].clamp(0, 1)
+    cropped: Tensor = restored[..., :size, :size]
+    return cropped.clamp(0, 1)
 
 
 def misregister(frames: Tensor, rng: torch.Generator) -> Tensor:
