@@ -48,7 +48,9 @@ def plan_step(recipe: Recipe, step: int) -> StepPlan:
     """
     shuffle, training = recipe.shuffle, recipe.training
     rng = np.random.default_rng([recipe.seed, step, 1])
-    frames = int(rng.integers(shuffle.frames_min, shuffle.frames_max + 1))
+    counts = np.arange(shuffle.frames_min, shuffle.frames_max + 1)
+    # few frames are what people have most, and a pair is the hardest: nothing else shows what the blur hides
+    frames = int(rng.choice(counts, p=(1 / counts) / (1 / counts).sum()))
     budget = training.batch * (shuffle.frames_min + shuffle.frames_max) / 2
     return StepPlan(
         groups=max(1, round(budget / frames)),

@@ -106,10 +106,10 @@ def sharpen_parts(group: Tensor, probability: float, rng: torch.Generator) -> Te
     return torch.where(part[:, None, None], group[:, :1], group)
 
 
-def draw_radius(batch: int, config: ShuffleConfig, rng: torch.Generator) -> Tensor:
-    """(B,) largest blur radius of each group in pixels: log-uniform from 1 to `blur_max`."""
+def draw_radius(batch: int, config: ShuffleConfig, rng: torch.Generator, strong: float = 1.0) -> Tensor:
+    """(B,) largest blur radius of each group in pixels: log-uniform from 1 to `blur_max`; `strong` < 1 favours large."""
     uniform = torch.rand(batch, generator=rng, device=rng.device)
-    return config.blur_max**uniform
+    return config.blur_max ** (uniform**strong)
 
 
 def draw_kernels(radii: Tensor, rng: torch.Generator) -> Tensor:
@@ -190,6 +190,21 @@ def draw_focus(batch: int, n: int, rng: torch.Generator) -> Tensor:
     return (steps + jitter).gather(1, order)
 
 
+def aim(focus: Tensor, nearness: Tensor, rng: torch.Generator) -> Tensor:
+    """Point the lens at things, as photographers do: in half of the items the first frames focus on the layers.
+
+    Args:
+        focus: (B, N) focus distances in random order.
+        nearness: (B, layers) mean depth of each layer.
+        rng: seeded generator.
+    """
+    batch, n = focus.shape
+    order = torch.rand(nearness.shape, generator=rng, device=focus.device).argsort(1)
+    targets = nearness.gather(1, order)[:, :n]
+    aimed = torch.cat([targets, focus[:, targets.shape[1] :]], 1)
+    return torch.where(torch.rand(batch, 1, generator=rng, device=focus.device) < 0.5, aimed, focus)
+
+
 def layered_stack(crops: Tensor, config: ShuffleConfig, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Photograph a scene of one to three layers with n focus settings.
 
@@ -198,13 +213,13 @@ def layered_stack(crops: Tensor, config: ShuffleConfig, n: int, rng: torch.Gener
     """
     batch, count, _, size, _ = crops.shape
     light = to_linear(crops)
-    focus = draw_focus(batch, n, rng)
-    # a defocus of `strongest` pixels across the whole depth range
-    strongest = draw_radius(batch, config, rng)[:, None]
+    nearness = torch.sort(torch.rand(batch, count, generator=rng, device=crops.device), dim=1).values
+    focus = aim(draw_focus(batch, n, rng), nearness, rng)
+    # a defocus of `strongest` pixels across the whole depth range; strong enough, often, to dissolve a hair
+    strongest = draw_radius(batch, config, rng, strong=0.5)[:, None]
     level = torch.arange(BLUR_LEVELS, device=crops.device) / (BLUR_LEVELS - 1)
     kernels = draw_kernels(strongest * level**1.5, rng)
     layers = torch.randint(1, count + 1, (batch,), generator=rng, device=crops.device)
-    nearness = torch.sort(torch.rand(batch, count, generator=rng, device=crops.device), dim=1).values
     frames = torch.zeros(batch, n, 3, size, size, device=crops.device)
     truth = torch.zeros(batch, 3, size, size, device=crops.device)
     for layer in range(count):
