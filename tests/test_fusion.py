@@ -1,0 +1,79 @@
+"""Weights, decision and composition."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allfocus.color import Array, FloatArray
+from allfocus.fusion import confidence_of, pick, softmax_weights
+
+SEEDS = st.integers(0, 2**32 - 1)
+COUNTS = st.integers(2, 9)
+
+
+def draw_logits(seed: int, count: int, scale: float = 5.0) -> FloatArray:
+    return np.random.default_rng(seed).normal(0, scale, (count, 6, 7)).astype(np.float32)
+
+
+def draw_frames(seed: int, count: int, dtype: str, channels: tuple[int, ...]) -> list[Array]:
+    rng = np.random.default_rng(seed)
+    top = 1 if dtype == "float32" else np.iinfo(dtype).max
+    return list((rng.random((count, 6, 7, *channels)) * top).astype(dtype))
+
+
+@given(SEEDS, COUNTS, st.floats(0, 1e4))
+def test_weights_are_odds(seed: int, count: int, scale: float) -> None:
+    logits = draw_logits(seed, count, scale)
+    weights = softmax_weights(logits)
+    assert weights.dtype == np.float32
+    assert (weights >= 0).all()
+    np.testing.assert_allclose(weights.sum(axis=0), 1, rtol=1e-6)
+    assert (weights == weights.max(axis=0))[logits == logits.max(axis=0)].all()
+
+
+@given(SEEDS, COUNTS)
+def test_permuting_frames_permutes_weights(seed: int, count: int) -> None:
+    logits = draw_logits(seed, count)
+    order = np.random.default_rng(seed).permutation(count)
+    np.testing.assert_allclose(softmax_weights(logits[order]), softmax_weights(logits)[order], rtol=1e-6)
+
+
+def test_adding_the_same_to_all_logits_changes_nothing() -> None:
+    logits = draw_logits(0, 4)
+    np.testing.assert_allclose(softmax_weights(logits + 3), softmax_weights(logits), rtol=1e-5, atol=1e-7)
+
+
+@given(SEEDS, COUNTS, st.sampled_from(["uint8", "uint16", "float32"]), st.sampled_from([(), (3,)]))
+def test_every_pixel_is_the_picked_frames_own(seed: int, count: int, dtype: str, channels: tuple[int, ...]) -> None:
+    frames = draw_frames(seed, count, dtype, channels)
+    index_map = np.random.default_rng(seed).integers(0, count, (6, 7)).astype(np.uint16)
+    image = pick(frames, index_map)
+    assert image.dtype == dtype
+    rows, columns = np.indices((6, 7))
+    np.testing.assert_array_equal(image, np.stack(frames)[index_map, rows, columns])
+
+
+@given(SEEDS, COUNTS)
+def test_picking_one_frame_everywhere_returns_it_bit_for_bit(seed: int, count: int) -> None:
+    frames = draw_frames(seed, count, "float32", (3,))
+    for position, frame in enumerate(frames):
+        image = pick(frames, np.full((6, 7), position, np.uint16))
+        assert image.tobytes() == frame.tobytes()
+        assert image is not frame
+
+
+@given(SEEDS, COUNTS)
+def test_confidence_is_the_lead_of_the_first_over_the_second(seed: int, count: int) -> None:
+    weights = softmax_weights(draw_logits(seed, count))
+    confidence = confidence_of(weights)
+    ordered = np.sort(weights, axis=0)
+    np.testing.assert_array_equal(confidence, ordered[-1] - ordered[-2])
+    assert confidence.min() >= 0
+    assert confidence.max() <= 1
+
+
+@pytest.mark.parametrize(("weights", "expected"), [([1, 0, 0], 1), ([0.5, 0.5, 0], 0), ([0.2, 0.2, 0.6], 0.4)])
+def test_confidence_of_plain_cases(weights: list[float], expected: float) -> None:
+    stack = np.array(weights, np.float32)[:, None, None]
+    assert confidence_of(stack)[0, 0] == pytest.approx(expected, abs=1e-6)
