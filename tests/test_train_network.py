@@ -1,0 +1,174 @@
+"""The network treats frames alike, starts at the classic rule, and every part of it learns."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import focal_frames
+
+from allfocus.color import to_unit
+from allfocus.focus import classic_index_map
+from allfocus.train.config import NetworkConfig
+from allfocus.train.network import PATCH, FusionNetwork, build_octaves, laplacian_energy, patches_to_channels, relative
+
+TINY = {"width": 8, "depth": 2, "glance_width": 8, "glance_depth": 2, "state": 4, "heads": 2}
+
+
+def network_of(*, heads: float = 0.1, seed: int = 0, **changes: object) -> FusionNetwork:
+    """A small network; its heads are moved off zero by `heads`, so that all of it shows in the logits."""
+    torch.manual_seed(seed)
+    network = FusionNetwork(NetworkConfig(**{**TINY, **changes}))  # type: ignore[arg-type]
+    for part in (network.glance, network.look):
+        torch.nn.init.normal_(part.head.conv.weight, std=heads)
+    return network.eval()
+
+
+def frames_of(stacks: int, count: int, height: int = 32, width: int = 48, seed: int = 0) -> torch.Tensor:
+    return torch.rand(stacks, count, 3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def as_tensor(frames: list[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.stack([to_unit(frame) for frame in frames])).permute(0, 3, 1, 2)[None]
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+@pytest.mark.parametrize("parts", [{}, {"use_scan": False}, {"use_exchange": False}, {"glance_depth": 0}])
+def test_every_octave_answers_at_its_own_size(count: int, parts: dict[str, object]) -> None:
+    with torch.no_grad():
+        answers = network_of(**parts)(frames_of(2, count), octaves=3)
+    assert [answer.shape for answer in answers] == [(2, count, 32 // k, 48 // k) for k in (4, 2, 1)]
+    assert all(answer.isfinite().all() for answer in answers)
+
+
+@pytest.mark.parametrize("parts", [{}, {"use_scan": False}, {"use_exchange": False}])
+@pytest.mark.parametrize("order", [(1, 0), (2, 0, 1), (3, 1, 0, 4, 2)])
+def test_permuting_frames_permutes_logits(order: tuple[int, ...], parts: dict[str, object]) -> None:
+    network, frames = network_of(**parts), frames_of(2, len(order))
+    with torch.no_grad():
+        straight, permuted = network(frames), network(frames[:, list(order)])
+    for one, other in zip(straight, permuted, strict=True):
+        torch.testing.assert_close(one[:, list(order)], other, atol=1e-4, rtol=1e-4)
+
+
+def test_stacks_of_a_batch_do_not_see_each_other() -> None:
+    network, frames = network_of(), frames_of(3, 2)
+    with torch.no_grad():
+        together = network(frames)[-1]
+        for stack in range(3):
+            alone = network(frames[stack : stack + 1])[-1]
+            torch.testing.assert_close(alone, together[stack : stack + 1], atol=1e-4, rtol=1e-4)
+
+
+def test_frames_hear_of_each_other_only_through_the_exchange() -> None:
+    features = torch.rand(3, 8, 4, 4, generator=torch.Generator().manual_seed(1))
+    moved = features.clone()
+    moved[2] += 1
+
+    def heard_by_the_first(**parts: object) -> float:
+        """How much the change of the third frame's features moves what a block makes of the first frame's."""
+        block = network_of(**parts).look.blocks[0]
+        with torch.no_grad():
+            return float((block(moved, 1)[0] - block(features, 1)[0]).abs().max())
+
+    assert heard_by_the_first(use_exchange=False) == 0
+    assert heard_by_the_first() > 0
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_untrained_it_decides_as_the_classic_rule(count: int) -> None:
+    frames = focal_frames(96, 160, count)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        logits = FusionNetwork(NetworkConfig())(as_tensor(frames))[-1]
+    decided = logits[0].argmax(0).numpy()
+    assert (decided == classic_index_map(frames)).mean() > 0.97
+
+
+@pytest.mark.parametrize("parts", [{}, {"use_scan": False}, {"use_exchange": False}])
+def test_gradient_reaches_every_parameter(parts: dict[str, object]) -> None:
+    network = network_of(**parts).train()
+    answers = network(frames_of(2, 3), octaves=3)
+    weights = torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(5))
+    (answers[-1].softmax(1) * weights).sum().backward()
+    for name, value in network.named_parameters():
+        assert value.grad is not None, name
+        assert value.grad.isfinite().all(), name
+        # a bias of the last layer moves all frames alike, so the choice between them does not feel it
+        if not name.endswith("head.conv.bias"):
+            assert value.grad.abs().max() > 1e-9, name
+
+
+def test_flat_and_black_frames_leave_answers_and_gradients_finite() -> None:
+    network = network_of().train()
+    frames = torch.cat([torch.zeros(1, 2, 3, 32, 32), torch.full((1, 2, 3, 32, 32), 0.5)])
+    answers = network(frames)
+    sum(answer.softmax(1)[:, 0].sum() for answer in answers).backward()
+    assert all(answer.isfinite().all() for answer in answers)
+    assert all(value.grad is None or value.grad.isfinite().all() for value in network.parameters())
+
+
+def test_identical_frames_get_identical_logits() -> None:
+    frames = frames_of(1, 1).expand(1, 4, 3, 32, 48)
+    with torch.no_grad():
+        logits = network_of()(frames)[-1]
+    torch.testing.assert_close(logits, logits[:, :1].expand_as(logits), atol=1e-5, rtol=0)
+
+
+def test_the_glance_sees_from_edge_to_edge_and_only_with_its_scans() -> None:
+    def reach(**parts: object) -> float:
+        network, octave = network_of(**parts), torch.rand(2, 4, 8, 160, generator=torch.Generator().manual_seed(2))
+        moved = octave.clone()
+        moved[0, :3, :, :4] = 1 - moved[0, :3, :, :4]
+        with torch.no_grad():
+            return float((network.glance(moved, 1)[0] - network.glance(octave, 1)[0])[..., -4:].abs().max())
+
+    assert reach() > 0
+    assert reach(use_scan=False) == 0
+
+
+def test_a_look_sees_no_further_than_the_overlap_of_tiles() -> None:
+    from allfocus.pipeline import OVERLAP
+
+    network = network_of(depth=NetworkConfig().depth)
+    rng = torch.Generator().manual_seed(3)
+    octave, logits, context = (
+        torch.rand(2, 4, 8, 160, generator=rng),
+        torch.randn(2, 1, 4, 80, generator=rng),
+        torch.rand(2, 8, 1, 20, generator=rng),
+    )
+    moved = [value.clone() for value in (octave, logits, context)]
+    for value, width in zip(moved, (8, 4, 1), strict=True):
+        value[..., :width] += 0.5
+    with torch.no_grad():
+        before, after = network.look(octave, logits, context, 1), network.look(*moved, 1)
+    for one, other, scale in zip(before, after, (1, PATCH), strict=True):
+        changed = (one != other).any(0).any(0).any(0).nonzero()
+        assert int(changed.max()) * scale < 8 + OVERLAP
+
+
+def test_patches_become_channels_as_pixel_unshuffle_does() -> None:
+    pixels = torch.rand(2, 3, 8, 12)
+    assert torch.equal(patches_to_channels(pixels, 4), torch.nn.functional.pixel_unshuffle(pixels, 4))
+
+
+def test_energy_is_that_of_the_four_neighbour_laplacian() -> None:
+    dot = torch.zeros(1, 3, 9, 9)
+    dot[:, 1, 4, 4] = 1
+    energy = laplacian_energy(dot)[0, 0]
+    assert energy[4, 4] == 16
+    assert energy[3, 4] == energy[5, 4] == energy[4, 3] == energy[4, 5] == 1
+    assert energy.sum() == 20
+    assert not laplacian_energy(torch.full((1, 3, 5, 5), 0.3)).abs().max() > 1e-10
+
+
+def test_octaves_halve_and_hand_down_what_they_lose() -> None:
+    pyramid = build_octaves(frames_of(1, 2)[0], 3)
+    assert [octave.shape for octave in pyramid] == [(2, 4, 32 // k, 48 // k) for k in (1, 2, 4)]
+    assert not pyramid[0][:, 3].any()
+    total = laplacian_energy(pyramid[0][:, :3]).mean() + laplacian_energy(pyramid[1][:, :3]).mean()
+    assert pyramid[2][:, 3].mean() == pytest.approx(float(total), rel=1e-5)
+    assert pyramid[2][:, :3].mean() == pytest.approx(float(pyramid[0][:, :3].mean()), rel=1e-5)
+
+
+def test_relative_features_have_no_mean_over_the_frames() -> None:
+    features = torch.rand(6, 2, 3, 3)
+    assert relative(features, 2).reshape(2, 3, 2, 3, 3).mean(1).abs().max() < 1e-6
