@@ -107,7 +107,7 @@ def sharpen_parts(group: Tensor, probability: float, rng: torch.Generator) -> Te
 
 
 def draw_radius(batch: int, config: ShuffleConfig, rng: torch.Generator, strong: float = 1.0) -> Tensor:
-    """(B,) largest blur radius of each group in pixels: log-uniform from 1 to `blur_max`; `strong` < 1: rather large."""
+    """(B,) largest blur radius of each group, pixels: log-uniform from 1 to `blur_max`; `strong` < 1: mostly large."""
     uniform = torch.rand(batch, generator=rng, device=rng.device)
     return config.blur_max ** (uniform**strong)
 
