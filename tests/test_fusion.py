@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allfocus.color import Array, FloatArray
-from allfocus.fusion import confidence_of, pick, softmax_weights
+from allfocus.fusion import compose, confidence_of, pick, softmax_weights
 
 SEEDS = st.integers(0, 2**32 - 1)
 COUNTS = st.integers(2, 9)
@@ -61,6 +61,33 @@ def test_picking_one_frame_everywhere_returns_it_bit_for_bit(seed: int, count: i
         image = pick(frames, np.full((6, 7), position, np.uint16))
         assert image.tobytes() == frame.tobytes()
         assert image is not frame
+
+
+@given(SEEDS, COUNTS, st.sampled_from(["uint8", "uint16", "float32"]), st.sampled_from([(), (3,)]))
+def test_all_weight_on_one_frame_gives_its_pixels(seed: int, count: int, dtype: str, channels: tuple[int, ...]) -> None:
+    frames = draw_frames(seed, count, dtype, channels)
+    index_map = np.random.default_rng(seed).integers(0, count, (6, 7)).astype(np.uint16)
+    weights = (index_map == np.arange(count)[:, None, None]).astype(np.float32)
+    np.testing.assert_array_equal(compose(frames, weights), pick(frames, index_map))
+
+
+@given(SEEDS, COUNTS, st.sampled_from(["uint8", "uint16", "float32"]), st.sampled_from([(), (3,)]))
+def test_the_mean_stays_within_the_frames(seed: int, count: int, dtype: str, channels: tuple[int, ...]) -> None:
+    frames = draw_frames(seed, count, dtype, channels)
+    weights = softmax_weights(draw_logits(seed, count, 1.0))
+    image = compose(frames, weights)
+    assert image.dtype == dtype
+    assert (np.min(frames, axis=0) <= image).all()
+    assert (image <= np.max(frames, axis=0)).all()
+    planes = weights.reshape(count, 6, 7, *([1] * len(channels)))
+    expected = (planes.astype(np.float64) * np.stack(frames)).sum(axis=0)
+    np.testing.assert_allclose(image, expected, atol=0.51 if dtype == "uint8" else 0.6 if dtype == "uint16" else 1e-6)
+
+
+@given(SEEDS, COUNTS)
+def test_identical_frames_mix_to_that_frame_bit_for_bit(seed: int, count: int) -> None:
+    frame = draw_frames(seed, 1, "float32", (3,))[0]
+    assert compose([frame] * count, softmax_weights(draw_logits(seed, count, 0.3))).tobytes() == frame.tobytes()
 
 
 @given(SEEDS, COUNTS)

@@ -548,5 +548,5 @@ def test_bmp_is_read_and_a_cut_one_refused(tmp_path: Path) -> None:
     Image.fromarray(picture).save(whole)
     cut.write_bytes(whole.read_bytes()[:1000])
     assert np.array_equal(read_image(whole), picture)
-    with pytest.raises(ReadError, match="cut.bmp can't be read as BMP"):
+    with pytest.raises(ReadError, match=r"cut\.bmp can't be read as BMP"):
         read_image(cut)

@@ -60,9 +60,15 @@ def test_the_network_has_more_to_say_than_the_classic_rule(frames: list[Array], 
     assert len(np.unique(whole.index_map)) == 3
 
 
-def test_every_pixel_is_one_frames_own(frames: list[Array], whole: FusionResult) -> None:
+def test_every_pixel_comes_from_the_frames(frames: list[Array], whole: FusionResult) -> None:
+    stack = np.stack(frames)
+    assert (stack.min(axis=0) <= whole.image).all()
+    assert (whole.image <= stack.max(axis=0)).all()
     rows, columns = np.indices(whole.index_map.shape)
-    np.testing.assert_array_equal(whole.image, np.stack(frames)[whole.index_map, rows, columns])
+    picked = stack[whole.index_map, rows, columns]
+    sure = whole.confidence > 0.999
+    assert 0.2 < sure.mean() < 1  # else nothing is compared below
+    assert np.abs(to_unit(whole.image) - to_unit(picked))[sure].max() * 255 <= 1
     assert whole.index_map.dtype == np.uint16
     assert whole.confidence.dtype == np.float32
     assert 0 <= whole.confidence.min() <= whole.confidence.max() <= 1
@@ -104,7 +110,8 @@ def test_tiny_and_thin_pictures(tiny_model: Path, shape: tuple[int, ...], method
     frames = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
     result = fuse_with(tiny_model, frames, method=method, max_tile=256)
     assert result.image.shape == shape
-    assert ((result.image == frames[0]) | (result.image == frames[1])).all()
+    assert (frames.min(axis=0) <= result.image).all()
+    assert (result.image <= frames.max(axis=0)).all()
     assert np.isfinite(result.confidence).all()
 
 
@@ -119,7 +126,7 @@ def test_identical_frames_give_that_frame_bit_for_bit(tiny_model: Path, count: i
 
 def test_flat_frames_are_no_reason_to_stumble(tiny_model: Path) -> None:
     result = fuse_with(tiny_model, [np.zeros((20, 30), np.uint8), np.full((20, 30), 255, np.uint8)])
-    assert np.isin(result.image, (0, 255)).all()
+    assert result.image.shape == (20, 30)
     assert np.isfinite(result.confidence).all()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from allfocus.color import Array, FloatArray
 from allfocus.errors import ConfigError
 from allfocus.focus import classic_decision
-from allfocus.fusion import confidence_of, pick, softmax_weights
+from allfocus.fusion import compose, confidence_of, pick, softmax_weights
 from allfocus.io import list_frames, read_stack
 from allfocus.model import FusionModel, load_model
 from allfocus.octaves import coarser_octaves, count_octaves, finest_octave, padded_size
@@ -125,10 +125,10 @@ def fuse_by_network(
         progress("fuse", done, len(finest))
         logits = finest_logits(model, stack, answer, tile)
         rows, columns = slice(tile.top, tile.top + logits.shape[1]), slice(tile.left, tile.left + logits.shape[2])
-        decided = logits.argmax(axis=0).astype(np.uint16)
-        index_map[rows, columns] = decided
-        confidence[rows, columns] = confidence_of(softmax_weights(logits))
-        image[rows, columns] = pick([frame[rows, columns] for frame in stack.frames], decided)
+        weights = softmax_weights(logits)
+        index_map[rows, columns] = weights.argmax(axis=0)
+        confidence[rows, columns] = confidence_of(weights)
+        image[rows, columns] = compose([frame[rows, columns] for frame in stack.frames], weights)
     progress("fuse", len(finest), len(finest))
     return image, index_map, confidence
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from allfocus.color import FloatArray, to_unit
+from allfocus.color import Array, FloatArray, to_unit
 from allfocus.train.config import ShuffleConfig
 
 
@@ -31,7 +31,7 @@ def _blobs(size: int, draw: np.random.Generator) -> FloatArray:
 
 
 def _polygons(size: int, draw: np.random.Generator) -> FloatArray:
-    canvas = np.zeros((size, size), np.uint8)
+    canvas: Array = np.zeros((size, size), np.uint8)
     for _ in range(int(draw.integers(1, 4))):
         centre, reach = draw.uniform(0, size, 2), draw.uniform(0.15, 0.6) * size
         angles = np.sort(draw.uniform(0, 2 * np.pi, int(draw.integers(3, 8))))
@@ -41,7 +41,7 @@ def _polygons(size: int, draw: np.random.Generator) -> FloatArray:
 
 
 def _hairs(size: int, draw: np.random.Generator) -> FloatArray:
-    canvas = np.zeros((size, size), np.uint8)
+    canvas: Array = np.zeros((size, size), np.uint8)
     steps = np.linspace(0, 1, 24)[:, None]
     thickest = int(draw.integers(1, 7))
     for _ in range(int(draw.integers(3, 30))):
@@ -53,7 +53,7 @@ def _hairs(size: int, draw: np.random.Generator) -> FloatArray:
 
 
 def _leaves(size: int, draw: np.random.Generator) -> FloatArray:
-    canvas = np.zeros((size, size), np.uint8)
+    canvas: Array = np.zeros((size, size), np.uint8)
     for _ in range(int(draw.integers(5, 40))):
         across, down = (int(place) for place in draw.uniform(0, size, 2) * 16)
         short, long = (int(half) for half in np.sort(draw.uniform(0.01, 0.09, 2)) * size * 16)
@@ -68,8 +68,6 @@ def damage(truth: Tensor, frames: Tensor, config: ShuffleConfig, rng: torch.Gene
     def happens(probability: float) -> Tensor:
         return torch.rand(len(frames), 1, 1, 1, 1, generator=rng, device=frames.device) < probability
 
-    gray = happens(config.gray)
-    truth, frames = torch.where(gray[:, 0], _luma(truth), truth), torch.where(gray, _luma(frames), frames)
     moved = happens(config.misregister).flatten()
     if moved.any():
         frames[moved] = misregister(frames[moved], rng)
@@ -80,6 +78,9 @@ def damage(truth: Tensor, frames: Tensor, config: ShuffleConfig, rng: torch.Gene
     # photon noise grows with the square root of light, read noise does not
     grainy = frames + noise * strength * (0.3 + 0.7 * frames.clamp_min(0).sqrt())
     frames = torch.where(happens(config.noise), grainy.clamp(0, 1), frames)
+    # after the noise: a gray camera's noise has no colour either
+    gray = happens(config.gray)
+    truth, frames = torch.where(gray[:, 0], _luma(truth), truth), torch.where(gray, _luma(frames), frames)
     compressed = happens(config.jpeg)
     if compressed.any():
         chosen = compressed.flatten()
