@@ -249,6 +249,7 @@ def test_evaluate_refuses_in_one_line(
     assert outcome.err.startswith("error: ")
     assert outcome.err.count("\n") == 1
     assert words in outcome.err
+    assert not (tmp_path / "report").exists()
 
 
 def test_demo_hands_its_folder_on_and_prints_the_report(

@@ -49,6 +49,7 @@ def test_what_is_left_out_keeps_its_default() -> None:
         ({"data": {"flips": 1}}, ["data.flips", "true or false", "1"]),
         ({"name": 5}, ["name", "text", "5"]),
         ({"data": {"crop": 100}}, ["data.crop", "multiple of 32", "100"]),
+        ({"data": {"crop": 32}, "shuffle": {"blur_max": 30.0}}, ["shuffle.blur_max", "at most", "29", "30"]),
         ({"shuffle": {"grain_pixel": 0.9}}, ["grain_pixel", "sum to 1", "1.7"]),
         ({"shuffle": {"frames_min": 9}}, ["shuffle.frames_min", "at most", "9"]),
         ({"training": {"octaves_min": 5}}, ["training.octaves_min", "at most", "5"]),

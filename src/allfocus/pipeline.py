@@ -20,6 +20,7 @@ from allfocus.stack import FocalStack, FusionResult
 from allfocus.tiling import Tile, tiles
 
 #: How far, in pixels of its octave, the network looks around a pixel: beyond it nothing changes the answer.
+#: It grows by a patch with each block of the look, and training allows at most six of them.
 OVERLAP = 40
 #: Bounds of tiles fall on whole patches of the next coarser octave.
 TILE_STEP = 8
@@ -53,7 +54,7 @@ class FusionOptions:
 
 
 def fuse(
-    frames: FocalStack | Sequence[Array] | Sequence[str | PathLike[str]],
+    frames: FocalStack | Sequence[Array] | Sequence[str | PathLike[str]] | str | PathLike[str],
     *,
     options: FusionOptions | None = None,
     progress: Progress = silent,
@@ -62,7 +63,7 @@ def fuse(
 
     Args:
         frames: a `FocalStack`, or two or more arrays (H, W) or (H, W, 3) of uint8, uint16 or float32, or
-            paths of pictures or of one folder of them.
+            paths of pictures, or the path of a folder of them or of a multi-page TIFF.
         options: how; by default the shipped network.
         progress: called as the work goes on.
 
@@ -77,7 +78,7 @@ def fuse(
     options = options or FusionOptions()
     stack = as_stack(frames, progress)
     if options.method == "classic":
-        index_map, confidence = classic_decision(stack.frames)
+        index_map, confidence = classic_decision(_counted(stack.frames, progress))
         image = pick(stack.frames, index_map)
     else:
         image, index_map, confidence = fuse_by_network(stack, load_model(options.model), options.max_tile, progress)
@@ -91,11 +92,14 @@ def fuse(
 
 
 def as_stack(
-    frames: FocalStack | Sequence[Array] | Sequence[str | PathLike[str]], progress: Progress = silent
+    frames: FocalStack | Sequence[Array] | Sequence[str | PathLike[str]] | str | PathLike[str],
+    progress: Progress = silent,
 ) -> FocalStack:
     """What `fuse` accepts, as a checked stack; paths are read, in natural order of their names."""
     if isinstance(frames, FocalStack):
         return frames
+    if isinstance(frames, str | PathLike):
+        return as_stack([frames], progress)
     paths = [Path(frame) for frame in frames if isinstance(frame, str | PathLike)]
     if paths and len(paths) == len(frames):
         return read_stack(list_frames(paths), progress)
@@ -188,6 +192,14 @@ def finest_logits(
     inside = tile.inside
     whole = logits[:, 0, inside[0], inside[1]]
     return whole[:, : max(0, stack.height - tile.top), : max(0, stack.width - tile.left)]
+
+
+def _counted(frames: Sequence[Array], progress: Progress) -> Iterator[Array]:
+    """Hand out the frames one by one, and say so."""
+    for done, frame in enumerate(frames):
+        progress("fuse", done, len(frames))
+        yield frame
+    progress("fuse", len(frames), len(frames))
 
 
 def _parts(stack: FocalStack, rows: slice, columns: slice) -> Iterator[Array]:

@@ -3,7 +3,8 @@
 import csv
 import math
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from io import StringIO
 from pathlib import Path
@@ -55,12 +56,28 @@ def write_report(rows: Sequence[Row], folder: Path, *, reference: Path | None = 
     return [_write(folder / name, text) for name, text in texts.items()]
 
 
-def make_folder(folder: Path) -> None:
-    """Make `folder` unless it is there; call it before long work, so that a wrong place is known at once.
+@contextmanager
+def report_folder(folder: Path) -> Iterator[None]:
+    """Make `folder` unless it is there; enter before long work, so that a wrong place is known at once.
+
+    When the work fails, a folder that was made here goes again, unless there is something in it.
 
     Raises:
         WriteError: its parent is missing, it is a file, or it can't be written to.
     """
+    is_new = not folder.exists()
+    make_folder(folder)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` unless it is there, and try to write to it; raises `WriteError` if that fails."""
     try:
         folder.mkdir(exist_ok=True)
         probe = folder / f".{secrets.token_hex(6)}.part"

@@ -50,13 +50,12 @@ def evaluate(
     folders = named_folders(results or [])
     if reference is not None:
         rows.read_reference(reference, [])  # a wrong file is found now, not after the work
-    report.make_folder(output)
     methods = method or ([] if folders else run.METHODS)
-    with show_progress(quiet) as progress:
+    with report.report_folder(output), show_progress(quiet) as progress:
         measured = run.evaluate(
             chosen, methods=methods, model=model, results=folders, unregistered=unregistered, progress=progress
         )
-    files = report.write_report(measured, output, reference=reference)
+        files = report.write_report(measured, output, reference=reference)
     if not quiet:
         typer.echo((output / report.MARKDOWN_NAME).read_text(encoding="utf-8"))
         typer.echo("\n".join(map(str, files)))

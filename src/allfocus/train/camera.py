@@ -31,7 +31,7 @@ def _blobs(size: int, draw: np.random.Generator) -> FloatArray:
 
 
 def _polygons(size: int, draw: np.random.Generator) -> FloatArray:
-    canvas: Array = np.zeros((size, size), np.uint8)
+    canvas = _canvas(size)
     for _ in range(int(draw.integers(1, 4))):
         centre, reach = draw.uniform(0, size, 2), draw.uniform(0.15, 0.6) * size
         angles = np.sort(draw.uniform(0, 2 * np.pi, int(draw.integers(3, 8))))
@@ -41,7 +41,7 @@ def _polygons(size: int, draw: np.random.Generator) -> FloatArray:
 
 
 def _hairs(size: int, draw: np.random.Generator) -> FloatArray:
-    canvas: Array = np.zeros((size, size), np.uint8)
+    canvas = _canvas(size)
     steps = np.linspace(0, 1, 24)[:, None]
     thickest = int(draw.integers(1, 7))
     for _ in range(int(draw.integers(3, 30))):
@@ -53,13 +53,17 @@ def _hairs(size: int, draw: np.random.Generator) -> FloatArray:
 
 
 def _leaves(size: int, draw: np.random.Generator) -> FloatArray:
-    canvas: Array = np.zeros((size, size), np.uint8)
+    canvas = _canvas(size)
     for _ in range(int(draw.integers(5, 40))):
         across, down = (int(place) for place in draw.uniform(0, size, 2) * 16)
         short, long = (int(half) for half in np.sort(draw.uniform(0.01, 0.09, 2)) * size * 16)
         turn = float(draw.uniform(0, 180))
         cv2.ellipse(canvas, (across, down), (short, long), turn, 0, 360, 255, -1, cv2.LINE_AA, 4)
     return to_unit(canvas)
+
+
+def _canvas(size: int) -> Array:
+    return np.zeros((size, size), np.uint8)
 
 
 def damage(truth: Tensor, frames: Tensor, config: ShuffleConfig, rng: torch.Generator) -> tuple[Tensor, Tensor]:

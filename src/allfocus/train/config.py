@@ -75,7 +75,8 @@ class NetworkConfig:
     """Size and parts of the cross-image fusion network.
 
     Attributes:
-        width, depth: channels and blocks of the part that every octave runs.
+        width, depth: channels and blocks of the part that every octave runs; each block sees a patch further,
+            and tiles overlap by as much as six of them need.
         glance_width, glance_depth: channels and blocks of the part that sees the whole picture.
         state: states per channel of the state-space scan.
         heads: heads of the scan; they divide `glance_width`.
@@ -84,7 +85,7 @@ class NetworkConfig:
     """
 
     width: int = bounded(32, 4, 512)
-    depth: int = bounded(4, 1, 32)
+    depth: int = bounded(4, 1, 6)
     glance_width: int = bounded(48, 4, 512)
     glance_depth: int = bounded(3, 0, 32)
     state: int = bounded(16, 1, 256)
@@ -155,6 +156,11 @@ class Recipe:
             raise ConfigError(
                 f"data.crop: expected a multiple of {unit}, which training.octaves_max = {self.training.octaves_max} "
                 f"asks for, found {self.data.crop}"
+            )
+        if self.shuffle.blur_max + 3 > self.data.crop:
+            raise ConfigError(
+                f"shuffle.blur_max: expected at most data.crop - 3 = {self.data.crop - 3}, "
+                f"found {self.shuffle.blur_max:g}: a blur has to fit into the crop"
             )
 
 
