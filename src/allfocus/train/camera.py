@@ -6,8 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from allfocus.color import Array, FloatArray, to_unit
+from allfocus.color import FloatArray, to_unit
 from allfocus.train.config import ShuffleConfig
+
+#: What mattes are painted with, as OpenCV wants its colours.
+WHITE = (255.0,)
 
 
 def draw_matte(batch: int, size: int, rng: torch.Generator) -> Tensor:
@@ -31,39 +34,35 @@ def _blobs(size: int, draw: np.random.Generator) -> FloatArray:
 
 
 def _polygons(size: int, draw: np.random.Generator) -> FloatArray:
-    canvas = _canvas(size)
+    canvas = np.zeros((size, size), np.uint8)
     for _ in range(int(draw.integers(1, 4))):
         centre, reach = draw.uniform(0, size, 2), draw.uniform(0.15, 0.6) * size
         angles = np.sort(draw.uniform(0, 2 * np.pi, int(draw.integers(3, 8))))
         corners = centre + reach * np.stack([np.cos(angles), np.sin(angles)], 1)
-        cv2.fillPoly(canvas, [(corners * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
+        cv2.fillPoly(canvas, [(corners * 16).astype(np.int32)], WHITE, cv2.LINE_AA, shift=4)
     return to_unit(canvas)
 
 
 def _hairs(size: int, draw: np.random.Generator) -> FloatArray:
-    canvas = _canvas(size)
+    canvas = np.zeros((size, size), np.uint8)
     steps = np.linspace(0, 1, 24)[:, None]
     thickest = int(draw.integers(1, 7))
     for _ in range(int(draw.integers(3, 30))):
         start, bend, end = draw.uniform(-0.2, 1.2, (3, 2)) * size
         curve = (1 - steps) ** 2 * start + 2 * steps * (1 - steps) * bend + steps**2 * end
         width = int(draw.integers(1, thickest + 1))
-        cv2.polylines(canvas, [(curve * 16).astype(np.int32)], False, 255, width, cv2.LINE_AA, shift=4)
+        cv2.polylines(canvas, [(curve * 16).astype(np.int32)], False, WHITE, width, cv2.LINE_AA, shift=4)
     return to_unit(canvas)
 
 
 def _leaves(size: int, draw: np.random.Generator) -> FloatArray:
-    canvas = _canvas(size)
+    canvas = np.zeros((size, size), np.uint8)
     for _ in range(int(draw.integers(5, 40))):
         across, down = (int(place) for place in draw.uniform(0, size, 2) * 16)
         short, long = (int(half) for half in np.sort(draw.uniform(0.01, 0.09, 2)) * size * 16)
         turn = float(draw.uniform(0, 180))
-        cv2.ellipse(canvas, (across, down), (short, long), turn, 0, 360, 255, -1, cv2.LINE_AA, 4)
+        cv2.ellipse(canvas, (across, down), (short, long), turn, 0, 360, WHITE, -1, cv2.LINE_AA, 4)
     return to_unit(canvas)
-
-
-def _canvas(size: int) -> Array:
-    return np.zeros((size, size), np.uint8)
 
 
 def damage(truth: Tensor, frames: Tensor, config: ShuffleConfig, rng: torch.Generator) -> tuple[Tensor, Tensor]:
