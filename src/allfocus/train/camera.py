@@ -20,7 +20,7 @@ def draw_matte(batch: int, size: int, rng: torch.Generator) -> Tensor:
     mattes = []
     for seed in seeds:
         draw = np.random.default_rng(seed)
-        mattes.append(painters[draw.choice(4, p=[0.3, 0.25, 0.3, 0.15])](size, draw))
+        mattes.append(painters[draw.choice(4, p=[0.2, 0.2, 0.45, 0.15])](size, draw))
     return torch.from_numpy(np.stack(mattes))[:, None].to(rng.device)
 
 
@@ -46,8 +46,8 @@ def _polygons(size: int, draw: np.random.Generator) -> FloatArray:
 def _hairs(size: int, draw: np.random.Generator) -> FloatArray:
     canvas = np.zeros((size, size), np.uint8)
     steps = np.linspace(0, 1, 24)[:, None]
-    thickest = int(draw.integers(1, 7))
-    for _ in range(int(draw.integers(3, 30))):
+    thickest = int(draw.integers(1, 11))
+    for _ in range(int(draw.integers(2, 4 + 40 // thickest))):
         start, bend, end = draw.uniform(-0.2, 1.2, (3, 2)) * size
         curve = (1 - steps) ** 2 * start + 2 * steps * (1 - steps) * bend + steps**2 * end
         width = int(draw.integers(1, thickest + 1))

@@ -40,6 +40,8 @@ class ShuffleConfig:
             as a piecewise constant map, or as a smooth depth field; they sum to 1.
         overlap: probability that part of a shuffled group is sharp in all its frames, up to a hard seam.
         layers: probability of a scene of layers, the nearer ones occluding, instead of a shuffled group.
+        layers_max: most layers of such a scene.
+        paint: probability of a nearer layer in one colour with little texture, instead of a photo's.
         blur_max: strongest defocus, as a radius in pixels.
         noise, exposure, jpeg, gray, misregister, quantise: probability of each disturbance of the frames
             (misregister: shifted by up to 0.7 px; quantise: rounded to 8 bits).
@@ -52,6 +54,8 @@ class ShuffleConfig:
     grain_depth: float = bounded(0.6, 0.0, 1.0)
     overlap: float = bounded(0.0, 0.0, 1.0)
     layers: float = bounded(0.5, 0.0, 1.0)
+    layers_max: int = bounded(4, 1, 6)
+    paint: float = bounded(0.5, 0.0, 1.0)
     blur_max: float = bounded(10.0, 0.5, 64.0)
     noise: float = bounded(0.25, 0.0, 1.0)
     exposure: float = bounded(0.2, 0.0, 1.0)

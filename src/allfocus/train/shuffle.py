@@ -9,7 +9,7 @@ grain changes:
     depth    a smooth random depth field: the image focused nearest to that depth gets the clear pixel,
              the next nearest the least blurred copy, and so on
 
-`layers` goes one step towards optics: frames of a scene of one to three layers, each with its own depth
+`layers` goes one step towards optics: frames of a scene of a few layers, each with its own depth
 field and each blurred by its distance from focus, the nearer ones through a blurred matte, so that a
 defocused edge spreads over what lies behind it, which no permutation of the photo's own pixels can show.
 Then come a camera's faults, with stated probabilities: noise, exposure drift, JPEG, gray.
@@ -206,12 +206,13 @@ def aim(focus: Tensor, nearness: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def layered_stack(crops: Tensor, config: ShuffleConfig, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Photograph a scene of one to three layers with n focus settings.
+    """Photograph a scene of one to `layers_max` layers with n focus settings.
 
     Returns:
         (B, n, 3, S, S) frames and (B, 3, S, S) truth (every layer sharp), display-encoded [0, 1].
     """
-    batch, count, _, size, _ = crops.shape
+    batch, _, _, size, _ = crops.shape
+    count = config.layers_max
     light = to_linear(crops)
     nearness = torch.sort(torch.rand(batch, count, generator=rng, device=crops.device), dim=1).values
     focus = aim(draw_focus(batch, n, rng), nearness, rng)
@@ -226,11 +227,28 @@ def layered_stack(crops: Tensor, config: ShuffleConfig, n: int, rng: torch.Gener
         has = layers > layer  # B: the items that have so many layers
         if not has.any():
             break
-        sheet, depth = draw_layer(light[has, layer], nearness[has, layer], layer == 0, rng)
+        sheet, depth = draw_layer(surface(light[has], layer, config, rng), nearness[has, layer], layer == 0, rng)
         seen = defocus(sheet, depth, focus[has], kernels[has])
         frames[has] = frames[has] * (1 - seen[:, :, 3:]) + seen[:, :, :3]
         truth[has] = truth[has] * (1 - sheet[:, 3:]) + sheet[:, :3]
     return to_encoded(frames.clamp(0, 1)), to_encoded(truth.clamp(0, 1))
+
+
+def surface(light: Tensor, layer: int, config: ShuffleConfig, rng: torch.Generator) -> Tensor:
+    """What a layer looks like, (B, P, 3, S, S) linear photos -> (B, 3, S, S): a photo, or one colour with little texture.
+
+    A stalk or a hair before a rich background has next to no texture of its own: all that tells is its edges.
+    """
+    photo = light[:, layer % light.shape[1]]
+    if layer >= light.shape[1]:
+        photo = photo.flip(-1)
+    if layer == 0:
+        return photo
+    batch = len(light)
+    colour = torch.rand(batch, 3, 1, 1, generator=rng, device=light.device) ** 2
+    texture = 0.3 * torch.rand(batch, 1, 1, 1, generator=rng, device=light.device) ** 2
+    painted = torch.rand(batch, 1, 1, 1, generator=rng, device=light.device) < config.paint
+    return torch.where(painted, colour + texture * (photo - photo.mean((2, 3), keepdim=True)), photo).clamp(0, 1)
 
 
 def draw_layer(light: Tensor, nearness: Tensor, farthest: bool, rng: torch.Generator) -> tuple[Tensor, Tensor]:
