@@ -24,6 +24,7 @@ from allfocus.train.shuffle import (
     sharpen_parts,
     shuffle_pixels,
     smooth_field,
+    surface,
     unshuffle_pixels,
 )
 
@@ -251,9 +252,22 @@ def test_a_wall_in_focus_equals_the_truth() -> None:
         assert wrong[distance < 0.01].mean() < 0.3 * wrong[distance > 0.4].mean()
 
 
+def test_a_painted_layer_has_its_own_colour_and_little_texture() -> None:
+    photos = torch.rand(64, 3, 3, 24, 24, generator=seeded(0))
+    photo = surface(photos, 1, ShuffleConfig(paint=0.0), seeded(1))
+    painted = surface(photos, 1, ShuffleConfig(paint=1.0), seeded(1))
+    assert torch.equal(photo, photos[:, 1])
+    assert painted.std((2, 3)).mean() < 0.4 * photo.std((2, 3)).mean()
+    assert painted.mean((2, 3)).std() > 0.2  # any colour
+    assert painted.min() >= 0
+    assert painted.max() <= 1
+    assert torch.equal(surface(photos, 0, ShuffleConfig(paint=1.0), seeded(1)), photos[:, 0])
+    assert torch.equal(surface(photos, 3, ShuffleConfig(paint=0.0), seeded(1)), photos[:, 0].flip(-1))
+
+
 def test_layers_are_photographed_in_light_and_stay_in_range() -> None:
     crops = crops_of(12, size=32)
-    frames, truth = layered_stack(crops, config_of(blur_max=5.0), 4, seeded(8))
+    frames, truth = layered_stack(crops, config_of(blur_max=5.0, layers_max=3, paint=0.0), 4, seeded(8))
     assert frames.shape == (12, 4, 3, 32, 32)
     for value in (frames, truth):
         assert value.min() >= 0

@@ -235,7 +235,7 @@ def layered_stack(crops: Tensor, config: ShuffleConfig, n: int, rng: torch.Gener
 
 
 def surface(light: Tensor, layer: int, config: ShuffleConfig, rng: torch.Generator) -> Tensor:
-    """What a layer looks like, (B, P, 3, S, S) linear photos -> (B, 3, S, S): a photo, or one colour with little texture.
+    """What a layer looks like: a photo, or one colour with little texture; (B, P, 3, S, S) linear -> (B, 3, S, S).
 
     A stalk or a hair before a rich background has next to no texture of its own: all that tells is its edges.
     """
