@@ -264,8 +264,10 @@ def test_demo_hands_its_folder_on_and_prints_the_report(
 # --- being stopped -------------------------------------------------------------------------------
 
 #: Runs the program, but hangs where the given function is called, saying so.
+#: A shell's background jobs start deaf to Ctrl-C, and so would what a test run among them starts.
 HANGING = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def hang(*_, **__):
     print("hanging", flush=True)
     time.sleep(60)
