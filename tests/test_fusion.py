@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allfocus.color import Array, FloatArray
-from allfocus.fusion import compose, confidence_of, pick, softmax_weights
+from allfocus.fusion import COMPOSITIONS, MARGIN, Composition, compose, confidence_of, pick, softmax_weights
 
 SEEDS = st.integers(0, 2**32 - 1)
 COUNTS = st.integers(2, 9)
@@ -63,31 +63,75 @@ def test_picking_one_frame_everywhere_returns_it_bit_for_bit(seed: int, count: i
         assert image is not frame
 
 
-@given(SEEDS, COUNTS, st.sampled_from(["uint8", "uint16", "float32"]), st.sampled_from([(), (3,)]))
-def test_all_weight_on_one_frame_gives_its_pixels(seed: int, count: int, dtype: str, channels: tuple[int, ...]) -> None:
+DTYPES = st.sampled_from(["uint8", "uint16", "float32"])
+CHANNELS = st.sampled_from([(), (3,)])
+
+
+@given(SEEDS, COUNTS, DTYPES, CHANNELS, st.sampled_from(["soft", "hard"]))
+def test_all_weight_on_one_frame_gives_its_pixels(
+    seed: int, count: int, dtype: str, channels: tuple[int, ...], how: Composition
+) -> None:
     frames = draw_frames(seed, count, dtype, channels)
     index_map = np.random.default_rng(seed).integers(0, count, (6, 7)).astype(np.uint16)
     weights = (index_map == np.arange(count)[:, None, None]).astype(np.float32)
-    np.testing.assert_array_equal(compose(frames, weights), pick(frames, index_map))
+    np.testing.assert_array_equal(compose(frames, weights, how), pick(frames, index_map))
 
 
-@given(SEEDS, COUNTS, st.sampled_from(["uint8", "uint16", "float32"]), st.sampled_from([(), (3,)]))
-def test_the_mean_stays_within_the_frames(seed: int, count: int, dtype: str, channels: tuple[int, ...]) -> None:
+@given(SEEDS, DTYPES, CHANNELS, st.sampled_from(COMPOSITIONS))
+def test_one_frame_everywhere_is_that_frame(seed: int, dtype: str, channels: tuple[int, ...], how: Composition) -> None:
+    frames = draw_frames(seed, 3, dtype, channels)
+    weights = np.zeros((3, 6, 7), np.float32)
+    weights[1] = 1
+    np.testing.assert_allclose(compose(frames, weights, how), frames[1], rtol=0, atol=1e-6)
+
+
+@given(SEEDS, COUNTS, DTYPES, CHANNELS, st.sampled_from(COMPOSITIONS))
+def test_no_pixel_leaves_the_range_of_the_frames(
+    seed: int, count: int, dtype: str, channels: tuple[int, ...], how: Composition
+) -> None:
     frames = draw_frames(seed, count, dtype, channels)
-    weights = softmax_weights(draw_logits(seed, count, 1.0))
-    image = compose(frames, weights)
+    image = compose(frames, softmax_weights(draw_logits(seed, count, 1.0)), how)
     assert image.dtype == dtype
     assert (np.min(frames, axis=0) <= image).all()
     assert (image <= np.max(frames, axis=0)).all()
+
+
+@given(SEEDS, COUNTS, DTYPES, CHANNELS)
+def test_soft_is_the_weighted_mean(seed: int, count: int, dtype: str, channels: tuple[int, ...]) -> None:
+    frames = draw_frames(seed, count, dtype, channels)
+    weights = softmax_weights(draw_logits(seed, count, 1.0))
     planes = weights.reshape(count, 6, 7, *([1] * len(channels)))
     expected = (planes.astype(np.float64) * np.stack(frames)).sum(axis=0)
-    np.testing.assert_allclose(image, expected, atol=0.51 if dtype == "uint8" else 0.6 if dtype == "uint16" else 1e-6)
+    image = compose(frames, weights, "soft")
+    np.testing.assert_allclose(image, expected, rtol=0, atol=1e-6 if dtype == "float32" else 0.6)
 
 
-@given(SEEDS, COUNTS)
-def test_identical_frames_mix_to_that_frame_bit_for_bit(seed: int, count: int) -> None:
+@given(SEEDS, COUNTS, st.sampled_from(COMPOSITIONS))
+def test_identical_frames_mix_to_that_frame_bit_for_bit(seed: int, count: int, how: Composition) -> None:
     frame = draw_frames(seed, 1, "float32", (3,))[0]
-    assert compose([frame] * count, softmax_weights(draw_logits(seed, count, 0.3))).tobytes() == frame.tobytes()
+    image = compose([frame] * count, softmax_weights(draw_logits(seed, count, 0.3)), how)
+    assert image.tobytes() == frame.tobytes()
+
+
+@pytest.mark.parametrize("how", COMPOSITIONS)
+def test_pixels_beyond_the_margin_have_no_influence(how: Composition) -> None:
+    rng = np.random.default_rng(0)
+    frames = list(rng.integers(0, 256, (3, 60, 50, 3), np.uint8))
+    weights = softmax_weights(rng.normal(0, 1, (3, 60, 50)).astype(np.float32))
+    whole = compose(frames, weights, how)
+    part = compose([frame[10:40, 12:44] for frame in frames], weights[:, 10:40, 12:44], how)
+    inner = slice(MARGIN, -MARGIN)
+    np.testing.assert_array_equal(part[inner, inner], whole[10:40, 12:44][inner, inner])
+
+
+def test_bands_hide_a_seam_between_frames_of_different_brightness() -> None:
+    # the frames differ by a constant: a hard seam is a step, which is not in any frame
+    frames = [np.full((20, 40), 0.4, np.float32), np.full((20, 40), 0.5, np.float32)]
+    weights = np.zeros((2, 20, 40), np.float32)
+    weights[0, :, :20] = weights[1, :, 20:] = 1
+    steepest = {how: np.abs(np.diff(compose(frames, weights, how), axis=1)).max() for how in COMPOSITIONS}
+    assert steepest["hard"] == steepest["soft"] == pytest.approx(0.1)
+    assert steepest["band"] < 0.06
 
 
 @given(SEEDS, COUNTS)

@@ -87,8 +87,30 @@ def test_the_order_of_the_frames_does_not_matter(
     frames: list[Array], whole: FusionResult, tiny_model: Path, order: tuple[int, ...]
 ) -> None:
     result = fuse_with(tiny_model, [frames[position] for position in order])
-    assert (result.image == whole.image).all(axis=2).mean() >= 0.999
-    assert (np.array(order)[result.index_map] == whole.index_map).mean() >= 0.999
+    np.testing.assert_array_equal(result.image, whole.image)
+    np.testing.assert_array_equal(np.array(order)[result.index_map], whole.index_map)
+    np.testing.assert_array_equal(result.confidence, whole.confidence)
+
+
+def test_near_or_far_frames_win_where_it_is_close(frames: list[Array], whole: FusionResult, tiny_model: Path) -> None:
+    near, far = (fuse_with(tiny_model, frames, prefer=wish).index_map for wish in ("near", "far"))
+    assert (near <= whole.index_map).all()
+    assert (far >= whole.index_map).all()
+    for leaning in (near, far):
+        assert 0.001 < (leaning != whole.index_map).mean() < 0.2
+    # a stack given from far to near, with the opposite wish
+    turned = fuse_with(tiny_model, frames[::-1], prefer="far").index_map
+    np.testing.assert_array_equal(2 - turned, near)
+
+
+@pytest.mark.parametrize("how", ["soft", "hard", "guided"])
+def test_every_composition_tells_the_same_story(
+    frames: list[Array], whole: FusionResult, tiny_model: Path, how: str
+) -> None:
+    result = fuse_with(tiny_model, frames, compose=how)
+    np.testing.assert_array_equal(result.index_map, whole.index_map)
+    gap = np.abs(to_unit(result.image) - to_unit(whole.image))
+    assert 0 < gap.mean() < 0.01
 
 
 @pytest.mark.parametrize("method", ["network", "classic"])
@@ -232,7 +254,9 @@ def test_the_classic_method_needs_no_model(tmp_path: Path) -> None:
     np.testing.assert_array_equal(result.index_map, classic_decision(frames)[0])
 
 
-@pytest.mark.parametrize("options", [{"method": "magic"}, {"max_tile": 0}, {"max_tile": -5}])
+@pytest.mark.parametrize(
+    "options", [{"method": "magic"}, {"compose": "magic"}, {"prefer": "left"}, {"max_tile": 0}, {"max_tile": -5}]
+)
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="expected"):
         FusionOptions(**options)

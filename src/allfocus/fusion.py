@@ -1,14 +1,27 @@
 """From logits to the picture: weights, decision, composition, confidence."""
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
+import cv2
 import numpy as np
 
-from allfocus.color import Array, FloatArray, from_unit, to_unit
+from allfocus.color import Array, FloatArray, from_unit, luma, to_unit
 
 #: Logits are multiplied by this before they become weights: nearly a hard choice, softened where two frames are
 #: about equally good. Measured against 1, 4, 8 and the hard choice: docs/experiments.md.
 SHARPNESS = 2.0
+
+#: How weights become a picture; see `compose`.
+Composition = Literal["band", "soft", "hard", "guided"]
+COMPOSITIONS: tuple[Composition, ...] = get_args(Composition)
+
+#: Sigma in pixels of the Gaussian that, applied twice, parts the two bands.
+BAND_SIGMA = 0.85
+#: Half the side of the guided filter's window in pixels, and what variance of the guide counts as flat.
+GUIDED_REACH, GUIDED_FLAT = 3, 1e-4
+#: How far, in pixels, composition looks around a pixel.
+MARGIN = 8
 
 
 def softmax_weights(logits: FloatArray, sharpness: float = SHARPNESS) -> FloatArray:
@@ -18,19 +31,32 @@ def softmax_weights(logits: FloatArray, sharpness: float = SHARPNESS) -> FloatAr
     return weights
 
 
-def compose(frames: Sequence[Array], weights: FloatArray) -> Array:
-    """Mean of the frames' pixels by their weights, never outside the range of the frames' values at a place.
+def compose(frames: Sequence[Array], weights: FloatArray, how: Composition = "band") -> Array:
+    """Make the picture; nowhere does it leave the range of the frames' values at that place.
+
+    - `hard`: each pixel is that of the frame with the largest weight.
+    - `soft`: the mean of the frames by their weights.
+    - `band`: detail is mixed by the weights, and what is smooth by smoothed weights. Two bands, parted by a
+      Gaussian, after Burt and Adelson, "A multiresolution spline with application to image mosaics", 1983,
+      doi:10.1145/245.247; with more bands halos come back.
+    - `guided`: the mean by weights that are smoothed along the edges of that mean: He, Sun, Tang, "Guided image
+      filtering", 2013, doi:10.1109/TPAMI.2012.213.
 
     Args:
         frames: N arrays (H, W) or (H, W, 3) of one dtype.
         weights: (N, H, W), summing to 1 over the frames.
+        how: one of `COMPOSITIONS`.
+
+    Returns:
+        (H, W) or (H, W, 3), in the dtype of the frames. Pixels further than `MARGIN` away have no influence.
     """
-    mixed = np.zeros(frames[0].shape, np.float32)
-    for plane, frame in zip(weights, frames, strict=True):
-        mixed += _over_channels(plane, frame) * to_unit(frame)
-    image = from_unit(mixed, frames[0].dtype)
-    # rounding must not add a level that no frame has there
-    return np.clip(image, np.minimum.reduce(frames), np.maximum.reduce(frames))
+    if how == "hard":
+        return pick(frames, weights.argmax(axis=0))
+    mixed = _two_bands(frames, weights) if how == "band" else _mean(frames, weights)
+    if how == "guided":
+        mixed = _mean(frames, _guided(weights, mixed))
+    # neither rounding nor overshoot may add a level that no frame has there
+    return np.clip(from_unit(mixed, frames[0].dtype), np.minimum.reduce(frames), np.maximum.reduce(frames))
 
 
 def pick(frames: Sequence[Array], index_map: Array) -> Array:
@@ -51,6 +77,46 @@ def confidence_of(weights: FloatArray) -> FloatArray:
     second, first = np.partition(weights, len(weights) - 2, axis=0)[-2:]
     margin: FloatArray = np.clip(first - second, 0, 1)
     return margin
+
+
+def _mean(frames: Sequence[Array], weights: FloatArray) -> FloatArray:
+    mixed = np.zeros(frames[0].shape, np.float32)
+    for plane, frame in zip(weights, frames, strict=True):
+        mixed += _over_channels(plane, frame) * to_unit(frame)
+    return mixed
+
+
+def _two_bands(frames: Sequence[Array], weights: FloatArray) -> FloatArray:
+    detail = np.zeros(frames[0].shape, np.float32)
+    smooth = np.zeros_like(detail)
+    for plane, frame in zip(weights, frames, strict=True):
+        unit = to_unit(frame)
+        once = _gaussian(unit)
+        detail += _over_channels(plane, frame) * (unit - _gaussian(once))
+        smooth += _over_channels(_gaussian(plane), frame) * once
+    return detail + _gaussian(smooth)
+
+
+def _gaussian(plane: FloatArray) -> FloatArray:
+    return np.asarray(cv2.GaussianBlur(plane, (7, 7), BAND_SIGMA, borderType=cv2.BORDER_REFLECT_101), np.float32)
+
+
+def _guided(weights: FloatArray, mixed: FloatArray) -> FloatArray:
+    guide = luma(mixed)
+    mean = _box(guide)
+    variance = _box(np.square(guide)) - np.square(mean) + np.float32(GUIDED_FLAT)
+    smoothed = np.empty_like(weights)
+    for position, plane in enumerate(weights):
+        level = _box(plane)
+        slope = (_box(guide * plane) - mean * level) / variance
+        smoothed[position] = np.clip(_box(slope) * guide + _box(level - slope * mean), 0, 1)
+    smoothed /= smoothed.sum(axis=0, keepdims=True) + np.float32(1e-12)
+    return smoothed
+
+
+def _box(plane: FloatArray) -> FloatArray:
+    side = 2 * GUIDED_REACH + 1
+    return np.asarray(cv2.blur(plane, (side, side), borderType=cv2.BORDER_REFLECT_101), np.float32)
 
 
 def _over_channels(plane: Array, frame: Array) -> Array:

@@ -1,7 +1,8 @@
 """The recipe of a fusion, readable aloud: frames -> octaves -> logits, coarse to fine -> decision -> picture."""
 
+import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,7 @@ import numpy as np
 from allfocus.color import Array, FloatArray
 from allfocus.errors import ConfigError
 from allfocus.focus import classic_decision
-from allfocus.fusion import compose, confidence_of, pick, softmax_weights
+from allfocus.fusion import COMPOSITIONS, MARGIN, Composition, compose, confidence_of, pick, softmax_weights
 from allfocus.io import list_frames, read_stack
 from allfocus.model import FusionModel, load_model
 from allfocus.octaves import coarser_octaves, count_octaves, finest_octave, padded_size
@@ -20,8 +21,10 @@ from allfocus.stack import FocalStack, FusionResult
 from allfocus.tiling import Tile, tiles
 
 #: How far, in pixels of its octave, the network looks around a pixel: beyond it nothing changes the answer.
-#: It grows by a patch with each block of the look, and training allows at most six of them.
-OVERLAP = 40
+#: It grows by a patch with each block of the look, and training allows at most six of them: 40 pixels.
+OVERLAP = 40 + MARGIN
+#: What `prefer` adds to the logits of the frames at the one end, and takes from those at the other.
+PREFERENCE = 1.0
 #: Bounds of tiles fall on whole patches of the next coarser octave.
 TILE_STEP = 8
 #: Pixels of all frames together that are worked on at once: about 0.6 GB.
@@ -35,20 +38,29 @@ class FusionOptions:
     Attributes:
         method: `network`, or `classic`: the frame with the largest local Laplacian energy.
         model: model file for the network; None: the shipped weights.
+        compose: how the network's weights become a picture, see `fusion.compose`. The classic method picks.
+        prefer: `near` or `far`: where the network is in doubt, as where hairs cross, lean towards the first or the
+            last frames; the frames must come in order from near to far.
         max_tile: longest side in pixels of the tiles worked on; None: what fits the memory. It does not
             change the picture.
 
     Raises:
-        ConfigError: an unknown method, or a `max_tile` below 1.
+        ConfigError: an unknown method, composition or preference, or a `max_tile` below 1.
     """
 
     method: Literal["network", "classic"] = "network"
     model: Path | None = None
+    compose: Composition = "band"
+    prefer: Literal["near", "far"] | None = None
     max_tile: int | None = None
 
     def __post_init__(self) -> None:
         if self.method not in ("network", "classic"):
             raise ConfigError(f"method {self.method!r}: expected 'network' or 'classic'")
+        if self.compose not in COMPOSITIONS:
+            raise ConfigError(f"compose {self.compose!r}: expected one of {', '.join(COMPOSITIONS)}")
+        if self.prefer not in (None, "near", "far"):
+            raise ConfigError(f"prefer {self.prefer!r}: expected 'near', 'far' or None")
         if self.max_tile is not None and self.max_tile < 1:
             raise ConfigError(f"max_tile {self.max_tile}: expected at least 1 pixel")
 
@@ -81,7 +93,7 @@ def fuse(
         index_map, confidence = classic_decision(_counted(stack.frames, progress))
         image = pick(stack.frames, index_map)
     else:
-        image, index_map, confidence = fuse_by_network(stack, load_model(options.model), options.max_tile, progress)
+        image, index_map, confidence = fuse_by_network(stack, load_model(options.model), options, progress)
     return FusionResult(
         image=image,
         index_map=index_map,
@@ -107,34 +119,56 @@ def as_stack(
 
 
 def fuse_by_network(
-    stack: FocalStack, model: FusionModel, max_tile: int | None, progress: Progress
+    stack: FocalStack, model: FusionModel, options: FusionOptions, progress: Progress
 ) -> tuple[Array, Array, FloatArray]:
     """Glance at the whole picture, then look closer octave by octave; the finest decides.
 
     Returns:
         Image, index map and confidence, see `FusionResult`.
     """
+    order = content_order(stack.frames)
+    stack = replace(stack, frames=[stack.frames[k] for k in order], names=[stack.names[k] for k in order])
     octaves = build_octaves(stack, progress)
     height, width = padded_size(stack.height, stack.width, len(octaves) + 1)
-    side = tile_side(len(stack), max_tile)
+    side = tile_side(len(stack), options.max_tile)
     *finer, coarsest = octaves
+    bias = preference(len(stack), options.prefer)[order]
     answer = model.glance(coarsest)
     for octave in reversed(finer):
         answer = look_closer(model, octave, answer, side)
     image = np.empty_like(stack.frames[0])
     index_map = np.empty((stack.height, stack.width), np.uint16)
     confidence = np.empty((stack.height, stack.width), np.float32)
-    finest = list(tiles(height, width, side, OVERLAP))
+    finest = [
+        tile for tile in tiles(height, width, side, OVERLAP) if tile.top < stack.height and tile.left < stack.width
+    ]
     for done, tile in enumerate(finest):
         progress("fuse", done, len(finest))
-        logits = finest_logits(model, stack, answer, tile)
-        rows, columns = slice(tile.top, tile.top + logits.shape[1]), slice(tile.left, tile.left + logits.shape[2])
-        weights = softmax_weights(logits)
-        index_map[rows, columns] = weights.argmax(axis=0)
-        confidence[rows, columns] = confidence_of(weights)
-        image[rows, columns] = compose([frame[rows, columns] for frame in stack.frames], weights)
+        around, own = tile.grown(MARGIN, stack.height, stack.width)
+        weights = softmax_weights(finest_logits(model, stack, answer, tile, around) + bias[:, None, None])
+        part = compose([frame[around] for frame in stack.frames], weights, options.compose)
+        here = slice(tile.top, tile.bottom), slice(tile.left, tile.right)
+        image[here] = part[own]
+        index_map[here] = order[weights[(slice(None), *own)].argmax(axis=0)]
+        confidence[here] = confidence_of(weights[(slice(None), *own)])
     progress("fuse", len(finest), len(finest))
     return image, index_map, confidence
+
+
+def content_order(frames: Sequence[Array]) -> Array:
+    """Positions of the frames in an order that depends on their pixels alone, (N,) uint16.
+
+    Sums of floats depend on their order in the last bit: worked on in this one, the picture does not depend on the
+    order in which the frames were given. Frames that tie hold the same pixels (but for one chance in 4 billion).
+    """
+    sums = [zlib.crc32(np.ascontiguousarray(frame).view(np.uint8).data) for frame in frames]
+    return np.argsort(sums, kind="stable").astype(np.uint16)
+
+
+def preference(frames: int, prefer: Literal["near", "far"] | None) -> FloatArray:
+    """What to add to the logits of each frame, from first to last, so that near or far ones win where it is close."""
+    towards = {None: 0.0, "near": PREFERENCE, "far": -PREFERENCE}[prefer]
+    return np.linspace(towards, -towards, frames, dtype=np.float32)
 
 
 def build_octaves(stack: FocalStack, progress: Progress) -> list[FloatArray]:
@@ -182,16 +216,24 @@ def look_at(
 
 
 def finest_logits(
-    model: FusionModel, stack: FocalStack, coarser: tuple[FloatArray, FloatArray], tile: Tile
+    model: FusionModel,
+    stack: FocalStack,
+    coarser: tuple[FloatArray, FloatArray],
+    tile: Tile,
+    around: tuple[slice, slice],
 ) -> FloatArray:
-    """Logits (N, h, w) of the part of a tile of the finest octave that lies within the picture."""
+    """Logits (N, h, w) of the part `around` a tile of the finest octave, which lies within the tile's outer window."""
     rows, columns = tile.window()
     size = (rows.stop - rows.start, columns.stop - columns.start)
     pixels = np.stack([finest_octave(part, *size) for part in _parts(stack, rows, columns)])
     logits, _ = look_at(model, pixels, coarser, tile)
-    inside = tile.inside
-    whole = logits[:, 0, inside[0], inside[1]]
-    return whole[:, : max(0, stack.height - tile.top), : max(0, stack.width - tile.left)]
+    down, across = around
+    inside = (
+        slice(down.start - rows.start, down.stop - rows.start),
+        slice(across.start - columns.start, across.stop - columns.start),
+    )
+    whole: FloatArray = logits[(slice(None), 0, *inside)]
+    return whole
 
 
 def _counted(frames: Sequence[Array], progress: Progress) -> Iterator[Array]:
@@ -203,7 +245,6 @@ def _counted(frames: Sequence[Array], progress: Progress) -> Iterator[Array]:
 
 
 def _parts(stack: FocalStack, rows: slice, columns: slice) -> Iterator[Array]:
-    """The same window of every frame; at least its nearest row and column where it lies in the padding."""
-    top, left = min(rows.start, stack.height - 1), min(columns.start, stack.width - 1)
+    """The same window of every frame, cut at the picture's edge."""
     for frame in stack.frames:
-        yield frame[top : max(rows.stop, top + 1), left : max(columns.stop, left + 1)]
+        yield frame[rows, columns]

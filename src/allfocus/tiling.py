@@ -27,6 +27,20 @@ class Tile:
         top, left, _, _ = self.outer
         return slice(self.top - top, self.bottom - top), slice(self.left - left, self.right - left)
 
+    def grown(self, margin: int, height: int, width: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """The tile's own part with a margin, cut at the edges of a picture of `height` x `width`.
+
+        Returns:
+            Rows and columns in the picture of the part with its margin; and of the part without it, within that.
+        """
+        top, left = max(0, self.top - margin), max(0, self.left - margin)
+        bottom, right = min(height, self.bottom + margin), min(width, self.right + margin)
+        own = (
+            slice(self.top - top, min(height, self.bottom) - top),
+            slice(self.left - left, min(width, self.right) - left),
+        )
+        return (slice(top, bottom), slice(left, right)), own
+
     def window(self, scale: int = 1) -> tuple[slice, slice]:
         """Rows and columns of the outer window in a picture `scale` times smaller."""
         top, left, bottom, right = (bound // scale for bound in self.outer)

@@ -40,6 +40,16 @@ def fuse(
     model: Annotated[
         Path | None, typer.Option(metavar="FILE", readable=False, help="A model of your own (.onnx) for the network.")
     ] = None,
+    compose: Annotated[
+        Literal["band", "soft", "hard", "guided"],
+        typer.Option(
+            help="How the network's weights become a picture: in two bands, as a mean, as a choice, smoothed."
+        ),
+    ] = "band",
+    prefer: Annotated[
+        Literal["near", "far"] | None,
+        typer.Option(help="Where it is close, lean towards the first or the last frames: they come from near to far."),
+    ] = None,
     max_tile: Annotated[
         int | None,
         typer.Option("--max-tile", "--tile", metavar="PX", min=1, help="Longest side of the tiles worked on."),
@@ -73,7 +83,7 @@ def fuse(
     maps = [path for path in (index_map, confidence) if path is not None]
     check_maps(maps)
     io.check_outputs([output, *maps], paths)
-    options = pipeline.FusionOptions(method=method, model=model, max_tile=max_tile)
+    options = pipeline.FusionOptions(method=method, model=model, compose=compose, prefer=prefer, max_tile=max_tile)
     with show_progress(quiet) as progress:
         stack = io.read_stack(paths, progress)
         io.check_output(output, (stack.height, stack.width))
