@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from allfocus.color import to_unit
-from allfocus.octaves import GLANCE_SIDE, PATCH, coarser_octaves, count_octaves, finest_octave, padded_size
+from allfocus.octaves import (
+    GLANCE_SIDE,
+    PATCH,
+    Levels,
+    coarser_octaves,
+    count_octaves,
+    finest_octave,
+    levels_of,
+    padded_size,
+)
 from allfocus.train.network import OCTAVE_CHANNELS, build_octaves
 from allfocus.train.network import PATCH as TRAINED_PATCH
 
@@ -35,7 +44,7 @@ def test_padding_is_the_least_that_divides_into_patches(height: int, width: int,
 
 def test_training_and_inference_mean_the_same_patch() -> None:
     assert PATCH == TRAINED_PATCH
-    assert finest_octave(picture(), 32, 48).shape[0] == OCTAVE_CHANNELS
+    assert finest_octave(picture(), 32, 48, Levels()).shape[0] == OCTAVE_CHANNELS
 
 
 @pytest.mark.parametrize(
@@ -48,7 +57,7 @@ def test_octaves_equal_those_of_training(height: int, width: int, octaves: int, 
     planes = torch.from_numpy(to_unit(frame)).permute(2, 0, 1)[None]
     padded = functional.pad(planes, (0, columns - width, 0, rows - height), mode="replicate")
     expected = build_octaves(padded, octaves)
-    found = [finest_octave(frame, rows, columns), *coarser_octaves(frame, octaves)]
+    found = [finest_octave(frame, rows, columns, Levels()), *coarser_octaves(frame, octaves, Levels())]
     assert len(found) == octaves
     for one, other in zip(found, expected, strict=True):
         assert one.dtype == np.float32
@@ -58,13 +67,13 @@ def test_octaves_equal_those_of_training(height: int, width: int, octaves: int, 
 def test_a_gray_frame_is_an_rgb_frame_with_equal_channels() -> None:
     gray = picture(40, 56, gray=True)
     color = np.repeat(gray[..., None], 3, axis=2)
-    for one, other in zip(coarser_octaves(gray, 3), coarser_octaves(color, 3), strict=True):
+    for one, other in zip(coarser_octaves(gray, 3, Levels()), coarser_octaves(color, 3, Levels()), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_a_part_of_a_frame_is_padded_by_repeating_its_last_row_and_column() -> None:
     part = picture(5, 6)
-    octave = finest_octave(part, 8, 16)
+    octave = finest_octave(part, 8, 16, Levels())
     np.testing.assert_array_equal(octave[:3, :5, :6], to_unit(part).transpose(2, 0, 1))
     assert (octave[:3, 5:, :6] == octave[:3, 4:5, :6]).all()
     assert (octave[:3, :, 6:] == octave[:3, :, 5:6]).all()
@@ -73,8 +82,28 @@ def test_a_part_of_a_frame_is_padded_by_repeating_its_last_row_and_column() -> N
 
 def test_detail_that_only_the_finest_octave_shows_is_remembered_by_the_coarsest() -> None:
     checkers = np.indices((64, 64)).sum(0).astype(np.uint8) % 2 * 255
-    *_, coarsest = coarser_octaves(checkers, 4)
+    *_, coarsest = coarser_octaves(checkers, 4, Levels())
     assert np.ptp(coarsest[:3]) < 1e-6  # in the mean of 2x2 pixels the checkers are gone
     assert coarsest[3].min() > 1
-    *_, flat = coarser_octaves(np.full((64, 64), 128, np.uint8), 4)
+    *_, flat = coarser_octaves(np.full((64, 64), 128, np.uint8), 4, Levels())
     assert not flat[3].any()
+
+
+def test_ordinary_frames_are_seen_as_they_are() -> None:
+    assert levels_of([picture(), picture()]) == Levels()
+    assert not Levels().are_stretched
+    frame = to_unit(picture())
+    assert Levels().stretch(frame) is frame
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.02), (0.5, 0.6), (0.0, 40.0), (-3.0, 3.0)])
+def test_dark_flat_and_boundless_data_are_stretched_to_the_whole_range(low: float, high: float) -> None:
+    frame = np.linspace(low, high, 40 * 50, dtype=np.float32).reshape(40, 50)
+    levels = levels_of([frame, frame])
+    assert levels.are_stretched
+    stretched = levels.stretch(frame)
+    np.testing.assert_allclose((stretched.min(), stretched.max()), (0, 1), atol=0.01)
+
+
+def test_a_stack_without_any_contrast_is_left_alone() -> None:
+    assert levels_of([np.full((9, 9), 0.01, np.float32)] * 2) == Levels()

@@ -14,7 +14,8 @@ from allfocus.color import Array, from_unit, to_unit
 from allfocus.errors import ConfigError, ModelError, ReadError, StackError
 from allfocus.focus import classic_decision
 from allfocus.io import read_image, write_image
-from allfocus.pipeline import PIXELS_AT_ONCE, TILE_STEP, FusionOptions, fuse, tile_side
+from allfocus.pipeline import FusionOptions, fuse
+from allfocus.selection import PIXELS_AT_ONCE, TILE_STEP, tile_side
 from allfocus.stack import FocalStack, FusionResult
 
 
@@ -150,6 +151,17 @@ def test_flat_frames_are_no_reason_to_stumble(tiny_model: Path) -> None:
     result = fuse_with(tiny_model, [np.zeros((20, 30), np.uint8), np.full((20, 30), 255, np.uint8)])
     assert result.image.shape == (20, 30)
     assert np.isfinite(result.confidence).all()
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1])
+def test_dark_data_are_decided_like_bright_ones_and_the_user_is_told(tiny_model: Path, share: float) -> None:
+    bright = focal_frames(120, 160, 3, dtype="float32")
+    dark = [frame * np.float32(share) + np.float32(0.01) for frame in bright]
+    expected, found = fuse_with(tiny_model, bright), fuse_with(tiny_model, dark)
+    assert (found.index_map == expected.index_map).mean() > 0.97
+    assert "stretched" in found.notes[0]
+    assert expected.notes == ()
+    assert found.image.max() <= max(frame.max() for frame in dark)
 
 
 def test_the_frames_are_left_as_they_are(tiny_model: Path) -> None:

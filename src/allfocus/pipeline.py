@@ -1,8 +1,8 @@
-"""The recipe of a fusion, readable aloud: frames -> octaves -> logits, coarse to fine -> decision -> picture."""
+"""The recipe of a fusion, readable aloud: frames -> logits, tile by tile -> weights -> picture and maps."""
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -15,20 +15,13 @@ from allfocus.focus import classic_decision
 from allfocus.fusion import COMPOSITIONS, MARGIN, Composition, compose, confidence_of, pick, softmax_weights
 from allfocus.io import list_frames, read_stack
 from allfocus.model import FusionModel, load_model
-from allfocus.octaves import coarser_octaves, count_octaves, finest_octave, padded_size
+from allfocus.octaves import Levels, levels_of
 from allfocus.progress import Progress, silent
+from allfocus.selection import select
 from allfocus.stack import FocalStack, FusionResult
-from allfocus.tiling import Tile, tiles
 
-#: How far, in pixels of its octave, the network looks around a pixel: beyond it nothing changes the answer.
-#: It grows by a patch with each block of the look, and training allows at most six of them: 40 pixels.
-OVERLAP = 40 + MARGIN
 #: What `prefer` adds to the logits of the frames at the one end, and takes from those at the other.
 PREFERENCE = 1.0
-#: Bounds of tiles fall on whole patches of the next coarser octave.
-TILE_STEP = 8
-#: Pixels of all frames together that are worked on at once: about 0.6 GB.
-PIXELS_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,17 +83,8 @@ def fuse(
     options = options or FusionOptions()
     stack = as_stack(frames, progress)
     if options.method == "classic":
-        index_map, confidence = classic_decision(_counted(stack.frames, progress))
-        image = pick(stack.frames, index_map)
-    else:
-        image, index_map, confidence = fuse_by_network(stack, load_model(options.model), options, progress)
-    return FusionResult(
-        image=image,
-        index_map=index_map,
-        confidence=confidence,
-        frame_count=len(stack),
-        method=options.method,
-    )
+        return fuse_by_classic_rule(stack, progress)
+    return fuse_by_network(stack, load_model(options.model), options, progress)
 
 
 def as_stack(
@@ -118,41 +102,49 @@ def as_stack(
     return FocalStack(frames=[np.asarray(frame) for frame in frames])
 
 
-def fuse_by_network(
-    stack: FocalStack, model: FusionModel, options: FusionOptions, progress: Progress
-) -> tuple[Array, Array, FloatArray]:
-    """Glance at the whole picture, then look closer octave by octave; the finest decides.
+def fuse_by_classic_rule(stack: FocalStack, progress: Progress) -> FusionResult:
+    """Take each pixel from the frame with the most local detail."""
+    index_map, confidence = classic_decision(_counted(stack.frames, progress))
+    return FusionResult(
+        image=pick(stack.frames, index_map),
+        index_map=index_map,
+        confidence=confidence,
+        frame_count=len(stack),
+        method="classic",
+    )
 
-    Returns:
-        Image, index map and confidence, see `FusionResult`.
-    """
+
+def fuse_by_network(stack: FocalStack, model: FusionModel, options: FusionOptions, progress: Progress) -> FusionResult:
+    """Let the network select, tile by tile, and compose each tile as it comes."""
+    levels = levels_of(stack.frames)
     order = content_order(stack.frames)
-    stack = replace(stack, frames=[stack.frames[k] for k in order], names=[stack.names[k] for k in order])
-    octaves = build_octaves(stack, progress)
-    height, width = padded_size(stack.height, stack.width, len(octaves) + 1)
-    side = tile_side(len(stack), options.max_tile)
-    *finer, coarsest = octaves
-    bias = preference(len(stack), options.prefer)[order]
-    answer = model.glance(coarsest)
-    for octave in reversed(finer):
-        answer = look_closer(model, octave, answer, side)
-    image = np.empty_like(stack.frames[0])
+    frames = [stack.frames[position] for position in order]
+    bias = preference(len(stack), options.prefer)[order, None, None]
+    image = np.empty_like(frames[0])
     index_map = np.empty((stack.height, stack.width), np.uint16)
     confidence = np.empty((stack.height, stack.width), np.float32)
-    finest = [
-        tile for tile in tiles(height, width, side, OVERLAP) if tile.top < stack.height and tile.left < stack.width
-    ]
-    for done, tile in enumerate(finest):
-        progress("fuse", done, len(finest))
-        around, own = tile.grown(MARGIN, stack.height, stack.width)
-        weights = softmax_weights(finest_logits(model, stack, answer, tile, around) + bias[:, None, None])
-        part = compose([frame[around] for frame in stack.frames], weights, options.compose)
-        here = slice(tile.top, tile.bottom), slice(tile.left, tile.right)
-        image[here] = part[own]
-        index_map[here] = order[weights[(slice(None), *own)].argmax(axis=0)]
-        confidence[here] = confidence_of(weights[(slice(None), *own)])
-    progress("fuse", len(finest), len(finest))
-    return image, index_map, confidence
+    for tile in select(model, frames, levels, MARGIN, options.max_tile, progress):
+        weights = softmax_weights(tile.logits + bias)
+        image[tile.here] = compose([frame[tile.around] for frame in frames], weights, options.compose)[tile.own]
+        own = weights[(slice(None), *tile.own)]
+        index_map[tile.here] = order[own.argmax(axis=0)]
+        confidence[tile.here] = confidence_of(own)
+    return FusionResult(
+        image=image,
+        index_map=index_map,
+        confidence=confidence,
+        frame_count=len(stack),
+        method="network",
+        notes=notes_on(levels),
+    )
+
+
+def notes_on(levels: Levels) -> tuple[str, ...]:
+    """What a user should know about how the frames were seen."""
+    if not levels.are_stretched:
+        return ()
+    used = f"{levels.black:.2%} to {levels.white:.2%}"
+    return (f"the frames' values lie within {used} of their range: for the decision they were stretched to all of it",)
 
 
 def content_order(frames: Sequence[Array]) -> Array:
@@ -171,80 +163,9 @@ def preference(frames: int, prefer: Literal["near", "far"] | None) -> FloatArray
     return np.linspace(towards, -towards, frames, dtype=np.float32)
 
 
-def build_octaves(stack: FocalStack, progress: Progress) -> list[FloatArray]:
-    """All octaves but the finest, fine to coarse: (N, 4, H / 2^k, W / 2^k). The finest is cut from the frames later."""
-    octaves = count_octaves(stack.height, stack.width)
-    height, width = padded_size(stack.height, stack.width, octaves)
-    pyramid = [np.empty((len(stack), 4, height >> k, width >> k), np.float32) for k in range(1, octaves)]
-    for position, frame in enumerate(stack.frames):
-        progress("octaves", position, len(stack))
-        for level, octave in zip(pyramid, coarser_octaves(frame, octaves), strict=True):
-            level[position] = octave
-    progress("octaves", len(stack), len(stack))
-    return pyramid
-
-
-def tile_side(frames: int, max_tile: int | None) -> int:
-    """Side of square tiles: as large as the memory for `frames` frames allows, and as `max_tile` does."""
-    affordable = int((PIXELS_AT_ONCE / frames) ** 0.5)
-    wanted = affordable if max_tile is None else min(affordable, max_tile)
-    return max(TILE_STEP, wanted - wanted % TILE_STEP)
-
-
-def look_closer(
-    model: FusionModel, octave: FloatArray, coarser: tuple[FloatArray, FloatArray], side: int
-) -> tuple[FloatArray, FloatArray]:
-    """Logits and features of a whole octave, tile by tile, from those of the next coarser one."""
-    frames, _, height, width = octave.shape
-    logits = np.empty((frames, 1, height, width), np.float32)
-    context = np.empty((frames, coarser[1].shape[1], height // 4, width // 4), np.float32)
-    for tile in tiles(height, width, side, OVERLAP):
-        found, features = look_at(model, octave[(..., *tile.window())], coarser, tile)
-        rows, columns = tile.inside
-        logits[..., tile.top : tile.bottom, tile.left : tile.right] = found[..., rows, columns]
-        inner = (slice(rows.start // 4, rows.stop // 4), slice(columns.start // 4, columns.stop // 4))
-        context[..., tile.top // 4 : tile.bottom // 4, tile.left // 4 : tile.right // 4] = features[(..., *inner)]
-    return logits, context
-
-
-def look_at(
-    model: FusionModel, pixels: FloatArray, coarser: tuple[FloatArray, FloatArray], tile: Tile
-) -> tuple[FloatArray, FloatArray]:
-    """Look at one tile of an octave, with the same place in the next coarser octave's answer."""
-    logits, context = coarser
-    return model.look(pixels, logits[(..., *tile.window(2))], context[(..., *tile.window(8))])
-
-
-def finest_logits(
-    model: FusionModel,
-    stack: FocalStack,
-    coarser: tuple[FloatArray, FloatArray],
-    tile: Tile,
-    around: tuple[slice, slice],
-) -> FloatArray:
-    """Logits (N, h, w) of the part `around` a tile of the finest octave, which lies within the tile's outer window."""
-    rows, columns = tile.window()
-    size = (rows.stop - rows.start, columns.stop - columns.start)
-    pixels = np.stack([finest_octave(part, *size) for part in _parts(stack, rows, columns)])
-    logits, _ = look_at(model, pixels, coarser, tile)
-    down, across = around
-    inside = (
-        slice(down.start - rows.start, down.stop - rows.start),
-        slice(across.start - columns.start, across.stop - columns.start),
-    )
-    whole: FloatArray = logits[(slice(None), 0, *inside)]
-    return whole
-
-
 def _counted(frames: Sequence[Array], progress: Progress) -> Iterator[Array]:
     """Hand out the frames one by one, and say so."""
     for done, frame in enumerate(frames):
         progress("fuse", done, len(frames))
         yield frame
     progress("fuse", len(frames), len(frames))
-
-
-def _parts(stack: FocalStack, rows: slice, columns: slice) -> Iterator[Array]:
-    """The same window of every frame, cut at the picture's edge."""
-    for frame in stack.frames:
-        yield frame[rows, columns]
