@@ -9,13 +9,14 @@ import pytest
 import torch
 
 import allfocus
-from allfocus.errors import ModelError
+from allfocus.errors import ModelError, ReadError
 from allfocus.train import export as exporting
 from allfocus.train import graph
 from allfocus.train.config import NetworkConfig, Recipe, recipe_from
 from allfocus.train.data import PhotoSet
-from allfocus.train.export import CARD_KEY, export, model_card, source_commit
+from allfocus.train.export import export, model_card, source_commit
 from allfocus.train.network import FusionNetwork
+from allfocus.train.weights import CARD_KEY, WEIGHTS_KEY, fine_tuning, load_start
 
 RECIPE = Recipe(name="tiny", network=NetworkConfig(width=4, depth=1, glance_width=4, glance_depth=1, state=2, heads=2))
 PHOTOS = PhotoSet(images=(np.zeros((4, 4, 3), np.uint8),), names=("a.png",), skipped=(), licences={"CC0": 1})
@@ -42,6 +43,40 @@ def test_file_holds_card_and_runs(network: FusionNetwork, tmp_path: Path) -> Non
     assert json.loads(stored[CARD_KEY]) == card
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
     assert any(isinstance(side, str) for side in session.get_inputs()[0].shape)
+
+
+def test_a_model_file_carries_the_weights_it_was_made_of(network: FusionNetwork, tmp_path: Path) -> None:
+    export(network, tmp_path / "m.onnx", model_card(RECIPE, PHOTOS, {}))
+    start = load_start(tmp_path / "m.onnx")
+    assert start.recipe == RECIPE
+    assert start.weights.keys() == network.state_dict().keys()
+    assert all(torch.equal(start.weights[name], value) for name, value in network.state_dict().items())
+    tuned = fine_tuning(start.recipe, "mine")
+    assert (tuned.network, tuned.shuffle, tuned.name) == (RECIPE.network, RECIPE.shuffle, "mine")
+    assert tuned.training.learning_rate < RECIPE.training.learning_rate
+
+
+@pytest.mark.parametrize("damage", ["no weights", "half the weights", "no card", "garbage", "missing"])
+def test_a_file_without_weights_is_refused_as_a_start(network: FusionNetwork, tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "m.onnx"
+    export(network, path, model_card(RECIPE, PHOTOS, {}))
+    model = onnx.load(path)
+    stored = {item.key: item.value for item in model.metadata_props}
+    if damage == "no weights":
+        del stored[WEIGHTS_KEY]
+    elif damage == "half the weights":
+        stored[WEIGHTS_KEY] = stored[WEIGHTS_KEY][: len(stored[WEIGHTS_KEY]) // 8 * 4]
+    elif damage == "no card":
+        del stored[CARD_KEY]
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, stored)
+    onnx.save(model, path)
+    if damage == "garbage":
+        path.write_bytes(b"no model at all")
+    elif damage == "missing":
+        path.unlink()
+    with pytest.raises((ModelError, ReadError), match=r"m\.onnx"):
+        load_start(path)
 
 
 def test_card_says_where_a_model_comes_from() -> None:

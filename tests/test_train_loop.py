@@ -179,6 +179,9 @@ def test_init_starts_a_new_run_from_the_averaged_weights(photo: Path, finished: 
     assert run.step == 0
     assert same(dict(run.learner.network.state_dict()), dict(weights))
     assert same(dict(run.learner.ema.state_dict()), dict(weights))
+    # the model file carries the same weights
+    run.start_from(None, finished.output)
+    assert same(dict(run.learner.network.state_dict()), dict(weights))
 
 
 def test_minutes_end_a_run_that_steps_would_not(photo: Path, tmp_path: Path) -> None:

@@ -34,6 +34,15 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(metavar="CHECKPOINT", readable=False, help="Go on exactly from there.")
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            readable=False,
+            help="Start from these weights, a model or a checkpoint; `shipped`: those of the package.",
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", min=0, max=2**31 - 1, help="Instead of the recipe's.")
     ] = None,
@@ -42,16 +51,19 @@ def train(
 ) -> None:
     """Train a fusion network on your own photos by inter-image pixel shuffling: no labels, no focal stacks."""
     with extra("train", "training"):
+        from allfocus.model import SHIPPED
         from allfocus.train import loop
 
+        init = SHIPPED if start == Path("shipped") else start
         with show_training(quiet) as listener:
             report = loop.train(
                 photos,
                 output,
-                load(recipe, seed),
+                load(recipe, init, seed),
                 device=device,
                 minutes=minutes,
                 resume=resume,
+                init=init,
                 progress=listener,
             )
     if not quiet:
@@ -59,13 +71,17 @@ def train(
         typer.echo(f"log {report.files.log}, curve {report.files.curve}, checkpoint {report.files.checkpoint}")
 
 
-def load(path: Path | None, seed: int | None) -> "Recipe":
-    """The recipe of a file, or the default one, with the seed asked for."""
+def load(path: Path | None, start: Path | None, seed: int | None) -> "Recipe":
+    """The recipe of a file, or the default one for the start that was chosen, with the seed asked for."""
     from dataclasses import replace
 
     from allfocus.train.config import Recipe, load_recipe
+    from allfocus.train.weights import fine_tuning, load_start
 
-    recipe = Recipe() if path is None else load_recipe(path)
+    if path is not None:
+        recipe = load_recipe(path)
+    else:
+        recipe = Recipe() if start is None else fine_tuning(load_start(start).recipe, "fine-tuned")
     return recipe if seed is None else replace(recipe, seed=seed)
 
 

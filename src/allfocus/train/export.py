@@ -18,9 +18,7 @@ from allfocus.train.config import Recipe, recipe_values
 from allfocus.train.curves import write_file
 from allfocus.train.data import PhotoSet
 from allfocus.train.network import FusionNetwork
-
-#: Key of the model card, as JSON, in the metadata of the ONNX file.
-CARD_KEY = "allfocus"
+from allfocus.train.weights import CARD_KEY, WEIGHTS_KEY, weights_text
 
 #: Version of the graph's inputs and outputs; inference refuses those it does not know.
 FORMAT = 1
@@ -43,7 +41,8 @@ def export(network: FusionNetwork, output: Path, card: Mapping[str, Any]) -> Non
     """
     twin = deepcopy(network).cpu().eval()
     model = graph.build(twin)
-    onnx.helper.set_model_props(model, {CARD_KEY: json.dumps(card, ensure_ascii=False)})
+    stored = {CARD_KEY: json.dumps(card, ensure_ascii=False), WEIGHTS_KEY: weights_text(twin.state_dict())}
+    onnx.helper.set_model_props(model, stored)
     content = model.SerializeToString()
     gap = graph.disagreement(twin, content)
     if not gap <= TOLERANCE:  # so that a NaN is refused too

@@ -64,14 +64,14 @@ def train(
         device: `auto` (a GPU if there is one), `cpu` or `cuda`.
         minutes: wall-clock limit instead of the recipe's; the schedule is compressed to end within it.
         resume: checkpoint to go on from, exactly.
-        init: checkpoint whose weights a new run starts from.
+        init: checkpoint or model file whose weights a new run starts from.
         progress: called with every `TrainingEvent`.
 
     Raises:
         WriteError: the output can't be written there; found out before any work.
         ConfigError: the device is missing, or the checkpoint belongs to another recipe.
         ReadError: no photo can be read.
-        ModelError: a checkpoint is damaged, or the exported model disagrees with the trained one.
+        ModelError: a checkpoint or model file is damaged, or the exported model disagrees with the trained one.
         TrainingInterrupted: stopped by Ctrl-C or SIGTERM, after saving a checkpoint.
     """
     clock = time.monotonic()

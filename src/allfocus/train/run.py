@@ -20,6 +20,7 @@ from allfocus.train.events import Kind, Listener, TrainingEvent, TrainingInterru
 from allfocus.train.learner import Learner, learning_rate, plan_step, schedule_fraction
 from allfocus.train.shuffle import Groups, generate
 from allfocus.train.validate import SCORES, Scores, describe, latest_scores, measure, validation_groups
+from allfocus.train.weights import Start, load_start
 
 #: Steps between rows of the log.
 ROW_STEPS = 10
@@ -104,7 +105,7 @@ class Run:
         if resume and init:
             raise ConfigError("resume and init: expected one of them, found both")
         if init:
-            self.adopt(load_checkpoint(init), init)
+            self.adopt(load_start(init), init)
         if resume:
             self.restore(load_checkpoint(resume), resume)
         elif self.files.checkpoint.exists():
@@ -113,11 +114,11 @@ class Run:
             self.tell("note", f"an earlier run's checkpoint is now {spare}")
         self.stretch = (self.step, time.monotonic())
 
-    def adopt(self, state: Checkpoint, source: Path) -> None:
+    def adopt(self, start: Start, source: Path) -> None:
         """Take over the averaged weights of another run."""
-        require_same(source, state.recipe, self.recipe, ["network"])
-        self.learner.network.load_state_dict(state.ema)
-        self.learner.ema.load_state_dict(state.ema)
+        require_same(source, start.recipe, self.recipe, ["network"])
+        self.learner.network.load_state_dict(start.weights)
+        self.learner.ema.load_state_dict(start.weights)
 
     def restore(self, state: Checkpoint, source: Path) -> None:
         """Take over everything from a checkpoint of this run."""
