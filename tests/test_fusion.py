@@ -134,17 +134,25 @@ def test_bands_hide_a_seam_between_frames_of_different_brightness() -> None:
     assert steepest["band"] < 0.06
 
 
-@given(SEEDS, COUNTS)
-def test_confidence_is_the_lead_of_the_first_over_the_second(seed: int, count: int) -> None:
-    weights = softmax_weights(draw_logits(seed, count))
-    confidence = confidence_of(weights)
-    ordered = np.sort(weights, axis=0)
-    np.testing.assert_array_equal(confidence, ordered[-1] - ordered[-2])
-    assert confidence.min() >= 0
+@given(SEEDS, COUNTS, DTYPES, CHANNELS)
+def test_confidence_adds_up_the_chances_of_all_that_look_alike(
+    seed: int, count: int, dtype: str, channels: tuple[int, ...]
+) -> None:
+    frames = draw_frames(seed, count, dtype, channels)
+    chances = softmax_weights(draw_logits(seed, count), 1)
+    best = chances.argmax(axis=0)
+    confidence = confidence_of(frames, chances, best)
+    assert (confidence >= chances.max(axis=0) - 1e-6).all()
     assert confidence.max() <= 1
+    np.testing.assert_allclose(confidence_of([frames[0]] * count, chances, best), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize(("weights", "expected"), [([1, 0, 0], 1), ([0.5, 0.5, 0], 0), ([0.2, 0.2, 0.6], 0.4)])
-def test_confidence_of_plain_cases(weights: list[float], expected: float) -> None:
-    stack = np.array(weights, np.float32)[:, None, None]
-    assert confidence_of(stack)[0, 0] == pytest.approx(expected, abs=1e-6)
+@pytest.mark.parametrize(
+    ("levels", "span", "expected"),
+    [((100, 102, 200), 1.0, 0.7), ((100, 103, 200), 1.0, 0.4), ((100, 101, 200), 0.1, 0.4), ((9, 9, 9), 1.0, 1.0)],
+)
+def test_confidence_of_plain_cases(levels: tuple[int, ...], span: float, expected: float) -> None:
+    frames = [np.full((1, 1), level, np.uint8) for level in levels]
+    chances = np.array([0.4, 0.3, 0.3], np.float32)[:, None, None]
+    confidence = confidence_of(frames, chances, np.zeros((1, 1), np.int64), span)
+    assert confidence[0, 0] == pytest.approx(expected, abs=1e-6)

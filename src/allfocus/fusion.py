@@ -20,6 +20,8 @@ COMPOSITIONS: tuple[Composition, ...] = get_args(Composition)
 BAND_SIGMA = 0.85
 #: Half the side of the guided filter's window in pixels, and what variance of the guide counts as flat.
 GUIDED_REACH, GUIDED_FLAT = 3, 1e-4
+#: Pixels that differ by two of 255 gray levels at most look alike; the hair's breadth is for rounding.
+ALIKE = 2.01 / 255
 #: How far, in pixels, composition looks around a pixel.
 MARGIN = 8
 
@@ -72,11 +74,28 @@ def pick(frames: Sequence[Array], index_map: Array) -> Array:
     return image
 
 
-def confidence_of(weights: FloatArray) -> FloatArray:
-    """How clearly the first choice beats the second: (N, H, W) weights -> (H, W) in [0, 1]."""
-    second, first = np.partition(weights, len(weights) - 2, axis=0)[-2:]
-    margin: FloatArray = np.clip(first - second, 0, 1)
-    return margin
+def confidence_of(frames: Sequence[Array], chances: FloatArray, index_map: Array, span: float = 1.0) -> FloatArray:
+    """The probability that the picked pixel is as good as the best one: that the two differ by `ALIKE` at most.
+
+    The softmax of the undoubled logits gives each frame's chance of being the best; the chances of all frames whose
+    pixel looks like the picked one add up. Calibrated on scenes with truth: docs/benchmark.md.
+
+    Args:
+        frames: N arrays (H, W) or (H, W, 3) of one dtype.
+        chances: (N, H, W), summing to 1 over the frames.
+        index_map: (H, W), which frame is picked.
+        span: the range of values that the frames use, unit scale.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+    """
+    picked = to_unit(pick(frames, index_map))
+    confidence = np.zeros(index_map.shape, np.float32)
+    for chance, frame in zip(chances, frames, strict=True):
+        gap = np.abs(to_unit(frame) - picked)
+        gap = gap if gap.ndim == 2 else gap.max(axis=2)
+        confidence += chance * (gap <= ALIKE * span)
+    return np.minimum(confidence, 1)
 
 
 def _mean(frames: Sequence[Array], weights: FloatArray) -> FloatArray:

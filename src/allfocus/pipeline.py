@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from allfocus.color import Array, FloatArray
+from allfocus.color import Array, FloatArray, luma, to_unit
+from allfocus.depth import expected_position, fill_depth
 from allfocus.errors import ConfigError
 from allfocus.focus import classic_decision
 from allfocus.fusion import COMPOSITIONS, MARGIN, Composition, compose, confidence_of, pick, softmax_weights
@@ -34,6 +35,7 @@ class FusionOptions:
         compose: how the network's weights become a picture, see `fusion.compose`. The classic method picks.
         prefer: `near` or `far`: where the network is in doubt, as where hairs cross, lean towards the first or the
             last frames; the frames must come in order from near to far.
+        depth: whether to make a depth map too; only the network can.
         max_tile: longest side in pixels of the tiles worked on; None: what fits the memory. It does not
             change the picture.
 
@@ -45,6 +47,7 @@ class FusionOptions:
     model: Path | None = None
     compose: Composition = "band"
     prefer: Literal["near", "far"] | None = None
+    depth: bool = False
     max_tile: int | None = None
 
     def __post_init__(self) -> None:
@@ -54,6 +57,8 @@ class FusionOptions:
             raise ConfigError(f"compose {self.compose!r}: expected one of {', '.join(COMPOSITIONS)}")
         if self.prefer not in (None, "near", "far"):
             raise ConfigError(f"prefer {self.prefer!r}: expected 'near', 'far' or None")
+        if self.depth and self.method == "classic":
+            raise ConfigError("depth: only the network knows it; leave it out or choose the method 'network'")
         if self.max_tile is not None and self.max_tile < 1:
             raise ConfigError(f"max_tile {self.max_tile}: expected at least 1 pixel")
 
@@ -123,16 +128,23 @@ def fuse_by_network(stack: FocalStack, model: FusionModel, options: FusionOption
     image = np.empty_like(frames[0])
     index_map = np.empty((stack.height, stack.width), np.uint16)
     confidence = np.empty((stack.height, stack.width), np.float32)
+    depth, certainty = np.empty((2, *index_map.shape) if options.depth else (2, 0, 0), np.float32)
     for tile in select(model, frames, levels, MARGIN, options.max_tile, progress):
-        weights = softmax_weights(tile.logits + bias)
-        image[tile.here] = compose([frame[tile.around] for frame in frames], weights, options.compose)[tile.own]
-        own = weights[(slice(None), *tile.own)]
-        index_map[tile.here] = order[own.argmax(axis=0)]
-        confidence[tile.here] = confidence_of(own)
+        logits = tile.logits + bias
+        image[tile.here] = compose([frame[tile.around] for frame in frames], softmax_weights(logits), options.compose)[
+            tile.own
+        ]
+        own, parts = logits[(slice(None), *tile.own)], [frame[tile.here] for frame in frames]
+        chances, best = softmax_weights(own, sharpness=1), own.argmax(axis=0)
+        index_map[tile.here] = order[best]
+        confidence[tile.here] = confidence_of(parts, chances, best, levels.white - levels.black)
+        if options.depth:
+            depth[tile.here], certainty[tile.here] = expected_position(chances, order, order[best])
     return FusionResult(
         image=image,
         index_map=index_map,
         confidence=confidence,
+        depth=fill_depth(depth, certainty, luma(to_unit(image))) if options.depth else None,
         frame_count=len(stack),
         method="network",
         notes=notes_on(levels),

@@ -63,7 +63,10 @@ class FusionResult:
     Attributes:
         image: the fused picture, shape and dtype of the frames.
         index_map: (H, W) uint16, the frame with the largest weight at each pixel, counted from 0.
-        confidence: (H, W) float32 in [0, 1], how clearly the picked frame beats the others there.
+        confidence: (H, W) float32 in [0, 1]. Of the network: the probability that no frame's pixel would have been
+            visibly better. Of the classic rule: by what share of its detail the picked frame leads.
+        depth: (H, W) float32 in [0, N - 1], at which place of the stack the pixel is in focus, between two frames
+            too; None unless asked for.
         frame_count: how many frames went in.
         method: `network` or `classic`.
         notes: what a user should know about this result, one line each; empty when all is ordinary.
@@ -74,6 +77,7 @@ class FusionResult:
     confidence: FloatArray
     frame_count: int
     method: str
+    depth: FloatArray | None = None
     notes: tuple[str, ...] = ()
 
 

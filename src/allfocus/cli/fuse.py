@@ -66,6 +66,14 @@ def fuse(
             metavar="FILE", readable=False, help="Write how clear each choice was, white is sure (.png, .tif)."
         ),
     ] = None,
+    depth: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", readable=False, help="Write the depth map, 16-bit gray (.png, .tif)."),
+    ] = None,
+    depth_preview: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", readable=False, help="Write the depth map in colours, with a legend."),
+    ] = None,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -80,20 +88,30 @@ def fuse(
 
     started = time.monotonic()
     paths = io.list_frames(frames)
-    maps = [path for path in (index_map, confidence) if path is not None]
+    maps = [path for path in (index_map, confidence, depth) if path is not None]
     check_maps(maps)
-    io.check_outputs([output, *maps], paths)
-    options = pipeline.FusionOptions(method=method, model=model, compose=compose, prefer=prefer, max_tile=max_tile)
+    io.check_outputs([output, *maps, *([depth_preview] if depth_preview else [])], paths)
+    options = pipeline.FusionOptions(
+        method=method,
+        model=model,
+        compose=compose,
+        prefer=prefer,
+        depth=depth is not None or depth_preview is not None,
+        max_tile=max_tile,
+    )
     with show_progress(quiet) as progress:
         stack = io.read_stack(paths, progress)
         io.check_output(output, (stack.height, stack.width))
         result = pipeline.fuse(stack, options=options, progress=progress)
-        notes = [*result.notes, *io.write_images(pictures(result, output, index_map, confidence))]
+        wanted = pictures(result, output, index_map, confidence, depth, depth_preview)
+        notes = [*result.notes, *io.write_images(wanted)]
     if not quiet:
         typer.echo(summary(output, stack, result, time.monotonic() - started))
         typer.echo(REGISTERED)
         if index_map is not None:
             typer.echo(f"{index_map}: {legend(stack.names)}")
+        if depth is not None:
+            typer.echo(f"{depth}: 0 is in focus in {stack.names[0]}, 65535 in {stack.names[-1]}")
         for note in notes:
             typer.echo(f"note: {note}")
 
@@ -106,9 +124,15 @@ def check_maps(paths: Sequence[Path]) -> None:
 
 
 def pictures(
-    result: "FusionResult", output: Path, index_map: Path | None, confidence: Path | None
+    result: "FusionResult",
+    output: Path,
+    index_map: Path | None,
+    confidence: Path | None,
+    depth: Path | None,
+    depth_preview: Path | None,
 ) -> list[tuple[Path, "Array"]]:
-    """What to write where: indices as they are in 8 bits where those do, confidence as 16-bit gray."""
+    """What to write where: indices as they are in 8 bits where those do, confidence and depth as 16-bit gray."""
+    from allfocus import depth as depths
     from allfocus.color import from_unit
 
     wanted = [(output, result.image)]
@@ -116,6 +140,10 @@ def pictures(
         wanted.append((index_map, result.index_map.astype("uint8" if result.frame_count <= 256 else "uint16")))
     if confidence is not None:
         wanted.append((confidence, from_unit(result.confidence, "uint16")))
+    if depth is not None and result.depth is not None:
+        wanted.append((depth, from_unit((result.depth / (result.frame_count - 1)).astype("float32"), "uint16")))
+    if depth_preview is not None and result.depth is not None:
+        wanted.append((depth_preview, depths.depth_preview(result.depth, result.frame_count)))
     return wanted
 
 
