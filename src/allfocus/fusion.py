@@ -54,7 +54,7 @@ def compose(frames: Sequence[Array], weights: FloatArray, how: Composition = "ba
     """
     if how == "hard":
         return pick(frames, weights.argmax(axis=0))
-    mixed = _two_bands(frames, weights) if how == "band" else _mean(frames, weights)
+    mixed = two_bands(frames, weights) if how == "band" else _mean(frames, weights)
     if how == "guided":
         mixed = _mean(frames, _guided(weights, mixed))
     # neither rounding nor overshoot may add a level that no frame has there
@@ -105,7 +105,8 @@ def _mean(frames: Sequence[Array], weights: FloatArray) -> FloatArray:
     return mixed
 
 
-def _two_bands(frames: Sequence[Array], weights: FloatArray) -> FloatArray:
+def two_bands(frames: Sequence[Array], weights: FloatArray) -> FloatArray:
+    """Mix detail by the weights and what is smooth by smoothed weights, unclamped: see `compose`; unit scale."""
     detail = np.zeros(frames[0].shape, np.float32)
     smooth = np.zeros_like(detail)
     for plane, frame in zip(weights, frames, strict=True):

@@ -1,0 +1,83 @@
+"""Compare the compositions on scenes with truth: python benchmarks/study/composition.py SCENES.json [--model FILE].
+
+One Markdown table: PSNR over the classic rule, the same in the ring round focus edges, SSIM; and how often and by how
+much the two-band composition would leave the range of the frames if it were not clamped.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+import allfocus
+from allfocus.bench.datasets import Scene, read_scenes
+from allfocus.color import Array, to_unit
+from allfocus.focus import classic_index_map
+from allfocus.fusion import COMPOSITIONS, MARGIN, softmax_weights, two_bands
+from allfocus.io import read_image
+from allfocus.metrics.reference import focus_ring, oracle_index_map, pick, psnr, ssim
+from allfocus.model import FusionModel, load_model
+from allfocus.octaves import levels_of
+from allfocus.progress import silent
+from allfocus.selection import select
+
+#: A scene whose yardsticks are too far apart for a mean to say something.
+LEFT_OUT = ("lightfield/cotton",)
+
+
+def gains(scene: Scene, frames: list[Array], truth: Array, model: Path | None) -> dict[str, tuple[float, ...]]:
+    """For each composition PSNR over `wta`, the same in the ring, and SSIM over `wta`'s."""
+    ring = focus_ring(oracle_index_map(frames, truth), len(frames))
+    wta = pick(frames, classic_index_map(frames))
+
+    def scores(image: Array) -> np.ndarray:
+        border = scene.border
+        return np.array([psnr(image, truth, border), psnr(image, truth, border, ring), ssim(image, truth, border)])
+
+    base = scores(wta)
+    found = {}
+    for how in COMPOSITIONS:
+        options = allfocus.FusionOptions(model=model, compose=how)
+        found[how] = tuple(scores(allfocus.fuse(frames, options=options).image) - base)
+    return found
+
+
+def overshoot(frames: list[Array], model: FusionModel) -> tuple[float, float]:
+    """Share of samples that two bands put outside the range of the frames by more than rounding; and the largest."""
+    outside, largest, samples = 0, 0.0, 0
+    low, high = (to_unit(bound) for bound in (np.min(frames, axis=0), np.max(frames, axis=0)))
+    for tile in select(model, frames, levels_of(frames), MARGIN, None, silent):
+        mixed = two_bands([frame[tile.around] for frame in frames], softmax_weights(tile.logits))[tile.own]
+        beyond = np.maximum(low[tile.here] - mixed, mixed - high[tile.here])
+        outside += int((beyond > 0.5 / 255).sum())
+        largest, samples = max(largest, float(beyond.max())), samples + beyond.size
+    return outside / samples, largest * 255
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenes", type=Path)
+    parser.add_argument("--model", type=Path)
+    arguments = parser.parse_args()
+    rows: dict[str, list[tuple[float, ...]]] = {how: [] for how in COMPOSITIONS}
+    beyond = []
+    for scene in read_scenes(arguments.scenes):
+        if scene.truth is None or not scene.registered or scene.name in LEFT_OUT:
+            continue
+        frames = [read_image(path) for path in scene.frames]
+        for how, values in gains(scene, frames, read_image(scene.truth), arguments.model).items():
+            rows[how].append(values)
+        beyond.append(overshoot(frames, load_model(arguments.model)))
+    print("| composition | PSNR dB | ring PSNR dB | SSIM |\n|---|---:|---:|---:|")
+    for how, values in rows.items():
+        whole, ring, ssim_gain = np.mean(values, axis=0)
+        print(f"| {how} | {whole:+.3f} | {ring:+.3f} | {ssim_gain:+.4f} |")
+    shares, largest = zip(*beyond, strict=True)
+    print(
+        f"\nband, unclamped: {np.mean(shares):.3%} of samples outside the frames' range, by {max(largest):.1f} of 255"
+    )
+
+
+if __name__ == "__main__":
+    main()
