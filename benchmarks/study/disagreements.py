@@ -1,4 +1,6 @@
-"""Where do the network and the classic rule disagree most? python benchmarks/study/disagreements.py SCENES.json -o FOLDER
+"""Where the network and the classic rule disagree most.
+
+    python benchmarks/study/disagreements.py SCENES.json -o FOLDER [--model FILE]
 
 For every registered scene: the share of pixels at which both pick frames that differ visibly. Prints the list, worst
 first, and writes for each of the worst twenty a strip around the place where they differ most, at 100 %: the two frames
