@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allfocus.color import Array, FloatArray
-from allfocus.fusion import COMPOSITIONS, MARGIN, Composition, compose, confidence_of, pick, softmax_weights
+from allfocus.color import Array, FloatArray, from_unit
+from allfocus.fusion import COMPOSITIONS, MARGIN, Composition, compose, confidence_of, noise_of, pick, softmax_weights
 
 SEEDS = st.integers(0, 2**32 - 1)
 COUNTS = st.integers(2, 9)
@@ -156,3 +156,40 @@ def test_confidence_of_plain_cases(levels: tuple[int, ...], span: float, expecte
     chances = np.array([0.4, 0.3, 0.3], np.float32)[:, None, None]
     confidence = confidence_of(frames, chances, np.zeros((1, 1), np.int64), span)
     assert confidence[0, 0] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("level", [1.5, 3.0, 6.0])
+def test_noise_is_measured_beside_texture(level: float, dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    scene = np.full((300, 400, 3), 0.5, np.float32)
+    scene[:, 150:] += rng.uniform(-0.3, 0.3, (300, 250, 3)).astype(np.float32)  # texture all over the right side
+    noisy = from_unit(scene + rng.normal(0, level / 255, scene.shape).astype(np.float32), dtype)
+    assert noise_of(noisy) * 255 == pytest.approx(level, rel=0.15)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3, 3), (16, 2000)])
+def test_noise_of_small_and_even_frames(shape: tuple[int, ...]) -> None:
+    assert noise_of(np.full(shape, 77, np.uint8)) < 1e-6
+
+
+@pytest.mark.parametrize("how", ["band", "soft", "guided"])
+def test_noisy_frames_that_are_the_same_are_averaged_and_detail_is_not(how: Composition) -> None:
+    rng = np.random.default_rng(1)
+    scene = np.full((64, 96), 0.5, np.float32)
+    scene[:, 48:] += 0.2 * np.sign(rng.normal(0, 1, (64, 48))).astype(np.float32)  # in focus in frame 0 alone
+    blurred = scene.copy()
+    blurred[:, 48:] = 0.5
+    clear = [scene, blurred, blurred, blurred]
+    frames = [(frame + rng.normal(0, 4 / 255, frame.shape)).astype(np.float32) for frame in clear]
+    weights = softmax_weights(np.array([9, 0, 0, 0], np.float32)[:, None, None] * np.ones_like(scene))
+    before, after = (compose(frames, weights, how, noise) - scene for noise in (0.0, 4 / 255))
+    flat, textured = (slice(8, -8), slice(8, 36)), (slice(8, -8), slice(60, -8))
+    assert after[flat].std() < 0.7 * before[flat].std()
+    np.testing.assert_array_equal(after[textured], before[textured])
+
+
+def test_weak_noise_is_left_alone() -> None:
+    frames = draw_frames(0, 4, "uint8", (3,))
+    weights = softmax_weights(draw_logits(0, 4))
+    np.testing.assert_array_equal(compose(frames, weights, "band", 1.0 / 255), compose(frames, weights, "band"))

@@ -13,7 +13,7 @@ from allfocus.color import Array, FloatArray, luma, to_unit
 from allfocus.depth import expected_position, fill_depth
 from allfocus.errors import ConfigError
 from allfocus.focus import classic_decision
-from allfocus.fusion import COMPOSITIONS, MARGIN, Composition, compose, confidence_of, pick, softmax_weights
+from allfocus.fusion import COMPOSITIONS, MARGIN, Composition, compose, confidence_of, noise_of, pick, softmax_weights
 from allfocus.io import list_frames, read_stack
 from allfocus.model import FusionModel, load_model
 from allfocus.octaves import Levels, levels_of
@@ -21,6 +21,8 @@ from allfocus.progress import Progress, silent
 from allfocus.selection import select
 from allfocus.stack import FocalStack, FusionResult
 
+#: How many frames the noise is measured in.
+NOISE_FRAMES = 4
 #: What `prefer` adds to the logits of the frames at the one end, and takes from those at the other.
 PREFERENCE = 1.0
 
@@ -125,19 +127,20 @@ def fuse_by_network(stack: FocalStack, model: FusionModel, options: FusionOption
     order = content_order(stack.frames)
     frames = [stack.frames[position] for position in order]
     bias = preference(len(stack), options.prefer)[order, None, None]
+    span = levels.white - levels.black
+    noise = float(np.median([noise_of(frame) for frame in frames[:NOISE_FRAMES]]))
     image = np.empty_like(frames[0])
     index_map = np.empty((stack.height, stack.width), np.uint16)
     confidence = np.empty((stack.height, stack.width), np.float32)
     depth, certainty = np.empty((2, *index_map.shape) if options.depth else (2, 0, 0), np.float32)
     for tile in select(model, frames, levels, MARGIN, options.max_tile, progress):
         logits = tile.logits + bias
-        image[tile.here] = compose([frame[tile.around] for frame in frames], softmax_weights(logits), options.compose)[
-            tile.own
-        ]
-        own, parts = logits[(slice(None), *tile.own)], [frame[tile.here] for frame in frames]
+        around = [frame[tile.around] for frame in frames]
+        image[tile.here] = compose(around, softmax_weights(logits), options.compose, noise)[tile.own]
+        own = logits[(slice(None), *tile.own)]
         chances, best = softmax_weights(own, sharpness=1), own.argmax(axis=0)
         index_map[tile.here] = order[best]
-        confidence[tile.here] = confidence_of(parts, chances, best, levels.white - levels.black)
+        confidence[tile.here] = confidence_of([frame[tile.own] for frame in around], chances, best, span)
         if options.depth:
             depth[tile.here], certainty[tile.here] = expected_position(chances, order, order[best])
     return FusionResult(
