@@ -11,11 +11,9 @@ from torch.nn import functional
 
 from allfocus.color import Array, FloatArray, to_unit
 from allfocus.model import FusionModel, load_model
-from allfocus.octaves import count_octaves, padded_size
-from allfocus.pipeline import build_octaves, finest_logits, look_closer, tile_side
+from allfocus.octaves import Levels, count_octaves, padded_size
 from allfocus.progress import silent
-from allfocus.stack import FocalStack
-from allfocus.tiling import tiles
+from allfocus.selection import select
 from allfocus.train.config import NetworkConfig
 from allfocus.train.export import export
 from allfocus.train.graph import build, disagreement
@@ -24,15 +22,8 @@ from allfocus.train.network import FusionNetwork
 
 def by_onnxruntime(model: FusionModel, frames: list[Array]) -> FloatArray:
     """Logits (N, H, W) as `fuse` computes them."""
-    stack = FocalStack(frames=frames)
-    octaves = build_octaves(stack, silent)
-    side = tile_side(len(stack), None)
-    *finer, coarsest = octaves
-    answer = model.glance(coarsest)
-    for octave in reversed(finer):
-        answer = look_closer(model, octave, answer, side)
-    (tile,) = tiles(*padded_size(stack.height, stack.width, len(octaves) + 1), side, 0)
-    return finest_logits(model, stack, answer, tile)
+    (whole,) = select(model, frames, Levels(), 0, None, silent)
+    return whole.logits
 
 
 def by_torch(network: FusionNetwork, frames: list[Array]) -> FloatArray:

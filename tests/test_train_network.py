@@ -126,7 +126,7 @@ def test_the_glance_sees_from_edge_to_edge_and_only_with_its_scans() -> None:
 
 
 def test_a_look_sees_no_further_than_the_overlap_of_tiles() -> None:
-    from allfocus.pipeline import OVERLAP
+    from allfocus.selection import REACH
 
     network = network_of(depth=NetworkConfig().depth)
     rng = torch.Generator().manual_seed(3)
@@ -142,7 +142,7 @@ def test_a_look_sees_no_further_than_the_overlap_of_tiles() -> None:
         before, after = network.look(octave, logits, context, 1), network.look(*moved, 1)
     for one, other, scale in zip(before, after, (1, PATCH), strict=True):
         changed = (one != other).any(0).any(0).any(0).nonzero()
-        assert int(changed.max()) * scale < 8 + OVERLAP
+        assert int(changed.max()) * scale < 8 + REACH
 
 
 def test_patches_become_channels_as_pixel_unshuffle_does() -> None:
