@@ -104,9 +104,8 @@ def confidence_of(frames: Sequence[Array], chances: FloatArray, index_map: Array
     picked = to_unit(pick(frames, index_map))
     confidence = np.zeros(index_map.shape, np.float32)
     for chance, frame in zip(chances, frames, strict=True):
-        gap = np.abs(to_unit(frame) - picked)
-        gap = gap if gap.ndim == 2 else gap.max(axis=2)
-        confidence += chance * (gap <= ALIKE * span)
+        alike = np.abs(to_unit(frame) - picked) <= ALIKE * span
+        confidence += chance * (alike if alike.ndim == 2 else alike[..., 0] & alike[..., 1] & alike[..., 2])
     return np.minimum(confidence, 1)
 
 

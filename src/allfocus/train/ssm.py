@@ -57,14 +57,17 @@ def scan(x: Tensor, log_decay: Tensor, b: Tensor, c: Tensor, chunk: int = CHUNK)
 
     Arguments and result as `scan_reference`; any length (the end is padded with positions that write nothing).
     """
-    heads, state, length = x.shape[2], b.shape[-1], x.shape[1]
+    length = x.shape[1]
+    # plain numbers: constants of the exported graph, where sizes that are looked up cost a handful of operators each
+    heads, width, state = int(x.shape[2]), int(x.shape[3]), int(b.shape[-1])
+    parts = [heads * width, heads, state, state]
     # one tensor, so that padding and cutting into chunks happen once
     packed = torch.cat([x.flatten(2), log_decay, b, c], -1)
     packed = functional.pad(packed, (0, 0, 0, -length % chunk))
     # reshape, not `unflatten`, which would fix the traced length in the exported graph
-    packed = packed.reshape(packed.shape[0], -1, chunk, packed.shape[-1])  # B K Q *
-    x, log_decay, b, c = packed.split([packed.shape[-1] - heads - 2 * state, heads, state, state], -1)
-    x = x.reshape(*x.shape[:3], heads, -1).permute(0, 3, 1, 2, 4)  # B H K Q P
+    packed = packed.reshape(packed.shape[0], -1, chunk, sum(parts))  # B K Q *
+    x, log_decay, b, c = packed.split(parts, -1)
+    x = torch.stack(x.split(width, -1), 1)  # B H K Q P
     log_decay = log_decay.permute(0, 3, 1, 2)  # B H K Q
     b, c = b[:, None], c[:, None]  # B 1 K Q S
     total = torch.cumsum(log_decay, -1)[..., None]  # B H K Q 1
@@ -73,7 +76,8 @@ def scan(x: Tensor, log_decay: Tensor, b: Tensor, c: Tensor, chunk: int = CHUNK)
     left = b.transpose(-1, -2) @ (x * (total[..., -1:, :] - total).exp())  # B H K S P
     steps = functional.pad(total[..., -1, 0], (1, 0))  # B H K+1
     carry = segment_sum(steps, steps.shape[-1]).exp()[..., :-1, 1:]  # B H K K: end of chunk j to start of chunk i
-    entering = (carry @ left.flatten(-2)).reshape(left.shape)  # B H K S P
+    # states as one more batch axis, not folded into the last: that would need shapes in the exported graph
+    entering = (carry[:, :, None] @ left.transpose(2, 3)).transpose(2, 3)  # B H K S P
     carried = (c @ entering) * total.exp()  # B H K Q P
     return (local + carried).permute(0, 2, 3, 1, 4).flatten(1, 2)[:, :length]
 
@@ -100,8 +104,10 @@ class SelectiveScan(nn.Module):
         heads = x.reshape(*x.shape[:2], self.heads, -1)  # B T H P
         written = heads * step[..., None]
         log_decay = -step * self.decay_rate.exp()
-        forward = scan(written, log_decay, b, c)
-        backward = scan(written.flip(1), log_decay.flip(1), b.flip(1), c.flip(1)).flip(1)
+        # both directions as one batch: half as many operators in the exported graph, which loads in half the time
+        read = scan(*(torch.cat([part, part.flip(1)]) for part in (written, log_decay, b, c)))
+        forward, backward = read.chunk(2)
+        backward = backward.flip(1)
         mixed = (forward + backward + heads * self.skip).flatten(-2)
         out: Tensor = self.out(self.norm(mixed) * functional.silu(gate))
         return out
