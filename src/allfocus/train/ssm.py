@@ -105,7 +105,8 @@ class SelectiveScan(nn.Module):
         written = heads * step[..., None]
         log_decay = -step * self.decay_rate.exp()
         # both directions as one batch: half as many operators in the exported graph, which loads in half the time
-        read = scan(*(torch.cat([part, part.flip(1)]) for part in (written, log_decay, b, c)))
+        written, log_decay, b, c = (torch.cat([part, part.flip(1)]) for part in (written, log_decay, b, c))
+        read = scan(written, log_decay, b, c)
         forward, backward = read.chunk(2)
         backward = backward.flip(1)
         mixed = (forward + backward + heads * self.skip).flatten(-2)
