@@ -12,9 +12,9 @@ import pytest
 from allfocus.color import Array
 from allfocus.errors import StackError
 from allfocus.focus import classic_index_map
+from allfocus.fusion import pick
 from allfocus.metrics.fusion import FusionScores, fusion_scores, q_g, q_mi, q_w, scd, viff
 from allfocus.metrics.gradient import PERFECT_Q_G
-from allfocus.metrics.reference import pick
 
 SCENES = Path(__file__).resolve().parents[2] / "shared" / "data" / "eval" / "scenes.json"
 Metric = Callable[[list[Array], Array], float]

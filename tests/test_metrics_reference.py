@@ -13,8 +13,9 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from allfocus.color import Array
 from allfocus.errors import StackError
 from allfocus.focus import classic_index_map
+from allfocus.fusion import pick
 from allfocus.metrics.levels import crop, gray_bytes, gray_levels, levels
-from allfocus.metrics.reference import focus_ring, oracle_index_map, pick, psnr, ssim, ssim_map
+from allfocus.metrics.reference import focus_ring, oracle_index_map, psnr, ssim, ssim_map
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -13,9 +13,9 @@ import numpy as np
 import allfocus
 from allfocus.bench.datasets import Scene, read_scenes
 from allfocus.color import FloatArray, to_unit
-from allfocus.fusion import ALIKE
+from allfocus.fusion import ALIKE, pick
 from allfocus.io import read_image
-from allfocus.metrics.reference import oracle_index_map, pick
+from allfocus.metrics.reference import oracle_index_map
 
 #: Bounds of the classes of confidence.
 BOUNDS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.85, 0.95, 0.99, 1.0)

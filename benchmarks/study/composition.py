@@ -13,9 +13,9 @@ import allfocus
 from allfocus.bench.datasets import Scene, read_scenes
 from allfocus.color import Array, to_unit
 from allfocus.focus import classic_index_map
-from allfocus.fusion import COMPOSITIONS, MARGIN, softmax_weights, two_bands
+from allfocus.fusion import COMPOSITIONS, MARGIN, pick, softmax_weights, two_bands
 from allfocus.io import read_image
-from allfocus.metrics.reference import focus_ring, oracle_index_map, pick, psnr, ssim
+from allfocus.metrics.reference import focus_ring, oracle_index_map, psnr, ssim
 from allfocus.model import FusionModel, load_model
 from allfocus.octaves import levels_of
 from allfocus.progress import silent

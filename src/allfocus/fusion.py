@@ -25,8 +25,8 @@ ALIKE = 2.01 / 255
 #: Noise below this, unit scale, is left as it is: what looks like weak noise may be texture.
 NOISY = 1.2 / 255
 #: Frames whose squared difference from the picked one is less than this, in units of what noise alone makes, are
-#: the same picture; and the sigma in pixels of the window that this is measured in.
-SAME, SAME_SIGMA = 2.0, 2.0
+#: the same picture, on a slope of this width; and the sigma in pixels of the window that this is measured in.
+SAME, SAME_SLOPE, SAME_SIGMA = 2.0, 0.3, 2.0
 #: Side in pixels of the part of a frame in which its noise is measured.
 NOISE_SIDE = 1024
 #: How far, in pixels, composition looks around a pixel.
@@ -133,7 +133,7 @@ def _shared_by_the_same(frames: Sequence[Array], weights: FloatArray, noise: flo
         gap = np.square(to_unit(frame) - picked)
         gap = gap if gap.ndim == 2 else gap.mean(axis=2)
         gap = cv2.GaussianBlur(gap, (13, 13), SAME_SIGMA, borderType=cv2.BORDER_REFLECT_101)
-        sameness = np.clip((SAME - gap / np.float32(2 * noise**2)) / 0.3, 0, 1)
+        sameness = np.clip((SAME - gap / np.float32(2 * noise**2)) / SAME_SLOPE, 0, 1)
         shared[position] = plane + sameness * (1 - plane)
     shared /= shared.sum(axis=0, keepdims=True)
     return shared

@@ -42,7 +42,8 @@ class FusionOptions:
             change the picture.
 
     Raises:
-        ConfigError: an unknown method, composition or preference, or a `max_tile` below 1.
+        ConfigError: an unknown method, composition or preference, a depth map from the classic rule, or a `max_tile`
+            below 1.
     """
 
     method: Literal["network", "classic"] = "network"

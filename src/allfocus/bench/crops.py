@@ -7,8 +7,8 @@ import numpy as np
 
 from allfocus.bench.rows import Crop
 from allfocus.color import Array, FloatArray, from_unit, to_unit
+from allfocus.fusion import pick
 from allfocus.metrics.levels import same_channels
-from allfocus.metrics.reference import pick
 
 #: Side of a crop in pixels.
 SIDE = 160

@@ -12,9 +12,10 @@ from allfocus.bench.rows import Row, closed_gap
 from allfocus.color import Array
 from allfocus.errors import AllFocusError, ConfigError, ReadError
 from allfocus.focus import classic_index_map
+from allfocus.fusion import pick
 from allfocus.io import read_image
 from allfocus.metrics.fusion import fusion_scores
-from allfocus.metrics.reference import Mask, focus_ring, oracle_index_map, pick, psnr, ssim
+from allfocus.metrics.reference import Mask, focus_ring, oracle_index_map, psnr, ssim
 from allfocus.model import load_model
 from allfocus.pipeline import FusionOptions, fuse
 from allfocus.progress import Progress, silent

@@ -135,15 +135,6 @@ def focus_ring(index_map: Array, frame_count: int) -> Mask:
     return np.asarray(cv2.dilate(edges, np.ones((RING_SIDE, RING_SIDE), np.uint8))) > 0
 
 
-def pick(frames: Sequence[Array], index_map: Array) -> Array:
-    """Compose the picture that takes each pixel from the frame `index_map` names; shape and dtype of the frames."""
-    image = frames[0].copy()
-    for position in range(1, len(frames)):
-        here = index_map == position
-        image[here] = frames[position][here]
-    return image
-
-
 def _mean_inside(values: Array, border: int, mask: Mask | None) -> float:
     inside = values if mask is None else values[crop(mask, border)]
     return float(inside.mean()) if inside.size else float("nan")
