@@ -110,6 +110,8 @@ def tiny_network() -> FusionNetwork:
         ).eval()
         for part in (network.glance, network.look):
             torch.nn.init.normal_(part.head.conv.weight, std=0.3)
+        assert network.look.flaws.tell.bias is not None
+        torch.nn.init.zeros_(network.look.flaws.tell.bias)
     return network
 
 

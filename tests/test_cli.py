@@ -13,7 +13,9 @@ import tifffile
 from conftest import Cli, focused_pair, picture, write_pair
 
 from allfocus import __version__
+from allfocus.cli.fuse import shortcomings
 from allfocus.io import read_image, write_image
+from allfocus.stack import Flaws, FusionResult
 
 # --- fuse ----------------------------------------------------------------------------------------
 
@@ -51,6 +53,41 @@ def test_a_folder_is_fused_in_natural_order_and_the_maps_say_so(tmp_path: Path, 
     assert "2 frames, 48x32 RGB uint8, classic" in summary
     assert "expected to be registered" in expectation
     assert legend == f"{tmp_path / 'map.png'}: 0 = img2.png, 1 = img10.png"
+
+
+def test_masks_of_what_is_sharp_in_no_frame_and_what_is_veiled(tmp_path: Path, cli: Cli) -> None:
+    frames = write_pair(tmp_path, height=64, width=96)
+    unsharp, veiled = tmp_path / "unsharp.png", tmp_path / "veiled.tif"
+    outcome = cli("fuse", *frames, "-o", tmp_path / "out.png", "--unsharp", unsharp, "--veiled", veiled)
+    assert outcome.code == 0
+    for path, line in ((unsharp, "sharp in no frame: "), (veiled, "veiled by the blur of something nearer: ")):
+        mask = read_image(path)
+        assert (mask.dtype, mask.shape) == (np.uint8, (64, 96))
+        assert set(np.unique(mask)) <= {0, 255}
+        (said,) = (text for text in outcome.out.splitlines() if text.startswith(line))
+        assert said.removeprefix(line).startswith(f"{(mask > 0).mean():.1%} of the picture")
+    refused = cli("fuse", "--method", "classic", *frames, "-o", tmp_path / "c.png", "--unsharp", unsharp)
+    assert refused.code == 1
+    assert "only the network" in refused.err
+    assert not (tmp_path / "c.png").exists()
+
+
+def test_the_gap_between_two_frames_is_named_by_their_files() -> None:
+    nothing = np.zeros((10, 10), np.bool_)
+    names = ("a.png", "b.png", "c.png")
+
+    def told(share: float, gap: tuple[int, int] | None) -> str:
+        unsharp = np.arange(100).reshape(10, 10) < 100 * share
+        flaws = Flaws(unsharp=unsharp, veiled=nothing, gap=gap)
+        empty = np.zeros((10, 10), np.float32)
+        result = FusionResult(
+            image=empty, index_map=empty, confidence=empty, frame_count=3, method="network", flaws=flaws
+        )
+        return shortcomings(result, names)[0]
+
+    assert "20.0% of the picture, most of it between b.png and c.png" in told(0.2, (1, 2))
+    assert "most of it next to a.png" in told(0.2, (0, 0))
+    assert told(0.0, None) == "sharp in no frame: 0.0% of the picture"
 
 
 def test_more_than_256_frames_need_an_index_map_of_16_bits(tmp_path: Path, cli: Cli) -> None:

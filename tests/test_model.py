@@ -46,14 +46,15 @@ def test_a_trained_file_says_what_it_is_and_answers(tiny_model: Path) -> None:
     assert model.card.version == allfocus.__version__
     assert model.card.recipe["network"]["width"] == 8
     octave = np.random.default_rng(0).random((3, 4, 24, 40), np.float32)
-    logits, context = model.glance(octave)
-    assert logits.shape == (3, 1, 24, 40)
-    assert context.shape == (3, 8, 6, 10)
+    glance = model.glance(octave)
+    assert glance.logits.shape == (3, 1, 24, 40)
+    assert glance.context.shape == (3, 8, 6, 10)
     finer = np.random.default_rng(1).random((3, 4, 48, 80), np.float32)
-    logits, context = model.look(finer, logits, context)
-    assert logits.shape == (3, 1, 48, 80)
-    assert context.shape == (3, 8, 12, 20)
-    assert np.isfinite(logits).all()
+    look = model.look(finer, glance.logits, glance.context)
+    assert look.logits.shape == (3, 1, 48, 80)
+    assert look.context.shape == (3, 8, 12, 20)
+    assert look.flaws.shape == (2, 12, 20)
+    assert np.isfinite(look.logits).all()
 
 
 def test_training_writes_what_inference_reads() -> None:
@@ -64,8 +65,8 @@ def test_the_shipped_weights_load() -> None:
     model = load_model()
     assert model.card.name == "default"
     assert model.card.data["photos"] >= 1
-    logits, _ = model.glance(np.random.default_rng(0).random((2, 4, 16, 16), np.float32))
-    assert np.isfinite(logits).all()
+    answer = model.glance(np.random.default_rng(0).random((2, 4, 16, 16), np.float32))
+    assert np.isfinite(answer.logits).all()
 
 
 def test_a_model_loads_once_and_again_when_its_file_changed(tiny_model: Path, tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from allfocus.octaves import (
     levels_of,
     padded_size,
 )
-from allfocus.train.network import OCTAVE_CHANNELS, build_octaves
-from allfocus.train.network import PATCH as TRAINED_PATCH
+from allfocus.train.features import OCTAVE_CHANNELS, build_octaves
+from allfocus.train.features import PATCH as TRAINED_PATCH
 
 SIDES = st.integers(1, 20_000)
 

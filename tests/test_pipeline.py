@@ -47,6 +47,11 @@ def test_tile_size_does_not_change_the_picture(
     tiled = fuse_with(tiny_model, frames, max_tile=max_tile)
     assert_same_almost_everywhere(tiled, whole)
     np.testing.assert_allclose(tiled.confidence, whole.confidence, atol=1e-3)
+    assert tiled.flaws is not None
+    assert whole.flaws is not None
+    for one, other in ((tiled.flaws.unsharp, whole.flaws.unsharp), (tiled.flaws.veiled, whole.flaws.veiled)):
+        assert (one == other).mean() >= 0.999
+        assert 0.02 < other.mean() < 0.98  # there is something to compare
 
 
 def test_the_tiniest_tiles_do_not_change_the_picture_either(tiny_model: Path) -> None:

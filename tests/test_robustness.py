@@ -188,6 +188,36 @@ def test_more_frames_do_not_make_it_worse(contrast: float, farthest: float, nois
         assert reached[-1] >= max(reached) - 0.1
 
 
+def test_a_gap_between_focus_steps_is_found_and_named() -> None:
+    sharp, farthest = still_life(7), 24.0
+    steps = tilted_plane(sharp, 7, farthest)
+    whole, gapped = fuse(steps).flaws, fuse([steps[k] for k in (0, 1, 5, 6)]).flaws
+    assert whole is not None
+    assert gapped is not None
+    foci = np.array([0, 1, 5, 6]) / 6
+    radius = farthest * np.abs(np.linspace(0, 1, HEIGHT)[:, None] - foci).min(axis=1)
+    assert gapped.unsharp[radius > 4].mean() > 0.7
+    assert gapped.unsharp[radius < 0.5].mean() < 0.05
+    assert gapped.gap == (1, 2)
+    assert whole.unsharp.mean() < 0.1
+
+
+def test_what_shows_only_through_the_blur_of_something_nearer_is_called_veiled() -> None:
+    wall = srgb_to_linear(np.clip(0.4 + texture(8, contrast=0.12), 0, 1))
+    cover = middle(60).astype(np.float32)
+    light, blurred = np.float32(0.8) * cover[..., None].repeat(3, axis=2), defocused(cover, 9)
+    near = photo(light + (1 - cover)[..., None] * defocused(wall, 9))
+    far = photo(defocused(light, 9) + (1 - blurred)[..., None] * wall)
+    flaws = fuse([near, far]).flaws
+    assert flaws is not None
+    behind = (blurred > 0.15) & (cover == 0)
+    assert flaws.veiled[behind].mean() > 0.5
+    assert flaws.veiled[(blurred < 0.001) | (cover == 1)].mean() < 0.05
+    unveiled = fuse([photo(wall), photo(defocused(wall, 9))]).flaws
+    assert unveiled is not None
+    assert unveiled.veiled.mean() < 0.02
+
+
 @pytest.mark.parametrize("count", [2, 5])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_a_frame_given_twice_or_more_comes_back_bit_for_bit(count: int, dtype: str) -> None:

@@ -18,13 +18,14 @@ KINDS = torch.arange(len(KERNELS))
 def kernels_of(radius: float, views: int = 5) -> torch.Tensor:
     """One kernel of every kind: (kinds, K, K)."""
     count = len(KERNELS)
-    return aperture_kernels(torch.full((count, 1), radius), KINDS, torch.full((count,), views))[:, 0]
+    turn = torch.full((count,), 1.5)
+    return aperture_kernels(torch.full((count, 1), radius), KINDS, torch.full((count,), views), turn)[:, 0]
 
 
 @given(st.floats(0, 16, width=32), st.integers(2, 9))
 def test_kernels_are_normalised_and_symmetric(radius: float, views: int) -> None:
     kernels = kernels_of(radius, views)
-    assert (kernels >= 0).all()
+    assert (kernels[:-1] >= 0).all()  # fringes alone take light away
     torch.testing.assert_close(kernels.sum((1, 2)), torch.ones(len(KERNELS)))
     torch.testing.assert_close(kernels, kernels.flip(1, 2))
     torch.testing.assert_close(kernels, kernels.transpose(1, 2))
@@ -32,7 +33,7 @@ def test_kernels_are_normalised_and_symmetric(radius: float, views: int) -> None
 
 def test_every_item_gets_the_kind_and_the_radii_it_asks_for() -> None:
     radii = torch.tensor([[0.0, 2.0, 5.0], [1.0, 3.0, 4.0]])
-    kernels = aperture_kernels(radii, torch.tensor([1, 0]), torch.tensor([3, 7]))
+    kernels = aperture_kernels(radii, torch.tensor([1, 0]), torch.tensor([3, 7]), torch.zeros(2))
     assert kernels.shape == (2, 3, 15, 15)
     for item, kind in enumerate((1, 0)):
         for level, radius in enumerate(radii[item].tolist()):
@@ -49,6 +50,18 @@ def test_without_a_radius_nothing_is_blurred(kind: str) -> None:
     assert kernel.sum() == 1
     image = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(blur(image, kernel[None, None])[:, 0], image, atol=1e-6, rtol=0)
+
+
+def test_fringes_turn_contrast_or_raise_it_by_the_sign_of_their_strength() -> None:
+    waves = torch.sin(2 * torch.pi * torch.arange(96) / 12).expand(96, 96)[None, None]
+    fringe, radii = torch.tensor([KERNELS.index("fringe")]), torch.full((1, 1), 4.0)
+    gain = {}
+    for turn in (-2.5, 0.0, 2.5):
+        kernel = aperture_kernels(radii, fringe, torch.tensor([3]), torch.tensor([turn]))
+        assert kernel.sum() == pytest.approx(1, abs=1e-5)
+        seen = blur(waves, kernel)[0, 0, :, 24:72, 24:72]
+        gain[turn] = float((seen * waves[..., 24:72, 24:72]).sum() / waves[..., 24:72, 24:72].square().sum())
+    assert gain[-2.5] < 0 < gain[0.0] < 1 < gain[2.5]
 
 
 @pytest.mark.parametrize(("kind", "per_axis"), [("disc", 0.25), ("gaussian", 0.25), ("soft_disc", 0.25)])

@@ -34,7 +34,7 @@ def by_torch(network: FusionNetwork, frames: list[Array]) -> FloatArray:
     planes = torch.from_numpy(np.stack([to_unit(frame) for frame in frames])).permute(0, 3, 1, 2)
     padded = functional.pad(planes, (0, columns - width, 0, rows - height), mode="replicate")
     with torch.no_grad():
-        logits: FloatArray = network(padded[None], octaves)[-1][0, :, :height, :width].numpy()
+        logits: FloatArray = network(padded[None], octaves)[0][-1][0, :, :height, :width].numpy()
     return logits
 
 

@@ -7,8 +7,10 @@ from conftest import focal_frames
 
 from allfocus.color import to_unit
 from allfocus.focus import classic_index_map
-from allfocus.train.config import NetworkConfig
-from allfocus.train.network import PATCH, FusionNetwork, build_octaves, laplacian_energy, patches_to_channels, relative
+from allfocus.train.config import MOST_BLOCKS, NetworkConfig
+from allfocus.train.features import PATCH, build_octaves, laplacian_energy, patches_to_channels, relative
+from allfocus.train.graph import LookOctave
+from allfocus.train.network import FusionNetwork
 
 TINY = {"width": 8, "depth": 2, "glance_width": 8, "glance_depth": 2, "state": 4, "heads": 2}
 
@@ -34,9 +36,10 @@ def as_tensor(frames: list[np.ndarray]) -> torch.Tensor:
 @pytest.mark.parametrize("parts", [{}, {"use_scan": False}, {"use_exchange": False}, {"glance_depth": 0}])
 def test_every_octave_answers_at_its_own_size(count: int, parts: dict[str, object]) -> None:
     with torch.no_grad():
-        answers = network_of(**parts)(frames_of(2, count), octaves=3)
+        answers, flaws = network_of(**parts)(frames_of(2, count), octaves=3)
+    assert flaws.shape == (2, 2, 8, 12)
     assert [answer.shape for answer in answers] == [(2, count, 32 // k, 48 // k) for k in (4, 2, 1)]
-    assert all(answer.isfinite().all() for answer in answers)
+    assert all(answer.isfinite().all() for answer in (*answers, flaws))
 
 
 @pytest.mark.parametrize("parts", [{}, {"use_scan": False}, {"use_exchange": False}])
@@ -44,7 +47,8 @@ def test_every_octave_answers_at_its_own_size(count: int, parts: dict[str, objec
 def test_permuting_frames_permutes_logits(order: tuple[int, ...], parts: dict[str, object]) -> None:
     network, frames = network_of(**parts), frames_of(2, len(order))
     with torch.no_grad():
-        straight, permuted = network(frames), network(frames[:, list(order)])
+        (straight, flaws), (permuted, same_flaws) = network(frames), network(frames[:, list(order)])
+    torch.testing.assert_close(flaws, same_flaws, atol=1e-4, rtol=1e-4)
     for one, other in zip(straight, permuted, strict=True):
         torch.testing.assert_close(one[:, list(order)], other, atol=1e-4, rtol=1e-4)
 
@@ -52,10 +56,11 @@ def test_permuting_frames_permutes_logits(order: tuple[int, ...], parts: dict[st
 def test_stacks_of_a_batch_do_not_see_each_other() -> None:
     network, frames = network_of(), frames_of(3, 2)
     with torch.no_grad():
-        together = network(frames)[-1]
+        together, flaws = network(frames)
         for stack in range(3):
-            alone = network(frames[stack : stack + 1])[-1]
-            torch.testing.assert_close(alone, together[stack : stack + 1], atol=1e-4, rtol=1e-4)
+            alone, flaw = network(frames[stack : stack + 1])
+            torch.testing.assert_close(alone[-1], together[-1][stack : stack + 1], atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(flaw, flaws[stack : stack + 1], atol=1e-4, rtol=1e-4)
 
 
 def test_frames_hear_of_each_other_only_through_the_exchange() -> None:
@@ -78,7 +83,7 @@ def test_untrained_it_decides_as_the_classic_rule(count: int) -> None:
     frames = focal_frames(96, 160, count)
     torch.manual_seed(0)
     with torch.no_grad():
-        logits = FusionNetwork(NetworkConfig())(as_tensor(frames))[-1]
+        logits = FusionNetwork(NetworkConfig())(as_tensor(frames))[0][-1]
     decided = logits[0].argmax(0).numpy()
     assert (decided == classic_index_map(frames)).mean() > 0.97
 
@@ -86,9 +91,9 @@ def test_untrained_it_decides_as_the_classic_rule(count: int) -> None:
 @pytest.mark.parametrize("parts", [{}, {"use_scan": False}, {"use_exchange": False}])
 def test_gradient_reaches_every_parameter(parts: dict[str, object]) -> None:
     network = network_of(**parts).train()
-    answers = network(frames_of(2, 3), octaves=3)
+    answers, flaws = network(frames_of(2, 3), octaves=3)
     weights = torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(5))
-    (answers[-1].softmax(1) * weights).sum().backward()
+    ((answers[-1].softmax(1) * weights).sum() + flaws.sigmoid().sum()).backward()
     for name, value in network.named_parameters():
         assert value.grad is not None, name
         assert value.grad.isfinite().all(), name
@@ -100,16 +105,16 @@ def test_gradient_reaches_every_parameter(parts: dict[str, object]) -> None:
 def test_flat_and_black_frames_leave_answers_and_gradients_finite() -> None:
     network = network_of().train()
     frames = torch.cat([torch.zeros(1, 2, 3, 32, 32), torch.full((1, 2, 3, 32, 32), 0.5)])
-    answers = network(frames)
-    sum(answer.softmax(1)[:, 0].sum() for answer in answers).backward()
-    assert all(answer.isfinite().all() for answer in answers)
+    answers, flaws = network(frames)
+    (sum(answer.softmax(1)[:, 0].sum() for answer in answers) + flaws.sum()).backward()
+    assert all(answer.isfinite().all() for answer in (*answers, flaws))
     assert all(value.grad is None or value.grad.isfinite().all() for value in network.parameters())
 
 
 def test_identical_frames_get_identical_logits() -> None:
     frames = frames_of(1, 1).expand(1, 4, 3, 32, 48)
     with torch.no_grad():
-        logits = network_of()(frames)[-1]
+        logits = network_of()(frames)[0][-1]
     torch.testing.assert_close(logits, logits[:, :1].expand_as(logits), atol=1e-5, rtol=0)
 
 
@@ -125,10 +130,11 @@ def test_the_glance_sees_from_edge_to_edge_and_only_with_its_scans() -> None:
     assert reach(use_scan=False) == 0
 
 
-def test_a_look_sees_no_further_than_the_overlap_of_tiles() -> None:
+@pytest.mark.parametrize("most", [NetworkConfig().depth, MOST_BLOCKS])
+def test_a_look_sees_no_further_than_the_overlap_of_tiles(most: int) -> None:
     from allfocus.selection import REACH
 
-    network = network_of(depth=NetworkConfig().depth)
+    network = LookOctave(network_of(depth=most).look)
     rng = torch.Generator().manual_seed(3)
     octave, logits, context = (
         torch.rand(2, 4, 8, 160, generator=rng),
@@ -139,8 +145,8 @@ def test_a_look_sees_no_further_than_the_overlap_of_tiles() -> None:
     for value, width in zip(moved, (8, 4, 1), strict=True):
         value[..., :width] += 0.5
     with torch.no_grad():
-        before, after = network.look(octave, logits, context, 1), network.look(*moved, 1)
-    for one, other, scale in zip(before, after, (1, PATCH), strict=True):
+        before, after = network(octave, logits, context), network(*moved)
+    for one, other, scale in zip(before, after, (1, PATCH, PATCH), strict=True):
         changed = (one != other).any(0).any(0).any(0).nonzero()
         assert int(changed.max()) * scale < 8 + REACH
 

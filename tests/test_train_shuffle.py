@@ -8,28 +8,27 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from allfocus.train.blur import to_encoded, to_linear
+from allfocus.train.blur import aperture_kernels, gaussian_smooth, to_encoded, to_linear
+from allfocus.train.camera import LUMA
 from allfocus.train.config import ShuffleConfig
+from allfocus.train.draws import draw_focus, smooth_field
+from allfocus.train.layers import Optics, defocus, flaws_of, layered_stack, surface
 from allfocus.train.shuffle import (
     Groups,
-    aperture_kernels,
-    defocus,
-    draw_focus,
     draw_grain,
     draw_permutation,
     generate,
-    layered_stack,
     pixel_group,
     rank,
     sharpen_parts,
     shuffle_pixels,
-    smooth_field,
-    surface,
     unshuffle_pixels,
 )
 
 GRAINS = ("pixel", "region", "depth")
-NOTHING_ELSE = dict.fromkeys(("layers", "overlap", "noise", "exposure", "jpeg", "gray", "misregister", "quantise"), 0.0)
+NOTHING_ELSE = dict.fromkeys(
+    ("layers", "tint", "missing", "overlap", "noise", "exposure", "jpeg", "gray", "misregister", "quantise"), 0.0
+)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -49,7 +48,7 @@ def crops_of(batch: int, size: int = 24, seed: int = 7) -> torch.Tensor:
 def shuffled(grain: str, n: int, seed: int, batch: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Group, permutation and shuffled frames."""
     rng = seeded(seed)
-    group = pixel_group(crops_of(batch)[:, 0], config_of(grain), n, rng)
+    group, _ = pixel_group(crops_of(batch)[:, 0], config_of(grain), n, rng)
     kinds = torch.full((batch,), GRAINS.index(grain))
     permutation = draw_permutation(kinds, n, group.shape[-1], rng)
     return group, permutation, shuffle_pixels(group, permutation)
@@ -104,9 +103,10 @@ def test_away_from_seams_the_label_points_at_the_focused_pixel(grain: str) -> No
 
 
 def test_copies_are_graded_from_clear_to_most_blurred() -> None:
-    group = pixel_group(crops_of(16)[:, 0], config_of(blur_max=8.0), 5, seeded())
+    group, least = pixel_group(crops_of(16)[:, 0], config_of(blur_max=8.0), 5, seeded())
     assert group.min() >= 0
     assert group.max() <= 1
+    assert not least.any()
     contrast = to_linear(group).std((2, 3, 4))  # B N
     assert (contrast[:, 1:] <= contrast[:, :1] + 1e-6).all()
     assert (contrast.mean(0).diff() < 0).all()
@@ -123,6 +123,41 @@ def test_ranks_count_the_smaller_ones(n: int, seed: int, ties: bool) -> None:
     assert torch.equal(ranks.sort(0).values, torch.arange(n).view(n, 1, 1).expand_as(ranks))
     if not ties:
         assert torch.equal(ranks, order.argsort(0).argsort(0))
+
+
+def test_a_group_that_lacks_the_clear_photo_says_how_blurred_its_best_is() -> None:
+    clear = crops_of(200, size=32)[:, 0]
+    group, least = pixel_group(clear, config_of(blur_max=8.0, missing=0.4), 4, seeded())
+    assert (least > 0).float().mean() == pytest.approx(0.4, abs=0.12)
+    error = (group[:, 0] - clear).abs().mean((1, 2, 3))
+    assert not error[least == 0].any()
+    assert error[least > 2].min() > error[least == 0].max()
+    flaws = generate(crops_of(40, size=32), config_of("depth", blur_max=8.0, missing=0.5), 4, seeded()).flaws
+    whole = flaws[:, 0].flatten(1)
+    assert torch.equal(whole.amin(1), whole.amax(1))  # no copy is clear, so no place is
+    assert 0.1 < (whole[:, 0] > 0.5).float().mean() < 0.5
+    assert not flaws[:, 1].any()  # and nothing stands before it
+
+
+def test_what_is_sharp_in_no_frame_and_what_is_veiled_follow_from_the_optics() -> None:
+    radius = torch.tensor([[0.0, 3.0], [2.0, 3.0], [0.5, 4.0]]).T[None, :, None]  # 1 N=2 1 3
+    veil = torch.tensor([[0.5, 0.0], [0.0, 0.9], [0.0, 0.9]]).T[None, :, None]
+    unsharp, veiled = flaws_of(Optics(radius=radius, veil=veil))[0]
+    assert unsharp[0].tolist() == pytest.approx([0, 1, 0], abs=0.1)
+    assert veiled[0].tolist() == [1, 0, 0]  # by the frame that is sharpest there
+
+
+def test_a_blurred_thing_veils_what_is_beside_it_and_not_itself() -> None:
+    crops = crops_of(60, size=48)
+    frames, truth, optics = layered_stack(crops, config_of(layers=1.0, blur_max=8.0, layers_max=2), 2, seeded(3))
+    veiled = optics.veil.amin(1) > 0.3  # in both frames
+    assert veiled.any()
+    error = (frames - truth[:, None]).abs().sum(2).amin(1)
+    assert error[veiled].mean() > 3 * error[optics.veil.amax(1) < 0.01].mean()
+    assert optics.veil.amin() >= 0
+    assert optics.veil.amax() <= 1
+    sharp = optics.radius.amin(1) < 0.3
+    assert error[sharp & ~veiled].mean() < error[(optics.radius.amin(1) > 2) & ~veiled].mean()
 
 
 def test_grains_differ_in_how_often_the_permutation_changes() -> None:
@@ -164,7 +199,7 @@ def test_foci_spread_over_the_depth_range(batch: int, n: int, seed: int) -> None
 def test_the_seed_is_the_only_randomness() -> None:
     config = ShuffleConfig(blur_max=4.0, noise=0.5, jpeg=0.5, gray=0.5, misregister=0.5, overlap=0.5)
     first, again, other = (generate(crops_of(6), config, 3, seeded(seed)) for seed in (4, 4, 5))
-    for name in ("frames", "truth", "errors", "label"):
+    for name in ("frames", "truth", "errors", "label", "flaws"):
         assert torch.equal(getattr(first, name), getattr(again, name))
     assert not torch.equal(first.frames, other.frames)
 
@@ -230,9 +265,9 @@ def square_sheet(size: int = 33, side: int = 11) -> torch.Tensor:
 
 def test_a_layer_in_focus_is_seen_as_it_is_and_out_of_focus_it_spreads() -> None:
     sheet, radii = square_sheet(), 5.0 * (torch.arange(8) / 7)[None] ** 1.5
-    kernels = aperture_kernels(radii, torch.tensor([0]), torch.tensor([3]))
-    depth = torch.full((1, 33, 33), 0.25)
-    sharp, near, far = defocus(sheet, depth, torch.tensor([[0.25, 0.5, 1.0]]), kernels)[0]
+    kernels = aperture_kernels(radii, torch.tensor([0]), torch.tensor([3]), torch.zeros(1))
+    distance = torch.tensor([0.0, 0.25, 0.75]).view(1, 3, 1, 1).expand(1, 3, 33, 33)
+    sharp, near, far = defocus(sheet, distance, kernels)[0]
     torch.testing.assert_close(sharp, sheet[0], atol=1e-5, rtol=0)
     for seen in (near, far):  # nothing is lost: the light spreads
         torch.testing.assert_close(seen.sum((1, 2)), sheet[0].sum((1, 2)), atol=1e-2, rtol=1e-4)
@@ -242,9 +277,12 @@ def test_a_layer_in_focus_is_seen_as_it_is_and_out_of_focus_it_spreads() -> None
 
 def test_a_wall_in_focus_equals_the_truth() -> None:
     wall = torch.cat([torch.rand(1, 3, 24, 24, generator=seeded(2)), torch.ones(1, 1, 24, 24)], 1)
-    kernels = aperture_kernels(4.0 * (torch.arange(8) / 7)[None] ** 1.5, torch.tensor([1]), torch.tensor([3]))
+    kernels = aperture_kernels(
+        4.0 * (torch.arange(8) / 7)[None] ** 1.5, torch.tensor([1]), torch.tensor([3]), torch.zeros(1)
+    )
     depth = smooth_field(1, 24, seeded(5))
-    seen = defocus(wall, depth, torch.tensor([[0.2, 0.8]]), kernels)[0]
+    foci = torch.tensor([0.2, 0.8]).view(1, 2, 1, 1)
+    seen = defocus(wall, (depth[:, None] - foci).abs(), kernels)[0]
     torch.testing.assert_close(seen[:, 3], torch.ones(2, 24, 24), atol=1e-5, rtol=0)  # a wall has no holes
     error = (seen[:, :3] - wall[0, :3]).abs().sum(1)
     for focus, wrong in zip((0.2, 0.8), error, strict=True):
@@ -254,20 +292,31 @@ def test_a_wall_in_focus_equals_the_truth() -> None:
 
 def test_a_painted_layer_has_its_own_colour_and_little_texture() -> None:
     photos = torch.rand(64, 3, 3, 24, 24, generator=seeded(0))
-    photo = surface(photos, 1, ShuffleConfig(paint=0.0), seeded(1))
-    painted = surface(photos, 1, ShuffleConfig(paint=1.0), seeded(1))
+    behind = torch.rand(64, 3, 24, 24, generator=seeded(2))
+    photo = surface(photos, behind, 1, config_of(paint=0.0), seeded(1))
+    painted = surface(photos, behind, 1, config_of(paint=1.0), seeded(1))
     assert torch.equal(photo, photos[:, 1])
     assert painted.std((2, 3)).mean() < 0.4 * photo.std((2, 3)).mean()
     assert painted.mean((2, 3)).std() > 0.2  # any colour
     assert painted.min() >= 0
     assert painted.max() <= 1
-    assert torch.equal(surface(photos, 0, ShuffleConfig(paint=1.0), seeded(1)), photos[:, 0])
-    assert torch.equal(surface(photos, 3, ShuffleConfig(paint=0.0), seeded(1)), photos[:, 0].flip(-1))
+    assert torch.equal(surface(photos, behind, 0, config_of(paint=1.0), seeded(1)), photos[:, 0])
+    assert torch.equal(surface(photos, behind, 3, config_of(paint=0.0), seeded(1)), photos[:, 0].flip(-1))
+
+
+def test_a_tinted_layer_differs_from_what_is_behind_it_in_hue_alone() -> None:
+    behind = 0.5 + 0.1 * torch.rand(64, 3, 24, 24, generator=seeded(2))  # nothing to be clipped
+    tinted = surface(torch.rand(64, 3, 3, 24, 24, generator=seeded(0)), behind, 1, config_of(tint=1.0), seeded(1))
+    change = tinted - gaussian_smooth(behind, 1.5)
+    inside = ((tinted > 0) & (tinted < 1)).all(1)
+    luma = (change * LUMA.view(3, 1, 1)).sum(1)
+    assert luma[inside].abs().max() < 1e-5
+    assert change.abs().amax((1, 2, 3)).mean() > 0.05
 
 
 def test_layers_are_photographed_in_light_and_stay_in_range() -> None:
     crops = crops_of(12, size=32)
-    frames, truth = layered_stack(crops, config_of(blur_max=5.0, layers_max=3, paint=0.0), 4, seeded(8))
+    frames, truth, _ = layered_stack(crops, config_of(blur_max=5.0, layers_max=3, paint=0.0), 4, seeded(8))
     assert frames.shape == (12, 4, 3, 32, 32)
     for value in (frames, truth):
         assert value.min() >= 0

@@ -11,7 +11,8 @@ Four questions, each a family of variants of one recipe:
               `micro...`, `aerial...`); tested on groups made from held-back pictures of each
 
 Every variant takes the same steps over the same random numbers. Each leaves a CSV of one row, written when it is
-known, so that an interrupted study goes on where it stopped; `--table` prints what there is as Markdown.
+known, so that an interrupted study goes on where it stopped; `--table` prints what there is as Markdown, `--plot FILE`
+draws it.
 """
 
 import argparse
@@ -135,13 +136,46 @@ def on_domains(model: Path, held: Mapping[str, Sequence[Path]], recipe: Recipe) 
     return figures
 
 
-def table(folder: Path) -> str:
-    """All rows that are there, as Markdown."""
-    rows = []
+def read_rows(folder: Path) -> list[dict[str, str]]:
+    """All rows that are there."""
+    rows: list[dict[str, str]] = []
     for path in sorted(folder.glob("*.csv")):
         if not path.name.endswith(".log.csv"):
             with path.open(newline="", encoding="utf-8") as file:
                 rows += list(csv.DictReader(file))
+    return rows
+
+
+def plot(rows: Sequence[Mapping[str, str]], path: Path) -> None:
+    """Two panels: gain over the classic rule on the scenes with truth, and on groups of each domain."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 4.2), width_ratios=(3, 2), layout="constrained")
+    shown = [row for row in rows if not row["variant"].startswith("domain")]
+    shown.sort(key=lambda row: (row["variant"] != "whole", row["variant"]), reverse=True)
+    colours = {"grain": "tab:blue", "network": "tab:green", "photos": "tab:orange", "whole": "black"}
+    left.barh(
+        [row["variant"] for row in shown],
+        [float(row["scenes dB"]) for row in shown],
+        color=[colours[row["variant"].partition("-")[0]] for row in shown],
+    )
+    left.set(xlabel="dB over the classic rule, scenes with truth", title=f"{shown[0]['steps']} steps each")
+    trained = [row for row in rows if row["variant"].startswith("domain") or row["variant"] == "whole"]
+    for offset, domain in enumerate(DOMAINS):
+        gains = [float(row[f"held-back {domain} dB"]) for row in trained]
+        right.bar([place + 0.27 * offset for place in range(len(trained))], gains, 0.25, label=f"tested on {domain}")
+    labels = [row["variant"].replace("domain-", "").replace("whole", "all") for row in trained]
+    right.set_xticks([place + 0.27 for place in range(len(trained))], [f"trained\non {label}" for label in labels])
+    right.set(ylabel="dB over the classic rule, generated groups")
+    right.legend(fontsize="small")
+    figure.savefig(path, dpi=110)
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """The rows as Markdown."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines = ["| " + " | ".join(names) + " |", "|---|" + "---:|" * (len(names) - 1)]
     for row in rows:
@@ -163,6 +197,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--only", nargs="*", help="some of the variants")
     parser.add_argument("--table", action="store_true", help="only print what there is")
+    parser.add_argument("--plot", type=Path, help="draw what there is")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     if not arguments.table:
@@ -180,7 +215,10 @@ def main() -> None:
                 writer = csv.DictWriter(file, list(row))
                 writer.writeheader()
                 writer.writerow(row)
-    print(table(arguments.output))
+    rows = read_rows(arguments.output)
+    print(table(rows))
+    if arguments.plot:
+        plot(rows, arguments.plot)
 
 
 if __name__ == "__main__":

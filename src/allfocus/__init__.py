@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from allfocus.io import read_image, read_stack, write_image
     from allfocus.model import FusionModel, ModelCard, load_model
     from allfocus.pipeline import FusionOptions, fuse
-    from allfocus.stack import FocalStack, FusionResult
+    from allfocus.stack import Flaws, FocalStack, FusionResult
 
 __version__ = "0.1.0"
 
@@ -27,6 +27,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AllFocusError": "errors",
     "ConfigError": "errors",
+    "Flaws": "stack",
     "FocalStack": "stack",
     "FusionModel": "model",
     "FusionOptions": "pipeline",
@@ -47,6 +48,7 @@ _HOMES = {
 __all__ = [
     "AllFocusError",
     "ConfigError",
+    "Flaws",
     "FocalStack",
     "FusionModel",
     "FusionOptions",

@@ -9,8 +9,9 @@ import numpy as np
 from allfocus.color import Array, FloatArray, from_unit, luma, to_unit
 
 #: Logits are multiplied by this before they become weights: nearly a hard choice, softened where two frames are
-#: about equally good. Measured against 1, 4, 8 and the hard choice: docs/experiments.md.
-SHARPNESS = 2.0
+#: about equally good; and in noisy stacks by this, since the mean of two such frames has less noise than either.
+#: Measured against others and the hard choice: docs/experiments.md.
+SHARPNESS, SHARPNESS_IN_NOISE = 4.0, 1.0
 
 #: How weights become a picture; see `compose`.
 Composition = Literal["band", "soft", "hard", "guided"]
@@ -38,6 +39,11 @@ def softmax_weights(logits: FloatArray, sharpness: float = SHARPNESS) -> FloatAr
     weights: FloatArray = np.exp(np.float32(sharpness) * (logits - logits.max(axis=0, keepdims=True)))
     weights /= weights.sum(axis=0, keepdims=True)
     return weights
+
+
+def sharpness_in(noise: float) -> float:
+    """What to multiply logits by in a stack whose noise has this standard deviation, unit scale."""
+    return SHARPNESS if noise < NOISY else SHARPNESS_IN_NOISE
 
 
 def compose(frames: Sequence[Array], weights: FloatArray, how: Composition = "band", noise: float = 0.0) -> Array:

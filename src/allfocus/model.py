@@ -17,9 +17,9 @@ SHIPPED = Path(__file__).with_name("weights") / "default.onnx"
 #: Key of the model card, as JSON, in the metadata of the ONNX file.
 CARD_KEY = "allfocus"
 #: The layout of inputs and outputs that this version understands.
-FORMAT = 1
+FORMAT = 2
 INPUTS = ("octave", "coarser_logits", "coarser_context", "is_coarsest")
-OUTPUTS = ("logits", "context")
+OUTPUTS = ("logits", "context", "flaws")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,21 @@ class ModelCard:
     created: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the network says about an octave.
+
+    Attributes:
+        logits: (N, 1, h, w), which frame is in focus.
+        context: (N, C, h/4, w/4), features for the next finer octave.
+        flaws: (2, h/4, w/4), log-odds that a place is sharp in no frame, and that it is veiled; empty for a glance.
+    """
+
+    logits: FloatArray
+    context: FloatArray
+    flaws: FloatArray
+
+
 class FusionModel:
     """A loaded network.
 
@@ -57,39 +72,31 @@ class FusionModel:
         self._session = session
         self._context_channels = int(session.get_inputs()[2].shape[1])
 
-    def glance(self, octave: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def glance(self, octave: FloatArray) -> Answer:
         """Answer the coarsest octave, which shows the whole picture.
 
         Args:
             octave: (N, 4, h, w) float32, h and w multiples of 4, N >= 2.
-
-        Returns:
-            Logits (N, 1, h, w) and features (N, C, h/4, w/4).
         """
         frames = len(octave)
         nothing = np.zeros((frames, 1, PATCH, PATCH), np.float32)
         return self._answer(octave, nothing, np.zeros((frames, self._context_channels, 1, 1), np.float32), True)
 
-    def look(self, octave: FloatArray, logits: FloatArray, context: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def look(self, octave: FloatArray, logits: FloatArray, context: FloatArray) -> Answer:
         """Answer one octave, given the answer to the next coarser one.
 
         Args:
             octave: (N, 4, h, w) float32, h and w multiples of 8.
             logits: (N, 1, h/2, w/2).
             context: (N, C, h/8, w/8).
-
-        Returns:
-            Logits (N, 1, h, w) and features (N, C, h/4, w/4).
         """
         return self._answer(octave, logits, context, False)
 
-    def _answer(
-        self, octave: FloatArray, logits: FloatArray, context: FloatArray, is_coarsest: bool
-    ) -> tuple[FloatArray, FloatArray]:
+    def _answer(self, octave: FloatArray, logits: FloatArray, context: FloatArray, is_coarsest: bool) -> Answer:
         values = (octave, logits, context, np.array(is_coarsest))
         fed = {name: np.ascontiguousarray(value) for name, value in zip(INPUTS, values, strict=True)}
-        found_logits, found_context = self._session.run(list(OUTPUTS), fed)
-        return found_logits, found_context
+        found_logits, found_context, flaws = self._session.run(list(OUTPUTS), fed)
+        return Answer(logits=found_logits, context=found_context, flaws=flaws[0])
 
 
 def load_model(path: Path | None = None) -> FusionModel:

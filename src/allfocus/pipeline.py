@@ -12,8 +12,19 @@ import numpy as np
 from allfocus.color import Array, FloatArray, luma, to_unit
 from allfocus.depth import expected_position, fill_depth
 from allfocus.errors import ConfigError
+from allfocus.flaws import FLAWED, flaws_from
 from allfocus.focus import classic_decision
-from allfocus.fusion import COMPOSITIONS, MARGIN, Composition, compose, confidence_of, noise_of, pick, softmax_weights
+from allfocus.fusion import (
+    COMPOSITIONS,
+    MARGIN,
+    Composition,
+    compose,
+    confidence_of,
+    noise_of,
+    pick,
+    sharpness_in,
+    softmax_weights,
+)
 from allfocus.io import list_frames, read_stack
 from allfocus.model import FusionModel, load_model
 from allfocus.octaves import Levels, levels_of
@@ -133,15 +144,18 @@ def fuse_by_network(stack: FocalStack, model: FusionModel, options: FusionOption
     image = np.empty_like(frames[0])
     index_map = np.empty((stack.height, stack.width), np.uint16)
     confidence = np.empty((stack.height, stack.width), np.float32)
+    unsharp, veiled = np.empty((2, *index_map.shape), np.bool_)
     depth, certainty = np.empty((2, *index_map.shape) if options.depth else (2, 0, 0), np.float32)
     for tile in select(model, frames, levels, MARGIN, options.max_tile, progress):
         logits = tile.logits + bias
         around = [frame[tile.around] for frame in frames]
-        image[tile.here] = compose(around, softmax_weights(logits), options.compose, noise)[tile.own]
+        weights = softmax_weights(logits, sharpness_in(noise))
+        image[tile.here] = compose(around, weights, options.compose, noise)[tile.own]
         own = logits[(slice(None), *tile.own)]
         chances, best = softmax_weights(own, sharpness=1), own.argmax(axis=0)
         index_map[tile.here] = order[best]
         confidence[tile.here] = confidence_of([frame[tile.own] for frame in around], chances, best, span)
+        unsharp[tile.here], veiled[tile.here] = (plane > bound for plane, bound in zip(tile.flaws, FLAWED, strict=True))
         if options.depth:
             depth[tile.here], certainty[tile.here] = expected_position(chances, order, order[best])
     return FusionResult(
@@ -149,6 +163,7 @@ def fuse_by_network(stack: FocalStack, model: FusionModel, options: FusionOption
         index_map=index_map,
         confidence=confidence,
         depth=fill_depth(depth, certainty, luma(to_unit(image))) if options.depth else None,
+        flaws=flaws_from(unsharp, veiled, index_map, len(stack)),
         frame_count=len(stack),
         method="network",
         notes=notes_on(levels),

@@ -7,38 +7,39 @@ on before the next is begun, so that memory does not grow with the picture.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from allfocus.color import Array, FloatArray
-from allfocus.model import FusionModel
-from allfocus.octaves import Levels, coarser_octaves, count_octaves, finest_octave, padded_size
+from allfocus.model import Answer, FusionModel
+from allfocus.octaves import PATCH, Levels, coarser_octaves, count_octaves, finest_octave, padded_size
 from allfocus.progress import Progress
 from allfocus.tiling import Tile, tiles
 
 #: How far, in pixels of its octave, the network looks around a pixel: beyond it nothing changes the answer.
-#: It grows by a patch with each block of the look, and training allows at most six of them.
-REACH = 40
+#: It grows by a patch with each block of the look, and training allows at most six of them;
+#: the flaws look four patches further than the logits.
+REACH = 56
 #: Bounds of tiles fall on whole patches of the next coarser octave.
 TILE_STEP = 8
 #: Pixels of all frames together that are worked on at once: about 0.6 GB.
 PIXELS_AT_ONCE = 4_000_000
 
-#: What the network says about an octave: logits (N, 1, h, w) and features for the next finer one.
-Answer = tuple[FloatArray, FloatArray]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Selected:
-    """The logits of one tile and a margin around it.
+    """What the network says about one tile: the logits with a margin around it.
 
     Attributes:
         logits: (N, h, w) of the tile with its margin.
+        flaws: (2, h, w) of the tile alone, log-odds that a place is sharp in no frame, and that it is veiled.
         around: rows and columns of the picture that they belong to.
         here: rows and columns of the picture that the tile answers for.
         own: the same place within `logits`.
     """
 
     logits: FloatArray
+    flaws: FloatArray
     around: tuple[slice, slice]
     here: tuple[slice, slice]
     own: tuple[slice, slice]
@@ -74,9 +75,12 @@ def select(
     for done, tile in enumerate(finest):
         progress("fuse", done, len(finest))
         around, own = tile.grown(margin, height, width)
-        logits = finest_logits(model, frames, levels, answer, tile)
+        finest_answer = look_finest(model, frames, levels, answer, tile)
+        rows, columns = _within(around, tile)
+        flaws = np.stack([enlarged(kind)[rows, columns][own] for kind in finest_answer.flaws])
         yield Selected(
-            logits=logits[(slice(None), *_within(around, tile))],
+            logits=finest_answer.logits[:, 0, rows, columns],
+            flaws=flaws,
             around=around,
             here=(slice(tile.top, tile.bottom), slice(tile.left, tile.right)),
             own=own,
@@ -109,31 +113,33 @@ def look_closer(model: FusionModel, octave: FloatArray, coarser: Answer, side: i
     """Logits and features of a whole octave, tile by tile, from those of the next coarser one."""
     frames, _, height, width = octave.shape
     logits = np.empty((frames, 1, height, width), np.float32)
-    context = np.empty((frames, coarser[1].shape[1], height // 4, width // 4), np.float32)
+    context = np.empty((frames, coarser.context.shape[1], height // PATCH, width // PATCH), np.float32)
     for tile in tiles(height, width, side, REACH):
-        found, features = look_at(model, octave[(..., *tile.window())], coarser, tile)
+        found = look_at(model, octave[(..., *tile.window())], coarser, tile)
         rows, columns = tile.inside
-        logits[..., tile.top : tile.bottom, tile.left : tile.right] = found[..., rows, columns]
+        logits[..., tile.top : tile.bottom, tile.left : tile.right] = found.logits[..., rows, columns]
         inner = (slice(rows.start // 4, rows.stop // 4), slice(columns.start // 4, columns.stop // 4))
-        context[..., tile.top // 4 : tile.bottom // 4, tile.left // 4 : tile.right // 4] = features[(..., *inner)]
-    return logits, context
+        context[..., tile.top // 4 : tile.bottom // 4, tile.left // 4 : tile.right // 4] = found.context[(..., *inner)]
+    return Answer(logits=logits, context=context, flaws=np.empty((2, 0, 0), np.float32))
 
 
 def look_at(model: FusionModel, pixels: FloatArray, coarser: Answer, tile: Tile) -> Answer:
     """Look at one tile of an octave, with the same place in the next coarser octave's answer."""
-    logits, context = coarser
-    return model.look(pixels, logits[(..., *tile.window(2))], context[(..., *tile.window(8))])
+    return model.look(pixels, coarser.logits[(..., *tile.window(2))], coarser.context[(..., *tile.window(8))])
 
 
-def finest_logits(
-    model: FusionModel, frames: Sequence[Array], levels: Levels, coarser: Answer, tile: Tile
-) -> FloatArray:
-    """Logits (N, h, w) of a tile's outer window in the finest octave, padding included."""
+def look_finest(model: FusionModel, frames: Sequence[Array], levels: Levels, coarser: Answer, tile: Tile) -> Answer:
+    """Look at a tile's outer window in the finest octave, padding included."""
     rows, columns = tile.window()
     size = (rows.stop - rows.start, columns.stop - columns.start)
     pixels = np.stack([finest_octave(frame[rows, columns], *size, levels) for frame in frames])
-    logits, _ = look_at(model, pixels, coarser, tile)
-    return logits[:, 0]
+    return look_at(model, pixels, coarser, tile)
+
+
+def enlarged(plane: FloatArray) -> FloatArray:
+    """A value a patch -> a value a pixel, (h, w) -> (4 h, 4 w), bilinear."""
+    size = (plane.shape[1] * PATCH, plane.shape[0] * PATCH)
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _within(place: tuple[slice, slice], tile: Tile) -> tuple[slice, slice]:

@@ -57,6 +57,22 @@ class FocalStack:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Flaws:
+    """Where the picture can't be trusted, because no choice among the frames is good.
+
+    Attributes:
+        unsharp: (H, W) bool, sharp in no frame: in a gap between two focus steps, or beyond the last.
+        veiled: (H, W) bool, seen only through the blur of something nearer.
+        gap: positions, counted from 0, of the two frames between which most of what is unsharp would be sharp; twice
+            the same one if it alone is near it, as at the ends of the stack; None if nothing is unsharp.
+    """
+
+    unsharp: Array
+    veiled: Array
+    gap: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class FusionResult:
     """One picture, sharp everywhere, and where each pixel came from.
 
@@ -67,6 +83,7 @@ class FusionResult:
             visibly better. Of the classic rule: by what share of its detail the picked frame leads.
         depth: (H, W) float32 in [0, N - 1], at which place of the stack the pixel is in focus, between two frames
             too; None unless asked for.
+        flaws: where no frame was good enough; None from the classic rule.
         frame_count: how many frames went in.
         method: `network` or `classic`.
         notes: what a user should know about this result, one line each; empty when all is ordinary.
@@ -78,6 +95,7 @@ class FusionResult:
     frame_count: int
     method: str
     depth: FloatArray | None = None
+    flaws: Flaws | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from allfocus.cli.shared import DebugOption, QuietOption, show_progress
-from allfocus.errors import WriteError
+from allfocus.errors import ConfigError, WriteError
 
 if TYPE_CHECKING:
     from allfocus.color import Array
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 #: Endings of maps: formats that keep numbers as they are and know gray.
 MAP_SUFFIXES = (".png", ".tif", ".tiff")
+
+#: Share of the picture from which on another shot is worth the advice.
+WORTH_A_SHOT = 0.005
 
 REGISTERED = "The frames are expected to be registered: fuse does not align them yet."
 
@@ -74,6 +77,18 @@ def fuse(
         Path | None,
         typer.Option(metavar="FILE", readable=False, help="Write the depth map in colours, with a legend."),
     ] = None,
+    unsharp: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", readable=False, help="Write a mask, white where no frame is sharp (.png, .tif)."),
+    ] = None,
+    veiled: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            readable=False,
+            help="Write a mask, white where things show only through the blur of nearer ones (.png, .tif).",
+        ),
+    ] = None,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -88,8 +103,10 @@ def fuse(
 
     started = time.monotonic()
     paths = io.list_frames(frames)
-    maps = [path for path in (index_map, confidence, depth) if path is not None]
+    maps = [path for path in (index_map, confidence, depth, unsharp, veiled) if path is not None]
     check_maps(maps)
+    if method == "classic" and (unsharp or veiled):
+        raise ConfigError("unsharp, veiled: only the network knows them; leave them out or choose --method network")
     io.check_outputs([output, *maps, *([depth_preview] if depth_preview else [])], paths)
     options = pipeline.FusionOptions(
         method=method,
@@ -104,10 +121,13 @@ def fuse(
         io.check_output(output, (stack.height, stack.width))
         result = pipeline.fuse(stack, options=options, progress=progress)
         wanted = pictures(result, output, index_map, confidence, depth, depth_preview)
+        wanted += masks(result, unsharp, veiled)
         notes = [*result.notes, *io.write_images(wanted)]
     if not quiet:
         typer.echo(summary(output, stack, result, time.monotonic() - started))
         typer.echo(REGISTERED)
+        for text in shortcomings(result, stack.names):
+            typer.echo(text)
         if index_map is not None:
             typer.echo(f"{index_map}: {legend(stack.names)}")
         if depth is not None:
@@ -145,6 +165,27 @@ def pictures(
     if depth_preview is not None and result.depth is not None:
         wanted.append((depth_preview, depths.depth_preview(result.depth, result.frame_count)))
     return wanted
+
+
+def masks(result: "FusionResult", unsharp: Path | None, veiled: Path | None) -> list[tuple[Path, "Array"]]:
+    """The masks of what can't be trusted, white where it is so, 8-bit gray."""
+    if result.flaws is None:
+        return []
+    named = ((unsharp, result.flaws.unsharp), (veiled, result.flaws.veiled))
+    return [(path, mask.astype("uint8") * 255) for path, mask in named if path is not None]
+
+
+def shortcomings(result: "FusionResult", names: Sequence[str]) -> list[str]:
+    """What no choice among the frames could give, a line each."""
+    flaws = result.flaws
+    if flaws is None:
+        return []
+    unsharp = f"sharp in no frame: {flaws.unsharp.mean():.1%} of the picture"
+    if flaws.gap is not None and flaws.unsharp.mean() >= WORTH_A_SHOT:
+        one, other = flaws.gap
+        place = f"between {names[one]} and {names[other]}" if one != other else f"next to {names[one]}"
+        unsharp += f", most of it {place}: another shot focused there would help"
+    return [unsharp, f"veiled by the blur of something nearer: {flaws.veiled.mean():.1%} of the picture"]
 
 
 def summary(output: Path, stack: "FocalStack", result: "FusionResult", seconds: float) -> str:

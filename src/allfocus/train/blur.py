@@ -3,14 +3,15 @@
 Defocus is a sum of light over the aperture's image, so everything here works on linear values. The
 kernels are the shapes that real optics give: a disc (an ideal lens), a Gaussian (aberrations, microscopes),
 a soft disc between the two, a ring (mirror lenses) and a grid of points (light-field cameras refocus by
-adding a few views, which leaves sharp ghosts in the blur: a trap for every rule that measures contrast).
+adding a few views, which leaves sharp ghosts in the blur: a trap for every rule that measures contrast). Transparent
+things in bright field do otherwise: defocus turns their contrast or rims them with fringes, crisper than the focus.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-KERNELS = ("disc", "gaussian", "soft_disc", "ring", "grid")
+KERNELS = ("disc", "gaussian", "soft_disc", "ring", "grid", "fringe")
 
 
 def to_linear(encoded: Tensor) -> Tensor:
@@ -23,13 +24,16 @@ def to_encoded(linear: Tensor) -> Tensor:
     return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp_min(1e-8) ** (1 / 2.4) - 0.055)
 
 
-def aperture_kernels(radii: Tensor, kinds: Tensor, views: Tensor) -> Tensor:
+def aperture_kernels(radii: Tensor, kinds: Tensor, views: Tensor, turn: Tensor) -> Tensor:
     """Build normalised blur kernels.
 
     Args:
         radii: (B, L) circle-of-confusion radius in pixels; below half a pixel a disc is no blur at all.
         kinds: (B,) index into `KERNELS`.
         views: (B,) points along one side of the grid kernel, >= 2.
+        turn: (B,) strength of the fringes: below about -1 contrast is turned, above 1 rims are raised. To first
+            order defocus adds the Laplacian of a thin object's phase to its picture (transport of intensity,
+            Teague 1983, doi:10.1364/JOSA.73.001434).
 
     Returns:
         (B, L, K, K), each summing to 1, K odd and wide enough for the largest radius.
@@ -44,7 +48,11 @@ def aperture_kernels(radii: Tensor, kinds: Tensor, views: Tensor) -> Tensor:
     soft_disc = torch.sigmoid((radius - distance) * (4 / radius.clamp_min(1.0))) * (distance <= radius + 1.5)
     soft_disc = torch.where(radius < 0.5, disc, soft_disc)
     ring = disc - 0.85 * (0.55 * radius + 0.5 - distance).clamp(0, 1) * (radius > 2)
-    shapes = torch.stack([disc, gaussian, soft_disc, ring, _grid_of_views(radii, views, axis)])  # 5 B L K K
+    # a Gaussian less `turn` times its own Laplacian in units of its width; pixels are too coarse for narrow ones
+    bend = 2 - (distance / (radius / 2).clamp_min(0.05)) ** 2
+    fringe = gaussian * (1 + turn[:, None, None, None] * bend * ((radius - 1.5) / 1.5).clamp(0, 1))
+    # 6 B L K K
+    shapes = torch.stack([disc, gaussian, soft_disc, ring, _grid_of_views(radii, views, axis), fringe])
     chosen = shapes[kinds, torch.arange(len(kinds), device=radii.device)]  # B L K K
     return chosen / chosen.sum((-2, -1), keepdim=True)
 

@@ -13,6 +13,10 @@ from allfocus.train.config import ShuffleConfig
 WHITE = (255.0,)
 
 
+#: Shares of red, green and blue in the luma (ITU-R BT.709).
+LUMA = torch.tensor([0.2126, 0.7152, 0.0722])
+
+
 def draw_matte(batch: int, size: int, rng: torch.Generator) -> Tensor:
     """(B, 1, S, S) mattes in [0, 1] of near things: blobs, straight edges, hairs, leaves; edges one pixel soft."""
     seeds = torch.randint(0, 2**31 - 1, (batch,), generator=rng, device=rng.device).tolist()
@@ -92,8 +96,7 @@ def damage(truth: Tensor, frames: Tensor, config: ShuffleConfig, rng: torch.Gene
 
 
 def _luma(rgb: Tensor) -> Tensor:
-    weights = rgb.new_tensor([0.2126, 0.7152, 0.0722]).view(3, 1, 1)
-    gray: Tensor = (rgb * weights).sum(-3, keepdim=True).expand_as(rgb)
+    gray: Tensor = (rgb * LUMA.to(rgb).view(3, 1, 1)).sum(-3, keepdim=True).expand_as(rgb)
     return gray
 
 

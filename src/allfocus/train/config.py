@@ -9,6 +9,9 @@ from typing import Any
 from allfocus.errors import ConfigError
 from allfocus.train.strict import bounded, build, toml_line
 
+#: Blocks of the look that inference allows for, see `allfocus.selection.REACH`.
+MOST_BLOCKS = 6
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
@@ -42,6 +45,8 @@ class ShuffleConfig:
         layers: probability of a scene of layers, the nearer ones occluding, instead of a shuffled group.
         layers_max: most layers of such a scene.
         paint: probability of a nearer layer in one colour with little texture, instead of a photo's.
+        tint: probability of a nearer layer that differs from what is behind it in hue alone.
+        missing: probability that a shuffled group lacks the clear photo.
         blur_max: strongest defocus, as a radius in pixels.
         noise, exposure, jpeg, gray, misregister, quantise: probability of each disturbance of the frames
             (misregister: shifted by up to 0.7 px; quantise: rounded to 8 bits).
@@ -56,6 +61,8 @@ class ShuffleConfig:
     layers: float = bounded(0.5, 0.0, 1.0)
     layers_max: int = bounded(4, 1, 6)
     paint: float = bounded(0.5, 0.0, 1.0)
+    tint: float = bounded(0.1, 0.0, 1.0)
+    missing: float = bounded(0.15, 0.0, 1.0)
     blur_max: float = bounded(10.0, 0.5, 64.0)
     noise: float = bounded(0.25, 0.0, 1.0)
     exposure: float = bounded(0.2, 0.0, 1.0)
@@ -80,7 +87,7 @@ class NetworkConfig:
 
     Attributes:
         width, depth: channels and blocks of the part that every octave runs; each block sees a patch further,
-            and tiles overlap by as much as six of them need.
+            and tiles overlap by as much as `MOST_BLOCKS` of them need.
         glance_width, glance_depth: channels and blocks of the part that sees the whole picture.
         state: states per channel of the state-space scan.
         heads: heads of the scan; they divide `glance_width`.
@@ -89,7 +96,7 @@ class NetworkConfig:
     """
 
     width: int = bounded(32, 4, 512)
-    depth: int = bounded(4, 1, 6)
+    depth: int = bounded(4, 1, MOST_BLOCKS)
     glance_width: int = bounded(48, 4, 512)
     glance_depth: int = bounded(3, 0, 32)
     state: int = bounded(16, 1, 256)

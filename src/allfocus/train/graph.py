@@ -9,6 +9,7 @@ in tiles; so the graph is one octave. It holds both parts of the network behind 
              is_coarsest      ()                bool: glance, or look
     outputs  logits           (N, 1, h, w)
              context          (N, C, h/4, w/4)
+             flaws            (1, 2, h/4, w/4)  log-odds, see `network.Flaws`; the glance's are empty: (1, 2, 0, 0)
 """
 
 import io
@@ -23,9 +24,11 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
-from allfocus.train.network import OCTAVE_CHANNELS, PATCH, FusionNetwork, Glance, Look
+from allfocus.train.features import OCTAVE_CHANNELS, PATCH
+from allfocus.train.network import Flaws, FusionNetwork, Glance, Look
 
 OPSET = 18
+OUTPUTS = ("logits", "context", "flaws")
 
 #: Frame counts and octave sizes at which torch and onnxruntime are compared, multiples of 2 * PATCH.
 PROBES = ((2, 8, 8), (3, 136, 40), (7, 48, 152), (12, 24, 16))
@@ -38,10 +41,10 @@ class GlanceOctave(nn.Module):
         super().__init__()
         self.glance = glance
 
-    def forward(self, octave: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, octave: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `Glance.forward`."""
         logits, context = self.glance(octave, 1)
-        return logits, context
+        return logits, context, octave.new_zeros(1, Flaws.KINDS, 0, 0)
 
 
 class LookOctave(nn.Module):
@@ -51,10 +54,10 @@ class LookOctave(nn.Module):
         super().__init__()
         self.look = look
 
-    def forward(self, octave: Tensor, coarser_logits: Tensor, coarser_context: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, octave: Tensor, coarser_logits: Tensor, coarser_context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `Look.forward`."""
         logits, context = self.look(octave, coarser_logits, coarser_context, 1)
-        return logits, context
+        return logits, context, self.look.flaws(octave, logits, context, 1)
 
 
 def build(network: FusionNetwork) -> onnx.ModelProto:
@@ -67,7 +70,7 @@ def build(network: FusionNetwork) -> onnx.ModelProto:
     node = helper.make_node(
         "If",
         ["is_coarsest"],
-        ["logits", "context"],
+        OUTPUTS,
         then_branch=as_branch(glance, "glance"),
         else_branch=as_branch(look, "look"),
     )
@@ -81,6 +84,7 @@ def build(network: FusionNetwork) -> onnx.ModelProto:
     outputs = [
         helper.make_tensor_value_info("logits", floats, ["n", 1, "h", "w"]),
         helper.make_tensor_value_info("context", floats, ["n", width, "h/4", "w/4"]),
+        helper.make_tensor_value_info("flaws", floats, [1, Flaws.KINDS, "flaws_h", "flaws_w"]),
     ]
     graph = helper.make_graph([node], "allfocus", inputs, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
@@ -115,7 +119,7 @@ def trace(part: nn.Module, inputs: dict[str, Tensor]) -> onnx.GraphProto:
     minute, and it leaves no sample size in the graph (`disagreement` checks other sizes).
     """
     buffer = io.BytesIO()
-    axes = {name: {0: "n", 2: f"{name}_h", 3: f"{name}_w"} for name in (*inputs, "logits", "context")}
+    axes = {name: {0: "n", 2: f"{name}_h", 3: f"{name}_w"} for name in (*inputs, *OUTPUTS)}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # deprecation of the exporter, slices that it can't fold
         torch.onnx.export(
@@ -124,7 +128,7 @@ def trace(part: nn.Module, inputs: dict[str, Tensor]) -> onnx.GraphProto:
             buffer,  # type: ignore[arg-type]  # the tracing exporter writes to open files too
             dynamo=False,
             input_names=list(inputs),
-            output_names=["logits", "context"],
+            output_names=list(OUTPUTS),
             dynamic_axes=axes,
             opset_version=OPSET,
         )
@@ -138,7 +142,7 @@ def as_branch(graph: onnx.GraphProto, name: str) -> onnx.GraphProto:
 
 
 def disagreement(network: FusionNetwork, content: bytes) -> float:
-    """Largest difference between the logits and features of torch and of onnxruntime, at several sizes.
+    """Largest difference between what torch and onnxruntime answer, at several sizes.
 
     Args:
         network: on the CPU.
@@ -159,9 +163,9 @@ def disagreement(network: FusionNetwork, content: bytes) -> float:
         }
         octave, logits, context = (torch.from_numpy(value) for value in fed.values())
         with torch.no_grad():
-            expected = {True: network.glance(octave, 1), False: network.look(octave, logits, context, 1)}
-        for coarsest, answers in expected.items():
-            found = session.run(["logits", "context"], {**fed, "is_coarsest": np.array(coarsest)})
-            gaps = [np.abs(one - other.numpy()).max() for one, other in zip(found, answers, strict=True)]
+            glanced, looked = GlanceOctave(network.glance)(octave), LookOctave(network.look)(octave, logits, context)
+        for coarsest, answers in {True: glanced, False: looked}.items():
+            found = session.run(OUTPUTS, {**fed, "is_coarsest": np.array(coarsest)})
+            gaps = [np.abs(one - other.numpy()).max(initial=0) for one, other in zip(found, answers, strict=True)]
             worst = max(worst, *map(float, gaps)) if np.isfinite(gaps).all() else np.inf
     return worst

@@ -10,7 +10,7 @@ from torch import nn
 
 from allfocus.errors import ConfigError
 from allfocus.train.config import Recipe, TrainingConfig
-from allfocus.train.losses import selection_loss
+from allfocus.train.losses import fusion_loss
 from allfocus.train.network import FusionNetwork
 from allfocus.train.shuffle import Groups
 
@@ -101,8 +101,8 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits = self.network(groups.frames, octaves)
-        loss = selection_loss([octave.float() for octave in logits], groups)
+            logits, flaws = self.network(groups.frames, octaves)
+        loss = fusion_loss([octave.float() for octave in logits], flaws.float(), groups)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)

@@ -10,12 +10,52 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from allfocus.train.blur import gaussian_smooth
 from allfocus.train.shuffle import Groups
 
 #: Errors below this (sum over channels, 1 = white) are invisible: candidates this close are equally good.
 INVISIBLE = 0.02
 #: Share of the finest octave; each coarser one counts half of the next finer.
 COARSER = 0.5
+
+
+#: Share of the flaws in the loss.
+FLAWS = 0.2
+#: Errors from this on (sum over channels, 1 = white) are seen for sure, when they spread over a few pixels.
+VISIBLE = 0.06
+#: How much more a flaw counts that is overlooked than one that is made up: there are few.
+FEW = 2.0
+
+
+def fusion_loss(logits: list[Tensor], flaws: Tensor, groups: Groups) -> Tensor:
+    """What training minimises, scalar: the loss of the choice, and a share of that of the flaws."""
+    return selection_loss(logits, groups) + FLAWS * flaws_loss(flaws, groups)
+
+
+def flaws_loss(flaws: Tensor, groups: Groups) -> Tensor:
+    """Cross-entropy of the visible flaws, scalar: where even the best frame differs from the truth, for that reason.
+
+    Where the truth itself is structured but has no fine detail the answer counts little: a photo's own background is
+    out of focus too, and nobody knows how much.
+
+    Args:
+        flaws: (B, 2, S/P, S/P) log-odds, see `network.Flaws`.
+        groups: the puzzles.
+    """
+    scale = groups.truth.shape[-1] // flaws.shape[-1]
+    error = gaussian_smooth(groups.errors.amin(1, keepdim=True), 3.0)
+    target = functional.avg_pool2d(groups.flaws * (error / VISIBLE).clamp(0, 1), scale)
+    fine, coarse = (_contrast(groups.truth, sigma) for sigma in (1.0, 4.0))
+    known = functional.avg_pool2d((fine + INVISIBLE) / (coarse + INVISIBLE), scale).clamp(0, 1)
+    weight = (1 - target) * known + FEW * target
+    surprise = functional.binary_cross_entropy_with_logits(flaws, target, reduction="none")
+    return (surprise * weight).sum() / weight.sum()
+
+
+def _contrast(picture: Tensor, sigma: float) -> Tensor:
+    """How much detail finer than `sigma` pixels surrounds each place: (B, 3, S, S) -> (B, 1, S, S)."""
+    detail = (picture - gaussian_smooth(picture, sigma)).abs().sum(1, keepdim=True)
+    return gaussian_smooth(detail, 2.0)
 
 
 def selection_loss(logits: list[Tensor], groups: Groups) -> Tensor:

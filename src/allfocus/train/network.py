@@ -12,6 +12,9 @@ Inside, features live at a quarter of the octave's resolution: a 4x4 patch of pi
 local Laplacian energy) is both an input and, times one learned number, part of the logits: with its heads
 at zero the untrained network decides as the classic rule does and learns only what the rule gets wrong.
 
+Beside the choice, `Flaws` says of the finest octave where no choice is good: where no frame is sharp, and what
+is seen only through the blur of something nearer.
+
 Symbols in shape comments: B stacks, N frames, F = B * N frames in a row, C channels, h w octave size,
 P = 4 pixels along a patch, so features are h/P x w/P.
 """
@@ -21,70 +24,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from allfocus.train.config import NetworkConfig
+from allfocus.train.features import (
+    ENERGY_FLOOR,
+    PATCH,
+    build_octaves,
+    by_stack,
+    laplacian_energy,
+    normalised,
+    over_frames,
+    patches_to_channels,
+    relative,
+)
 from allfocus.train.ssm import SelectiveScan
 
-#: Pixels along the side of the patch that one feature vector describes.
-PATCH = 4
-#: Channels of an octave: red, green, blue, and the detail lost on the way down from finer octaves.
-OCTAVE_CHANNELS = 4
-#: Laplacian energy of an 8-bit picture's rounding noise: below this there is nothing to see.
-ENERGY_FLOOR = 1e-6
 #: Coarser logits beyond this are certain enough.
 LOGIT_RANGE = 12.0
-
-
-def laplacian_energy(rgb: Tensor) -> Tensor:
-    """Sum over channels of the squared 4-neighbour Laplacian: (F, 3, h, w) -> (F, 1, h, w), edges repeated."""
-    kernel = rgb.new_tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]]).expand(3, 1, 3, 3)
-    padded = functional.pad(rgb, (1, 1, 1, 1), mode="replicate")
-    return functional.conv2d(padded, kernel, groups=3).square().sum(1, keepdim=True)
-
-
-def build_octaves(frames: Tensor, octaves: int) -> list[Tensor]:
-    """The pyramid, fine to coarse: (F, 3, H, W) -> `octaves` tensors (F, 4, H / 2^k, W / 2^k).
-
-    The fourth channel carries down the Laplacian energy of all finer octaves, so that the coarsest one knows
-    where fine detail is in focus. H and W must be multiples of 2^(octaves - 1) * PATCH.
-    """
-    octave = functional.pad(frames, (0, 0, 0, 0, 0, 1))  # F 4 H W, no finer detail yet
-    pyramid = [octave]
-    for _ in range(octaves - 1):
-        rgb, finer = octave.split([3, 1], 1)
-        octave = functional.avg_pool2d(torch.cat([rgb, finer + laplacian_energy(rgb)], 1), 2)
-        pyramid.append(octave)
-    return pyramid
-
-
-def by_stack(features: Tensor, stacks: int) -> Tensor:
-    """(F, C, h, w) -> (B, N, C, h, w). Not `unflatten`, which would fix the traced size in the exported graph."""
-    return features.reshape(stacks, -1, *features.shape[1:])
-
-
-def over_frames(features: Tensor, stacks: int) -> tuple[Tensor, Tensor]:
-    """Mean and maximum over the frames of each stack: (F, C, h, w) -> two (B, 1, C, h, w)."""
-    grouped = by_stack(features, stacks)
-    return grouped.mean(1, keepdim=True), grouped.amax(1, keepdim=True)
-
-
-def relative(features: Tensor, stacks: int) -> Tensor:
-    """Deviation from the mean over the frames of the same stack, shape unchanged."""
-    grouped = by_stack(features, stacks)
-    return (grouped - grouped.mean(1, keepdim=True)).flatten(0, 1)
-
-
-def patches_to_channels(pixels: Tensor, side: int) -> Tensor:
-    """Pixel unshuffle, (F, C, h, w) -> (F, C * side^2, h / side, w / side), in a form that exports for any size."""
-    height, width = pixels.shape[-2] // side, pixels.shape[-1] // side
-    split = pixels.reshape(-1, pixels.shape[1], height, side, width, side)  # F C h/P P w/P P
-    return split.permute(0, 1, 3, 5, 2, 4).reshape(-1, pixels.shape[1] * side**2, height, width)
-
-
-def normalised(features: Tensor) -> Tensor:
-    """Features of unit root mean square over the channels at each place, shape unchanged.
-
-    The look is recursive: without it a gain above one would grow with every octave, and training diverges.
-    """
-    return features * torch.rsqrt(features.square().mean(1, keepdim=True) + 1e-2)
 
 
 class Exchange(nn.Module):
@@ -213,6 +167,49 @@ class Glance(nn.Module):
         return self.head(features, classic), normalised(self.context(features))
 
 
+class Flaws(nn.Module):
+    """Where no choice among the frames is good: sharp in no frame, or veiled by the blur of something nearer.
+
+    It looks at what was picked, at how its detail falls off from octave to octave, which tells how blurred it is,
+    and at the features that decided. One map serves all frames, at the resolution of the features.
+    """
+
+    #: Maps: sharp in no frame; veiled.
+    KINDS = 2
+    WIDTH = 32
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.look = nn.Conv2d(3 * PATCH**2 + 3 + 2 * width, self.WIDTH, 3, stride=2, padding=1)
+        self.think = nn.Conv2d(self.WIDTH, self.WIDTH, 3, padding=1)
+        self.tell = nn.Conv2d(self.WIDTH, 4 * self.KINDS, 1)
+        assert self.tell.bias is not None
+        nn.init.constant_(self.tell.bias, -2.0)  # flaws are rare
+
+    def forward(self, octave: Tensor, logits: Tensor, features: Tensor, stacks: int) -> Tensor:
+        """Octave (F, 4, h, w), its logits (F, 1, h, w) and features (F, C, h/P, w/P) -> (B, 2, h/P, w/P) log-odds."""
+        weights = (2 * by_stack(logits.detach(), stacks)).softmax(1)  # B N 1 h w; flaws don't steer the choice
+        picked = (weights * by_stack(octave[:, :3], stacks)).sum(1)  # B 3 h w
+        half = functional.avg_pool2d(picked, 2)
+        detail = [
+            functional.avg_pool2d(laplacian_energy(picked), PATCH),
+            functional.avg_pool2d(laplacian_energy(half), PATCH // 2),
+            laplacian_energy(functional.avg_pool2d(half, 2)),
+        ]
+        shares = functional.avg_pool2d(weights.flatten(0, 1), PATCH)  # F 1 h/P w/P
+        chosen = by_stack(shares * features, stacks).sum(1)
+        most = over_frames(features, stacks)[1].squeeze(1)
+        known = [
+            patches_to_channels(picked, PATCH) - 0.5,
+            0.25 * torch.log(torch.cat(detail, 1) + ENERGY_FLOOR) + 2,
+            chosen,
+            most,
+        ]
+        seen = functional.relu(self.look(torch.cat(known, 1)))
+        seen = seen + functional.relu(self.think(seen))
+        return functional.pixel_shuffle(self.tell(seen), 2)
+
+
 class Look(nn.Module):
     """One octave finer: refine the coarser logits and features."""
 
@@ -224,6 +221,7 @@ class Look(nn.Module):
         self.blocks = nn.ModuleList(Block(width, config.use_exchange) for _ in range(config.depth))
         self.head = Head(width)
         self.carry = nn.Parameter(torch.tensor(0.3))
+        self.flaws = Flaws(width)
 
     def forward(self, octave: Tensor, logits: Tensor, context: Tensor, stacks: int) -> tuple[Tensor, Tensor]:
         """Octave (F, 4, h, w), coarser logits (F, 1, h/2, w/2) and features -> logits and features, as `Glance`."""
@@ -247,15 +245,16 @@ class FusionNetwork(nn.Module):
         self.glance = Glance(config)
         self.look = Look(config)
 
-    def forward(self, frames: Tensor, octaves: int = 3) -> list[Tensor]:
-        """Logits of every octave, coarse to fine.
+    def forward(self, frames: Tensor, octaves: int = 3) -> tuple[list[Tensor], Tensor]:
+        """Logits of every octave, coarse to fine, and the flaws of the finest.
 
         Args:
             frames: (B, N, 3, H, W) display-encoded [0, 1]; H and W multiples of 2^(octaves - 1) * PATCH.
             octaves: levels of the pyramid, >= 2.
 
         Returns:
-            `octaves` tensors (B, N, h, w), the last at full resolution; softmax over N gives the weights.
+            `octaves` tensors (B, N, h, w), the last at full resolution; softmax over N gives the weights. And
+            (B, 2, H/P, W/P) log-odds, see `Flaws`.
         """
         stacks = len(frames)
         *finer, coarsest = build_octaves(frames.flatten(0, 1), octaves)
@@ -264,4 +263,5 @@ class FusionNetwork(nn.Module):
         for octave in reversed(finer):
             logits, context = self.look(octave, logits, context, stacks)
             answers.append(logits)
-        return [by_stack(answer, stacks).squeeze(2) for answer in answers]
+        flaws: Tensor = self.look.flaws(finer[0], logits, context, stacks)
+        return [by_stack(answer, stacks).squeeze(2) for answer in answers], flaws

@@ -75,7 +75,7 @@ def measure(network: nn.Module, batches: Sequence[Groups], octaves: int) -> Scor
 
 def score_batch(network: nn.Module, groups: Groups, octaves: int) -> Tensor:
     """(B, 4) PSNRs in dB, in the order of `Scores`."""
-    frames, logits = groups.frames, network(groups.frames, octaves)[-1].float()
+    frames, logits = groups.frames, network(groups.frames, octaves)[0][-1].float()
     soft = (logits.softmax(1)[:, :, None] * frames).sum(1)
     choices = logits.argmax(1), laplacian_energy(frames).argmax(1), groups.errors.argmin(1)
     pictures = [soft, *(picked(frames, choice) for choice in choices)]
