@@ -100,6 +100,7 @@ def tiny_network() -> FusionNetwork:
     """A network of the real plan, small and untrained; its heads are moved off zero so that every part speaks."""
     import torch
 
+    from allfocus.flaws import FLAWED
     from allfocus.train.config import NetworkConfig
     from allfocus.train.network import FusionNetwork
 
@@ -111,7 +112,7 @@ def tiny_network() -> FusionNetwork:
         for part in (network.glance, network.look):
             torch.nn.init.normal_(part.head.conv.weight, std=0.3)
         assert network.look.flaws.tell.bias is not None
-        torch.nn.init.zeros_(network.look.flaws.tell.bias)
+        network.look.flaws.tell.bias.data = torch.tensor(FLAWED).repeat_interleave(4)  # about half of all is flawed
     return network
 
 
