@@ -113,7 +113,7 @@ def main() -> None:
                 shown = np.dstack([np.clip(error * 10, 0, 255).astype(np.uint8), *masks])
                 write_image(arguments.pictures / f"{name.replace('/', '_').replace(', ', '_')}.png", shown)
     if depths:
-        print("\n| scene | wta: mean error | within 0.5 | index map | within 0.5 | depth map | within 0.5 |")
+        print("\n| scene | wta: mean error | within 0.5 | index map: mean error | within 0.5 | depth map: mean error | within 0.5 |")
         print("|---|---:|---:|---:|---:|---:|---:|")
         print("\n".join(depths))
 
