@@ -113,8 +113,9 @@ def main() -> None:
                 shown = np.dstack([np.clip(error * 10, 0, 255).astype(np.uint8), *masks])
                 write_image(arguments.pictures / f"{name.replace('/', '_').replace(', ', '_')}.png", shown)
     if depths:
-        print("\n| scene | wta: mean error | within 0.5 | index map: mean error | within 0.5 | depth map: mean error | within 0.5 |")
-        print("|---|---:|---:|---:|---:|---:|---:|")
+        methods = ("wta", "index map", "depth map")
+        print("\n| scene" + "".join(f" | {method}: mean error | within 0.5" for method in methods) + " |")
+        print("|---" + "|---:" * 6 + "|")
         print("\n".join(depths))
 
 

@@ -28,10 +28,14 @@ NOISY = 1.2 / 255
 #: Frames whose squared difference from the picked one is less than this, in units of what noise alone makes, are
 #: the same picture, on a slope of this width; and the sigma in pixels of the window that this is measured in.
 SAME, SAME_SLOPE, SAME_SIGMA = 2.0, 0.3, 2.0
+#: Noise that rounding alone leaves, unit scale: with less no frame counts as the same as another.
+LEAST_NOISE = 0.4 / 255
+#: Side in pixels of the neighbourhood that decides where all frames are the same.
+CALM_SIDE = 33
 #: Side in pixels of the part of a frame in which its noise is measured.
 NOISE_SIDE = 1024
-#: How far, in pixels, composition looks around a pixel.
-MARGIN = 16
+#: How far, in pixels, a decision and the composition after it look around a pixel, rounded up to whole steps of tiles.
+MARGIN = 32
 
 
 def softmax_weights(logits: FloatArray, sharpness: float = SHARPNESS) -> FloatArray:
@@ -132,17 +136,40 @@ def noise_of(frame: Array) -> float:
     return float(np.sqrt(np.quantile(cv2.resize(power, blocks, interpolation=cv2.INTER_AREA), 0.1)))
 
 
-def _shared_by_the_same(frames: Sequence[Array], weights: FloatArray, noise: float) -> FloatArray:
-    picked = to_unit(pick(frames, weights.argmax(axis=0)))
-    shared = np.empty_like(weights)
-    for position, (plane, frame) in enumerate(zip(weights, frames, strict=True)):
+def calmed(frames: Sequence[Array], logits: FloatArray, noise: float) -> FloatArray:
+    """Let the neighbourhood decide where all frames are the same but for noise, which must not decide.
+
+    Args:
+        frames: N arrays (H, W) or (H, W, 3) of one dtype.
+        logits: (N, H, W).
+        noise: standard deviation of the frames' noise, unit scale, see `noise_of`.
+
+    Returns:
+        (N, H, W), the logits where frames differ.
+    """
+    alike = _sameness(frames, logits.argmax(axis=0), max(noise, LEAST_NOISE)).min(axis=0)
+    if not alike.any():
+        return logits
+    side = (CALM_SIDE, CALM_SIDE)
+    around = np.stack([cv2.blur(plane, side, borderType=cv2.BORDER_REFLECT_101) for plane in logits])
+    return np.asarray(logits + alike * (around - logits), np.float32)
+
+
+def _sameness(frames: Sequence[Array], index_map: Array, noise: float) -> FloatArray:
+    """How surely each frame differs from the picked pixels by noise alone: (N, H, W) in [0, 1]."""
+    picked = to_unit(pick(frames, index_map))
+    same = np.empty((len(frames), *index_map.shape), np.float32)
+    for position, frame in enumerate(frames):
         gap = np.square(to_unit(frame) - picked)
         gap = gap if gap.ndim == 2 else gap.mean(axis=2)
         gap = cv2.GaussianBlur(gap, (13, 13), SAME_SIGMA, borderType=cv2.BORDER_REFLECT_101)
-        sameness = np.clip((SAME - gap / np.float32(2 * noise**2)) / SAME_SLOPE, 0, 1)
-        shared[position] = plane + sameness * (1 - plane)
-    shared /= shared.sum(axis=0, keepdims=True)
-    return shared
+        same[position] = np.clip((SAME - gap / np.float32(2 * noise**2)) / SAME_SLOPE, 0, 1)
+    return same
+
+
+def _shared_by_the_same(frames: Sequence[Array], weights: FloatArray, noise: float) -> FloatArray:
+    shared = weights + _sameness(frames, weights.argmax(axis=0), noise) * (1 - weights)
+    return np.asarray(shared / shared.sum(axis=0, keepdims=True), np.float32)
 
 
 def _mean(frames: Sequence[Array], weights: FloatArray) -> FloatArray:

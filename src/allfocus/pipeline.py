@@ -18,6 +18,7 @@ from allfocus.fusion import (
     COMPOSITIONS,
     MARGIN,
     Composition,
+    calmed,
     compose,
     confidence_of,
     noise_of,
@@ -147,8 +148,8 @@ def fuse_by_network(stack: FocalStack, model: FusionModel, options: FusionOption
     unsharp, veiled = np.empty((2, *index_map.shape), np.bool_)
     depth, certainty = np.empty((2, *index_map.shape) if options.depth else (2, 0, 0), np.float32)
     for tile in select(model, frames, levels, MARGIN, options.max_tile, progress):
-        logits = tile.logits + bias
         around = [frame[tile.around] for frame in frames]
+        logits = calmed(around, tile.logits + bias, noise)
         weights = softmax_weights(logits, sharpness_in(noise))
         image[tile.here] = compose(around, weights, options.compose, noise)[tile.own]
         own = logits[(slice(None), *tile.own)]
