@@ -13,7 +13,7 @@ from pathlib import Path
 
 import onnx
 
-from allfocus.train.export import CARD_KEY, export
+from allfocus.train.export import CARD_KEY, FORMAT, export
 from allfocus.train.network import FusionNetwork
 from allfocus.train.weights import load_start
 
@@ -31,6 +31,7 @@ def main() -> None:
     stored = {entry.key: entry.value for entry in onnx.load(arguments.end).metadata_props}
     card = json.loads(stored[CARD_KEY])
     # what was measured at the end of the run is no longer true of the mean
+    card["format"] = FORMAT
     figures = {name: card["figures"][name] for name in ("steps", "minutes")}
     card["figures"] = {**figures, "averaged": "half and half with the weights that the run started from"}
     export(network, arguments.output, card)

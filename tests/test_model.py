@@ -50,10 +50,10 @@ def test_a_trained_file_says_what_it_is_and_answers(tiny_model: Path) -> None:
     assert glance.logits.shape == (3, 1, 24, 40)
     assert glance.context.shape == (3, 8, 6, 10)
     finer = np.random.default_rng(1).random((3, 4, 48, 80), np.float32)
-    look = model.look(finer, glance.logits, glance.context)
+    look = model.look(finer, glance)
     assert look.logits.shape == (3, 1, 48, 80)
     assert look.context.shape == (3, 8, 12, 20)
-    assert look.flaws.shape == (2, 12, 20)
+    assert model.flaws(finer, look).shape == (2, 12, 20)
     assert np.isfinite(look.logits).all()
 
 

@@ -9,8 +9,7 @@ from allfocus.color import to_unit
 from allfocus.focus import classic_index_map
 from allfocus.train.config import MOST_BLOCKS, NetworkConfig
 from allfocus.train.features import PATCH, build_octaves, laplacian_energy, patches_to_channels, relative
-from allfocus.train.graph import LookOctave
-from allfocus.train.network import FusionNetwork
+from allfocus.train.network import Flaws, FusionNetwork, Look
 
 TINY = {"width": 8, "depth": 2, "glance_width": 8, "glance_depth": 2, "state": 4, "heads": 2}
 
@@ -134,21 +133,36 @@ def test_the_glance_sees_from_edge_to_edge_and_only_with_its_scans() -> None:
 def test_a_look_sees_no_further_than_the_overlap_of_tiles(most: int) -> None:
     from allfocus.selection import REACH
 
-    network = LookOctave(network_of(depth=most).look)
+    changed = columns_that_change(network_of(depth=most).look, logits_scale=2)
+    assert changed < 8 + REACH
+
+
+def test_flaws_see_no_further_than_the_overlap_of_tiles() -> None:
+    from allfocus.selection import FLAWS_REACH
+
+    assert columns_that_change(network_of().look.flaws, logits_scale=1) < 8 + FLAWS_REACH
+
+
+def columns_that_change(part: Look | Flaws, logits_scale: int) -> int:
+    """How many columns of the answer feel what happens in the first eight."""
     rng = torch.Generator().manual_seed(3)
     octave, logits, context = (
         torch.rand(2, 4, 8, 160, generator=rng),
-        torch.randn(2, 1, 4, 80, generator=rng),
-        torch.rand(2, 8, 1, 20, generator=rng),
+        torch.randn(2, 1, 8 // logits_scale, 160 // logits_scale, generator=rng),
+        torch.rand(2, 8, 8 // logits_scale // PATCH, 160 // logits_scale // PATCH, generator=rng),
     )
     moved = [value.clone() for value in (octave, logits, context)]
-    for value, width in zip(moved, (8, 4, 1), strict=True):
-        value[..., :width] += 0.5
+    for value in moved:
+        value[..., : value.shape[-1] // 20] += 0.5
     with torch.no_grad():
-        before, after = network(octave, logits, context), network(*moved)
-    for one, other, scale in zip(before, after, (1, PATCH, PATCH), strict=True):
-        changed = (one != other).any(0).any(0).any(0).nonzero()
-        assert int(changed.max()) * scale < 8 + REACH
+        before, after = part(octave, logits, context, 1), part(*moved, 1)
+    if isinstance(part, Flaws):
+        before, after = (before,), (after,)
+    last = 0
+    for one, other in zip(before, after, strict=True):
+        columns = (one != other).any(0).any(0).any(0).nonzero()
+        last = max(last, (int(columns.max()) + 1) * 160 // one.shape[-1])
+    return last
 
 
 def test_patches_become_channels_as_pixel_unshuffle_does() -> None:

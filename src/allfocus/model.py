@@ -17,8 +17,8 @@ SHIPPED = Path(__file__).with_name("weights") / "default.onnx"
 #: Key of the model card, as JSON, in the metadata of the ONNX file.
 CARD_KEY = "allfocus"
 #: The layout of inputs and outputs that this version understands.
-FORMAT = 2
-INPUTS = ("octave", "coarser_logits", "coarser_context", "is_coarsest")
+FORMAT = 3
+INPUTS = ("octave", "logits_in", "context_in", "is_coarsest", "is_answered")
 OUTPUTS = ("logits", "context", "flaws")
 
 
@@ -52,12 +52,10 @@ class Answer:
     Attributes:
         logits: (N, 1, h, w), which frame is in focus.
         context: (N, C, h/4, w/4), features for the next finer octave.
-        flaws: (2, h/4, w/4), log-odds that a place is sharp in no frame, and that it is veiled; empty for a glance.
     """
 
     logits: FloatArray
     context: FloatArray
-    flaws: FloatArray
 
 
 class FusionModel:
@@ -80,23 +78,45 @@ class FusionModel:
         """
         frames = len(octave)
         nothing = np.zeros((frames, 1, PATCH, PATCH), np.float32)
-        return self._answer(octave, nothing, np.zeros((frames, self._context_channels, 1, 1), np.float32), True)
+        context = np.zeros((frames, self._context_channels, 1, 1), np.float32)
+        logits, context, _ = self._run(octave, nothing, context, is_coarsest=True)
+        return Answer(logits=logits, context=context)
 
-    def look(self, octave: FloatArray, logits: FloatArray, context: FloatArray) -> Answer:
+    def look(self, octave: FloatArray, coarser: Answer) -> Answer:
         """Answer one octave, given the answer to the next coarser one.
 
         Args:
             octave: (N, 4, h, w) float32, h and w multiples of 8.
-            logits: (N, 1, h/2, w/2).
-            context: (N, C, h/8, w/8).
+            coarser: at half the size.
         """
-        return self._answer(octave, logits, context, False)
+        logits, context, _ = self._run(octave, coarser.logits, coarser.context)
+        return Answer(logits=logits, context=context)
 
-    def _answer(self, octave: FloatArray, logits: FloatArray, context: FloatArray, is_coarsest: bool) -> Answer:
-        values = (octave, logits, context, np.array(is_coarsest))
+    def flaws(self, octave: FloatArray, answer: Answer) -> FloatArray:
+        """Say of the finest octave where no choice is good, given the answer to it.
+
+        Args:
+            octave: (N, 4, h, w) float32, h and w multiples of 8.
+            answer: to this octave.
+
+        Returns:
+            (2, h/4, w/4), log-odds that a place is sharp in no frame, and that it is veiled.
+        """
+        flaws: FloatArray = self._run(octave, answer.logits, answer.context, is_answered=True)[2][0]
+        return flaws
+
+    def _run(
+        self,
+        octave: FloatArray,
+        logits: FloatArray,
+        context: FloatArray,
+        is_coarsest: bool = False,
+        is_answered: bool = False,
+    ) -> list[FloatArray]:
+        values = (octave, logits, context, np.array(is_coarsest), np.array(is_answered))
         fed = {name: np.ascontiguousarray(value) for name, value in zip(INPUTS, values, strict=True)}
-        found_logits, found_context, flaws = self._session.run(list(OUTPUTS), fed)
-        return Answer(logits=found_logits, context=found_context, flaws=flaws[0])
+        found: list[FloatArray] = self._session.run(list(OUTPUTS), fed)
+        return found
 
 
 def load_model(path: Path | None = None) -> FusionModel:

@@ -17,9 +17,10 @@ from allfocus.progress import Progress
 from allfocus.tiling import Tile, tiles
 
 #: How far, in pixels of its octave, the network looks around a pixel: beyond it nothing changes the answer.
-#: It grows by a patch with each block of the look, and training allows at most six of them;
-#: the flaws look four patches further than the logits.
-REACH = 56
+#: It grows by a patch with each block of the look, and training allows at most six of them.
+REACH = 40
+#: How far the flaws look around a pixel, beyond what its logits and features know.
+FLAWS_REACH = 32
 #: Bounds of tiles fall on whole patches of the next coarser octave.
 TILE_STEP = 8
 #: Pixels of all frames together that are worked on at once: about 0.6 GB.
@@ -70,17 +71,18 @@ def select(
     answer = model.glance(coarsest)
     for octave in reversed(finer):
         answer = look_closer(model, octave, answer, side)
-    covering = tiles(*padded_size(height, width, len(octaves) + 1), side, REACH + margin)
+    overlap = REACH + max(margin, FLAWS_REACH)
+    covering = tiles(*padded_size(height, width, len(octaves) + 1), side, overlap)
     finest = [tile for tile in covering if tile.top < height and tile.left < width]
     for done, tile in enumerate(finest):
         progress("fuse", done, len(finest))
         around, own = tile.grown(margin, height, width)
-        finest_answer = look_finest(model, frames, levels, answer, tile)
+        pixels = finest_pixels(frames, levels, tile)
+        found = look_at(model, pixels, answer, tile)
         rows, columns = _within(around, tile)
-        flaws = np.stack([enlarged(kind)[rows, columns][own] for kind in finest_answer.flaws])
         yield Selected(
-            logits=finest_answer.logits[:, 0, rows, columns],
-            flaws=flaws,
+            logits=found.logits[:, 0, rows, columns],
+            flaws=np.stack([enlarged(kind)[rows, columns][own] for kind in model.flaws(pixels, found)]),
             around=around,
             here=(slice(tile.top, tile.bottom), slice(tile.left, tile.right)),
             own=own,
@@ -120,20 +122,20 @@ def look_closer(model: FusionModel, octave: FloatArray, coarser: Answer, side: i
         logits[..., tile.top : tile.bottom, tile.left : tile.right] = found.logits[..., rows, columns]
         inner = (slice(rows.start // 4, rows.stop // 4), slice(columns.start // 4, columns.stop // 4))
         context[..., tile.top // 4 : tile.bottom // 4, tile.left // 4 : tile.right // 4] = found.context[(..., *inner)]
-    return Answer(logits=logits, context=context, flaws=np.empty((2, 0, 0), np.float32))
+    return Answer(logits=logits, context=context)
 
 
 def look_at(model: FusionModel, pixels: FloatArray, coarser: Answer, tile: Tile) -> Answer:
     """Look at one tile of an octave, with the same place in the next coarser octave's answer."""
-    return model.look(pixels, coarser.logits[(..., *tile.window(2))], coarser.context[(..., *tile.window(8))])
+    logits, context = coarser.logits[(..., *tile.window(2))], coarser.context[(..., *tile.window(8))]
+    return model.look(pixels, Answer(logits=logits, context=context))
 
 
-def look_finest(model: FusionModel, frames: Sequence[Array], levels: Levels, coarser: Answer, tile: Tile) -> Answer:
-    """Look at a tile's outer window in the finest octave, padding included."""
+def finest_pixels(frames: Sequence[Array], levels: Levels, tile: Tile) -> FloatArray:
+    """A tile's outer window in the finest octave, padding included: (N, 4, h, w)."""
     rows, columns = tile.window()
     size = (rows.stop - rows.start, columns.stop - columns.start)
-    pixels = np.stack([finest_octave(frame[rows, columns], *size, levels) for frame in frames])
-    return look_at(model, pixels, coarser, tile)
+    return np.stack([finest_octave(frame[rows, columns], *size, levels) for frame in frames])
 
 
 def enlarged(plane: FloatArray) -> FloatArray:

@@ -1,20 +1,24 @@
 """The network as one ONNX graph that runs an octave at a time.
 
 Inference asks for the octaves one by one, coarse to fine, so that fine octaves of a large picture can run
-in tiles; so the graph is one octave. It holds both parts of the network behind one switch:
+in tiles; so the graph is one octave. It holds the parts of the network behind two switches:
 
-    inputs   octave           (N, 4, h, w)      see `network.build_octaves`
-             coarser_logits   (N, 1, h/2, w/2)  of the octave before; ignored by the glance
-             coarser_context  (N, C, h/8, w/8)  of the octave before; ignored by the glance
-             is_coarsest      ()                bool: glance, or look
-    outputs  logits           (N, 1, h, w)
-             context          (N, C, h/4, w/4)
-             flaws            (1, 2, h/4, w/4)  log-odds, see `network.Flaws`; the glance's are empty: (1, 2, 0, 0)
+    inputs   octave      (N, 4, h, w)      see `features.build_octaves`
+             logits_in   (N, 1, h/2, w/2)  of the octave before; ignored by the glance
+             context_in  (N, C, h/8, w/8)  of the octave before; ignored by the glance
+             is_coarsest ()                bool: glance
+             is_answered ()                bool: else, look; or find the flaws: then the two are this octave's own
+    outputs  logits      (N, 1, h, w)      none of the flaws' part
+             context     (N, C, h/4, w/4)  none of the flaws' part
+             flaws       (1, 2, h/4, w/4)  log-odds, see `network.Flaws`; none of the others
+
+where none is an array without elements.
 """
 
 import io
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +48,7 @@ class GlanceOctave(nn.Module):
     def forward(self, octave: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `Glance.forward`."""
         logits, context = self.glance(octave, 1)
-        return logits, context, octave.new_zeros(1, Flaws.KINDS, 0, 0)
+        return logits, context, octave.new_zeros(1, 1, 0, 0)
 
 
 class LookOctave(nn.Module):
@@ -54,43 +58,56 @@ class LookOctave(nn.Module):
         super().__init__()
         self.look = look
 
-    def forward(self, octave: Tensor, coarser_logits: Tensor, coarser_context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, octave: Tensor, logits_in: Tensor, context_in: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `Look.forward`."""
-        logits, context = self.look(octave, coarser_logits, coarser_context, 1)
-        return logits, context, self.look.flaws(octave, logits, context, 1)
+        logits, context = self.look(octave, logits_in, context_in, 1)
+        return logits, context, octave.new_zeros(1, 1, 0, 0)
+
+
+class FlawsOctave(nn.Module):
+    """`Flaws` at a single stack: what the graph's third branch computes."""
+
+    def __init__(self, flaws: Flaws) -> None:
+        super().__init__()
+        self.flaws = flaws
+
+    def forward(self, octave: Tensor, logits_in: Tensor, context_in: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `Flaws.forward`."""
+        nothing = octave.new_zeros(1, 1, 0, 0)
+        return nothing, nothing, self.flaws(octave, logits_in, context_in, 1)
 
 
 def build(network: FusionNetwork) -> onnx.ModelProto:
-    """Both parts of the network in one model, dynamic in frames, height and width."""
+    """All parts of the network in one model, dynamic in frames, height and width."""
     width = network.config.width
     octave = torch.zeros(3, OCTAVE_CHANNELS, 160, 136)
-    logits, context = octave[:, :1, ::2, ::2], torch.zeros(3, width, 20, 17)
+    logits, context = octave[:, :1], torch.zeros(3, width, 40, 34)
+    coarser = {"logits_in": logits[..., ::2, ::2], "context_in": context[..., ::2, ::2]}
     glance = trace(GlanceOctave(network.glance), {"octave": octave})
-    look = trace(LookOctave(network.look), {"octave": octave, "coarser_logits": logits, "coarser_context": context})
-    node = helper.make_node(
-        "If",
-        ["is_coarsest"],
-        OUTPUTS,
-        then_branch=as_branch(glance, "glance"),
-        else_branch=as_branch(look, "look"),
-    )
+    look = trace(LookOctave(network.look), {"octave": octave, **coarser})
+    flaws = trace(FlawsOctave(network.look.flaws), {"octave": octave, "logits_in": logits, "context_in": context})
+    finer = choice("is_answered", as_branch(flaws, "flaws"), as_branch(look, "look"), [f"finer/{o}" for o in OUTPUTS])
+    made = [helper.make_empty_tensor_value_info(f"finer/{output}") for output in OUTPUTS]
+    branches = as_branch(glance, "glance"), helper.make_graph([finer], "finer", [], made)
     floats = TensorProto.FLOAT
     inputs = [
         helper.make_tensor_value_info("octave", floats, ["n", OCTAVE_CHANNELS, "h", "w"]),
-        helper.make_tensor_value_info("coarser_logits", floats, ["n", 1, "h/2", "w/2"]),
-        helper.make_tensor_value_info("coarser_context", floats, ["n", width, "h/8", "w/8"]),
+        helper.make_tensor_value_info("logits_in", floats, ["n", 1, "h_in", "w_in"]),
+        helper.make_tensor_value_info("context_in", floats, ["n", width, "h_in/4", "w_in/4"]),
         helper.make_tensor_value_info("is_coarsest", TensorProto.BOOL, []),
+        helper.make_tensor_value_info("is_answered", TensorProto.BOOL, []),
     ]
-    outputs = [
-        helper.make_tensor_value_info("logits", floats, ["n", 1, "h", "w"]),
-        helper.make_tensor_value_info("context", floats, ["n", width, "h/4", "w/4"]),
-        helper.make_tensor_value_info("flaws", floats, [1, Flaws.KINDS, "flaws_h", "flaws_w"]),
-    ]
-    graph = helper.make_graph([node], "allfocus", inputs, outputs)
+    outputs = [helper.make_tensor_value_info(output, floats, [None] * 4) for output in OUTPUTS]
+    graph = helper.make_graph([choice("is_coarsest", *branches, OUTPUTS)], "allfocus", inputs, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
     model = simplified(model)
     onnx.checker.check_model(model)
     return model
+
+
+def choice(condition: str, true: onnx.GraphProto, false: onnx.GraphProto, outputs: Sequence[str]) -> onnx.NodeProto:
+    """A node that runs one of two branches."""
+    return helper.make_node("If", [condition], list(outputs), then_branch=true, else_branch=false)
 
 
 def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -154,18 +171,21 @@ def disagreement(network: FusionNetwork, content: bytes) -> float:
     rng = np.random.default_rng(0)
     worst = 0.0
     for frames, height, width in PROBES:
-        fed = {
-            "octave": rng.random((frames, OCTAVE_CHANNELS, height, width), np.float32),
-            "coarser_logits": rng.normal(0, 3, (frames, 1, height // 2, width // 2)).astype(np.float32),
-            "coarser_context": rng.random(
-                (frames, network.config.width, height // 2 // PATCH, width // 2 // PATCH), np.float32
-            ),
-        }
-        octave, logits, context = (torch.from_numpy(value) for value in fed.values())
-        with torch.no_grad():
-            glanced, looked = GlanceOctave(network.glance)(octave), LookOctave(network.look)(octave, logits, context)
-        for coarsest, answers in {True: glanced, False: looked}.items():
-            found = session.run(OUTPUTS, {**fed, "is_coarsest": np.array(coarsest)})
-            gaps = [np.abs(one - other.numpy()).max(initial=0) for one, other in zip(found, answers, strict=True)]
+        octave = rng.random((frames, OCTAVE_CHANNELS, height, width), np.float32)
+        for part, is_coarsest, scale in (
+            (GlanceOctave(network.glance), True, 2),
+            (LookOctave(network.look), False, 2),
+            (FlawsOctave(network.look.flaws), False, 1),
+        ):
+            rows, columns = height // scale, width // scale
+            logits = rng.normal(0, 3, (frames, 1, rows, columns)).astype(np.float32)
+            context = rng.random((frames, network.config.width, rows // PATCH, columns // PATCH), np.float32)
+            fed = {"octave": octave, "logits_in": logits, "context_in": context}
+            arguments = list(fed.values())[: 1 if is_coarsest else 3]
+            with torch.no_grad():
+                expected = part(*(torch.from_numpy(value) for value in arguments))
+            switches = {"is_coarsest": np.array(is_coarsest), "is_answered": np.array(scale == 1)}
+            found = session.run(OUTPUTS, {**fed, **switches})
+            gaps = [np.abs(one - other.numpy()).max(initial=0) for one, other in zip(found, expected, strict=True)]
             worst = max(worst, *map(float, gaps)) if np.isfinite(gaps).all() else np.inf
     return worst

@@ -188,7 +188,10 @@ class Flaws(nn.Module):
 
     def forward(self, octave: Tensor, logits: Tensor, features: Tensor, stacks: int) -> Tensor:
         """Octave (F, 4, h, w), its logits (F, 1, h, w) and features (F, C, h/P, w/P) -> (B, 2, h/P, w/P) log-odds."""
-        weights = (2 * by_stack(logits.detach(), stacks)).softmax(1)  # B N 1 h w; flaws don't steer the choice
+        # B N 1 h w; flaws don't steer the choice. Written out: the softmax of onnxruntime is slow along this axis
+        weights = 2 * by_stack(logits.detach(), stacks)
+        weights = (weights - weights.amax(1, keepdim=True)).exp()
+        weights = weights / weights.sum(1, keepdim=True)
         picked = (weights * by_stack(octave[:, :3], stacks)).sum(1)  # B 3 h w
         half = functional.avg_pool2d(picked, 2)
         detail = [
