@@ -170,7 +170,7 @@ def plot(rows: Sequence[Mapping[str, str]], path: Path) -> None:
     labels = [row["variant"].replace("domain-", "").replace("whole", "all") for row in trained]
     right.set_xticks([place + 0.27 for place in range(len(trained))], [f"trained\non {label}" for label in labels])
     right.set(ylabel="dB over the classic rule, generated groups")
-    right.legend(fontsize="small")
+    right.legend(fontsize="small", loc="lower center")
     figure.savefig(path, dpi=110)
 
 
