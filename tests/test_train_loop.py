@@ -14,7 +14,7 @@ from PIL import Image
 
 from allfocus.errors import ConfigError, ModelError, ReadError, WriteError
 from allfocus.focus import local_laplacian_energy
-from allfocus.train.checkpoint import load_checkpoint
+from allfocus.train.checkpoint import load_checkpoint, save_checkpoint
 from allfocus.train.config import (
     DataConfig,
     NetworkConfig,
@@ -182,6 +182,19 @@ def test_init_starts_a_new_run_from_the_averaged_weights(photo: Path, finished: 
     # the model file carries the same weights
     run.start_from(None, finished.output)
     assert same(dict(run.learner.network.state_dict()), dict(weights))
+
+
+@pytest.mark.parametrize("way", ["resume", "init"])
+def test_weights_of_a_network_with_other_parts_are_refused(
+    photo: Path, finished: TrainingReport, tmp_path: Path, way: str
+) -> None:
+    state = load_checkpoint(finished.files.checkpoint)
+    fewer = {name: value for name, value in state.ema.items() if "flaws" not in name}
+    older = tmp_path / "older.pt"
+    save_checkpoint(older, replace(state, ema=fewer, network=fewer))
+    with pytest.raises(ModelError, match=r"older\.pt.*another version.*look\.flaws"):
+        train([photo], tmp_path / "m.onnx", TINY, device="cpu", **{way: older})
+    assert not (tmp_path / "m.onnx").exists()
 
 
 def test_minutes_end_a_run_that_steps_would_not(photo: Path, tmp_path: Path) -> None:

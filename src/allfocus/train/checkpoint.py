@@ -5,12 +5,13 @@ There is no generator state among it: all that is random in step k is drawn from
 
 import pickle
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from allfocus.errors import ConfigError, ModelError, ReadError
 from allfocus.train.config import Recipe, recipe_from, recipe_text
@@ -85,6 +86,17 @@ def require_same(path: Path, stored: Recipe, wanted: Recipe, parts: Sequence[str
         before, now = getattr(stored, part), getattr(wanted, part)
         if before != now:
             raise ConfigError(f"checkpoint {path} was made with another recipe: {difference(part, before, now)}")
+
+
+def require_fit(path: Path, weights: Mapping[str, Tensor], network: nn.Module) -> None:
+    """Raise `ModelError` unless `weights` are those of a network of the same parts as `network`."""
+    held, wanted = ({name: value.shape for name, value in state.items()} for state in (weights, network.state_dict()))
+    odd = [name for name in sorted({*held, *wanted}) if held.get(name) != wanted.get(name)]
+    if odd:
+        raise ModelError(
+            f"{path} holds the weights of another version's network (they differ in {odd[0]}); "
+            "start from weights that this version trained"
+        )
 
 
 def difference(part: str, before: object, now: object) -> str:

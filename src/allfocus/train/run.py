@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from allfocus.errors import ConfigError
-from allfocus.train.checkpoint import SAME, Checkpoint, load_checkpoint, require_same, save_checkpoint
+from allfocus.train.checkpoint import SAME, Checkpoint, load_checkpoint, require_fit, require_same, save_checkpoint
 from allfocus.train.config import Recipe
 from allfocus.train.curves import Row, write_curve, write_log
 from allfocus.train.data import CropSampler, PhotoSet, hold_back, read_photos
@@ -117,12 +117,14 @@ class Run:
     def adopt(self, start: Start, source: Path) -> None:
         """Take over the averaged weights of another run."""
         require_same(source, start.recipe, self.recipe, ["network"])
+        require_fit(source, start.weights, self.learner.network)
         self.learner.network.load_state_dict(start.weights)
         self.learner.ema.load_state_dict(start.weights)
 
     def restore(self, state: Checkpoint, source: Path) -> None:
         """Take over everything from a checkpoint of this run."""
         require_same(source, state.recipe, self.recipe, SAME)
+        require_fit(source, state.network, self.learner.network)
         if state.photos != self.fingerprint():
             self.tell(
                 "note", f"the photos are not those of {source}: the run goes on, but not exactly as it would have"
