@@ -130,8 +130,7 @@ def noise_of(frame: Array) -> float:
     top, left = max(0, (height - NOISE_SIDE) // 2), max(0, (width - NOISE_SIDE) // 2)
     unit = to_unit(frame[top : top + NOISE_SIDE, left : left + NOISE_SIDE])
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
-    power = np.square(cv2.filter2D(unit, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT_101))
-    power = power if power.ndim == 2 else power.mean(axis=2)
+    power = _mean_square(np.asarray(cv2.filter2D(unit, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT_101)))
     blocks = max(1, power.shape[1] // 16), max(1, power.shape[0] // 16)
     return float(np.sqrt(np.quantile(cv2.resize(power, blocks, interpolation=cv2.INTER_AREA), 0.1)))
 
@@ -155,15 +154,21 @@ def calmed(frames: Sequence[Array], logits: FloatArray, noise: float) -> FloatAr
     return np.asarray(logits + alike * (around - logits), np.float32)
 
 
+def _mean_square(values: FloatArray) -> FloatArray:
+    """Mean over the channels of the squares, (H, W) or (H, W, 3) -> (H, W); several times faster than in two steps."""
+    if values.ndim == 2:
+        return values * values
+    return np.asarray(np.einsum("hwc,hwc->hw", values, values) / np.float32(3), np.float32)
+
+
 def _sameness(frames: Sequence[Array], index_map: Array, noise: float) -> FloatArray:
     """How surely each frame differs from the picked pixels by noise alone: (N, H, W) in [0, 1]."""
     picked = to_unit(pick(frames, index_map))
     same = np.empty((len(frames), *index_map.shape), np.float32)
     for position, frame in enumerate(frames):
-        gap = np.square(to_unit(frame) - picked)
-        gap = gap if gap.ndim == 2 else gap.mean(axis=2)
-        gap = cv2.GaussianBlur(gap, (13, 13), SAME_SIGMA, borderType=cv2.BORDER_REFLECT_101)
-        same[position] = np.clip((SAME - gap / np.float32(2 * noise**2)) / SAME_SLOPE, 0, 1)
+        gap = _mean_square(to_unit(frame) - picked)
+        around = cv2.GaussianBlur(gap, (13, 13), SAME_SIGMA, borderType=cv2.BORDER_REFLECT_101)
+        same[position] = np.clip((SAME - around / np.float32(2 * noise**2)) / SAME_SLOPE, 0, 1)
     return same
 
 
