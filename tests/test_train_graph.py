@@ -15,7 +15,7 @@ from allfocus.octaves import Levels, count_octaves, padded_size
 from allfocus.progress import silent
 from allfocus.selection import select
 from allfocus.train.config import NetworkConfig
-from allfocus.train.export import export
+from allfocus.train.export import FORMAT, export
 from allfocus.train.graph import build, disagreement
 from allfocus.train.network import FusionNetwork
 
@@ -65,7 +65,7 @@ def test_the_network_of_the_default_recipe(tmp_path: Path, count: int) -> None:
     network = FusionNetwork(NetworkConfig()).eval()
     for part in (network.glance, network.look):
         torch.nn.init.normal_(part.head.conv.weight, std=0.05)
-    export(network, tmp_path / "full.onnx", {"format": 1, "name": "full", "version": "0"})
+    export(network, tmp_path / "full.onnx", {"format": FORMAT, "name": "full", "version": "0"})
     assert_same_logits(network, load_model(tmp_path / "full.onnx"), focal_frames(197, 331, count))
 
 
