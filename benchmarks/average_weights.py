@@ -13,8 +13,8 @@ from pathlib import Path
 
 import onnx
 
+from allfocus.train.checkpoint import require_fit
 from allfocus.train.export import CARD_KEY, FORMAT, export
-from allfocus.train.network import FusionNetwork
 from allfocus.train.weights import load_start
 
 
@@ -26,7 +26,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
     start, end = load_start(arguments.start), load_start(arguments.end)
-    network = FusionNetwork(end.recipe.network)
+    network = end.network()
+    require_fit(arguments.start, start.weights, network)
     network.load_state_dict({name: (value + start.weights[name]) / 2 for name, value in end.weights.items()})
     stored = {entry.key: entry.value for entry in onnx.load(arguments.end).metadata_props}
     card = json.loads(stored[CARD_KEY])

@@ -29,7 +29,6 @@ from allfocus.bench.run import evaluate
 from allfocus.train.config import DataConfig, NetworkConfig, Recipe, ShuffleConfig, TrainingConfig
 from allfocus.train.data import CropSampler, find_photos, read_photos
 from allfocus.train.loop import train
-from allfocus.train.network import FusionNetwork
 from allfocus.train.validate import measure, validation_groups
 from allfocus.train.weights import load_start
 
@@ -123,15 +122,14 @@ def on_scenes(model: Path, scenes: Path) -> dict[str, float]:
 
 def on_domains(model: Path, held: Mapping[str, Sequence[Path]], recipe: Recipe) -> dict[str, float]:
     """Mean PSNR over the classic rule on groups made from the held-back pictures of each domain."""
-    network = FusionNetwork(recipe.network)
-    network.load_state_dict(load_start(model).weights)
+    network = load_start(model).network()
     data = replace(recipe.data, validation_groups=40)
     figures = {}
     for domain, paths in held.items():
         if paths:
             sampler = CropSampler(read_photos(paths, data.crop).images, data, 99)
             groups = validation_groups(sampler, replace(base(1), data=data))
-            scores = measure(network.eval(), groups, recipe.training.octaves_max)
+            scores = measure(network, groups, recipe.training.octaves_max)
             figures[f"held-back {domain} dB"] = scores.network - scores.classic
     return figures
 

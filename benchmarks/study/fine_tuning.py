@@ -23,9 +23,8 @@ from allfocus.color import Array
 from allfocus.io import read_image, write_image
 from allfocus.metrics.fusion import q_w, scd
 from allfocus.model import SHIPPED
-from allfocus.train.data import CropSampler, mirrored
+from allfocus.train.data import CropSampler, prepare
 from allfocus.train.loop import train
-from allfocus.train.network import FusionNetwork
 from allfocus.train.validate import measure, validation_groups
 from allfocus.train.weights import fine_tuning, load_start
 
@@ -62,12 +61,10 @@ def without_truth(stacks: Sequence[Sequence[Array]], model: Path) -> tuple[float
 def with_truth(pictures: Sequence[Array], model: Path) -> float:
     """Mean PSNR over the classic rule on groups made from clear pictures."""
     start = load_start(model)
-    network = FusionNetwork(start.recipe.network)
-    network.load_state_dict(start.weights)
     data = replace(start.recipe.data, validation_groups=RENDERED)
-    color = [picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2) for picture in pictures]
-    sampler = CropSampler([mirrored(picture, data.crop) for picture in color], data, 2**31 + 5)
-    scores = measure(network.eval(), validation_groups(sampler, replace(start.recipe, data=data)), 3)
+    photos = [prepare(picture, data.crop, share=3 * picture.size) for picture in pictures]  # none is reduced
+    sampler = CropSampler(photos, data, 2**31 + 5)
+    scores = measure(start.network(), validation_groups(sampler, replace(start.recipe, data=data)), 3)
     return scores.network - scores.classic
 
 

@@ -8,7 +8,7 @@ from allfocus.stack import Flaws
 #: Log-odds from which on a place counts as sharp in no frame, and as veiled. Veils are rare and thin, so that the
 #: network is seldom sure of one; the place of both is chosen on generated groups, see docs/experiments.md.
 FLAWED = (0.0, -1.5)
-#: What lies in a gap is taken from the frames on both sides of it: the lesser share is at least this of the greater.
+#: What lies in a gap is taken from the frames on both sides of it: the lesser share is at least this of the greatest.
 BOTH_SIDES = 0.2
 
 
@@ -36,7 +36,5 @@ def widest_gap(votes: Array) -> tuple[int, int]:
         votes: (N,) how much of what is unsharp is from each frame.
     """
     shared = np.minimum(votes[:-1], votes[1:])
-    first = int(np.where(shared >= BOTH_SIDES * np.maximum(votes[:-1], votes[1:]), shared, -1).argmax())
-    most = int(votes.argmax())
-    between_two = shared[first] >= BOTH_SIDES * votes[most]
-    return (first, first + 1) if between_two else (most, most)
+    first, most = int(shared.argmax()), int(votes.argmax())
+    return (first, first + 1) if shared[first] >= BOTH_SIDES * votes[most] else (most, most)

@@ -17,8 +17,6 @@ from allfocus.train.shuffle import Groups
 INVISIBLE = 0.02
 #: Share of the finest octave; each coarser one counts half of the next finer.
 COARSER = 0.5
-
-
 #: Share of the flaws in the loss.
 FLAWS = 0.2
 #: Errors from this on (sum over channels, 1 = white) are seen for sure, when they spread over a few pixels.

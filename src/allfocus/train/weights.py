@@ -23,6 +23,7 @@ from torch import Tensor
 from allfocus.errors import AllFocusError, ModelError, ReadError
 from allfocus.train.checkpoint import load_checkpoint
 from allfocus.train.config import Recipe, TrainingConfig, recipe_from
+from allfocus.train.network import FusionNetwork
 
 #: Key of the model card, as JSON, in the metadata of the ONNX file; and of the network's tensors.
 CARD_KEY, WEIGHTS_KEY = "allfocus", "allfocus.weights"
@@ -42,6 +43,12 @@ class Start:
 
     recipe: Recipe
     weights: dict[str, Tensor]
+
+    def network(self) -> FusionNetwork:
+        """The network with these weights, ready to answer."""
+        network = FusionNetwork(self.recipe.network)
+        network.load_state_dict(self.weights)
+        return network.eval()
 
 
 def load_start(path: Path) -> Start:
