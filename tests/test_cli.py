@@ -359,5 +359,5 @@ def test_progress_is_drawn_on_a_terminal_only(tmp_path: Path, cli: Cli, monkeypa
     assert cli(*typed).err == ""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    assert "read" in cli(*typed).err
+    assert "write 1/1" in cli(*typed).err
     assert cli(*typed, "--quiet").err == ""

@@ -70,7 +70,7 @@ def test_options_are_the_flags_of_fuse() -> None:
         # a map that is asked for by naming its file is not made unless it is
         assert flags[option.name].default == (None if option.name == "depth" else option.default)
     maps = {"index_map", "confidence", "depth_preview", "unsharp", "veiled"}
-    files_and_talk = maps | {"frames", "output", "quiet", "debug"}
+    files_and_talk = maps | {"frames", "output", "progress", "quiet", "debug"}
     assert set(flags) == files_and_talk | {option.name for option in dataclasses.fields(allfocus.FusionOptions)}
 
 

@@ -440,14 +440,17 @@ def test_a_stack_keeps_names_and_tells_its_progress(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     stack = read_stack(paths, lambda *event: told.append(event))
     assert list(stack.names) == ["a.png", "b.png"]
-    assert told == [("read", 1, 2), ("read", 2, 2)]
+    assert told == [("read", 0, 2), ("read", 1, 2), ("read", 2, 2)]
 
 
-def test_reading_stops_at_the_first_frame_that_does_not_fit(tmp_path: Path) -> None:
+def test_frames_that_do_not_fit_are_found_before_any_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_image(tmp_path / "a.png", picture())
     write_image(tmp_path / "b.png", picture(16, 16))
+    monkeypatch.setattr("allfocus.io.frames.read_image", None)
     with pytest.raises(StackError, match=r"frame 2 \(b.png\) is 16x16; the stack is 48x32"):
-        read_stack([tmp_path / "a.png", tmp_path / "b.png", tmp_path / "missing.png"])
+        read_stack([tmp_path / "a.png", tmp_path / "b.png"])
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])

@@ -13,7 +13,8 @@ from onnx import TensorProto, helper
 
 import allfocus
 from allfocus.errors import ModelError
-from allfocus.model import CARD_KEY, FORMAT, INPUTS, OUTPUTS, load_model
+from allfocus.model import CARD_KEY, FORMAT, INPUTS, OUTPUTS, Answer, load_model
+from allfocus.octaves import ENERGIES, PATCH, Octave
 from allfocus.train import export
 
 
@@ -25,6 +26,12 @@ def rewritten(source: Path, target: Path, change: Callable[[Any], object]) -> Pa
     entry.value = card if isinstance(card, str) else json.dumps(card)
     onnx.save(model, target)
     return target
+
+
+def octave_of(frames: int, height: int, width: int) -> Octave:
+    rng = np.random.default_rng(0)
+    energy = rng.random((frames, ENERGIES, height // PATCH, width // PATCH), np.float32)
+    return Octave(pixels=rng.random((frames, 3, height, width), np.float32), energy=energy)
 
 
 def write_foreign(path: Path, inputs: tuple[str, ...], outputs: tuple[str, ...], card: str | None) -> Path:
@@ -45,15 +52,14 @@ def test_a_trained_file_says_what_it_is_and_answers(tiny_model: Path) -> None:
     assert model.card.name == "tiny"
     assert model.card.version == allfocus.__version__
     assert model.card.recipe["network"]["width"] == 8
-    octave = np.random.default_rng(0).random((3, 4, 24, 40), np.float32)
-    glance = model.glance(octave)
+    glance = model.glance(octave_of(3, 24, 40))
     assert glance.logits.shape == (3, 1, 24, 40)
     assert glance.context.shape == (3, 8, 6, 10)
-    finer = np.random.default_rng(1).random((3, 4, 48, 80), np.float32)
+    finer = octave_of(3, 48, 80)
     look = model.look(finer, glance)
     assert look.logits.shape == (3, 1, 48, 80)
     assert look.context.shape == (3, 8, 12, 20)
-    assert model.flaws(finer, look).shape == (2, 12, 20)
+    assert model.flaws(finer.pixels, Answer(logits=look.logits, context=glance.context)).shape == (2, 12, 20)
     assert np.isfinite(look.logits).all()
 
 
@@ -65,7 +71,7 @@ def test_the_shipped_weights_load() -> None:
     model = load_model()
     assert model.card.name == "default"
     assert model.card.data["photos"] >= 1
-    answer = model.glance(np.random.default_rng(0).random((2, 4, 16, 16), np.float32))
+    answer = model.glance(octave_of(2, 16, 16))
     assert np.isfinite(answer.logits).all()
 
 

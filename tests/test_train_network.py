@@ -4,11 +4,21 @@ import numpy as np
 import pytest
 import torch
 from conftest import focal_frames
+from torch import Tensor
+from torch.nn import functional
 
 from allfocus.color import to_unit
 from allfocus.focus import classic_index_map
 from allfocus.train.config import MOST_BLOCKS, NetworkConfig
-from allfocus.train.features import PATCH, build_octaves, laplacian_energy, patches_to_channels, relative
+from allfocus.train.features import (
+    PATCH,
+    Octave,
+    build_octaves,
+    laplacian_energy,
+    patch_kernel,
+    patches_to_channels,
+    relative,
+)
 from allfocus.train.network import Flaws, FusionNetwork, Look
 
 TINY = {"width": 8, "depth": 2, "glance_width": 8, "glance_depth": 2, "state": 4, "heads": 2}
@@ -119,22 +129,23 @@ def test_identical_frames_get_identical_logits() -> None:
 
 def test_the_glance_sees_from_edge_to_edge_and_only_with_its_scans() -> None:
     def reach(**parts: object) -> float:
-        network, octave = network_of(**parts), torch.rand(2, 4, 8, 160, generator=torch.Generator().manual_seed(2))
-        moved = octave.clone()
-        moved[0, :3, :, :4] = 1 - moved[0, :3, :, :4]
+        network, pixels = network_of(**parts), torch.rand(2, 3, 8, 160, generator=torch.Generator().manual_seed(2))
+        moved = pixels.clone()
+        moved[0, :, :, :4] = 1 - moved[0, :, :, :4]
         with torch.no_grad():
-            return float((network.glance(moved, 1)[0] - network.glance(octave, 1)[0])[..., -4:].abs().max())
+            one, other = (network.glance(build_octaves(frames, 1)[0], 1)[0] for frames in (pixels, moved))
+        return float((one - other)[..., -4:].abs().max())
 
     assert reach() > 0
     assert reach(use_scan=False) == 0
 
 
-@pytest.mark.parametrize("most", [NetworkConfig().depth, MOST_BLOCKS])
-def test_a_look_sees_no_further_than_the_overlap_of_tiles(most: int) -> None:
-    from allfocus.selection import REACH
+@pytest.mark.parametrize("depth", [1, NetworkConfig().depth, MOST_BLOCKS])
+def test_a_look_sees_no_further_than_the_overlap_of_tiles(depth: int) -> None:
+    from allfocus.model import reach_of
 
-    changed = columns_that_change(network_of(depth=most).look, logits_scale=2)
-    assert changed < 8 + REACH
+    changed = columns_that_change(network_of(depth=depth).look, logits_scale=2)
+    assert reach_of(depth) - 2 * PATCH < changed - 8 <= reach_of(depth)
 
 
 def test_flaws_see_no_further_than_the_overlap_of_tiles() -> None:
@@ -146,16 +157,21 @@ def test_flaws_see_no_further_than_the_overlap_of_tiles() -> None:
 def columns_that_change(part: Look | Flaws, logits_scale: int) -> int:
     """How many columns of the answer feel what happens in the first eight."""
     rng = torch.Generator().manual_seed(3)
-    octave, logits, context = (
-        torch.rand(2, 4, 8, 160, generator=rng),
+    pixels, energy, logits, context = (
+        torch.rand(2, 3, 8, 160, generator=rng),
+        torch.rand(2, 2, 8 // PATCH, 160 // PATCH, generator=rng),
         torch.randn(2, 1, 8 // logits_scale, 160 // logits_scale, generator=rng),
-        torch.rand(2, 8, 8 // logits_scale // PATCH, 160 // logits_scale // PATCH, generator=rng),
+        torch.rand(2, 8, 1, 160 // 2 // PATCH, generator=rng),
     )
-    moved = [value.clone() for value in (octave, logits, context)]
+
+    def answer(pixels: Tensor, energy: Tensor, logits: Tensor, context: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        return part(pixels if isinstance(part, Flaws) else Octave(pixels, energy), logits, context, 1)
+
+    moved = [value.clone() for value in (pixels, energy, logits, context)]
     for value in moved:
         value[..., : value.shape[-1] // 20] += 0.5
     with torch.no_grad():
-        before, after = part(octave, logits, context, 1), part(*moved, 1)
+        before, after = answer(pixels, energy, logits, context), answer(*moved)
     if isinstance(part, Flaws):
         before, after = (before,), (after,)
     last = 0
@@ -170,6 +186,14 @@ def test_patches_become_channels_as_pixel_unshuffle_does() -> None:
     assert torch.equal(patches_to_channels(pixels, 4), torch.nn.functional.pixel_unshuffle(pixels, 4))
 
 
+def test_a_kernel_on_pixels_does_what_one_on_patches_does() -> None:
+    rng = torch.Generator().manual_seed(6)
+    pixels, weight = torch.rand(2, 3, 24, 32, generator=rng), torch.rand(5, 48, 3, 3, generator=rng)
+    expected = functional.conv2d(patches_to_channels(pixels, 4), weight, padding=1)
+    found = functional.conv2d(pixels, patch_kernel(weight, 4), stride=4, padding=4)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
 def test_energy_is_that_of_the_four_neighbour_laplacian() -> None:
     dot = torch.zeros(1, 3, 9, 9)
     dot[:, 1, 4, 4] = 1
@@ -182,11 +206,14 @@ def test_energy_is_that_of_the_four_neighbour_laplacian() -> None:
 
 def test_octaves_halve_and_hand_down_what_they_lose() -> None:
     pyramid = build_octaves(frames_of(1, 2)[0], 3)
-    assert [octave.shape for octave in pyramid] == [(2, 4, 32 // k, 48 // k) for k in (1, 2, 4)]
-    assert not pyramid[0][:, 3].any()
-    total = laplacian_energy(pyramid[0][:, :3]).mean() + laplacian_energy(pyramid[1][:, :3]).mean()
-    assert pyramid[2][:, 3].mean() == pytest.approx(float(total), rel=1e-5)
-    assert pyramid[2][:, :3].mean() == pytest.approx(float(pyramid[0][:, :3].mean()), rel=1e-5)
+    assert [octave.pixels.shape for octave in pyramid] == [(2, 3, 32 // k, 48 // k) for k in (1, 2, 4)]
+    assert [octave.energy.shape for octave in pyramid] == [(2, 2, 8 // k, 12 // k) for k in (1, 2, 4)]
+    assert not pyramid[0].energy[:, 1].any()
+    here = [laplacian_energy(octave.pixels).mean() for octave in pyramid]
+    for octave, energy in zip(pyramid, here, strict=True):
+        assert octave.energy[:, 0].mean() == pytest.approx(float(energy), rel=1e-5)
+    assert pyramid[2].energy[:, 1].mean() == pytest.approx(float(here[0] + here[1]), rel=1e-5)
+    assert pyramid[2].pixels.mean() == pytest.approx(float(pyramid[0].pixels.mean()), rel=1e-5)
 
 
 def test_relative_features_have_no_mean_over_the_frames() -> None:

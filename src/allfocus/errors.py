@@ -5,6 +5,7 @@
     ├── ReadError(OSError)              a file that can't be read as a picture
     ├── WriteError(OSError)             a result that can't be written
     ├── ModelError                      a model file that is not ours, is corrupt or disagrees
+    ├── ResourceError                   not enough memory or disk for it
     ├── ConfigError(ValueError)         a recipe, scenes file or option that makes no sense
     └── MissingExtraError(ImportError)  an optional dependency is not installed
 
@@ -31,6 +32,10 @@ class WriteError(AllFocusError, OSError):
 
 class ModelError(AllFocusError):
     """A model file is not an allfocus model, is corrupt, or disagrees with its twin."""
+
+
+class ResourceError(AllFocusError):
+    """There is not enough memory, or not enough room on the disk; found out before the work starts."""
 
 
 class ConfigError(AllFocusError, ValueError):

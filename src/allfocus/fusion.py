@@ -1,6 +1,7 @@
 """From logits to the picture: weights, decision, composition, confidence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import Literal, get_args
 
 import cv2
@@ -34,6 +35,8 @@ LEAST_NOISE = 0.4 / 255
 CALM_SIDE = 33
 #: Side in pixels of the part of a frame in which its noise is measured.
 NOISE_SIDE = 1024
+#: Rows that are composed at once, and how far the composition of a pixel looks around it.
+STRIP, COMPOSED_FROM = 64, 16
 #: How far, in pixels, a decision and the composition after it look around a pixel, rounded up to whole steps of tiles.
 MARGIN = 32
 
@@ -73,14 +76,30 @@ def compose(frames: Sequence[Array], weights: FloatArray, how: Composition = "ba
         (H, W) or (H, W, 3), in the dtype of the frames. Pixels further than `MARGIN` away have no influence.
     """
     if how == "hard":
-        return pick(frames, weights.argmax(axis=0))
+        return pick(frames, winner(weights))
+    image = np.empty_like(frames[0])
+    for rows in strips(len(image), STRIP):
+        seen = slice(max(0, rows.start - COMPOSED_FROM), min(len(image), rows.stop + COMPOSED_FROM))
+        strip = _composed([frame[seen] for frame in frames], weights[:, seen], how, noise)
+        image[rows] = strip[rows.start - seen.start : rows.stop - seen.start]
+    return image
+
+
+def _composed(frames: Sequence[Array], weights: FloatArray, how: Composition, noise: float) -> Array:
+    """`compose` in one go."""
     if noise >= NOISY:
         weights = _shared_by_the_same(frames, weights, noise)
     mixed = two_bands(frames, weights) if how == "band" else _mean(frames, weights)
     if how == "guided":
         mixed = _mean(frames, _guided(weights, mixed))
     # neither rounding nor overshoot may add a level that no frame has there
-    return np.clip(from_unit(mixed, frames[0].dtype), np.minimum.reduce(frames), np.maximum.reduce(frames))
+    return np.clip(from_unit(mixed, frames[0].dtype), reduce(cv2.min, frames), reduce(cv2.max, frames))
+
+
+def strips(height: int, side: int) -> Iterator[slice]:
+    """Rows in strips, so that what lies between two steps stays in the processor's cache."""
+    for top in range(0, height, side):
+        yield slice(top, min(top + side, height))
 
 
 def pick(frames: Sequence[Array], index_map: Array) -> Array:
@@ -90,10 +109,21 @@ def pick(frames: Sequence[Array], index_map: Array) -> Array:
         frames: N arrays (H, W) or (H, W, 3) of one dtype.
         index_map: (H, W), values 0 .. N - 1.
     """
-    image = np.empty_like(frames[0])
-    for position, frame in enumerate(frames):
-        np.copyto(image, frame, where=_over_channels(index_map == position, frame))
+    image = frames[0].copy()
+    for position, frame in enumerate(frames[1:], start=1):
+        chosen = (index_map == position).view(np.uint8)
+        cv2.copyTo(np.ascontiguousarray(frame), chosen, image)
     return image
+
+
+def winner(logits: FloatArray) -> Array:
+    """The frame with the largest logit, the first of equals: (N, H, W) -> (H, W) uint16; much faster than argmax."""
+    most = logits[0].copy()
+    index = np.zeros(most.shape, np.uint16)
+    for position, plane in enumerate(logits[1:], start=1):
+        np.copyto(index, np.uint16(position), where=plane > most)
+        np.maximum(most, plane, out=most)
+    return index
 
 
 def confidence_of(frames: Sequence[Array], chances: FloatArray, index_map: Array, span: float = 1.0) -> FloatArray:
@@ -111,11 +141,12 @@ def confidence_of(frames: Sequence[Array], chances: FloatArray, index_map: Array
     Returns:
         (H, W) float32 in [0, 1].
     """
-    picked = to_unit(pick(frames, index_map))
+    picked = pick(frames, index_map)
     confidence = np.zeros(index_map.shape, np.float32)
     for chance, frame in zip(chances, frames, strict=True):
-        alike = np.abs(to_unit(frame) - picked) <= ALIKE * span
-        confidence += chance * (alike if alike.ndim == 2 else alike[..., 0] & alike[..., 1] & alike[..., 2])
+        gap = cv2.absdiff(frame, picked)
+        largest = gap if gap.ndim == 2 else reduce(cv2.max, cv2.split(gap))
+        confidence += chance * (largest <= ALIKE * span * full_scale(picked.dtype))
     return np.minimum(confidence, 1)
 
 
@@ -147,7 +178,7 @@ def calmed(frames: Sequence[Array], logits: FloatArray, noise: float) -> FloatAr
     Returns:
         (N, H, W), the logits where frames differ.
     """
-    alike = _sameness(frames, logits.argmax(axis=0), max(noise, LEAST_NOISE)).min(axis=0)
+    alike = _sameness(frames, winner(logits), max(noise, LEAST_NOISE), apart=2).min(axis=0)
     if not alike.any():
         return logits
     side = (CALM_SIDE, CALM_SIDE)
@@ -161,21 +192,33 @@ def _mean_over_channels(values: Array) -> FloatArray:
     return np.asarray(mixed, np.float32)
 
 
-def _sameness(frames: Sequence[Array], index_map: Array, noise: float) -> FloatArray:
-    """How surely each frame differs from the picked pixels by noise alone: (N, H, W) in [0, 1]."""
+def _sameness(frames: Sequence[Array], index_map: Array, noise: float, apart: int = 1) -> FloatArray:
+    """How surely each frame differs from the picked pixels by noise alone: (N, H, W) in [0, 1].
+
+    Found at points so many pixels `apart`, and between them by interpolation.
+    """
     picked = pick(frames, index_map)
+    height, width = index_map.shape
+    points = (-(-width // apart), -(-height // apart))
     made_by_noise = 2 * (noise * full_scale(picked.dtype)) ** 2
-    same = np.empty((len(frames), *index_map.shape), np.float32)
+    window = 2 * round(3 * SAME_SIGMA / apart) + 1
+    same = np.empty((len(frames), height, width), np.float32)
     for position, frame in enumerate(frames):
-        gap = cv2.absdiff(frame, picked)
-        square = _mean_over_channels(cv2.multiply(gap, gap, scale=1 / made_by_noise, dtype=cv2.CV_32F))
-        around = cv2.GaussianBlur(square, (13, 13), SAME_SIGMA, borderType=cv2.BORDER_REFLECT_101)
-        np.clip((np.float32(SAME) - around) / np.float32(SAME_SLOPE), 0, 1, out=same[position])
+        squares = np.empty((height, width), np.float32)
+        for rows in strips(height, STRIP):
+            gap = cv2.absdiff(frame[rows], picked[rows])
+            square = cv2.multiply(gap, gap, scale=1 / made_by_noise, dtype=cv2.CV_32F)
+            squares[rows] = _mean_over_channels(square)
+        if apart > 1:
+            squares = np.asarray(cv2.resize(squares, points, interpolation=cv2.INTER_AREA), np.float32)
+        around = cv2.GaussianBlur(squares, (window, window), SAME_SIGMA / apart, borderType=cv2.BORDER_REFLECT_101)
+        found = np.clip((np.float32(SAME) - around) / np.float32(SAME_SLOPE), 0, 1)
+        same[position] = found if apart == 1 else cv2.resize(found, (width, height), interpolation=cv2.INTER_LINEAR)
     return same
 
 
 def _shared_by_the_same(frames: Sequence[Array], weights: FloatArray, noise: float) -> FloatArray:
-    shared = weights + _sameness(frames, weights.argmax(axis=0), noise) * (1 - weights)
+    shared = weights + _sameness(frames, winner(weights), noise) * (1 - weights)
     return np.asarray(shared / shared.sum(axis=0, keepdims=True), np.float32)
 
 
@@ -193,8 +236,9 @@ def two_bands(frames: Sequence[Array], weights: FloatArray) -> FloatArray:
     for plane, frame in zip(weights, frames, strict=True):
         unit = to_unit(frame)
         once = _gaussian(unit)
-        detail += _over_channels(plane, frame) * (unit - _gaussian(once))
-        smooth += _over_channels(_gaussian(plane), frame) * once
+        smooth += np.multiply(_over_channels(_gaussian(plane), frame), once)
+        unit -= _gaussian(once)
+        detail += np.multiply(_over_channels(plane, frame), unit, out=unit)
     return detail + _gaussian(smooth)
 
 
@@ -220,5 +264,6 @@ def _box(plane: FloatArray) -> FloatArray:
     return np.asarray(cv2.blur(plane, (side, side), borderType=cv2.BORDER_REFLECT_101), np.float32)
 
 
-def _over_channels(plane: Array, frame: Array) -> Array:
-    return plane if frame.ndim == 2 else plane[..., None]
+def _over_channels(plane: FloatArray, frame: Array) -> FloatArray:
+    """A plane for gray frames, and once for each channel of others: faster than leaving that to NumPy."""
+    return plane if frame.ndim == 2 else np.asarray(cv2.merge([plane] * frame.shape[2]), np.float32)

@@ -1,7 +1,6 @@
 """The recipe of a fusion, readable aloud: frames -> logits, tile by tile -> weights -> picture and maps."""
 
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -9,32 +8,24 @@ from typing import Literal
 
 import numpy as np
 
-from allfocus.color import Array, FloatArray, luma, to_unit
-from allfocus.depth import expected_position, fill_depth
+from allfocus.canvas import Canvas, Manner
+from allfocus.color import Array, FloatArray
 from allfocus.errors import ConfigError
-from allfocus.flaws import FLAWED, flaws_from
 from allfocus.focus import classic_decision
-from allfocus.fusion import (
-    COMPOSITIONS,
-    MARGIN,
-    Composition,
-    calmed,
-    compose,
-    confidence_of,
-    noise_of,
-    pick,
-    sharpness_in,
-    softmax_weights,
-)
-from allfocus.io import list_frames, read_stack
+from allfocus.fusion import COMPOSITIONS, MARGIN, Composition, pick
+from allfocus.io import Listing, inspect_stack, list_frames, read_stack
 from allfocus.model import FusionModel, load_model
-from allfocus.octaves import Levels, levels_of
+from allfocus.parallel import in_parallel, one_thread_each
+from allfocus.plan import Plan, plan_fusion
 from allfocus.progress import Progress, silent
-from allfocus.selection import select
+from allfocus.selection import Selection
+from allfocus.spool import Spool
 from allfocus.stack import FocalStack, FusionResult
+from allfocus.survey import Survey
+from allfocus.tiling import Place
 
-#: How many frames the noise is measured in.
-NOISE_FRAMES = 4
+#: What can be fused; see `fuse`.
+Frames = FocalStack | Listing | Sequence[Array] | Sequence[str | PathLike[str]] | str | PathLike[str]
 #: What `prefer` adds to the logits of the frames at the one end, and takes from those at the other.
 PREFERENCE = 1.0
 
@@ -50,12 +41,15 @@ class FusionOptions:
         prefer: `near` or `far`: where the network is in doubt, as where hairs cross, lean towards the first or the
             last frames; the frames must come in order from near to far.
         depth: whether to make a depth map too; only the network can.
-        max_tile: longest side in pixels of the tiles worked on; None: what fits the memory. It does not
-            change the picture.
+        fast: whether to look closer only where much can be gained by it: half the work, a little less exact.
+        max_tile: longest side in pixels of what the network looks at at once; None: what fits the memory. It does
+            not change the picture.
+        max_memory: bytes of memory that may be used; None: most of what is free.
+        spool: folder for what does not fit into memory; None: that for temporary files.
 
     Raises:
-        ConfigError: an unknown method, composition or preference, a depth map from the classic rule, or a `max_tile`
-            below 1.
+        ConfigError: an unknown method, composition or preference, a depth map from the classic rule, or a `max_tile` or
+            `max_memory` below 1.
     """
 
     method: Literal["network", "classic"] = "network"
@@ -63,7 +57,10 @@ class FusionOptions:
     compose: Composition = "band"
     prefer: Literal["near", "far"] | None = None
     depth: bool = False
+    fast: bool = False
     max_tile: int | None = None
+    max_memory: int | None = None
+    spool: Path | None = None
 
     def __post_init__(self) -> None:
         if self.method not in ("network", "classic"):
@@ -76,13 +73,16 @@ class FusionOptions:
             raise ConfigError("depth: only the network knows it; leave it out or choose the method 'network'")
         if self.max_tile is not None and self.max_tile < 1:
             raise ConfigError(f"max_tile {self.max_tile}: expected at least 1 pixel")
+        if self.max_memory is not None and self.max_memory < 1:
+            raise ConfigError(f"max_memory {self.max_memory}: expected at least 1 byte")
 
 
 def fuse(
-    frames: FocalStack | Sequence[Array] | Sequence[str | PathLike[str]] | str | PathLike[str],
+    frames: Frames,
     *,
     options: FusionOptions | None = None,
     progress: Progress = silent,
+    planned: Callable[[Plan], None] = lambda plan: None,
 ) -> FusionResult:
     """Fuse registered frames focused at different distances into one picture that is sharp everywhere.
 
@@ -91,6 +91,7 @@ def fuse(
             paths of pictures, or the path of a folder of them or of a multi-page TIFF.
         options: how; by default the shipped network.
         progress: called as the work goes on.
+        planned: called before it begins, with what it will take.
 
     Returns:
         The picture in the shape and depth of the frames, which frame each pixel is from, and how sure that is.
@@ -99,26 +100,38 @@ def fuse(
         StackError: the frames can't be fused together.
         ReadError: a path can't be read as a picture.
         ModelError: the model can't be loaded.
+        ResourceError: there is not enough memory, or not enough room on the disk.
     """
     options = options or FusionOptions()
-    stack = as_stack(frames, progress)
-    if options.method == "classic":
-        return fuse_by_classic_rule(stack, progress)
-    return fuse_by_network(stack, load_model(options.model), options, progress)
+    source = listing_or_stack(frames)
+    plan = plan_fusion(
+        len(source),
+        source.frame,
+        are_files=isinstance(source, Listing),
+        network=options.method == "network",
+        depth=options.depth,
+        max_memory=options.max_memory,
+        spool=options.spool,
+    )
+    model = load_model(options.model, plan.is_large) if options.method == "network" else None
+    planned(plan)
+    spool = Spool(plan.spool)
+    with one_thread_each():
+        stack = read_stack(source, progress, spool, plan.workers) if isinstance(source, Listing) else source
+        if model is None:
+            return fuse_by_classic_rule(stack, progress)
+        return fuse_by_network(stack, model, options, spool, plan.workers, progress)
 
 
-def as_stack(
-    frames: FocalStack | Sequence[Array] | Sequence[str | PathLike[str]] | str | PathLike[str],
-    progress: Progress = silent,
-) -> FocalStack:
-    """What `fuse` accepts, as a checked stack; paths are read, in natural order of their names."""
-    if isinstance(frames, FocalStack):
+def listing_or_stack(frames: Frames) -> Listing | FocalStack:
+    """What `fuse` accepts: files, looked at but not read yet, in natural order of their names; or a checked stack."""
+    if isinstance(frames, FocalStack | Listing):
         return frames
     if isinstance(frames, str | PathLike):
-        return as_stack([frames], progress)
+        return listing_or_stack([frames])
     paths = [Path(frame) for frame in frames if isinstance(frame, str | PathLike)]
     if paths and len(paths) == len(frames):
-        return read_stack(list_frames(paths), progress)
+        return inspect_stack(list_frames(paths))
     return FocalStack(frames=[np.asarray(frame) for frame in frames])
 
 
@@ -134,59 +147,33 @@ def fuse_by_classic_rule(stack: FocalStack, progress: Progress) -> FusionResult:
     )
 
 
-def fuse_by_network(stack: FocalStack, model: FusionModel, options: FusionOptions, progress: Progress) -> FusionResult:
-    """Let the network select, tile by tile, and compose each tile as it comes."""
-    levels = levels_of(stack.frames)
-    order = content_order(stack.frames)
-    frames = [stack.frames[position] for position in order]
-    bias = preference(len(stack), options.prefer)[order, None, None]
-    span = levels.white - levels.black
-    noise = float(np.median([noise_of(frame) for frame in frames[:NOISE_FRAMES]]))
-    image = np.empty_like(frames[0])
-    index_map = np.empty((stack.height, stack.width), np.uint16)
-    confidence = np.empty((stack.height, stack.width), np.float32)
-    unsharp, veiled = np.empty((2, *index_map.shape), np.bool_)
-    depth, certainty = np.empty((2, *index_map.shape) if options.depth else (2, 0, 0), np.float32)
-    for tile in select(model, frames, levels, MARGIN, options.max_tile, progress):
-        around = [frame[tile.around] for frame in frames]
-        logits = calmed(around, tile.logits + bias, noise)
-        weights = softmax_weights(logits, sharpness_in(noise))
-        image[tile.here] = compose(around, weights, options.compose, noise)[tile.own]
-        own = logits[(slice(None), *tile.own)]
-        chances, best = softmax_weights(own, sharpness=1), own.argmax(axis=0)
-        index_map[tile.here] = order[best]
-        confidence[tile.here] = confidence_of([frame[tile.own] for frame in around], chances, best, span)
-        unsharp[tile.here], veiled[tile.here] = (plane > bound for plane, bound in zip(tile.flaws, FLAWED, strict=True))
-        if options.depth:
-            depth[tile.here], certainty[tile.here] = expected_position(chances, order, order[best])
-    return FusionResult(
-        image=image,
-        index_map=index_map,
-        confidence=confidence,
-        depth=fill_depth(depth, certainty, luma(to_unit(image))) if options.depth else None,
-        flaws=flaws_from(unsharp, veiled, index_map, len(stack)),
-        frame_count=len(stack),
-        method="network",
-        notes=notes_on(levels),
+def fuse_by_network(
+    stack: FocalStack, model: FusionModel, options: FusionOptions, spool: Spool, workers: int, progress: Progress
+) -> FusionResult:
+    """Let the network select, cell by cell, and compose each cell as it comes."""
+    survey = Survey(stack.frames, spool, workers, progress)
+    bias = preference(len(stack), options.prefer)[survey.order]
+    canvas = Canvas(survey, Manner(compose=options.compose, bias=bias, depth=options.depth))
+    selection = Selection(
+        model,
+        survey,
+        margin=MARGIN,
+        max_tile=options.max_tile,
+        fast=options.fast,
+        spool=spool,
+        workers=workers,
+        progress=progress,
     )
 
+    def work(cell: Place) -> None:
+        canvas.paint(selection.look(cell))
+        spool.release()
 
-def notes_on(levels: Levels) -> tuple[str, ...]:
-    """What a user should know about how the frames were seen."""
-    if not levels.are_stretched:
-        return ()
-    used = f"{levels.black:.2%} to {levels.white:.2%}"
-    return (f"the frames' values lie within {used} of their range: for the decision they were stretched to all of it",)
-
-
-def content_order(frames: Sequence[Array]) -> Array:
-    """Positions of the frames in an order that depends on their pixels alone, (N,) uint16.
-
-    Sums of floats depend on their order in the last bit: worked on in this one, the picture does not depend on the
-    order in which the frames were given. Frames that tie hold the same pixels (but for one chance in 4 billion).
-    """
-    sums = [zlib.crc32(np.ascontiguousarray(frame).view(np.uint8).data) for frame in frames]
-    return np.argsort(sums, kind="stable").astype(np.uint16)
+    cells = selection.cells()
+    for done, _ in enumerate(in_parallel(work, cells, workers)):
+        progress("fuse", done, len(cells))
+    progress("fuse", len(cells), len(cells))
+    return canvas.result()
 
 
 def preference(frames: int, prefer: Literal["near", "far"] | None) -> FloatArray:

@@ -1,153 +1,249 @@
 """Which frame is in focus, pixel by pixel: the network's logits, from a glance at the whole to its finest octave.
 
-The coarse octaves are small and kept whole; the finest is worked off in tiles, and what is found in one is handed
-on before the next is begun, so that memory does not grow with the picture.
+The coarse octaves are small; the network answers them whole, for all frames. Their answer tells which frames are in
+the running at each place of the picture, and only those are looked at in the finer octaves, tile by tile. So neither
+memory nor the work there grows with the number of frames.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from allfocus.color import Array, FloatArray
-from allfocus.model import Answer, FusionModel
-from allfocus.octaves import PATCH, Levels, coarser_octaves, count_octaves, finest_octave, padded_size
+from allfocus.fusion import softmax_weights
+from allfocus.model import LOGIT_RANGE, Answer, FusionModel
+from allfocus.octaves import ENERGY_FLOOR, PATCH, count_octaves, laplacian, padded_size
+from allfocus.parallel import in_parallel
 from allfocus.progress import Progress
-from allfocus.tiling import Tile, tiles
+from allfocus.spool import Spool
+from allfocus.stack import FrameInfo
+from allfocus.survey import KEPT, Survey
+from allfocus.tiling import Place, grown, moved, scaled, tiles, within
 
-#: How far, in pixels of its octave, the network looks around a pixel: beyond it nothing changes the answer.
-#: It grows by a patch with each block of the look, and training allows at most six of them.
-REACH = 40
 #: How far the flaws look around a pixel, beyond what its logits and features know.
 FLAWS_REACH = 32
-#: Bounds of tiles fall on whole patches of the next coarser octave.
-TILE_STEP = 8
-#: Pixels of all frames together that are worked on at once: about 0.6 GB.
-PIXELS_AT_ONCE = 4_000_000
+#: Bounds of what the network looks at fall on whole patches of the next coarser octave.
+STEP = 8
+#: Side of the cells, in which the same frames are in the running: a multiple of `STEP`.
+CELL = 512
+#: Pixels of all frames together that the network looks at at once: about 0.2 GB.
+PIXELS_AT_ONCE = 2_500_000
+#: A frame is in the running in a cell where its chance is somewhere at least this.
+IN_THE_RUNNING = 0.2
+#: How many frames beside those in the running may help against noise.
+OTHERS = 16
+#: Squared error, unit scale, that a look at the finest octave has to promise to save; and when it should go fast.
+WORTH_A_LOOK, WORTH_A_LOOK_FAST = 1e-6, 1e-3
+#: Side in pixels, of the second finest octave, of the neighbourhood within which a choice may be misplaced.
+MISPLACED = 5
+#: What the detail around a pixel counts where nobody looked closer, and how far around it is summed up, in pixels.
+DETAIL_GAIN, DETAIL_SIGMA = 2.0, 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selected:
-    """What the network says about one tile: the logits with a margin around it.
+    """What the network says about one cell: the logits with a margin around it.
 
     Attributes:
-        logits: (N, h, w) of the tile with its margin.
-        flaws: (2, h, w) of the tile alone, log-odds that a place is sharp in no frame, and that it is veiled.
-        around: rows and columns of the picture that they belong to.
-        here: rows and columns of the picture that the tile answers for.
+        frames: (n,) which frames are in the running, counted in the order of the survey.
+        others: those that are not, and may be the same there but for noise: at most `OTHERS` of them.
+        logits: (n, h, w) of the cell with its margin.
+        flaws: (2, h, w) of the cell alone, log-odds that a place is sharp in no frame, and that it is veiled.
+        around: rows and columns of the picture that the logits belong to.
+        here: rows and columns of the picture that the cell covers.
         own: the same place within `logits`.
     """
 
+    frames: Array
+    others: Array
     logits: FloatArray
     flaws: FloatArray
-    around: tuple[slice, slice]
-    here: tuple[slice, slice]
-    own: tuple[slice, slice]
+    around: Place
+    here: Place
+    own: Place
 
 
-def select(
-    model: FusionModel,
-    frames: Sequence[Array],
-    levels: Levels,
-    margin: int,
-    max_tile: int | None,
-    progress: Progress,
-) -> Iterator[Selected]:
-    """Yield the logits of a picture tile by tile, each with a margin that is cut at the picture's edge.
+class Selection:
+    """The network's answers for one stack: the coarse octaves at once, the finest cell by cell, on demand.
 
     Args:
         model: the network.
-        frames: N arrays (H, W) or (H, W, 3) of one shape and dtype.
-        levels: what the network is shown as black and white.
-        margin: pixels around each tile whose logits are wanted too.
-        max_tile: longest side of the tiles; None: what fits the memory.
-        progress: called with the stages `octaves` and `fuse`.
+        survey: the stack.
+        margin: pixels around each cell whose logits are wanted too.
+        max_tile: longest side of what the network looks at at once; None: what fits the memory.
+        fast: whether to look closer only where much can be gained by it.
+        spool: keeps the answers to the coarse octaves.
+        workers: how many tiles to work on at a time.
+        progress: called with the stage `glance`.
     """
-    height, width = frames[0].shape[:2]
-    octaves = build_octaves(frames, levels, progress)
-    side = tile_side(len(frames), max_tile)
-    *finer, coarsest = octaves
-    answer = model.glance(coarsest)
-    for octave in reversed(finer):
-        answer = look_closer(model, octave, answer, side)
-    overlap = REACH + max(margin, FLAWS_REACH)
-    covering = tiles(*padded_size(height, width, len(octaves) + 1), side, overlap)
-    finest = [tile for tile in covering if tile.top < height and tile.left < width]
-    for done, tile in enumerate(finest):
-        progress("fuse", done, len(finest))
-        around, own = tile.grown(margin, height, width)
-        pixels = finest_pixels(frames, levels, tile)
-        found = look_at(model, pixels, answer, tile)
-        rows, columns = _within(around, tile)
-        yield Selected(
-            logits=found.logits[:, 0, rows, columns],
-            flaws=np.stack([enlarged(kind)[rows, columns][own] for kind in model.flaws(pixels, found)]),
-            around=around,
-            here=(slice(tile.top, tile.bottom), slice(tile.left, tile.right)),
-            own=own,
+
+    def __init__(
+        self,
+        model: FusionModel,
+        survey: Survey,
+        *,
+        margin: int,
+        max_tile: int | None,
+        fast: bool,
+        spool: Spool,
+        workers: int,
+        progress: Progress,
+    ) -> None:
+        self._model, self._survey, self._margin, self._max_tile = model, survey, margin, max_tile
+        self._worth_a_look = WORTH_A_LOOK_FAST if fast else WORTH_A_LOOK
+        self._known = min(KEPT, survey.octaves - 1)  # the finest octave that is answered whole
+        self._answer = self._answer_whole(spool, workers, progress)
+
+    def cells(self) -> list[Place]:
+        """What `look` can be asked for: together they cover the picture."""
+        height, width = self._survey.frames[0].shape[:2]
+        return list(tiles(height, width, CELL))
+
+    def look(self, cell: Place) -> Selected:
+        """Answer one cell in the finest octave."""
+        height, width = self._survey.frames[0].shape[:2]
+        around = grown(cell, self._margin, height, width)
+        frames, others = self._in_the_running(cell)
+        seen = self._grown(cell, max(self._margin, FLAWS_REACH), octave=0)
+        window = self._grown(seen, self._model.reach, octave=0)
+        coarser = self._look(1, scaled(window, 2), frames)
+        if self._promise(coarser, window, cell, frames) < self._worth_a_look:
+            logits = self._settled(coarser, window, frames)[(slice(None), *within(seen, window))]
+        else:
+            logits = self._look_closer(0, seen, frames, coarser, window).logits[:, 0]
+        flaws = self._model.flaws(
+            self._survey.window(0, seen, frames).pixels,
+            Answer(
+                logits=logits[:, None], context=part_of(coarser, within(scaled(seen, 2), scaled(window, 2))).context
+            ),
         )
-    progress("fuse", len(finest), len(finest))
+        return Selected(
+            frames=frames,
+            others=others,
+            logits=logits[(slice(None), *within(around, seen))],
+            flaws=np.stack([enlarged(kind)[within(cell, seen)] for kind in flaws]),
+            around=around,
+            here=cell,
+            own=within(cell, around),
+        )
+
+    def _answer_whole(self, spool: Spool, workers: int, progress: Progress) -> Answer:
+        """Logits and features of the finest octave that is answered whole, for all frames."""
+        survey, every = self._survey, np.arange(len(self._survey.frames))
+        coarsest = survey.octaves - 1
+        answer = self._model.glance(survey.window(coarsest, survey.whole(coarsest), every))
+        for octave in range(coarsest - 1, self._known - 1, -1):
+            progress("glance", coarsest - octave, coarsest - self._known + 1)
+            answer = self._look_at_all_of(octave, answer, spool, workers)
+        progress("glance", coarsest - self._known + 1, coarsest - self._known + 1)
+        return answer
+
+    def _look_at_all_of(self, octave: int, coarser: Answer, spool: Spool, workers: int) -> Answer:
+        """Logits and features of a whole octave, all frames, from those of the next coarser one."""
+        survey, every = self._survey, np.arange(len(self._survey.frames))
+        whole = survey.whole(octave)
+        height, width = whole[0].stop, whole[1].stop
+        count, channels = coarser.context.shape[:2]
+        logits = spool.empty((count, 1, height, width), np.float32)
+        context = spool.empty((count, channels, height // PATCH, width // PATCH), np.float32)
+
+        def look(tile: Place) -> None:
+            found = self._look_closer(octave, tile, every, coarser, whole)
+            logits[(..., *tile)], context[(..., *scaled(tile, PATCH))] = found.logits, found.context
+            spool.release()
+
+        for _ in in_parallel(look, tiles(height, width, tile_side(count, self._max_tile)), workers):
+            pass
+        return Answer(logits=logits, context=context)
+
+    def _look(self, octave: int, place: Place, frames: Array) -> Answer:
+        """Answer a place of an octave, of some frames, by looking at it and around it in the coarser ones first."""
+        if octave == self._known:
+            return part_of(self._answer, place, frames)
+        window = self._grown(place, self._model.reach, octave)
+        coarser = self._look(octave + 1, scaled(window, 2), frames)
+        return self._look_closer(octave, place, frames, coarser, window)
+
+    def _look_closer(self, octave: int, place: Place, frames: Array, coarser: Answer, window: Place) -> Answer:
+        """Answer a place of an octave, tile by tile, from the coarser octave's answer to a window around it."""
+        height, width = (part.stop - part.start for part in place)
+        logits = np.empty((len(frames), 1, height, width), np.float32)
+        context = np.empty((len(frames), coarser.context.shape[1], height // PATCH, width // PATCH), np.float32)
+        for tile in tiles(height, width, tile_side(len(frames), self._max_tile)):
+            here = moved(tile, place)
+            seen = self._grown(here, self._model.reach, octave)
+            told = part_of(coarser, within(scaled(seen, 2), scaled(window, 2)))
+            found = part_of(self._model.look(self._survey.window(octave, seen, frames), told), within(here, seen))
+            logits[(..., *tile)], context[(..., *scaled(tile, PATCH))] = found.logits, found.context
+        return Answer(logits=logits, context=context)
+
+    def _in_the_running(self, cell: Place) -> tuple[Array, Array]:
+        """Frames that may be the best one somewhere in a cell, by what the coarse octaves say; and the next best."""
+        place = scaled(cell, 1 << self._known)
+        logits = self._answer.logits[(slice(None), 0, *place)]
+        best = softmax_weights(logits, sharpness=1).max(axis=(1, 2))
+        ranked = np.argsort(-best, kind="stable")
+        count = max(2, int((best >= IN_THE_RUNNING).sum()))
+        return np.sort(ranked[:count]), np.sort(ranked[count : count + OTHERS])
+
+    def _promise(self, coarser: Answer, window: Place, cell: Place, frames: Array) -> float:
+        """The mean squared error in a cell, unit scale, that a closer look could save at most.
+
+        The second finest octave has decided, but a pixel or two beside the right place. What that costs is the
+        squared difference between the frames that it picked there; where they are alike it costs nothing.
+        """
+        place = scaled(self._grown(cell, 0, octave=0), 2)
+        logits = coarser.logits[(slice(None), 0, *within(place, scaled(window, 2)))]
+        side = (MISPLACED, MISPLACED)
+        chances = [cv2.blur(plane, side) for plane in softmax_weights(logits, sharpness=1)]
+        pixels = self._survey.window(1, place, frames).pixels
+        picked = np.take_along_axis(pixels, logits.argmax(axis=0)[None, None], axis=0)[0]
+        costs = (chance * np.square(frame - picked).sum(axis=0) for chance, frame in zip(chances, pixels, strict=True))
+        return float(sum(cost.mean() for cost in costs)) / 3
+
+    def _settled(self, coarser: Answer, window: Place, frames: Array) -> FloatArray:
+        """Logits (n, h, w) of a window of the finest octave without a look at it: the coarser ones, and the detail."""
+        prior = relative(coarser.logits[:, 0])
+        detail = []
+        for frame in self._survey.window(0, window, frames).pixels:
+            energy = np.square(np.stack([laplacian(plane) for plane in frame])).sum(axis=0)
+            around = cv2.GaussianBlur(energy, (0, 0), DETAIL_SIGMA, borderType=cv2.BORDER_REPLICATE)
+            detail.append(np.log(around + np.float32(ENERGY_FLOOR)))
+        larger = np.stack([enlarged(plane, 2) for plane in np.clip(prior, -LOGIT_RANGE, LOGIT_RANGE)])
+        return np.asarray(larger + np.float32(DETAIL_GAIN) * relative(np.stack(detail)), np.float32)
+
+    def _grown(self, place: Place, by: int, octave: int) -> Place:
+        return grown(place, by, self._survey.height >> octave, self._survey.width >> octave, STEP)
 
 
-def build_octaves(frames: Sequence[Array], levels: Levels, progress: Progress) -> list[FloatArray]:
-    """All octaves but the finest, fine to coarse: (N, 4, H / 2^k, W / 2^k). The finest is cut from the frames later."""
-    rows, columns = frames[0].shape[:2]
-    octaves = count_octaves(rows, columns)
-    height, width = padded_size(rows, columns, octaves)
-    pyramid = [np.empty((len(frames), 4, height >> k, width >> k), np.float32) for k in range(1, octaves)]
-    for position, frame in enumerate(frames):
-        progress("octaves", position, len(frames))
-        for level, octave in zip(pyramid, coarser_octaves(frame, octaves, levels), strict=True):
-            level[position] = octave
-    progress("octaves", len(frames), len(frames))
-    return pyramid
+def bytes_answered(frame: FrameInfo, channels: int = 32) -> int:
+    """What the answers to the coarse octaves take for one frame like this, with so many channels of features."""
+    octaves = count_octaves(*frame.size)
+    height, width = padded_size(*frame.size, octaves)
+    return sum((height >> k) * (width >> k) * 4 * (PATCH**2 + channels) // PATCH**2 for k in range(KEPT, octaves))
+
+
+def relative(planes: FloatArray) -> FloatArray:
+    """Deviations from the mean over the first axis."""
+    return np.asarray(planes - planes.mean(axis=0), np.float32)
 
 
 def tile_side(frames: int, max_tile: int | None) -> int:
     """Side of square tiles: as large as the memory for `frames` frames allows, and as `max_tile` does."""
     affordable = int((PIXELS_AT_ONCE / frames) ** 0.5)
     wanted = affordable if max_tile is None else min(affordable, max_tile)
-    return max(TILE_STEP, wanted - wanted % TILE_STEP)
+    return max(STEP, wanted - wanted % STEP)
 
 
-def look_closer(model: FusionModel, octave: FloatArray, coarser: Answer, side: int) -> Answer:
-    """Logits and features of a whole octave, tile by tile, from those of the next coarser one."""
-    frames, _, height, width = octave.shape
-    logits = np.empty((frames, 1, height, width), np.float32)
-    context = np.empty((frames, coarser.context.shape[1], height // PATCH, width // PATCH), np.float32)
-    for tile in tiles(height, width, side, REACH):
-        found = look_at(model, octave[(..., *tile.window())], coarser, tile)
-        rows, columns = tile.inside
-        logits[..., tile.top : tile.bottom, tile.left : tile.right] = found.logits[..., rows, columns]
-        inner = (slice(rows.start // 4, rows.stop // 4), slice(columns.start // 4, columns.stop // 4))
-        context[..., tile.top // 4 : tile.bottom // 4, tile.left // 4 : tile.right // 4] = found.context[(..., *inner)]
-    return Answer(logits=logits, context=context)
+def part_of(answer: Answer, place: Place, frames: Array | slice = slice(None)) -> Answer:
+    """What an answer says about a place, of whole patches, and some of the frames."""
+    # the place first, as a view: choosing frames makes a copy
+    logits, context = answer.logits[(..., *place)], answer.context[(..., *scaled(place, PATCH))]
+    return Answer(logits=logits[frames], context=context[frames])
 
 
-def look_at(model: FusionModel, pixels: FloatArray, coarser: Answer, tile: Tile) -> Answer:
-    """Look at one tile of an octave, with the same place in the next coarser octave's answer."""
-    logits, context = coarser.logits[(..., *tile.window(2))], coarser.context[(..., *tile.window(8))]
-    return model.look(pixels, Answer(logits=logits, context=context))
-
-
-def finest_pixels(frames: Sequence[Array], levels: Levels, tile: Tile) -> FloatArray:
-    """A tile's outer window in the finest octave, padding included: (N, 4, h, w)."""
-    rows, columns = tile.window()
-    size = (rows.stop - rows.start, columns.stop - columns.start)
-    return np.stack([finest_octave(frame[rows, columns], *size, levels) for frame in frames])
-
-
-def enlarged(plane: FloatArray) -> FloatArray:
-    """A value a patch -> a value a pixel, (h, w) -> (4 h, 4 w), bilinear."""
-    size = (plane.shape[1] * PATCH, plane.shape[0] * PATCH)
+def enlarged(plane: FloatArray, times: int = PATCH) -> FloatArray:
+    """So many times the size, bilinear; by default from a value a patch to a value a pixel."""
+    size = (plane.shape[1] * times, plane.shape[0] * times)
     return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.float32)
-
-
-def _within(place: tuple[slice, slice], tile: Tile) -> tuple[slice, slice]:
-    """A place of the picture, as rows and columns of the tile's outer window."""
-    (down, across), (rows, columns) = place, tile.window()
-    return (
-        slice(down.start - rows.start, down.stop - rows.start),
-        slice(across.start - columns.start, across.stop - columns.start),
-    )

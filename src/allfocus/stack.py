@@ -2,11 +2,41 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
+from typing import Any
 
 import numpy as np
 
 from allfocus.color import Array, FloatArray, full_scale
 from allfocus.errors import StackError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameInfo:
+    """What a frame is, without its samples.
+
+    Attributes:
+        shape: (H, W) or (H, W, 3).
+        dtype: of its samples.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.shape[0], self.shape[1]
+
+    @property
+    def ndim(self) -> int:
+        """2 for gray, 3 for RGB."""
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its samples take."""
+        return prod(self.shape) * self.dtype.itemsize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +61,11 @@ class FocalStack:
         if len(self.names) != len(self.frames):
             raise StackError(f"{len(self.names)} names for {len(self.frames)} frames; give one name a frame")
         check_frames(self.frames, self.names)
+
+    @property
+    def frame(self) -> FrameInfo:
+        """What every frame is."""
+        return FrameInfo(shape=self.frames[0].shape, dtype=self.frames[0].dtype)
 
     @property
     def height(self) -> int:
@@ -101,6 +136,17 @@ class FusionResult:
 
 def check_frames(frames: Sequence[Array], names: Sequence[str]) -> None:
     """Raise `StackError` unless the frames can be fused together; the message names the frame."""
+    check_alike(frames, names)
+    for position, (frame, name) in enumerate(zip(frames, names, strict=True), start=1):
+        if frame.dtype == np.float32 and not np.isfinite(frame).all():
+            raise StackError(
+                f"frame {position} ({name}) holds NaN or infinite values; expected finite numbers: "
+                "mask or fill them first"
+            )
+
+
+def check_alike(frames: Sequence[Array | FrameInfo], names: Sequence[str]) -> None:
+    """Raise `StackError` unless frames of these shapes and depths can be fused together."""
     if len(frames) < 2:
         raise StackError(f"{len(frames)} frame given; fusing needs at least 2 frames focused differently")
     first = frames[0]
@@ -123,11 +169,9 @@ def check_frames(frames: Sequence[Array], names: Sequence[str]) -> None:
                 f"{here} has {frame.dtype} samples; frame 1 ({names[0]}) has {first.dtype}: "
                 "export all frames at one bit depth"
             )
-        if frame.dtype == np.float32 and not np.isfinite(frame).all():
-            raise StackError(f"{here} holds NaN or infinite values; expected finite numbers: mask or fill them first")
 
 
-def full_scale_or_explain(frame: Array, here: str) -> None:
+def full_scale_or_explain(frame: Array | FrameInfo, here: str) -> None:
     """Raise `StackError` naming the frame when its sample type can't be fused."""
     try:
         full_scale(frame.dtype)
@@ -135,11 +179,11 @@ def full_scale_or_explain(frame: Array, here: str) -> None:
         raise StackError(f"{here}: {error}") from None
 
 
-def size_of(frame: Array) -> str:
+def size_of(frame: Array | FrameInfo) -> str:
     """Width x height, as photographers write it."""
     return f"{frame.shape[1]}x{frame.shape[0]}"
 
 
-def channels_of(frame: Array) -> str:
+def channels_of(frame: Array | FrameInfo) -> str:
     """`gray` or `RGB`."""
     return "gray" if frame.ndim == 2 else "RGB"

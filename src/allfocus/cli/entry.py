@@ -71,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         line, code = explain(error)
         typer.echo(" ".join(line.split()), err=True)
+        if code == INTERRUPTED and arguments is None:
+            os._exit(code)  # Python would wait for what the workers have begun
         return code
 
 

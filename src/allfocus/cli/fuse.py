@@ -1,5 +1,6 @@
 """``allfocus fuse``: frames in, one sharp picture out."""
 
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,9 @@ from allfocus.errors import ConfigError, WriteError
 
 if TYPE_CHECKING:
     from allfocus.color import Array
-    from allfocus.stack import FocalStack, FusionResult
+    from allfocus.io import Listing
+    from allfocus.plan import Plan
+    from allfocus.stack import FusionResult
 
 #: Endings of maps: formats that keep numbers as they are and know gray.
 MAP_SUFFIXES = (".png", ".tif", ".tiff")
@@ -21,6 +24,15 @@ MAP_SUFFIXES = (".png", ".tif", ".tiff")
 WORTH_A_SHOT = 0.005
 
 REGISTERED = "The frames are expected to be registered: fuse does not align them yet."
+
+
+def parse_size(text: str) -> int:
+    """``2GB``, ``1.5G``, ``800MB`` or a number of bytes, in bytes; a usage error for anything else."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(i?)[bB]?\s*", text)
+    if found is None:
+        raise typer.BadParameter(f"{text!r}: expected a size such as 2GB or 800MB")
+    number, unit, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " kmgt".index(unit.lower() or " "))
 
 
 def fuse(
@@ -53,9 +65,26 @@ def fuse(
         Literal["near", "far"] | None,
         typer.Option(help="Where it is close, lean towards the first or the last frames: they come from near to far."),
     ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Look closer only where much is gained by it: about half the time.")
+    ] = False,
     max_tile: Annotated[
         int | None,
-        typer.Option("--max-tile", "--tile", metavar="PX", min=1, help="Longest side of the tiles worked on."),
+        typer.Option(
+            "--max-tile", "--tile", metavar="PX", min=1, help="Longest side of what the network sees at once."
+        ),
+    ] = None,
+    max_memory: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SIZE", parser=parse_size, help="Memory to use, such as 2GB; most of what is free without it."
+        ),
+    ] = None,
+    spool: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", readable=False, help="Where what does not fit into memory goes; temporary files without."
+        ),
     ] = None,
     index_map: Annotated[
         Path | None,
@@ -89,6 +118,10 @@ def fuse(
             help="Write a mask, white where things show only through the blur of nearer ones (.png, .tif).",
         ),
     ] = None,
+    progress: Annotated[
+        Literal["bar", "json", "none"],
+        typer.Option(help="How to show how far it is: a bar on a terminal, lines of JSON on stderr, not at all."),
+    ] = "bar",
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -114,24 +147,35 @@ def fuse(
         compose=compose,
         prefer=prefer,
         depth=depth is not None or depth_preview is not None,
+        fast=fast,
         max_tile=max_tile,
+        max_memory=max_memory,
+        spool=spool,
     )
-    with show_progress(quiet) as progress:
-        stack = io.read_stack(paths, progress)
-        io.check_output(output, (stack.height, stack.width))
-        result = pipeline.fuse(stack, options=options, progress=progress)
+    listing = io.inspect_stack(paths)
+    io.check_output(output, listing.frame.size)
+    with show_progress(quiet, progress) as reporter:
+
+        def begin(plan: "Plan") -> None:
+            reporter.expect(plan.costs())
+            if not quiet and (plan.is_large or max_memory or spool):
+                typer.echo(str(plan))
+
+        result = pipeline.fuse(listing, options=options, progress=reporter, planned=begin)
+        reporter("write", 0, 1)
         wanted = pictures(result, output, index_map, confidence, depth, depth_preview)
         wanted += masks(result, unsharp, veiled)
         notes = [*result.notes, *io.write_images(wanted)]
+        reporter("write", 1, 1)
     if not quiet:
-        typer.echo(summary(output, stack, result, time.monotonic() - started))
+        typer.echo(summary(output, listing, result, time.monotonic() - started))
         typer.echo(REGISTERED)
-        for text in shortcomings(result, stack.names):
+        for text in shortcomings(result, listing.names):
             typer.echo(text)
         if index_map is not None:
-            typer.echo(f"{index_map}: {legend(stack.names)}")
+            typer.echo(f"{index_map}: {legend(listing.names)}")
         if depth is not None:
-            typer.echo(f"{depth}: 0 is in focus in {stack.names[0]}, 65535 in {stack.names[-1]}")
+            typer.echo(f"{depth}: 0 is in focus in {listing.names[0]}, 65535 in {listing.names[-1]}")
         for note in notes:
             typer.echo(f"note: {note}")
 
@@ -188,11 +232,12 @@ def shortcomings(result: "FusionResult", names: Sequence[str]) -> list[str]:
     return [unsharp, f"veiled by the blur of something nearer: {flaws.veiled.mean():.1%} of the picture"]
 
 
-def summary(output: Path, stack: "FocalStack", result: "FusionResult", seconds: float) -> str:
+def summary(output: Path, listing: "Listing", result: "FusionResult", seconds: float) -> str:
     """One line: what was made of what, and how long it took."""
-    colours = "gray" if stack.is_gray else "RGB"
-    size = f"{stack.width}x{stack.height}"
-    return f"{output}: {len(stack)} frames, {size} {colours} {stack.dtype}, {result.method}, {seconds:.1f} s"
+    from allfocus.stack import channels_of, size_of
+
+    kind = f"{size_of(listing.frame)} {channels_of(listing.frame)} {listing.frame.dtype}"
+    return f"{output}: {len(listing)} frames, {kind}, {result.method}, {seconds:.1f} s"
 
 
 def legend(names: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 """What the commands have in common: options, progress on a terminal, a hint at missing extras."""
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from allfocus.errors import MissingExtraError
-from allfocus.progress import Progress, silent
+from allfocus.progress import Pace
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -44,34 +45,69 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing 
 def progress_bar() -> Iterator["Bar"]:
     """A bar on stderr that leaves no trace when it is done."""
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),  # what is left of the line
         TextColumn("{task.percentage:3.0f} %"),
-        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[left]}"),
     )
     with Bar(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
         yield bar
 
 
+class Reporter:
+    """Shows how far the work is: the callback for it, and what is known of its stages.
+
+    Attributes:
+        costs: of the stages, see `progress.Pace`; may be set once they are known.
+    """
+
+    def __init__(self, show: Callable[[str, int, int, float, float | None], None] | None) -> None:
+        self._show = show
+        self._pace = Pace()
+
+    def expect(self, costs: Mapping[str, float]) -> None:
+        """Say what the stages will cost."""
+        self._pace = Pace(costs)
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """A `Progress`."""
+        if self._show is not None:
+            left = self._pace.seconds_left(stage, done, total)
+            self._show(stage, done, total, self._pace.fraction(stage, done, total), left)
+
+
 @contextmanager
-def show_progress(quiet: bool) -> Iterator[Progress]:
-    """Yield a callback that draws a bar for each stage; a silent one when asked for, or off a terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield silent
+def show_progress(quiet: bool, style: str = "bar") -> Iterator[Reporter]:
+    """Yield a callback that draws a bar on a terminal, or writes lines of JSON to stderr.
+
+    Args:
+        quiet: no bar; lines of JSON all the same, for they are asked for.
+        style: `bar`, `json` or `none`.
+    """
+    if style == "json":
+        yield Reporter(print_json)
+        return
+    if quiet or style == "none" or not sys.stderr.isatty():
+        yield Reporter(None)
         return
     with progress_bar() as bar:
-        tasks = {}
+        task = bar.add_task("", total=1.0, left="")
 
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total)
-            bar.update(tasks[stage], completed=done, total=total)
+        def show(stage: str, done: int, total: int, fraction: float, left: float | None) -> None:
+            text = "" if left is None else f"{int(left) // 60}:{int(left) % 60:02d}"
+            bar.update(task, description=f"{stage} {done}/{total}", completed=fraction, left=text)
 
-        yield show
+        yield Reporter(show)
+
+
+def print_json(stage: str, done: int, total: int, fraction: float, left: float | None) -> None:
+    """One line for other programs: stage, done, total, and the seconds left, null as long as nobody knows."""
+    line = {"stage": stage, "done": done, "total": total, "eta": None if left is None else round(left, 1)}
+    typer.echo(json.dumps(line), err=True)
 
 
 @contextmanager

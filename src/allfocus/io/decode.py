@@ -1,5 +1,7 @@
 """Read one picture; its first bytes, not its name, decide how."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -33,13 +35,20 @@ def read_image(path: Path | str) -> Array:
     """
     path = Path(path)
     kind = find_kind(path)
-    try:
+    with explained(path, kind):
         picture = read_single_page(path) if kind == "TIFF" else decode_bytes(path.read_bytes(), kind, path.name)
+    return drop_opaque_alpha(picture, path.name)
+
+
+@contextmanager
+def explained(path: Path, kind: str) -> Iterator[None]:
+    """Turn what decoders raise into a `ReadError` that names the file: damaged bytes cause errors of every type."""
+    try:
+        yield
     except (AllFocusError, MemoryError):
         raise
-    except Exception as error:  # decoders meet damaged bytes with errors of every type
+    except Exception as error:
         raise ReadError(f"{path} can't be read as {kind}: {first_line(error)}") from error
-    return drop_opaque_alpha(picture, path.name)
 
 
 def find_kind(path: Path) -> str:

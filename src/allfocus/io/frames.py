@@ -3,17 +3,21 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tifffile import TiffFile
 
 from allfocus.color import Array
-from allfocus.errors import AllFocusError, ReadError
-from allfocus.io.decode import find_kind, first_line, read_image
+from allfocus.errors import ReadError
+from allfocus.io.decode import explained, find_kind, read_image
+from allfocus.io.headers import page_headers, read_header
 from allfocus.io.pixels import drop_opaque_alpha
 from allfocus.io.tiff import list_pages, read_page
+from allfocus.parallel import in_parallel
 from allfocus.progress import Progress, silent
-from allfocus.stack import FocalStack
+from allfocus.spool import Spool
+from allfocus.stack import FocalStack, FrameInfo, check_alike
 
 #: Endings that count as pictures when a folder is listed; a file named by itself may have any.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
@@ -57,50 +61,79 @@ def pictures_in(folder: Path) -> list[Path]:
     return pictures
 
 
-def read_stack(paths: Sequence[Path | str], progress: Progress = silent) -> FocalStack:
-    """Read frames in the order given; a multi-page TIFF given alone is a stack of its pages.
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What a stack in files is, found out without decoding it.
 
-    Reading stops at the first frame that does not fit the others, before the rest is decoded.
+    Attributes:
+        paths: one for each frame, or one for all: a TIFF file of several pages.
+        names: what to call each frame in messages.
+        frame: shape and depth of every frame.
+    """
 
-    Args:
-        paths: files, see `list_frames` for folders and order.
-        progress: called as ``progress("read", done, total)``.
+    paths: Sequence[Path]
+    names: Sequence[str]
+    frame: FrameInfo
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def inspect_stack(paths: Sequence[Path | str]) -> Listing:
+    """Look at the headers of all frames, in the order given; a multi-page TIFF given alone is a stack of its pages.
 
     Raises:
-        ReadError: a file can't be read, see `read_image`.
+        ReadError: a file is missing or no picture, or its header is damaged.
         StackError: fewer than two frames, or frames of different size, channels or depth.
     """
     files = [Path(path) for path in paths]
     if len(files) == 1 and find_kind(files[0]) == "TIFF":
-        return read_pages(files[0], progress)
-    frames: list[Array] = []
-    for file in files:
-        frames.append(read_image(file))
-        progress("read", len(frames), len(files))
-        if not fits(frames):
-            break
-    return FocalStack(frames=frames, names=[file.name for file in files[: len(frames)]])
+        headers = page_headers(files[0])
+        names = [files[0].name] if len(headers) == 1 else [f"{files[0].name} page {k + 1}" for k in range(len(headers))]
+    else:
+        headers, names = [read_header(file) for file in files], [file.name for file in files]
+    check_alike(headers, names)
+    return Listing(paths=files, names=names, frame=headers[0])
 
 
-def read_pages(path: Path, progress: Progress = silent) -> FocalStack:
-    """Read all pages of one TIFF file as a stack, see `read_stack`."""
-    frames: list[Array] = []
-    try:
-        with TiffFile(path) as tiff:
-            pages = list_pages(tiff, path.name)
-            for page in pages:
-                frames.append(drop_opaque_alpha(read_page(path, page), path.name))
-                progress("read", len(frames), len(pages))
-                if not fits(frames):
-                    break
-    except (AllFocusError, MemoryError):
-        raise
-    except Exception as error:  # as in read_image: damaged bytes cause errors of every type
-        raise ReadError(f"{path} can't be read as TIFF: {first_line(error)}") from error
-    names = [path.name] if len(frames) == 1 else [f"{path.name} page {k}" for k in range(1, len(frames) + 1)]
-    return FocalStack(frames=frames, names=names)
+def read_stack(
+    paths: Sequence[Path | str] | Listing, progress: Progress = silent, spool: Spool | None = None, workers: int = 1
+) -> FocalStack:
+    """Read frames in the order given; a multi-page TIFF given alone is a stack of its pages.
+
+    All headers are looked at before the first frame is decoded.
+
+    Args:
+        paths: files, see `list_frames` for folders and order; or what `inspect_stack` found.
+        progress: called as ``progress("read", done, total)``.
+        spool: where to keep the frames; None: in memory.
+        workers: how many to decode at a time.
+
+    Raises:
+        ReadError: a file can't be read, see `read_image`.
+        StackError: fewer than two frames, or frames of different size, channels or depth.
+        WriteError: the spool has no room for them.
+    """
+    listing = paths if isinstance(paths, Listing) else inspect_stack(paths)
+    spool = spool or Spool()
+    frames = spool.empty((len(listing), *listing.frame.shape), listing.frame.dtype)
+
+    def read(position: int) -> None:
+        found = read_frame(listing, position)
+        check_alike([listing.frame, FrameInfo(shape=found.shape, dtype=found.dtype)], ["", listing.names[position]])
+        frames[position] = found
+        spool.release()
+
+    progress("read", 0, len(listing))
+    for done, _ in enumerate(in_parallel(read, range(len(listing)), workers), start=1):
+        progress("read", done, len(listing))
+    return FocalStack(frames=list(frames), names=listing.names)
 
 
-def fits(frames: Sequence[Array]) -> bool:
-    """Whether the last frame has the first one's shape and depth."""
-    return frames[-1].shape == frames[0].shape and frames[-1].dtype == frames[0].dtype
+def read_frame(listing: Listing, position: int) -> Array:
+    """Decode one frame of a stack, counted from 0."""
+    if len(listing.paths) == len(listing):
+        return read_image(listing.paths[position])
+    path = listing.paths[0]
+    with explained(path, "TIFF"), TiffFile(path) as tiff:
+        return drop_opaque_alpha(read_page(path, list_pages(tiff, path.name)[position]), path.name)

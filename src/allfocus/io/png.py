@@ -1,6 +1,8 @@
 """PNG: proof that a file is whole, and the 16-bit samples that Pillow would cut to 8."""
 
 import zlib
+from os import SEEK_END
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -28,6 +30,25 @@ def check_png(data: bytes, name: str) -> None:
             return
         place = end
     raise ReadError(f"{name} is cut short: the PNG ends after {len(data)} bytes without its last chunk")
+
+
+def read_exif(file: BinaryIO, name: str) -> bytes:
+    """The EXIF block of a PNG file, wherever it stands in it; nothing is decoded, and no samples are read.
+
+    Raises:
+        ReadError: the file ends before its last chunk.
+    """
+    size = file.seek(0, SEEK_END)
+    place, exif = len(SIGNATURE), b""
+    while place + 12 <= size:
+        file.seek(place)
+        length, kind = int.from_bytes(file.read(4), "big"), file.read(4)
+        if kind == b"IEND":
+            return exif
+        if kind == b"eXIf":
+            exif = file.read(length)
+        place += 12 + length
+    raise ReadError(f"{name} is cut short: the PNG ends after {size} bytes without its last chunk")
 
 
 def bit_depth(data: bytes) -> int:

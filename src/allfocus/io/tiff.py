@@ -27,19 +27,18 @@ def read_single_page(path: Path) -> Array:
         ReadError: no page or several, or a page that can't be read.
     """
     with TiffFile(path) as tiff:
-        pages = list_pages(tiff, path.name)
-        if len(pages) > 1:
-            raise ReadError(
-                f"{path.name} holds {len(pages)} pages; expected one picture: "
-                "give it alone to fuse its pages, or export single pictures"
-            )
-        return read_page(path, pages[0])
+        return read_page(path, only_page(tiff, path.name))
 
 
-def count_pages(path: Path) -> int:
-    """How many pictures of full size a TIFF file holds."""
-    with TiffFile(path) as tiff:
-        return len(list_pages(tiff, path.name))
+def only_page(tiff: TiffFile, name: str) -> TiffPage:
+    """The one page of full size; raises `ReadError` where there are several."""
+    pages = list_pages(tiff, name)
+    if len(pages) > 1:
+        raise ReadError(
+            f"{name} holds {len(pages)} pages; expected one picture: "
+            "give it alone to fuse its pages, or export single pictures"
+        )
+    return pages[0]
 
 
 def list_pages(tiff: TiffFile, name: str) -> list[TiffPage]:

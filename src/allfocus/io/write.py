@@ -14,6 +14,7 @@ from PIL import Image
 
 from allfocus.color import Array, from_unit, to_unit
 from allfocus.errors import WriteError
+from allfocus.parallel import in_parallel
 
 Encoder = Callable[[Array], bytes]
 
@@ -29,7 +30,7 @@ def encode_png(image: Array) -> bytes:
 def encode_jpeg(image: Array) -> bytes:
     """JPEG, quality 95, colour at full resolution."""
     buffer = BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=95, subsampling=0, optimize=True)
+    Image.fromarray(image).save(buffer, "JPEG", quality=95, subsampling=0)
     return buffer.getvalue()
 
 
@@ -171,10 +172,14 @@ def write_images(pictures: Sequence[tuple[Path, Array]]) -> list[str]:
     try:
         for path, image in pictures:
             check_output(path, image.shape[:2])
+        # in threads, so that Ctrl-C need not wait for an encoder
+        encoded = in_parallel(lambda picture: encode(*picture), pictures, workers=2)
+        for (path, _), (data, said) in zip(pictures, encoded, strict=True):
             target = path.resolve()
             part = target.with_name(f".{target.stem[:40]}.{secrets.token_hex(6)}.part")
             parts.append((part, target))
-            notes += write_part(part, path, image)
+            write_part(part, path, data)
+            notes += said
         for part, target in parts:
             put_in_place(part, target)
     finally:
@@ -183,19 +188,23 @@ def write_images(pictures: Sequence[tuple[Path, Array]]) -> list[str]:
     return notes
 
 
-def write_part(part: Path, path: Path, image: Array) -> list[str]:
-    """Encode `image` for `path` into the temporary file `part`; returns notes as `write_images` does."""
-    encode, depths = ENCODERS[path.suffix.lower()]
+def encode(path: Path, image: Array) -> tuple[bytes, list[str]]:
+    """The bytes of the file that `image` becomes at `path`, and notes as `write_images` returns them."""
+    encoder, depths = ENCODERS[path.suffix.lower()]
     notes = []
     if image.dtype.type not in depths:
         notes.append(f"{path.name}: {image.dtype} samples were rounded to {np.dtype(depths[-1]).name}")
         image = from_unit(to_unit(image), depths[-1])
-    if encode is encode_webp and image.ndim == 2:
+    if encoder is encode_webp and image.ndim == 2:
         notes.append(f"{path.name}: WebP has no gray; the picture was stored as RGB")
     try:
-        data = encode(image)
+        return encoder(image), notes
     except (ValueError, OSError, cv2.error) as error:
         raise WriteError(f"{path} can't be encoded: {error}") from error
+
+
+def write_part(part: Path, path: Path, data: bytes) -> None:
+    """Write the temporary file for `path`."""
     try:
         with part.open("xb") as file:
             file.write(data)
@@ -203,7 +212,6 @@ def write_part(part: Path, path: Path, image: Array) -> list[str]:
             os.fsync(file.fileno())
     except OSError as error:
         raise WriteError(f"{path} can't be written: {error.strerror}; nothing was kept") from error
-    return notes
 
 
 def put_in_place(part: Path, target: Path) -> None:

@@ -129,6 +129,7 @@ class TrainingConfig:
         validate_every: steps between measurements on held-back groups.
         minutes: wall-clock limit; the schedule is compressed to finish within it. None: no limit.
         threads: CPU threads for torch; None: torch decides.
+        flaws_only: whether to leave all weights as they are but those of the flaws.
     """
 
     steps: int = bounded(6000, 1, 10_000_000)
@@ -144,6 +145,7 @@ class TrainingConfig:
     validate_every: int = bounded(250, 1, 10_000_000)
     minutes: float | None = bounded(None, 0.001, 1e6)
     threads: int | None = bounded(None, 1, 1024)
+    flaws_only: bool = False
 
     def __post_init__(self) -> None:
         require_order("training.octaves", self.octaves_min, self.octaves_max)

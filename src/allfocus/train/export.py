@@ -21,7 +21,7 @@ from allfocus.train.network import FusionNetwork
 from allfocus.train.weights import CARD_KEY, WEIGHTS_KEY, weights_text
 
 #: Version of the graph's inputs and outputs; inference refuses those it does not know.
-FORMAT = 3
+FORMAT = 4
 
 #: Largest difference between the weights that torch and onnxruntime compute from the same frames.
 TOLERANCE = 1e-3

@@ -3,11 +3,12 @@
 Inference asks for the octaves one by one, coarse to fine, so that fine octaves of a large picture can run
 in tiles; so the graph is one octave. It holds the parts of the network behind two switches:
 
-    inputs   octave      (N, 4, h, w)      see `features.build_octaves`
-             logits_in   (N, 1, h/2, w/2)  of the octave before; ignored by the glance
+    inputs   pixels      (N, 3, h, w)      of the octave, see `features.Octave`
+             energy      (N, 2, h/4, w/4)  of the octave; ignored by the flaws
+             logits_in   (N, 1, h/2, w/2)  of the octave before; ignored by the glance; for the flaws (N, 1, h, w)
              context_in  (N, C, h/8, w/8)  of the octave before; ignored by the glance
              is_coarsest ()                bool: glance
-             is_answered ()                bool: else, look; or find the flaws: then the two are this octave's own
+             is_answered ()                bool: else, look; or find the flaws: then the logits are this octave's own
     outputs  logits      (N, 1, h, w)      none of the flaws' part
              context     (N, C, h/4, w/4)  none of the flaws' part
              flaws       (1, 2, h/4, w/4)  log-odds, see `network.Flaws`; none of the others
@@ -18,20 +19,22 @@ where none is an array without elements.
 import io
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from allfocus.train.features import OCTAVE_CHANNELS, PATCH
+from allfocus.train.features import ENERGIES, PATCH, Octave
 from allfocus.train.network import Flaws, FusionNetwork, Glance, Look
 
 OPSET = 18
+INPUTS = ("pixels", "energy", "logits_in", "context_in")
 OUTPUTS = ("logits", "context", "flaws")
 
 #: Frame counts and octave sizes at which torch and onnxruntime are compared, multiples of 2 * PATCH.
@@ -45,10 +48,10 @@ class GlanceOctave(nn.Module):
         super().__init__()
         self.glance = glance
 
-    def forward(self, octave: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, pixels: Tensor, energy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `Glance.forward`."""
-        logits, context = self.glance(octave, 1)
-        return logits, context, octave.new_zeros(1, 1, 0, 0)
+        logits, context = self.glance(Octave(pixels, energy), 1)
+        return logits, context, pixels.new_zeros(1, 1, 0, 0)
 
 
 class LookOctave(nn.Module):
@@ -58,10 +61,12 @@ class LookOctave(nn.Module):
         super().__init__()
         self.look = look
 
-    def forward(self, octave: Tensor, logits_in: Tensor, context_in: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, pixels: Tensor, energy: Tensor, logits_in: Tensor, context_in: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """See `Look.forward`."""
-        logits, context = self.look(octave, logits_in, context_in, 1)
-        return logits, context, octave.new_zeros(1, 1, 0, 0)
+        logits, context = self.look(Octave(pixels, energy), logits_in, context_in, 1)
+        return logits, context, pixels.new_zeros(1, 1, 0, 0)
 
 
 class FlawsOctave(nn.Module):
@@ -71,27 +76,29 @@ class FlawsOctave(nn.Module):
         super().__init__()
         self.flaws = flaws
 
-    def forward(self, octave: Tensor, logits_in: Tensor, context_in: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, pixels: Tensor, logits_in: Tensor, context_in: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `Flaws.forward`."""
-        nothing = octave.new_zeros(1, 1, 0, 0)
-        return nothing, nothing, self.flaws(octave, logits_in, context_in, 1)
+        nothing = pixels.new_zeros(1, 1, 0, 0)
+        return nothing, nothing, self.flaws(pixels, logits_in, context_in, 1)
 
 
 def build(network: FusionNetwork) -> onnx.ModelProto:
     """All parts of the network in one model, dynamic in frames, height and width."""
     width = network.config.width
-    octave = torch.zeros(3, OCTAVE_CHANNELS, 160, 136)
-    logits, context = octave[:, :1], torch.zeros(3, width, 40, 34)
+    octave = {"pixels": torch.zeros(3, 3, 160, 136), "energy": torch.zeros(3, ENERGIES, 40, 34)}
+    logits, context = octave["pixels"][:, :1], torch.zeros(3, width, 40, 34)
     coarser = {"logits_in": logits[..., ::2, ::2], "context_in": context[..., ::2, ::2]}
-    glance = trace(GlanceOctave(network.glance), {"octave": octave})
-    look = trace(LookOctave(network.look), {"octave": octave, **coarser})
-    flaws = trace(FlawsOctave(network.look.flaws), {"octave": octave, "logits_in": logits, "context_in": context})
+    answer = {"pixels": octave["pixels"], "logits_in": logits, "context_in": coarser["context_in"]}
+    glance = faster(trace(GlanceOctave(network.glance), octave))
+    look = faster(trace(LookOctave(network.look), {**octave, **coarser}))
+    flaws = faster(trace(FlawsOctave(network.look.flaws), answer))
     finer = choice("is_answered", as_branch(flaws, "flaws"), as_branch(look, "look"), [f"finer/{o}" for o in OUTPUTS])
     made = [helper.make_empty_tensor_value_info(f"finer/{output}") for output in OUTPUTS]
     branches = as_branch(glance, "glance"), helper.make_graph([finer], "finer", [], made)
     floats = TensorProto.FLOAT
     inputs = [
-        helper.make_tensor_value_info("octave", floats, ["n", OCTAVE_CHANNELS, "h", "w"]),
+        helper.make_tensor_value_info("pixels", floats, ["n", 3, "h", "w"]),
+        helper.make_tensor_value_info("energy", floats, ["n", ENERGIES, "h/4", "w/4"]),
         helper.make_tensor_value_info("logits_in", floats, ["n", 1, "h_in", "w_in"]),
         helper.make_tensor_value_info("context_in", floats, ["n", width, "h_in/4", "w_in/4"]),
         helper.make_tensor_value_info("is_coarsest", TensorProto.BOOL, []),
@@ -127,6 +134,75 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     del simpler.opset_import[:]
     simpler.opset_import.extend(standard)
     return simpler
+
+
+def faster(graph: onnx.GraphProto) -> onnx.GraphProto:
+    """The same graph, in which sum, mean and maximum over the frames take a fifth of the time, in place.
+
+    onnxruntime reduces a first axis that is short by single numbers. A product with a row of ones has the same result
+    as the sum, one with a row of 1 / N as the mean, and a running maximum, frame by frame, as the maximum: at the speed
+    of memory.
+    """
+    nodes: list[onnx.NodeProto] = []
+    constants = {init.name: numpy_helper.to_array(init) for init in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant":
+            constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+        replaced = REPLACED.get(node.op_type)
+        if replaced and constants.get(node.input[1], np.array(-1)).tolist() == [0]:
+            nodes += replaced(node.input[0], node.output[0])
+        else:
+            nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return graph
+
+
+def sum_over_frames(of: str, to: str, mean: bool = False) -> list[onnx.NodeProto]:
+    """Nodes for the sum over the first axis, which stays with length 1, or for the mean."""
+
+    def constant(name: str, values: Sequence[int]) -> onnx.NodeProto:
+        return helper.make_node("Constant", [], [f"{to}/{name}"], value_ints=list(values))
+
+    one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])
+    count = helper.make_node("Cast", [f"{to}/n"], [f"{to}/count"], to=TensorProto.FLOAT)
+    share = helper.make_node("Div", [f"{to}/ones", f"{to}/count"], [f"{to}/shares"])  # N
+    return [
+        constant("rows", [0, -1]),
+        helper.make_node("Reshape", [of, f"{to}/rows"], [f"{to}/flat"]),  # N C*h*w
+        helper.make_node("Shape", [of], [f"{to}/n"], start=0, end=1),
+        helper.make_node("ConstantOfShape", [f"{to}/n"], [f"{to}/ones"], value=one),
+        *([count, share] if mean else []),
+        helper.make_node("MatMul", [f"{to}/{'shares' if mean else 'ones'}", f"{to}/flat"], [f"{to}/sum"]),  # C*h*w
+        helper.make_node("Shape", [of], [f"{to}/place"], start=1),
+        constant("first", [1]),
+        helper.make_node("Concat", [f"{to}/first", f"{to}/place"], [f"{to}/shape"], axis=0),
+        helper.make_node("Reshape", [f"{to}/sum", f"{to}/shape"], [to]),
+    ]
+
+
+def maximum_over_frames(of: str, to: str) -> list[onnx.NodeProto]:
+    """Nodes for the maximum over the first axis, which stays with length 1."""
+    most, frame, more, first = f"{to}/most", f"{to}/frame", f"{to}/more", f"{to}/first"
+    names = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * 3) for name in (most, frame, more)]
+    step = helper.make_graph([helper.make_node("Max", [most, frame], [more])], f"{to}/step", names[:2], names[2:])
+    zero = helper.make_tensor("zero", TensorProto.INT64, [], [0])
+    axes = helper.make_tensor("axes", TensorProto.INT64, [1], [0])
+    return [
+        helper.make_node("Constant", [], [f"{to}/zero"], value=zero),
+        helper.make_node("Constant", [], [f"{to}/axes"], value=axes),
+        helper.make_node("Gather", [of, f"{to}/zero"], [first], axis=0),
+        helper.make_node("Scan", [first, of], [f"{to}/whole"], body=step, num_scan_inputs=1),
+        helper.make_node("Unsqueeze", [f"{to}/whole", f"{to}/axes"], [to]),
+    ]
+
+
+#: What takes the place of which operator over the first axis.
+REPLACED: dict[str, Callable[[str, str], list[onnx.NodeProto]]] = {
+    "ReduceSum": sum_over_frames,
+    "ReduceMean": partial(sum_over_frames, mean=True),
+    "ReduceMax": maximum_over_frames,
+}
 
 
 def trace(part: nn.Module, inputs: dict[str, Tensor]) -> onnx.GraphProto:
@@ -171,17 +247,18 @@ def disagreement(network: FusionNetwork, content: bytes) -> float:
     rng = np.random.default_rng(0)
     worst = 0.0
     for frames, height, width in PROBES:
-        octave = rng.random((frames, OCTAVE_CHANNELS, height, width), np.float32)
-        for part, is_coarsest, scale in (
-            (GlanceOctave(network.glance), True, 2),
-            (LookOctave(network.look), False, 2),
-            (FlawsOctave(network.look.flaws), False, 1),
+        pixels = rng.random((frames, 3, height, width), np.float32)
+        energy = rng.random((frames, ENERGIES, height // PATCH, width // PATCH), np.float32)
+        context = rng.random((frames, network.config.width, height // 2 // PATCH, width // 2 // PATCH), np.float32)
+        for part, is_coarsest, scale, used in (
+            (GlanceOctave(network.glance), True, 2, ("pixels", "energy")),
+            (LookOctave(network.look), False, 2, INPUTS),
+            (FlawsOctave(network.look.flaws), False, 1, ("pixels", "logits_in", "context_in")),
         ):
             rows, columns = height // scale, width // scale
             logits = rng.normal(0, 3, (frames, 1, rows, columns)).astype(np.float32)
-            context = rng.random((frames, network.config.width, rows // PATCH, columns // PATCH), np.float32)
-            fed = {"octave": octave, "logits_in": logits, "context_in": context}
-            arguments = list(fed.values())[: 1 if is_coarsest else 3]
+            fed = dict(zip(INPUTS, (pixels, energy, logits, context), strict=True))
+            arguments = [fed[name] for name in used]
             with torch.no_grad():
                 expected = part(*(torch.from_numpy(value) for value in arguments))
             switches = {"is_coarsest": np.array(is_coarsest), "is_answered": np.array(scale == 1)}

@@ -87,6 +87,8 @@ class Learner:
             torch.manual_seed(recipe.seed)
             self.network = FusionNetwork(recipe.network).to(device)
         self.ema = deepcopy(self.network).requires_grad_(False).eval()
+        if recipe.training.flaws_only:
+            self.network.requires_grad_(False).look.flaws.requires_grad_(True)
         self.optimizer = torch.optim.AdamW(parameter_groups(self.network, recipe.training.weight_decay))
         self.config = recipe.training
         self.device = device

@@ -25,15 +25,21 @@ from torch.nn import functional
 
 from allfocus.train.config import NetworkConfig
 from allfocus.train.features import (
+    ENERGIES,
     ENERGY_FLOOR,
     PATCH,
+    Octave,
     build_octaves,
     by_stack,
     laplacian_energy,
     normalised,
     over_frames,
+    patch_kernel,
     patches_to_channels,
     relative,
+    shares,
+    summed,
+    told,
 )
 from allfocus.train.ssm import SelectiveScan
 
@@ -55,11 +61,8 @@ class Exchange(nn.Module):
         own: Tensor = self.own(features)
         if self.shared is None:
             return own
-        mean, most = over_frames(features, stacks)
         # one product for the whole stack, not one a frame
-        told = self.shared(torch.cat([mean, most], 2).flatten(0, 1))  # B C h w
-        exchanged: Tensor = (by_stack(own, stacks) + told[:, None]).flatten(0, 1)
-        return exchanged
+        return told(own, self.shared(torch.cat(over_frames(features, stacks), 1)), stacks)
 
 
 class Block(nn.Module):
@@ -89,10 +92,8 @@ class PictureScan(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(F, C, h, w) -> (F, C, h, w)."""
         pixels = features.permute(0, 2, 3, 1)  # F h w C
-        along_rows = self.rows(self.norm(pixels).flatten(0, 1)).reshape(pixels.shape)
-        turned = (pixels + along_rows).transpose(1, 2)  # F w h C
-        along_columns = self.columns(self.norm(turned).flatten(0, 1)).reshape(turned.shape)
-        scanned: Tensor = (turned + along_columns).permute(0, 3, 2, 1)
+        turned = (pixels + self.rows(self.norm(pixels))).transpose(1, 2)  # F w h C
+        scanned: Tensor = (turned + self.columns(self.norm(turned))).permute(0, 3, 2, 1)
         return scanned
 
 
@@ -100,30 +101,47 @@ class Stem(nn.Module):
     """An octave of pixels -> features per patch, and the classic measure per patch."""
 
     #: Channels beside the pixels: three focus measures and the level of detail common to all frames.
-    MEASURES = 4
+    MEASURES = ENERGIES + 2
     window: Tensor
 
-    def __init__(self, width: int, extra: int) -> None:
+    def __init__(self, width: int, extra: int, context: int) -> None:
         super().__init__()
         self.pixels = nn.Conv2d(3 * PATCH**2, width, 3, padding=1)
-        self.measures = nn.Conv2d(self.MEASURES + extra, width, 1)
+        self.measures = nn.Conv2d(self.MEASURES + extra + context, width, 1)
         line = torch.exp(-0.5 * (torch.arange(-2.0, 3.0) / 0.75) ** 2)
         # with the 4x4 mean before it, a Gaussian of about 3 pixels: the classic rule's window
         self.register_buffer("window", (line[:, None] * line / line.sum() ** 2)[None, None], persistent=False)
 
-    def forward(self, octave: Tensor, extra: list[Tensor], stacks: int) -> tuple[Tensor, Tensor]:
-        """(F, 4, h, w) and what else is known per patch -> (F, C, h/P, w/P) and (F, 1, h/P, w/P)."""
-        rgb, finer = octave.split([3, 1], 1)
-        here = functional.avg_pool2d(laplacian_energy(rgb), PATCH)  # F 1 h/P w/P
-        energy = torch.cat([here, functional.avg_pool2d(finer, PATCH)], 1)
-        wide = functional.conv2d(functional.pad(here, (2, 2, 2, 2), mode="replicate"), self.window)
-        log_energy = torch.log(torch.cat([energy, wide], 1) + ENERGY_FLOOR)
+    def forward(
+        self, octave: Octave, extra: list[Tensor], context: Tensor | None, stacks: int
+    ) -> tuple[Tensor, Tensor]:
+        """An octave, what else is known per patch, and the coarser octave's features (F, C, h/2P, w/2P).
+
+        Returns:
+            (F, C, h/P, w/P) and the classic measure (F, 1, h/P, w/P).
+        """
+        wide = functional.conv2d(functional.pad(octave.energy[:, :1], (2, 2, 2, 2), mode="replicate"), self.window)
+        log_energy = torch.log(torch.cat([octave.energy, wide], 1) + ENERGY_FLOOR)
         measures = relative(log_energy, stacks)
-        classic = measures[:, 2:3]
-        common = log_energy[:, 2:3] - classic  # mean over frames, F 1 h/P w/P
-        patches = patches_to_channels(relative(rgb, stacks), PATCH)
-        side = self.measures(torch.cat([0.5 * measures, 0.1 * common + 0.8, *extra], 1))
-        return functional.relu(4 * self.pixels(patches) + side), classic
+        classic = measures[:, ENERGIES:]
+        common = log_energy[:, ENERGIES:] - classic  # mean over frames, F 1 h/P w/P
+        known = torch.cat([0.5 * measures, 0.1 * common + 0.8, *extra], 1)
+        weight = self.measures.weight
+        side = functional.conv2d(known, weight[:, : known.shape[1]], self.measures.bias)
+        if context is not None:
+            # a product per place and an enlargement commute: the small picture first
+            side = side + doubled(functional.conv2d(context, weight[:, known.shape[1] :]))
+        # on pixels, in steps of a patch: what a 3x3 convolution would do on patches as channels; linear, so that the
+        # mean over the frames may be taken off after it
+        seen = functional.conv2d(octave.pixels, patch_kernel(self.pixels.weight, PATCH), stride=PATCH, padding=PATCH)
+        bias = self.pixels.bias
+        assert bias is not None
+        return functional.relu(4 * (relative(seen, stacks) + bias[:, None, None]) + side), classic
+
+
+def doubled(planes: Tensor) -> Tensor:
+    """Twice the size, bilinear: (F, C, h, w) -> (F, C, 2h, 2w)."""
+    return functional.interpolate(planes, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 class Head(nn.Module):
@@ -149,16 +167,16 @@ class Glance(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         width = config.glance_width
-        self.stem = Stem(width, extra=0)
+        self.stem = Stem(width, extra=0, context=0)
         self.blocks = nn.ModuleList(Block(width, config.use_exchange) for _ in range(config.glance_depth))
         scans = config.glance_depth if config.use_scan else 0
         self.scans = nn.ModuleList(PictureScan(width, config.state, config.heads) for _ in range(scans))
         self.head = Head(width)
         self.context = nn.Conv2d(width, config.width, 1)
 
-    def forward(self, octave: Tensor, stacks: int) -> tuple[Tensor, Tensor]:
-        """Octave (F, 4, h, w) -> logits (F, 1, h, w) and features for `Look` (F, C, h/P, w/P)."""
-        features, classic = self.stem(octave, [], stacks)
+    def forward(self, octave: Octave, stacks: int) -> tuple[Tensor, Tensor]:
+        """Octave of size h x w -> logits (F, 1, h, w) and features for `Look` (F, C, h/P, w/P)."""
+        features, classic = self.stem(octave, [], None, stacks)
         for depth, block in enumerate(self.blocks):
             features = block(features, stacks)
             if depth < len(self.scans):
@@ -171,7 +189,8 @@ class Flaws(nn.Module):
     """Where no choice among the frames is good: sharp in no frame, or veiled by the blur of something nearer.
 
     It looks at what was picked, at how its detail falls off from octave to octave, which tells how blurred it is,
-    and at the features that decided. One map serves all frames, at the resolution of the features.
+    and at the features of the next coarser octave: so it can answer too where that one has decided, and nobody looked
+    closer. One map serves all frames, at the resolution of the features.
     """
 
     #: Maps: sharp in no frame; veiled.
@@ -180,35 +199,42 @@ class Flaws(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.look = nn.Conv2d(3 * PATCH**2 + 3 + 2 * width, self.WIDTH, 3, stride=2, padding=1)
+        self.look = nn.Conv2d(3 * PATCH**2 + 3 + 2 * width, self.WIDTH, 3)
         self.think = nn.Conv2d(self.WIDTH, self.WIDTH, 3, padding=1)
         self.tell = nn.Conv2d(self.WIDTH, 4 * self.KINDS, 1)
         assert self.tell.bias is not None
         nn.init.constant_(self.tell.bias, -2.0)  # flaws are rare
 
-    def forward(self, octave: Tensor, logits: Tensor, features: Tensor, stacks: int) -> Tensor:
-        """Octave (F, 4, h, w), its logits (F, 1, h, w) and features (F, C, h/P, w/P) -> (B, 2, h/P, w/P) log-odds."""
-        # B N 1 h w; flaws don't steer the choice. Written out: the softmax of onnxruntime is slow along this axis
-        weights = 2 * by_stack(logits.detach(), stacks)
-        weights = (weights - weights.amax(1, keepdim=True)).exp()
-        weights = weights / weights.sum(1, keepdim=True)
-        picked = (weights * by_stack(octave[:, :3], stacks)).sum(1)  # B 3 h w
+    def forward(self, pixels: Tensor, logits: Tensor, context: Tensor, stacks: int) -> Tensor:
+        """Log-odds (B, 2, h/P, w/P).
+
+        Args:
+            pixels: (F, 3, h, w) of an octave.
+            logits: (F, 1, h, w) that decide it.
+            context: (F, C, h/2P, w/2P), features of the next coarser octave.
+            stacks: B.
+        """
+        # F 1 h w; flaws don't steer the choice. Written out: the softmax of onnxruntime is slow along this axis
+        weights = 2 * logits.detach()
+        weights = shares(told(weights, -over_frames(weights, stacks)[1], stacks).exp(), stacks)
+        picked = summed(weights * pixels, stacks)  # B 3 h w
         half = functional.avg_pool2d(picked, 2)
         detail = [
-            functional.avg_pool2d(laplacian_energy(picked), PATCH),
-            functional.avg_pool2d(laplacian_energy(half), PATCH // 2),
+            laplacian_energy(picked, PATCH),
+            laplacian_energy(half, PATCH // 2),
             laplacian_energy(functional.avg_pool2d(half, 2)),
         ]
-        shares = functional.avg_pool2d(weights.flatten(0, 1), PATCH)  # F 1 h/P w/P
-        chosen = by_stack(shares * features, stacks).sum(1)
-        most = over_frames(features, stacks)[1].squeeze(1)
-        known = [
-            patches_to_channels(picked, PATCH) - 0.5,
-            0.25 * torch.log(torch.cat(detail, 1) + ENERGY_FLOOR) + 2,
-            chosen,
-            most,
-        ]
-        seen = functional.relu(self.look(torch.cat(known, 1)))
+        here = functional.avg_pool2d(weights, 2 * PATCH)  # F 1 h/2P w/2P
+        known = torch.cat([summed(here * context, stacks), over_frames(context, stacks)[1]], 1)
+        # what patches and their detail say is looked at in steps of two patches, the size that the features have
+        pixels_in, detail_in = 3 * PATCH**2, len(detail)
+        of_pixels, of_detail, of_context = self.look.weight.split([pixels_in, detail_in, known.shape[1]], 1)
+        energies = 0.25 * torch.log(torch.cat(detail, 1) + ENERGY_FLOOR) + 2
+        seen = functional.relu(
+            functional.conv2d(picked - 0.5, patch_kernel(of_pixels, PATCH), stride=2 * PATCH, padding=PATCH)
+            + functional.conv2d(energies, of_detail, self.look.bias, stride=2, padding=1)
+            + functional.conv2d(known, of_context, padding=1)
+        )
         seen = seen + functional.relu(self.think(seen))
         return functional.pixel_shuffle(self.tell(seen), 2)
 
@@ -220,23 +246,21 @@ class Look(nn.Module):
         super().__init__()
         width = config.width
         # the coarser octave's logits of this patch (2x2 of them) and its features
-        self.stem = Stem(width, extra=(PATCH // 2) ** 2 + width)
+        self.stem = Stem(width, extra=(PATCH // 2) ** 2, context=width)
         self.blocks = nn.ModuleList(Block(width, config.use_exchange) for _ in range(config.depth))
         self.head = Head(width)
         self.carry = nn.Parameter(torch.tensor(0.3))
         self.flaws = Flaws(width)
 
-    def forward(self, octave: Tensor, logits: Tensor, context: Tensor, stacks: int) -> tuple[Tensor, Tensor]:
-        """Octave (F, 4, h, w), coarser logits (F, 1, h/2, w/2) and features -> logits and features, as `Glance`."""
+    def forward(self, octave: Octave, logits: Tensor, context: Tensor, stacks: int) -> tuple[Tensor, Tensor]:
+        """Octave, coarser logits (F, 1, h/2, w/2) and features -> logits and features, as `Glance`."""
         prior = relative(logits, stacks).clamp(-LOGIT_RANGE, LOGIT_RANGE)
-        finer_context = functional.interpolate(context, scale_factor=2.0, mode="bilinear", align_corners=False)
-        extra = [0.25 * patches_to_channels(prior, PATCH // 2), finer_context]
-        features, classic = self.stem(octave, extra, stacks)
+        extra = [0.25 * patches_to_channels(prior, PATCH // 2)]
+        features, classic = self.stem(octave, extra, context, stacks)
         for block in self.blocks:
             features = block(features, stacks)
         features = normalised(features)
-        carried = functional.interpolate(prior, scale_factor=2.0, mode="bilinear", align_corners=False)
-        return self.head(features, classic) + self.carry * carried, features
+        return self.head(features, classic) + self.carry * doubled(prior), features
 
 
 class FusionNetwork(nn.Module):
@@ -264,7 +288,8 @@ class FusionNetwork(nn.Module):
         logits, context = self.glance(coarsest, stacks)
         answers = [logits]
         for octave in reversed(finer):
-            logits, context = self.look(octave, logits, context, stacks)
+            coarser = context
+            logits, context = self.look(octave, logits, coarser, stacks)
             answers.append(logits)
-        flaws: Tensor = self.look.flaws(finer[0], logits, context, stacks)
+        flaws: Tensor = self.look.flaws(finer[0].pixels, logits, coarser, stacks)
         return [by_stack(answer, stacks).squeeze(2) for answer in answers], flaws

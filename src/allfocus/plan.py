@@ -1,0 +1,200 @@
+"""What a fusion will need, found out before it starts: workers, memory, room on the disk, and where."""
+
+import os
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from allfocus.errors import ResourceError
+from allfocus.parallel import cpus
+from allfocus.selection import CELL, PIXELS_AT_ONCE, bytes_answered
+from allfocus.spool import spool_folder
+from allfocus.stack import FrameInfo, size_of
+from allfocus.survey import bytes_kept
+
+#: Python, the libraries and the network.
+BASE = 220_000_000
+#: Bytes that the network needs for each pixel that it looks at: its features, a few times over.
+BYTES_PER_PIXEL = 110
+#: Frames and octaves larger than this in all are kept in files.
+KEPT_IN_MEMORY = 256_000_000
+#: Share of the free memory that is used unless somebody allows more.
+SHARE = 0.7
+#: Pixels of all frames together from which on it takes seconds.
+LARGE = 4_000_000
+#: Copies of a frame that are there at once while it is decoded, while its octaves are made, and while it is written.
+DECODING, SURVEYING, WRITING = 3.0, 2.5, 2.5
+#: Bytes a pixel of the index map, the confidence and two masks; and of a depth map, while it is completed.
+MAPS, DEPTH = 8, 40
+
+
+#: Stages, and what each costs: CPU seconds for a megapixel of each frame, and for one of the picture.
+COSTS = {
+    "read": (0.015, 0.0),
+    "survey": (0.02, 0.0),
+    "glance": (0.015, 0.0),
+    "fuse": (0.02, 0.35),
+    "write": (0.0, 0.05),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a fusion will go about it.
+
+    Attributes:
+        frames: how many.
+        frame: what each of them is.
+        workers: how many things to do at a time.
+        memory: bytes that it will need at most, about.
+        allowed: bytes that it may use.
+        spooled: bytes that are kept in files.
+        spool: the folder for them; None: everything fits into memory.
+    """
+
+    frames: int
+    frame: FrameInfo
+    workers: int
+    memory: int
+    allowed: int
+    spooled: int
+    spool: Path | None
+
+    def costs(self) -> dict[str, float]:
+        """The stages of the work, and what each is expected to cost: CPU seconds, on some machine or other."""
+        megapixels = self.frame.shape[0] * self.frame.shape[1] / 1e6
+        return {stage: megapixels * (self.frames * each + once) for stage, (each, once) in COSTS.items()}
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it will take long enough for a person to wonder."""
+        return self.spool is not None or self.frames * self.frame.size[0] * self.frame.size[1] >= LARGE
+
+    def __str__(self) -> str:
+        """One line for a person."""
+        megapixels = self.frame.shape[0] * self.frame.shape[1] / 1e6
+        line = (
+            f"plan: {self.frames} frames of {size_of(self.frame)} ({megapixels:.1f} MP), tiles of {CELL} px, "
+            f"{self.workers} at a time, about {gigabytes(self.memory)} of memory ({gigabytes(self.allowed)} allowed)"
+        )
+        if self.spool is None:
+            return line
+        free = gigabytes(shutil.disk_usage(self.spool).free)
+        return f"{line}, {gigabytes(self.spooled)} in {self.spool} ({free} free)"
+
+
+def plan_fusion(
+    frames: int,
+    frame: FrameInfo,
+    *,
+    are_files: bool,
+    network: bool,
+    depth: bool,
+    max_memory: int | None,
+    spool: Path | None,
+) -> Plan:
+    """Plan the fusion of so many frames.
+
+    Args:
+        frames: how many.
+        frame: shape and depth of each.
+        are_files: whether they are still to be read; else they are in memory, and not counted.
+        network: whether the network decides; the classic rule keeps nothing but the frames.
+        depth: whether a depth map is wanted too.
+        max_memory: bytes that may be used; None: a share of what is free.
+        spool: folder for what does not fit into memory; None: see `spool_folder`.
+
+    Raises:
+        ResourceError: memory or disk can't hold it.
+    """
+    kept = frame.nbytes if are_files else 0
+    kept += bytes_kept(frame) + bytes_answered(frame) if network else 0
+    kept *= frames
+    to_files = kept > KEPT_IN_MEMORY
+    allowed = int(SHARE * free_memory()) if max_memory is None else max_memory
+    fixed = BASE + frame.shape[0] * frame.shape[1] * (MAPS + (DEPTH if depth else 0)) + frame.nbytes
+    fixed += 0 if to_files else kept
+    looking = BYTES_PER_PIXEL * min(PIXELS_AT_ONCE, frames * frame.size[0] * frame.size[1])
+    one_worker = int(max(DECODING * frame.nbytes if are_files else 0, SURVEYING * frame.nbytes, looking))
+    workers = max(1, min(cpus(), frames, (allowed - fixed) // one_worker))
+    plan = Plan(
+        frames=frames,
+        frame=frame,
+        workers=workers,
+        memory=fixed + max(workers * one_worker, int(WRITING * frame.nbytes)),
+        allowed=allowed,
+        spooled=kept if to_files else 0,
+        spool=None,
+    )
+    require_memory(plan)
+    return with_spool(plan, spool) if to_files else plan
+
+
+def require_memory(plan: Plan) -> None:
+    """Raise `ResourceError` where even one worker needs more memory than is allowed."""
+    if plan.memory > plan.allowed:
+        raise ResourceError(
+            f"fusing {plan.frames} frames of {size_of(plan.frame)} needs about {gigabytes(plan.memory)} of memory, "
+            f"{gigabytes(plan.allowed)} are allowed: close other programs, allow more with --max-memory, "
+            "or fuse smaller frames"
+        )
+
+
+def with_spool(plan: Plan, folder: Path | None) -> Plan:
+    """The plan with a folder for what is kept in files; raises `ResourceError` where there is no room for it."""
+    chosen = spool_folder() if folder is None else folder
+    if not chosen.is_dir() or not os.access(chosen, os.W_OK):
+        what = "can't be written to" if chosen.is_dir() else "is not a folder"
+        raise ResourceError(f"spool {chosen} {what}; name another folder with --spool")
+    free = shutil.disk_usage(chosen).free
+    if free < plan.spooled:
+        raise ResourceError(
+            f"fusing {plan.frames} frames of {size_of(plan.frame)} needs {gigabytes(plan.spooled)} on disk; "
+            f"{chosen} has {gigabytes(free)} free: make room, or name another folder with --spool"
+        )
+    return replace(plan, spool=chosen)
+
+
+def gigabytes(count: int) -> str:
+    """A number of bytes as people read it."""
+    return f"{count / 1e9:.1f} GB"
+
+
+def free_memory() -> int:
+    """Bytes that can be used without pushing out other programs, in this container if it has a limit of its own."""
+    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for line in read_lines("/proc/meminfo"):
+        if line.startswith("MemAvailable:"):
+            free = int(line.split()[1]) * 1024
+    return min([free, *(limit - used for limit, used in cgroup_limits())])
+
+
+def cgroup_limits() -> list[tuple[int, int]]:
+    """Limit and use, in bytes, of every control group that this process is in and that has a limit."""
+    found = []
+    for line in read_lines("/proc/self/cgroup"):
+        _, controllers, path = line.split(":", 2)
+        root = Path("/sys/fs/cgroup/memory" if controllers == "memory" else "/sys/fs/cgroup")
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
+        place = root / path.lstrip("/")
+        for group in (place, *place.parents):
+            limit, used = (read_lines(group / name) for name in names)
+            if limit and used and limit[0].isdigit():
+                found.append((int(limit[0]), int(used[0]) - reclaimable(group)))
+            if group == root:
+                break
+    return found
+
+
+def reclaimable(group: Path) -> int:
+    """Bytes of a control group's memory that only cache files and go when they are needed."""
+    entries = dict(line.split()[:2] for line in read_lines(group / "memory.stat"))
+    return int(entries.get("inactive_file", 0))
+
+
+def read_lines(path: Path | str) -> list[str]:
+    """Lines of a small file of the system's; none where it does not exist."""
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
