@@ -12,7 +12,7 @@ CORE := $(VENV)/.core-installed
 FULL := $(VENV)/.full-installed
 SCENES ?= benchmarks/scenes.json
 
-.PHONY: demo test test-fast check format bench pictures train-smoke clean
+.PHONY: demo test test-fast check format bench evaluate pictures train-smoke clean
 
 demo: $(CORE)  ## fuse the focal stack that ships with the package
 	$(BIN)/allfocus demo
@@ -33,7 +33,10 @@ format: $(FULL)  ## put the code into the form that check asks for
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(CORE)  ## measure on the demo's scene, or on yours: make bench SCENES=path/to/scenes.json
+bench: $(FULL)  ## how fast, how much memory, and how both grow: some minutes
+	$(BIN)/python benchmarks/speed -o benchmarks/results
+
+evaluate: $(CORE)  ## quality on the demo's scene, or on yours: make evaluate SCENES=path/to/scenes.json
 	$(BIN)/allfocus evaluate $(SCENES) -o report
 
 pictures: $(CORE)  ## what the demo shows, as the pictures in README and docs

@@ -8,7 +8,6 @@ from allfocus.color import FloatArray, luma, to_unit
 from allfocus.depth import expected_position, fill_depth
 from allfocus.flaws import FLAWED, flaws_from
 from allfocus.fusion import (
-    COMPOSED_FROM,
     NOISY,
     Composition,
     calmed,
@@ -23,7 +22,6 @@ from allfocus.octaves import Levels
 from allfocus.selection import Selected
 from allfocus.stack import FusionResult
 from allfocus.survey import Survey
-from allfocus.tiling import grown, moved, within
 
 #: How many frames the noise is measured in.
 NOISE_FRAMES = 4
@@ -65,13 +63,9 @@ class Canvas:
         weights = softmax_weights(logits, sharpness_in(noise))
         # in noise, frames that can't win still count where they are the same
         others = tile.others if noise >= NOISY and self._manner.compose != "hard" else ()
-        height, width = (part.stop - part.start for part in tile.around)
-        inner = grown(tile.own, COMPOSED_FROM, height, width)
-        mixed = [frame[inner] for frame in around]
-        mixed += [self._survey.frames[frame][moved(inner, tile.around)] for frame in others]
-        shares = np.zeros((len(mixed), *mixed[0].shape[:2]), np.float32)
-        shares[: len(weights)] = weights[(slice(None), *inner)]
-        self._image[tile.here] = compose(mixed, shares, self._manner.compose, noise)[within(tile.own, inner)]
+        mixed = [*around, *(self._survey.frames[frame][tile.around] for frame in others)]
+        shares = np.concatenate([weights, np.zeros((len(others), *weights.shape[1:]), np.float32)])
+        self._image[tile.here] = compose(mixed, shares, self._manner.compose, noise, tile.own)
         own = logits[(slice(None), *tile.own)]
         chances, best = softmax_weights(own, sharpness=1), winner(own)
         self._index_map[tile.here] = order[best]

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from allfocus.color import Array, FloatArray, from_unit, full_scale, luma, to_unit
+from allfocus.tiling import Place, grown, moved, tiles, within
 
 #: Logits are multiplied by this before they become weights: nearly a hard choice, softened where two frames are
 #: about equally good; and in noisy stacks by this, since the mean of two such frames has less noise than either.
@@ -35,8 +36,12 @@ LEAST_NOISE = 0.4 / 255
 CALM_SIDE = 33
 #: Side in pixels of the part of a frame in which its noise is measured.
 NOISE_SIDE = 1024
-#: Rows that are composed at once, and how far the composition of a pixel looks around it.
-STRIP, COMPOSED_FROM = 64, 16
+#: A frame whose weight is nowhere more than this does not show.
+NOTHING = 1e-4
+#: Rows that are compared at once; side of the squares that are composed at once.
+STRIP, SQUARE = 64, 128
+#: How far, in pixels, composing looks around a pixel.
+COMPOSED_FROM, COMPOSED_FROM_IN_NOISE = 8, 16
 #: How far, in pixels, a decision and the composition after it look around a pixel, rounded up to whole steps of tiles.
 MARGIN = 32
 
@@ -53,7 +58,13 @@ def sharpness_in(noise: float) -> float:
     return SHARPNESS if noise < NOISY else SHARPNESS_IN_NOISE
 
 
-def compose(frames: Sequence[Array], weights: FloatArray, how: Composition = "band", noise: float = 0.0) -> Array:
+def compose(
+    frames: Sequence[Array],
+    weights: FloatArray,
+    how: Composition = "band",
+    noise: float = 0.0,
+    wanted: Place | None = None,
+) -> Array:
     """Make the picture; nowhere does it leave the range of the frames' values at that place.
 
     - `hard`: each pixel is that of the frame with the largest weight.
@@ -71,22 +82,31 @@ def compose(frames: Sequence[Array], weights: FloatArray, how: Composition = "ba
         weights: (N, H, W), summing to 1 over the frames.
         how: one of `COMPOSITIONS`.
         noise: standard deviation of the frames' noise, unit scale, see `noise_of`.
+        wanted: rows and columns to compose; None: all of them.
 
     Returns:
-        (H, W) or (H, W, 3), in the dtype of the frames. Pixels further than `MARGIN` away have no influence.
+        (H, W) or (H, W, 3) of what is wanted, in the dtype of the frames. Pixels further than `MARGIN` away have no
+        influence.
     """
+    height, width = frames[0].shape[:2]
+    place = wanted or (slice(0, height), slice(0, width))
     if how == "hard":
-        return pick(frames, winner(weights))
-    image = np.empty_like(frames[0])
-    for rows in strips(len(image), STRIP):
-        seen = slice(max(0, rows.start - COMPOSED_FROM), min(len(image), rows.stop + COMPOSED_FROM))
-        strip = _composed([frame[seen] for frame in frames], weights[:, seen], how, noise)
-        image[rows] = strip[rows.start - seen.start : rows.stop - seen.start]
+        return pick([frame[place] for frame in frames], winner(weights[(slice(None), *place)]))
+    image = np.empty_like(frames[0][place])
+    reach = COMPOSED_FROM if noise < NOISY else COMPOSED_FROM_IN_NOISE
+    for square in tiles(image.shape[0], image.shape[1], SQUARE):
+        seen = grown(moved(square, place), reach, height, width)
+        shares = weights[(slice(None), *seen)]
+        matter = [k for k, share in enumerate(shares) if noise >= NOISY or share.max() > NOTHING]
+        composed = _composed([frames[k][seen] for k in matter], shares[matter], how, noise)
+        image[square] = composed[within(moved(square, place), seen)]
     return image
 
 
 def _composed(frames: Sequence[Array], weights: FloatArray, how: Composition, noise: float) -> Array:
     """`compose` in one go."""
+    if len(frames) == 1:
+        return frames[0]
     if noise >= NOISY:
         weights = _shared_by_the_same(frames, weights, noise)
     mixed = two_bands(frames, weights) if how == "band" else _mean(frames, weights)

@@ -13,7 +13,7 @@ from allfocus.stack import FrameInfo, size_of
 from allfocus.survey import bytes_kept
 
 #: Python, the libraries and the network.
-BASE = 220_000_000
+BASE = 300_000_000
 #: Bytes that the network needs for each pixel that it looks at: its features, a few times over.
 BYTES_PER_PIXEL = 110
 #: Frames and octaves larger than this in all are kept in files.

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from allfocus.color import Array, FloatArray
-from allfocus.fusion import softmax_weights
+from allfocus.fusion import softmax_weights, winner
 from allfocus.model import LOGIT_RANGE, Answer, FusionModel
 from allfocus.octaves import ENERGY_FLOOR, PATCH, count_octaves, laplacian, padded_size
 from allfocus.parallel import in_parallel
@@ -29,16 +29,20 @@ STEP = 8
 CELL = 512
 #: Pixels of all frames together that the network looks at at once: about 0.2 GB.
 PIXELS_AT_ONCE = 2_500_000
-#: A frame is in the running in a cell where its chance is somewhere at least this.
-IN_THE_RUNNING = 0.2
+#: A frame is in the running in a cell where its chance is somewhere at least this; and in a block, by the next octave.
+IN_THE_RUNNING, IN_THE_RUNNING_THERE = 0.2, 0.35
+#: Side of the blocks of a cell that a closer look is decided on for: a multiple of `STEP`, and a divisor of `CELL`.
+BLOCK = 128
+#: How far below the others, in a block, the logits of frames are put that nobody looked at there.
+OUT_OF_THE_RUNNING = 12.0
 #: How many frames beside those in the running may help against noise.
 OTHERS = 16
 #: Squared error, unit scale, that a look at the finest octave has to promise to save; and when it should go fast.
-WORTH_A_LOOK, WORTH_A_LOOK_FAST = 1e-6, 1e-3
+WORTH_A_LOOK, WORTH_A_LOOK_FAST = 5e-6, 5e-4
 #: Side in pixels, of the second finest octave, of the neighbourhood within which a choice may be misplaced.
 MISPLACED = 5
 #: What the detail around a pixel counts where nobody looked closer, and how far around it is summed up, in pixels.
-DETAIL_GAIN, DETAIL_SIGMA = 2.0, 2.0
+DETAIL_GAIN, DETAIL_SIGMA, DETAIL_WINDOW = 2.0, 2.0, (7, 7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +66,26 @@ class Selected:
     around: Place
     here: Place
     own: Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approach:
+    """What is known of a cell before the finest octave is looked at.
+
+    Attributes:
+        frames, others: see `Selected`.
+        seen: the window of the finest octave that the answer serves for.
+        coarser: the answer of the second finest octave to it.
+        chances: (n, h / 2, w / 2) of the frames in the cell.
+        promise: (h / 2, w / 2) squared error, unit scale, that a closer look may save at most.
+    """
+
+    frames: Array
+    others: Array
+    seen: Place
+    coarser: Answer
+    chances: FloatArray
+    promise: FloatArray
 
 
 class Selection:
@@ -104,23 +128,20 @@ class Selection:
         """Answer one cell in the finest octave."""
         height, width = self._survey.frames[0].shape[:2]
         around = grown(cell, self._margin, height, width)
-        frames, others = self._in_the_running(cell)
-        seen = self._grown(cell, max(self._margin, FLAWS_REACH), octave=0)
-        window = self._grown(seen, self._model.reach, octave=0)
-        coarser = self._look(1, scaled(window, 2), frames)
-        if self._promise(coarser, window, cell, frames) < self._worth_a_look:
-            logits = self._settled(coarser, window, frames)[(slice(None), *within(seen, window))]
-        else:
-            logits = self._look_closer(0, seen, frames, coarser, window).logits[:, 0]
-        flaws = self._model.flaws(
-            self._survey.window(0, seen, frames).pixels,
-            Answer(
-                logits=logits[:, None], context=part_of(coarser, within(scaled(seen, 2), scaled(window, 2))).context
-            ),
-        )
+        approach = self._approach(cell)
+        frames, seen, coarser = approach.frames, approach.seen, approach.coarser
+        pixels = self._survey.window(0, seen, frames).pixels
+        logits = settled(coarser, pixels)
+        for block, few in self._blocks(cell, approach):
+            told = Answer(logits=coarser.logits[few], context=coarser.context[few])
+            found = self._look_closer(0, block, frames[few], told, seen).logits[:, 0]
+            place = within(block, seen)
+            logits[(slice(None), *place)] = found.min(axis=0) - OUT_OF_THE_RUNNING
+            logits[(few, *place)] = found
+        flaws = self._model.flaws(pixels, Answer(logits=logits[:, None], context=coarser.context))
         return Selected(
             frames=frames,
-            others=others,
+            others=approach.others,
             logits=logits[(slice(None), *within(around, seen))],
             flaws=np.stack([enlarged(kind)[within(cell, seen)] for kind in flaws]),
             around=around,
@@ -182,39 +203,71 @@ class Selection:
         """Frames that may be the best one somewhere in a cell, by what the coarse octaves say; and the next best."""
         place = scaled(cell, 1 << self._known)
         logits = self._answer.logits[(slice(None), 0, *place)]
-        best = softmax_weights(logits, sharpness=1).max(axis=(1, 2))
-        ranked = np.argsort(-best, kind="stable")
-        count = max(2, int((best >= IN_THE_RUNNING).sum()))
-        return np.sort(ranked[:count]), np.sort(ranked[count : count + OTHERS])
+        return in_the_running(softmax_weights(logits, sharpness=1).max(axis=(1, 2)), IN_THE_RUNNING)
 
-    def _promise(self, coarser: Answer, window: Place, cell: Place, frames: Array) -> float:
-        """The mean squared error in a cell, unit scale, that a closer look could save at most.
+    def _approach(self, cell: Place) -> Approach:
+        """Answer a cell in the second finest octave, and say where that may not be enough.
 
-        The second finest octave has decided, but a pixel or two beside the right place. What that costs is the
-        squared difference between the frames that it picked there; where they are alike it costs nothing.
+        It has decided, but a pixel or two beside the right place. What that costs is the squared difference between
+        the frames that it picked there; where they are alike it costs nothing.
         """
+        frames, others = self._in_the_running(cell)
+        seen = self._grown(cell, max(self._margin, FLAWS_REACH, self._model.reach), octave=0)
+        coarser = self._look(1, scaled(seen, 2), frames)
         place = scaled(self._grown(cell, 0, octave=0), 2)
-        logits = coarser.logits[(slice(None), 0, *within(place, scaled(window, 2)))]
-        side = (MISPLACED, MISPLACED)
-        chances = [cv2.blur(plane, side) for plane in softmax_weights(logits, sharpness=1)]
+        logits = coarser.logits[(slice(None), 0, *within(place, scaled(seen, 2)))]
+        chances = softmax_weights(logits, sharpness=1)
         pixels = self._survey.window(1, place, frames).pixels
-        picked = np.take_along_axis(pixels, logits.argmax(axis=0)[None, None], axis=0)[0]
-        costs = (chance * np.square(frame - picked).sum(axis=0) for chance, frame in zip(chances, pixels, strict=True))
-        return float(sum(cost.mean() for cost in costs)) / 3
+        picked = np.take_along_axis(pixels, winner(logits)[None, None], axis=0)[0]
+        promise = np.zeros(logits.shape[1:], np.float32)
+        for chance, frame in zip(chances, pixels, strict=True):
+            promise += cv2.blur(chance, (MISPLACED, MISPLACED)) * np.square(frame - picked).mean(axis=0)
+        return Approach(frames=frames, others=others, seen=seen, coarser=coarser, chances=chances, promise=promise)
 
-    def _settled(self, coarser: Answer, window: Place, frames: Array) -> FloatArray:
-        """Logits (n, h, w) of a window of the finest octave without a look at it: the coarser ones, and the detail."""
-        prior = relative(coarser.logits[:, 0])
-        detail = []
-        for frame in self._survey.window(0, window, frames).pixels:
-            energy = np.square(np.stack([laplacian(plane) for plane in frame])).sum(axis=0)
-            around = cv2.GaussianBlur(energy, (0, 0), DETAIL_SIGMA, borderType=cv2.BORDER_REPLICATE)
-            detail.append(np.log(around + np.float32(ENERGY_FLOOR)))
-        larger = np.stack([enlarged(plane, 2) for plane in np.clip(prior, -LOGIT_RANGE, LOGIT_RANGE)])
-        return np.asarray(larger + np.float32(DETAIL_GAIN) * relative(np.stack(detail)), np.float32)
+    def _blocks(self, cell: Place, approach: Approach) -> list[tuple[Place, Array]]:
+        """Blocks of a cell that a closer look can improve, and which of its frames are in the running in each."""
+        chances, promise = approach.chances, approach.promise
+        height, width = promise.shape[-2:]
+
+        def pieces(part: Place, side: int) -> list[tuple[Place, Array]]:
+            """Blocks of a part of the cell; those that are cheaper to look at in one go are one."""
+            if side == BLOCK:
+                half = scaled(part, 2)
+                if promise[half].mean() < self._worth_a_look:
+                    return []
+                best = chances[(slice(None), *grown(half, MISPLACED, height, width))].max(axis=(1, 2))
+                return [(part, in_the_running(best, IN_THE_RUNNING_THERE)[0])]
+            rows, columns = part
+            inner = tiles(rows.stop - rows.start, columns.stop - columns.start, side // 2)
+            blocks = [block for place in inner for block in pieces(moved(place, part), side // 2)]
+            if not blocks:
+                return []
+            together = np.unique(np.concatenate([few for _, few in blocks]))
+            apart = sum(self._cost(place, few) for place, few in blocks)
+            return [(part, together)] if self._cost(part, together) <= apart else blocks
+
+        whole = slice(0, 2 * height), slice(0, 2 * width)
+        return [(moved(part, cell), few) for part, few in pieces(whole, CELL)]
+
+    def _cost(self, place: Place, frames: Array) -> int:
+        """Pixels to look at, with what is around them, to answer a place."""
+        height, width = (part.stop - part.start + 2 * self._model.reach for part in place)
+        return int(height * width) * len(frames)
 
     def _grown(self, place: Place, by: int, octave: int) -> Place:
         return grown(place, by, self._survey.height >> octave, self._survey.width >> octave, STEP)
+
+
+def in_the_running(best: FloatArray, least: float) -> tuple[Array, Array]:
+    """Which frames may win, at least two, and at most `OTHERS` of the next best.
+
+    Args:
+        best: (N,) the best chance of each, anywhere.
+        least: what that has to be.
+    """
+    ranked = np.argsort(-best, kind="stable")
+    count = max(2, int((best >= least).sum()))
+    return np.sort(ranked[:count]), np.sort(ranked[count : count + OTHERS])
 
 
 def bytes_answered(frame: FrameInfo, channels: int = 32) -> int:
@@ -222,6 +275,27 @@ def bytes_answered(frame: FrameInfo, channels: int = 32) -> int:
     octaves = count_octaves(*frame.size)
     height, width = padded_size(*frame.size, octaves)
     return sum((height >> k) * (width >> k) * 4 * (PATCH**2 + channels) // PATCH**2 for k in range(KEPT, octaves))
+
+
+def settled(coarser: Answer, pixels: FloatArray) -> FloatArray:
+    """Logits (n, h, w) of a window of the finest octave without a look at it: the coarser ones, and the detail.
+
+    Args:
+        coarser: the next coarser octave's answer to the window.
+        pixels: (n, 3, h, w) of the window.
+    """
+    prior = relative(coarser.logits[:, 0])
+    size = prior.shape[2], prior.shape[1]
+    detail = np.empty_like(prior)
+    for target, frame in zip(detail, pixels, strict=True):
+        energy = np.zeros(frame.shape[1:], np.float32)
+        for plane in frame:
+            cv2.accumulateSquare(laplacian(plane), energy)
+        half = cv2.resize(energy, size, interpolation=cv2.INTER_AREA)
+        around = cv2.GaussianBlur(half, DETAIL_WINDOW, DETAIL_SIGMA / 2, borderType=cv2.BORDER_REPLICATE)
+        np.log(around + np.float32(ENERGY_FLOOR), out=target)
+    decided = np.clip(prior, -LOGIT_RANGE, LOGIT_RANGE) + np.float32(DETAIL_GAIN) * relative(detail)
+    return np.stack([enlarged(plane, 2) for plane in decided])
 
 
 def relative(planes: FloatArray) -> FloatArray:

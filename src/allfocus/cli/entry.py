@@ -1,5 +1,6 @@
 """Where every command starts and every error ends: one line on stderr and an exit code."""
 
+import ctypes
 import logging
 import os
 import signal
@@ -8,7 +9,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # NumPy's BLAS would start a thread for every core, which costs a tenth of a second and is never used here
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    keep_freed_memory()
     session = Session()
     try:
         with quiet_libraries(), terminations_as_interrupts():
@@ -101,6 +103,21 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, OSError) and error.strerror:
         return f"error: {error.filename or 'input or output'}: {error.strerror}", FAILED
     return f"error: internal error ({type(error).__name__}: {error}); run with --debug and report it", FAILED
+
+
+def keep_freed_memory() -> None:
+    """Ask glibc to keep what is freed for the next array, and all threads to share it.
+
+    By default it gives every large array back to the system, which then clears its pages anew: a tenth of the time of a
+    large stack. Other C libraries are left alone.
+    """
+    if sys.platform != "linux":
+        return
+    arena_max, mmap_threshold, trim_threshold = -8, -3, -1  # malloc.h
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        for parameter, value in ((arena_max, 1), (mmap_threshold, 1 << 25), (trim_threshold, 1 << 28)):
+            libc.mallopt(parameter, value)
 
 
 @contextmanager

@@ -13,6 +13,13 @@ MAX_PIXELS = 1_000_000_000
 EXPANDED = {"1": "L", "P": "RGB", "PA": "RGBA", "RGBX": "RGB", "La": "LA", "RGBa": "RGBA"}
 
 
+#: What follows height and width in the shape of a picture of each mode.
+BANDS: dict[str, tuple[int, ...]] = {"L": (), "LA": (2,), "RGB": (3,), "RGBA": (4,)}
+
+#: Rows taken over from Pillow at once.
+STRIP = 128
+
+
 def orient(picture: Array, orientation: int) -> Array:
     """Turn stored samples (H, W[, C]) the way the EXIF/TIFF orientation 1 to 8 says they are to be seen.
 
@@ -56,7 +63,13 @@ def from_pillow(image: ImageFile.ImageFile, name: str) -> Array:
     if mode not in ("L", "LA", "RGB", "RGBA"):
         raise ReadError(f"{name} has {image.mode} colours; expected gray or RGB: convert it first")
     converted: Image.Image = image.convert(mode) if mode != image.mode else image
-    return np.array(converted)
+    width, height = converted.size
+    picture = np.empty((height, width, *BANDS[mode]), np.uint8)
+    # in strips: of a whole picture Pillow would make two more copies on the way
+    for top in range(0, height, STRIP):
+        bottom = min(top + STRIP, height)
+        picture[top:bottom] = np.asarray(converted.crop((0, top, width, bottom)))
+    return picture
 
 
 def check_pixels(width: int, height: int, name: str) -> None:
