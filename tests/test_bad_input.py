@@ -281,9 +281,62 @@ def test_outputs_are_checked_before_any_frame_is_read(
     def never(*_: object) -> None:
         raise AssertionError("a frame was read")
 
-    monkeypatch.setattr("allfocus.io.read_stack", never)
+    monkeypatch.setattr("allfocus.io.inspect_stack", never)
     typed, code, words = case(tmp_path)
     assert_one_line(cli("fuse", "--method", "classic", *typed), code, *words)
+
+
+# --- long stacks ---------------------------------------------------------------------------------
+
+
+def write_stack(folder: Path, frames: int) -> list[str]:
+    paths = [folder / f"f{k:02d}.jpg" for k in range(frames)]
+    for position, path in enumerate(paths):
+        write_image(path, picture(64, 96, seed=position))
+    return [str(path) for path in paths]
+
+
+def test_a_corrupt_frame_is_named_before_fusing_starts(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = write_stack(tmp_path, 20)
+    data = Path(frames[16]).read_bytes()
+    Path(frames[16]).write_bytes(data[: len(data) // 2])  # its header is sound
+    monkeypatch.setattr("allfocus.pipeline.Survey", None)
+    before = files_below(tmp_path)
+    assert_one_line(cli("fuse", *frames, "-o", str(tmp_path / "out.png")), 1, "f16.jpg", "cut short")
+    assert files_below(tmp_path) == before
+
+
+def test_a_frame_of_another_size_is_named_before_any_is_decoded(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = write_stack(tmp_path, 20)
+    write_image(Path(frames[16]), picture(64, 97))
+    monkeypatch.setattr("allfocus.io.frames.read_image", None)
+    assert_one_line(cli("fuse", *frames, "-o", str(tmp_path / "out.png")), 1, "frame 17 (f16.jpg) is 97x64")
+
+
+def test_a_disk_that_fills_up_while_spooling_is_one_line(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    frames = write_stack(tmp_path, 3)
+    monkeypatch.setattr("allfocus.plan.KEPT_IN_MEMORY", 0)
+    monkeypatch.setattr("allfocus.spool.reserve", full)
+    before = files_below(tmp_path)
+    typed = ("fuse", *frames, "-o", str(tmp_path / "out.png"), "--spool", str(tmp_path), "-q")
+    assert_one_line(cli(*typed), 1, str(tmp_path), "the disk is full", "--spool")
+    assert files_below(tmp_path) == before
+
+
+def test_too_little_memory_is_refused_with_the_numbers(tmp_path: Path, cli: Cli) -> None:
+    frames = write_stack(tmp_path, 3)
+    typed = ("fuse", *frames, "-o", str(tmp_path / "out.png"))
+    assert_one_line(cli(*typed, "--max-memory", "20MB"), 1, "3 frames of 96x64", "0.0 GB are allowed", "--max-memory")
+    assert_one_line(cli(*typed, "--max-memory", "much"), 2, "such as 2GB")
 
 
 # --- models --------------------------------------------------------------------------------------

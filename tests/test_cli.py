@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -336,6 +337,27 @@ def test_ctrl_c_half_way_leaves_nothing(tmp_path: Path, where: str, number: int)
     assert (process.returncode, out, err) == (130, "", "interrupted\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     assert (len(during) > len(before)) == (where == "os.fsync")  # there was something to clean up
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_does_not_wait_for_the_workers(tmp_path: Path, number: int) -> None:
+    frames = write_pair(tmp_path)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    program = [sys.executable, "-c", HANGING.format(module="allfocus.canvas", name="compose")]
+    process = subprocess.Popen(
+        [*program, "fuse", *frames, "-o", str(tmp_path / "out.png")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "hanging\n"
+    started = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert time.monotonic() - started < 5  # the workers would take a minute
+    assert (process.returncode, out, err) == (130, "", "interrupted\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
 def test_a_closed_pipe_is_no_error_message(tmp_path: Path) -> None:

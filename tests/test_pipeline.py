@@ -1,6 +1,7 @@
 """Fusing from frames to picture: exact where it can be, the same whatever the tiles and the order of the frames."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from allfocus.errors import ConfigError, ModelError, ReadError, StackError
 from allfocus.focus import classic_decision
 from allfocus.io import read_image, write_image
 from allfocus.pipeline import FusionOptions, fuse
+from allfocus.plan import Plan
 from allfocus.selection import PIXELS_AT_ONCE, STEP, tile_side
 from allfocus.stack import FocalStack, FusionResult
 
@@ -283,6 +285,28 @@ def test_paths_and_models_that_are_not_there_are_refused(tiny_model: Path, tmp_p
         fuse_with(tiny_model, [tmp_path / "none.png", tmp_path / "none2.png"])
     with pytest.raises(ModelError, match=r"none\.onnx"):
         fuse_with(tmp_path / "none.onnx", focal_frames(8, 8, 2))
+
+
+def test_spooled_runs_side_by_side_say_what_one_in_memory_says(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames, spool = tmp_path / "frames", tmp_path / "spool"
+    frames.mkdir()
+    spool.mkdir()
+    for position, frame in enumerate(focal_frames(150, 260, 4)):
+        write_image(frames / f"{position}.png", frame)
+    expected = fuse_with(tiny_model, [frames])
+    monkeypatch.setattr("allfocus.plan.KEPT_IN_MEMORY", 0)
+    heard: list[Plan] = []
+    options = FusionOptions(model=tiny_model, spool=spool)
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(fuse, [frames], options=options, planned=heard.append) for _ in range(2)]
+        results = [run.result() for run in runs]
+    assert {plan.spool for plan in heard} == {spool}
+    for result in results:
+        np.testing.assert_array_equal(result.image, expected.image)
+        np.testing.assert_array_equal(result.index_map, expected.index_map)
+    assert list(spool.iterdir()) == []
 
 
 def test_the_classic_method_needs_no_model(tmp_path: Path) -> None:

@@ -1,0 +1,112 @@
+"""Who is looked at, and where: nobody who may win is left out, and cells leave no seams."""
+
+import numpy as np
+import pytest
+from conftest import focal_frames
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allfocus import FusionOptions, fuse, selection
+from allfocus.color import Array
+from allfocus.model import FusionModel, load_model
+from allfocus.octaves import Octave
+from allfocus.progress import silent
+from allfocus.selection import OTHERS, Selection, in_the_running, settled
+from allfocus.spool import Spool
+from allfocus.survey import Survey, content_order
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=60), st.floats(0, 1))
+def test_at_least_two_frames_and_all_with_a_chance_are_in_the_running(best: list[float], least: float) -> None:
+    chances = np.array(best, np.float32)
+    frames, others = in_the_running(chances, least)
+    assert len(frames) >= 2
+    assert set(np.flatnonzero(chances >= np.float32(least))) <= set(frames)
+    assert chances.argmax() in frames
+    assert list(frames) == sorted(frames)
+    assert not set(frames) & set(others)
+    assert len(others) == min(OTHERS, len(best) - len(frames))
+
+
+def selected(frames: list[Array], model: FusionModel, fast: bool = False) -> Selection:
+    survey = Survey(frames, Spool(), 1, silent)
+    return Selection(model, survey, margin=32, max_tile=None, fast=fast, spool=Spool(), workers=1, progress=silent)
+
+
+class Counting(FusionModel):
+    """The shipped network, which notes how many pixels of each octave it looks at."""
+
+    def __init__(self) -> None:
+        shipped = load_model()
+        super().__init__(shipped._session, shipped.card)
+        self.looked: list[tuple[int, ...]] = []
+
+    def look(self, octave: Octave, coarser: selection.Answer) -> selection.Answer:
+        self.looked.append(octave.pixels.shape)
+        return super().look(octave, coarser)
+
+
+def test_frames_far_out_of_focus_are_not_looked_at_closely() -> None:
+    frames = focal_frames(600, 1100, 12)
+    model = Counting()
+    chosen = selected(frames, model)
+    counts = [len(chosen.look(cell).frames) for cell in chosen.cells()]
+    assert max(counts) < 12
+    assert np.mean(counts) < 8
+
+
+def test_where_all_frames_are_the_same_no_closer_look_is_taken() -> None:
+    frame = focal_frames(700, 700, 2)[0]
+    # they differ in one corner only
+    other = frame.copy()
+    other[:100, :100] = 255 - other[:100, :100]
+    model = Counting()
+    chosen = selected([frame, other], model)
+    model.looked.clear()
+    for cell in chosen.cells():
+        chosen.look(cell)
+    finest = sum(count * height * width for count, _, height, width in model.looked)
+    assert finest < 2 * 700 * 700  # the second finest octave of all cells with what is around them, and a few blocks
+
+
+def test_looking_fast_looks_at_less() -> None:
+    frames = focal_frames(512, 512, 4)
+    pixels = []
+    for fast in (False, True):
+        model = Counting()
+        chosen = selected(frames, model, fast)
+        chosen.look(chosen.cells()[0])
+        pixels.append(sum(count * height * width for count, _, height, width in model.looked))
+    assert pixels[1] <= pixels[0]
+
+
+def test_fast_is_nearly_as_good() -> None:
+    frames = focal_frames(563, 647, 3)
+    whole, fast = (fuse(frames, options=FusionOptions(fast=fast)).image.astype(float) for fast in (False, True))
+    assert np.sqrt(np.mean((whole - fast) ** 2)) < 4
+
+
+def test_the_size_of_cells_hardly_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = focal_frames(400, 600, 3)
+    whole = fuse(frames)
+    monkeypatch.setattr(selection, "CELL", 256)
+    cut = fuse(frames)
+    assert (whole.index_map == cut.index_map).mean() > 0.98
+    assert np.abs(whole.image.astype(int) - cut.image).mean() < 0.3
+
+
+def test_settled_logits_follow_the_detail() -> None:
+    rng = np.random.default_rng(0)
+    sharp = rng.random((3, 64, 64), np.float32)
+    flat = np.full((3, 64, 64), 0.5, np.float32)
+    nothing = selection.Answer(logits=np.zeros((2, 1, 32, 32), np.float32), context=np.zeros((2, 4, 8, 8), np.float32))
+    logits = settled(nothing, np.stack([flat, sharp]))
+    assert logits.shape == (2, 64, 64)
+    assert (logits.argmax(axis=0) == 1).all()
+
+
+def test_frames_that_tie_by_a_few_rows_are_told_apart_in_full() -> None:
+    one, other = np.zeros((40, 8), np.uint8), np.zeros((40, 8), np.uint8)
+    one[5], other[5] = 1, 2
+    straight, turned = content_order([one, other], [7, 7]), content_order([other, one], [7, 7])
+    assert list(straight) == list(turned[::-1])
