@@ -7,13 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allfocus import FusionOptions, fuse, selection
+from allfocus.answers import Blocks, settled
 from allfocus.color import Array
-from allfocus.model import FusionModel, load_model
+from allfocus.model import Answer, FusionModel, load_model
 from allfocus.octaves import Octave
 from allfocus.progress import silent
-from allfocus.selection import OTHERS, Selection, in_the_running, settled
+from allfocus.selection import MOST, OTHERS, Selection, in_the_running
 from allfocus.spool import Spool
 from allfocus.survey import Survey, content_order
+from allfocus.tiling import tiles
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=60), st.floats(0, 1))
@@ -21,7 +23,9 @@ def test_at_least_two_frames_and_all_with_a_chance_are_in_the_running(best: list
     chances = np.array(best, np.float32)
     frames, others = in_the_running(chances, least)
     assert len(frames) >= 2
-    assert set(np.flatnonzero(chances >= np.float32(least))) <= set(frames)
+    hopeful = np.flatnonzero(chances >= np.float32(least))
+    assert len(frames) == min(MOST, max(2, len(hopeful)))
+    assert set(hopeful) <= set(frames) or chances[frames].min() >= np.delete(chances, frames).max()
     assert chances.argmax() in frames
     assert list(frames) == sorted(frames)
     assert not set(frames) & set(others)
@@ -41,7 +45,7 @@ class Counting(FusionModel):
         super().__init__(shipped._session, shipped.card)
         self.looked: list[tuple[int, ...]] = []
 
-    def look(self, octave: Octave, coarser: selection.Answer) -> selection.Answer:
+    def look(self, octave: Octave, coarser: Answer) -> Answer:
         self.looked.append(octave.pixels.shape)
         return super().look(octave, coarser)
 
@@ -99,7 +103,7 @@ def test_settled_logits_follow_the_detail() -> None:
     rng = np.random.default_rng(0)
     sharp = rng.random((3, 64, 64), np.float32)
     flat = np.full((3, 64, 64), 0.5, np.float32)
-    nothing = selection.Answer(logits=np.zeros((2, 1, 32, 32), np.float32), context=np.zeros((2, 4, 8, 8), np.float32))
+    nothing = Answer(logits=np.zeros((2, 1, 32, 32), np.float32), context=np.zeros((2, 4, 8, 8), np.float32))
     logits = settled(nothing, np.stack([flat, sharp]))
     assert logits.shape == (2, 64, 64)
     assert (logits.argmax(axis=0) == 1).all()
@@ -110,3 +114,16 @@ def test_frames_that_tie_by_a_few_rows_are_told_apart_in_full() -> None:
     one[5], other[5] = 1, 2
     straight, turned = content_order([one, other], [7, 7]), content_order([other, one], [7, 7])
     assert list(straight) == list(turned[::-1])
+
+
+def test_blocks_give_back_what_was_put_into_them() -> None:
+    rng = np.random.default_rng(3)
+    logits, context = rng.random((5, 1, 96, 160), np.float32), rng.random((5, 3, 24, 40), np.float32)
+    kept = Blocks(5, 3, 96, 160, 64, Spool())
+    for rows, columns in tiles(96, 160, 64):
+        patches = slice(rows.start // 4, rows.stop // 4), slice(columns.start // 4, columns.stop // 4)
+        kept.put((rows, columns), Answer(logits=logits[..., rows, columns], context=context[(..., *patches)]))
+    place, frames = (slice(8, 88), slice(40, 152)), np.array([0, 3])
+    found = kept.part(place, frames)
+    np.testing.assert_array_equal(found.logits, logits[(frames, slice(None), *place)])
+    np.testing.assert_array_equal(found.context, context[frames, :, 2:22, 10:38])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allfocus.errors import ConfigError
-from allfocus.tiling import grown, moved, scaled, tiles, within
+from allfocus.tiling import common, grown, moved, scaled, tiles, within
 
 PICTURE = st.integers(1, 200)
 SIDE = st.integers(5, 90)
@@ -55,6 +55,12 @@ def test_places_of_a_coarser_picture_show_the_same(rows: int, columns: int, side
     for tile in tiles(8 * rows, 8 * columns, 8 * side):
         for fine, coarse in zip(tile, scaled(tile, 8), strict=True):
             assert (8 * coarse.start, 8 * coarse.stop) == (fine.start, fine.stop)
+
+
+@given(PICTURE, PICTURE, SIDE, MARGIN)
+def test_what_a_tile_shares_with_what_is_around_it_is_the_tile(height: int, width: int, side: int, by: int) -> None:
+    for tile in tiles(height, width, side):
+        assert common(tile, grown(tile, by, height, width)) == tile
 
 
 @given(SIDE)

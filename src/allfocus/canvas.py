@@ -58,12 +58,12 @@ class Canvas:
     def paint(self, tile: Selected) -> None:
         """Decide and compose one tile."""
         order, noise = self._survey.order[tile.frames], self._noise
-        around = [self._survey.frames[frame][tile.around] for frame in tile.frames]
+        around = [self._survey.cut(frame, tile.around) for frame in tile.frames]
         logits = calmed(around, tile.logits + self._manner.bias[tile.frames, None, None], noise)
         weights = softmax_weights(logits, sharpness_in(noise))
         # in noise, frames that can't win still count where they are the same
         others = tile.others if noise >= NOISY and self._manner.compose != "hard" else ()
-        mixed = [*around, *(self._survey.frames[frame][tile.around] for frame in others)]
+        mixed = [*around, *(self._survey.cut(frame, tile.around) for frame in others)]
         shares = np.concatenate([weights, np.zeros((len(others), *weights.shape[1:]), np.float32)])
         self._image[tile.here] = compose(mixed, shares, self._manner.compose, noise, tile.own)
         own = logits[(slice(None), *tile.own)]

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from allfocus.answers import Blocks, enlarged, part_of, settled
 from allfocus.color import Array, FloatArray
 from allfocus.fusion import softmax_weights, winner
-from allfocus.model import LOGIT_RANGE, Answer, FusionModel
-from allfocus.octaves import ENERGY_FLOOR, PATCH, count_octaves, laplacian, padded_size
+from allfocus.model import Answer, FusionModel
+from allfocus.octaves import PATCH, count_octaves, padded_size
 from allfocus.parallel import in_parallel
 from allfocus.progress import Progress
 from allfocus.spool import Spool
@@ -35,14 +36,16 @@ IN_THE_RUNNING, IN_THE_RUNNING_THERE = 0.2, 0.35
 BLOCK = 128
 #: How far below the others, in a block, the logits of frames are put that nobody looked at there.
 OUT_OF_THE_RUNNING = 12.0
+#: What blocks take beyond the octave that they cover.
+BLOCKS_FILL_UP = 1.1
+#: How many frames can be in the running in one place: of long stacks neighbours are nearly the same.
+MOST = 8
 #: How many frames beside those in the running may help against noise.
 OTHERS = 16
 #: Squared error, unit scale, that a look at the finest octave has to promise to save; and when it should go fast.
 WORTH_A_LOOK, WORTH_A_LOOK_FAST = 5e-6, 5e-4
 #: Side in pixels, of the second finest octave, of the neighbourhood within which a choice may be misplaced.
 MISPLACED = 5
-#: What the detail around a pixel counts where nobody looked closer, and how far around it is summed up, in pixels.
-DETAIL_GAIN, DETAIL_SIGMA, DETAIL_WINDOW = 2.0, 2.0, (7, 7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,39 +152,43 @@ class Selection:
             own=within(cell, around),
         )
 
-    def _answer_whole(self, spool: Spool, workers: int, progress: Progress) -> Answer:
+    def _answer_whole(self, spool: Spool, workers: int, progress: Progress) -> Blocks:
         """Logits and features of the finest octave that is answered whole, for all frames."""
         survey, every = self._survey, np.arange(len(self._survey.frames))
         coarsest = survey.octaves - 1
-        answer = self._model.glance(survey.window(coarsest, survey.whole(coarsest), every))
+        whole = survey.whole(coarsest)
+        glance = self._model.glance(survey.window(coarsest, whole, every))
+        height, width = whole[0].stop, whole[1].stop
+        answer = Blocks(len(every), glance.context.shape[1], height, width, max(height, width), spool)
+        answer.put(whole, glance)
         for octave in range(coarsest - 1, self._known - 1, -1):
             progress("glance", coarsest - octave, coarsest - self._known + 1)
-            answer = self._look_at_all_of(octave, answer, spool, workers)
+            answer = self._look_at_all_of(octave, answer, glance.context.shape[1], spool, workers)
         progress("glance", coarsest - self._known + 1, coarsest - self._known + 1)
         return answer
 
-    def _look_at_all_of(self, octave: int, coarser: Answer, spool: Spool, workers: int) -> Answer:
+    def _look_at_all_of(self, octave: int, coarser: Blocks, channels: int, spool: Spool, workers: int) -> Blocks:
         """Logits and features of a whole octave, all frames, from those of the next coarser one."""
-        survey, every = self._survey, np.arange(len(self._survey.frames))
-        whole = survey.whole(octave)
-        height, width = whole[0].stop, whole[1].stop
-        count, channels = coarser.context.shape[:2]
-        logits = spool.empty((count, 1, height, width), np.float32)
-        context = spool.empty((count, channels, height // PATCH, width // PATCH), np.float32)
+        every = np.arange(len(self._survey.frames))
+        height, width = (part.stop for part in self._survey.whole(octave))
+        side = self._tile_side(len(every))
+        answer = Blocks(len(every), channels, height, width, side, spool)
 
         def look(tile: Place) -> None:
-            found = self._look_closer(octave, tile, every, coarser, whole)
-            logits[(..., *tile)], context[(..., *scaled(tile, PATCH))] = found.logits, found.context
+            seen = self._grown(tile, self._model.reach, octave)
+            told = coarser.part(scaled(seen, 2), every)
+            found = self._model.look(self._survey.window(octave, seen, every), told)
+            answer.put(tile, part_of(found, within(tile, seen)))
             spool.release()
 
-        for _ in in_parallel(look, tiles(height, width, tile_side(count, self._max_tile)), workers):
+        for _ in in_parallel(look, tiles(height, width, side), workers):
             pass
-        return Answer(logits=logits, context=context)
+        return answer
 
     def _look(self, octave: int, place: Place, frames: Array) -> Answer:
         """Answer a place of an octave, of some frames, by looking at it and around it in the coarser ones first."""
         if octave == self._known:
-            return part_of(self._answer, place, frames)
+            return self._answer.part(place, frames)
         window = self._grown(place, self._model.reach, octave)
         coarser = self._look(octave + 1, scaled(window, 2), frames)
         return self._look_closer(octave, place, frames, coarser, window)
@@ -191,7 +198,7 @@ class Selection:
         height, width = (part.stop - part.start for part in place)
         logits = np.empty((len(frames), 1, height, width), np.float32)
         context = np.empty((len(frames), coarser.context.shape[1], height // PATCH, width // PATCH), np.float32)
-        for tile in tiles(height, width, tile_side(len(frames), self._max_tile)):
+        for tile in tiles(height, width, self._tile_side(len(frames))):
             here = moved(tile, place)
             seen = self._grown(here, self._model.reach, octave)
             told = part_of(coarser, within(scaled(seen, 2), scaled(window, 2)))
@@ -202,7 +209,7 @@ class Selection:
     def _in_the_running(self, cell: Place) -> tuple[Array, Array]:
         """Frames that may be the best one somewhere in a cell, by what the coarse octaves say; and the next best."""
         place = scaled(cell, 1 << self._known)
-        logits = self._answer.logits[(slice(None), 0, *place)]
+        logits = self._answer.logits(place, np.arange(len(self._survey.frames)))[:, 0]
         return in_the_running(softmax_weights(logits, sharpness=1).max(axis=(1, 2)), IN_THE_RUNNING)
 
     def _approach(self, cell: Place) -> Approach:
@@ -254,19 +261,22 @@ class Selection:
         height, width = (part.stop - part.start + 2 * self._model.reach for part in place)
         return int(height * width) * len(frames)
 
+    def _tile_side(self, frames: int) -> int:
+        return tile_side(frames, self._max_tile, self._model.reach)
+
     def _grown(self, place: Place, by: int, octave: int) -> Place:
         return grown(place, by, self._survey.height >> octave, self._survey.width >> octave, STEP)
 
 
 def in_the_running(best: FloatArray, least: float) -> tuple[Array, Array]:
-    """Which frames may win, at least two, and at most `OTHERS` of the next best.
+    """Which frames may win, from two to `MOST`, and at most `OTHERS` of the next best.
 
     Args:
         best: (N,) the best chance of each, anywhere.
         least: what that has to be.
     """
     ranked = np.argsort(-best, kind="stable")
-    count = max(2, int((best >= least).sum()))
+    count = min(MOST, max(2, int((best >= least).sum())))
     return np.sort(ranked[:count]), np.sort(ranked[count : count + OTHERS])
 
 
@@ -274,50 +284,12 @@ def bytes_answered(frame: FrameInfo, channels: int = 32) -> int:
     """What the answers to the coarse octaves take for one frame like this, with so many channels of features."""
     octaves = count_octaves(*frame.size)
     height, width = padded_size(*frame.size, octaves)
-    return sum((height >> k) * (width >> k) * 4 * (PATCH**2 + channels) // PATCH**2 for k in range(KEPT, octaves))
+    places = sum((height >> k) * (width >> k) for k in range(KEPT, octaves))
+    return int(BLOCKS_FILL_UP * places * 4 * (1 + channels / PATCH**2))
 
 
-def settled(coarser: Answer, pixels: FloatArray) -> FloatArray:
-    """Logits (n, h, w) of a window of the finest octave without a look at it: the coarser ones, and the detail.
-
-    Args:
-        coarser: the next coarser octave's answer to the window.
-        pixels: (n, 3, h, w) of the window.
-    """
-    prior = relative(coarser.logits[:, 0])
-    size = prior.shape[2], prior.shape[1]
-    detail = np.empty_like(prior)
-    for target, frame in zip(detail, pixels, strict=True):
-        energy = np.zeros(frame.shape[1:], np.float32)
-        for plane in frame:
-            cv2.accumulateSquare(laplacian(plane), energy)
-        half = cv2.resize(energy, size, interpolation=cv2.INTER_AREA)
-        around = cv2.GaussianBlur(half, DETAIL_WINDOW, DETAIL_SIGMA / 2, borderType=cv2.BORDER_REPLICATE)
-        np.log(around + np.float32(ENERGY_FLOOR), out=target)
-    decided = np.clip(prior, -LOGIT_RANGE, LOGIT_RANGE) + np.float32(DETAIL_GAIN) * relative(detail)
-    return np.stack([enlarged(plane, 2) for plane in decided])
-
-
-def relative(planes: FloatArray) -> FloatArray:
-    """Deviations from the mean over the first axis."""
-    return np.asarray(planes - planes.mean(axis=0), np.float32)
-
-
-def tile_side(frames: int, max_tile: int | None) -> int:
-    """Side of square tiles: as large as the memory for `frames` frames allows, and as `max_tile` does."""
-    affordable = int((PIXELS_AT_ONCE / frames) ** 0.5)
+def tile_side(frames: int, max_tile: int | None, reach: int) -> int:
+    """Side of square tiles: with `reach` around it as large as memory for so many frames allows, and as `max_tile`."""
+    affordable = int((PIXELS_AT_ONCE / frames) ** 0.5) - 2 * reach
     wanted = affordable if max_tile is None else min(affordable, max_tile)
     return max(STEP, wanted - wanted % STEP)
-
-
-def part_of(answer: Answer, place: Place, frames: Array | slice = slice(None)) -> Answer:
-    """What an answer says about a place, of whole patches, and some of the frames."""
-    # the place first, as a view: choosing frames makes a copy
-    logits, context = answer.logits[(..., *place)], answer.context[(..., *scaled(place, PATCH))]
-    return Answer(logits=logits[frames], context=context[frames])
-
-
-def enlarged(plane: FloatArray, times: int = PATCH) -> FloatArray:
-    """So many times the size, bilinear; by default from a value a patch to a value a pixel."""
-    size = (plane.shape[1] * times, plane.shape[0] * times)
-    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.float32)

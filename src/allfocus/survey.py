@@ -49,6 +49,7 @@ class Survey:
     """
 
     def __init__(self, frames: Sequence[Array], spool: Spool, workers: int, progress: Progress) -> None:
+        self._spool = spool
         rows, columns = frames[0].shape[:2]
         self.octaves = count_octaves(rows, columns)
         self.height, self.width = padded_size(rows, columns, self.octaves)
@@ -90,6 +91,12 @@ class Survey:
         """All rows and columns of an octave."""
         return slice(0, self.height >> octave), slice(0, self.width >> octave)
 
+    def cut(self, frame: int, place: Place) -> Array:
+        """A copy of a part of one frame, counted in the order of `frames`."""
+        part = self.frames[frame][place].copy()
+        self._spool.release()
+        return part
+
     def window(self, octave: int, place: Place, chosen: Array) -> Octave:
         """A window of an octave: of the chosen frames, counted in the order of `frames`.
 
@@ -103,9 +110,11 @@ class Survey:
         for target, frame in zip(energy, chosen, strict=True):
             kept = self._energy[octave][(self.order[frame], slice(None), *patches)]
             np.multiply(kept, np.float32(1 / self.levels.span**2), out=target[: len(kept)])
+            self._spool.release()  # or the pages of all frames would be there at once
         shown = np.empty((len(chosen), 3, *(part.stop - part.start for part in place)), np.float32)
         for target, frame in zip(shown, chosen, strict=True):
             show(self._cut(octave, place, frame), self.levels, target)
+            self._spool.release()
         return Octave(pixels=shown, energy=energy)
 
     def _cut(self, octave: int, place: Place, frame: int) -> Array:

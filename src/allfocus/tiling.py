@@ -51,3 +51,11 @@ def moved(place: Place, origin: Place) -> Place:
         slice(part.start + start.start, part.stop + start.start) for part, start in zip(place, origin, strict=True)
     )
     return down, across
+
+
+def common(one: Place, other: Place) -> Place:
+    """The place that two places share."""
+    down, across = (
+        slice(max(part.start, twin.start), min(part.stop, twin.stop)) for part, twin in zip(one, other, strict=True)
+    )
+    return down, across
