@@ -9,27 +9,40 @@ from hypothesis import strategies as st
 from allfocus import FusionOptions, fuse, selection
 from allfocus.answers import Blocks, settled
 from allfocus.color import Array
+from allfocus.fusion import softmax_weights
 from allfocus.model import Answer, FusionModel, load_model
 from allfocus.octaves import Octave
 from allfocus.progress import silent
-from allfocus.selection import MOST, OTHERS, Selection, in_the_running
+from allfocus.selection import CLOSE, MOST, OTHERS, UNCOVERED, Selection, in_the_running
 from allfocus.spool import Spool
 from allfocus.survey import Survey, content_order
 from allfocus.tiling import tiles
 
 
-@given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=60), st.floats(0, 1))
-def test_at_least_two_frames_and_all_with_a_chance_are_in_the_running(best: list[float], least: float) -> None:
-    chances = np.array(best, np.float32)
-    frames, others = in_the_running(chances, least)
-    assert len(frames) >= 2
-    hopeful = np.flatnonzero(chances >= np.float32(least))
-    assert len(frames) == min(MOST, max(2, len(hopeful)))
-    assert set(hopeful) <= set(frames) or chances[frames].min() >= np.delete(chances, frames).max()
-    assert chances.argmax() in frames
-    assert list(frames) == sorted(frames)
-    assert not set(frames) & set(others)
-    assert len(others) == min(OTHERS, len(best) - len(frames))
+@given(st.integers(2, 60), st.integers(0, 2**16), st.floats(0, 20), st.floats(0.05, 1))
+def test_two_frames_at_least_and_a_good_one_nearly_everywhere(
+    frames: int, seed: int, contrast: float, least: float
+) -> None:
+    logits = contrast * np.random.default_rng(seed).random((frames, 6, 8), np.float32)
+    chances = softmax_weights(logits, sharpness=1)
+    chosen, others = in_the_running(chances, least)
+    assert 2 <= len(chosen) <= 2 * MOST
+    assert list(chosen) == sorted(set(chosen))
+    assert not set(chosen) & set(others)
+    assert len(others) == min(OTHERS, frames - len(chosen))
+    if len(chosen) < 2 * MOST:
+        good = chances[chosen].max(axis=0) >= CLOSE * chances.max(axis=0)
+        assert good.mean() >= 1 - UNCOVERED
+    if len(chosen) < MOST:
+        assert set(np.flatnonzero(chances.max(axis=(1, 2)) >= least)) <= set(chosen)
+
+
+def test_of_many_frames_that_are_nearly_the_same_a_few_stand_for_all() -> None:
+    place = np.linspace(0, 1, 200)
+    logits = -(((place - np.linspace(0, 1, 100)[:, None]) / 0.1) ** 2)[:, None]
+    chosen, _ = in_the_running(softmax_weights(logits.astype(np.float32), sharpness=1), 0.2)
+    assert len(chosen) <= MOST
+    assert np.diff(chosen).max() < 30  # spread over the stack
 
 
 def selected(frames: list[Array], model: FusionModel, fast: bool = False) -> Selection:

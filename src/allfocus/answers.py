@@ -5,12 +5,15 @@ import numpy as np
 
 from allfocus.color import Array, FloatArray
 from allfocus.model import LOGIT_RANGE, Answer
-from allfocus.octaves import ENERGY_FLOOR, PATCH, laplacian
+from allfocus.octaves import ENERGY_FLOOR, PATCH, count_octaves, laplacian, padded_size
 from allfocus.spool import Spool
+from allfocus.stack import FrameInfo
 from allfocus.tiling import Place, common, scaled, within
 
 #: What the detail around a pixel counts where nobody looked closer, and how far around it is summed up, in pixels.
 DETAIL_GAIN, DETAIL_SIGMA, DETAIL_WINDOW = 2.0, 2.0, (7, 7)
+#: What blocks take beyond the octave that they cover.
+BLOCKS_FILL_UP = 1.1
 
 
 class Blocks:
@@ -57,6 +60,14 @@ class Blocks:
                 found[(..., *within(shared, place))] = kept[(row, column, frames, slice(None), *within(shared, block))]
                 self._spool.release()
         return found
+
+
+def bytes_answered(frame: FrameInfo, finest: int, channels: int = 32) -> int:
+    """What answers to all octaves from `finest` on take for one frame like this, with so many channels of features."""
+    octaves = count_octaves(*frame.size)
+    height, width = padded_size(*frame.size, octaves)
+    places = sum((height >> k) * (width >> k) for k in range(finest, octaves))
+    return int(BLOCKS_FILL_UP * places * 4 * (1 + channels / PATCH**2))
 
 
 def part_of(answer: Answer, place: Place) -> Answer:

@@ -7,7 +7,7 @@ from allfocus.stack import Flaws
 
 #: Log-odds from which on a place counts as sharp in no frame, and as veiled. Veils are rare and thin, so that the
 #: network is seldom sure of one; the place of both is chosen on generated groups, see docs/experiments.md.
-FLAWED = (0.3, -1.5)
+FLAWED = (0.5, -1.5)
 #: What lies in a gap is taken from the frames on both sides of it: the lesser share is at least this of the greatest.
 BOTH_SIDES = 0.2
 

@@ -5,12 +5,13 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from allfocus.answers import bytes_answered
 from allfocus.errors import ResourceError
 from allfocus.parallel import cpus
-from allfocus.selection import CELL, PIXELS_AT_ONCE, bytes_answered
+from allfocus.selection import CELL, PIXELS_AT_ONCE
 from allfocus.spool import spool_folder
 from allfocus.stack import FrameInfo, size_of
-from allfocus.survey import bytes_kept
+from allfocus.survey import KEPT, bytes_kept
 
 #: Python, the libraries and the network.
 BASE = 300_000_000
@@ -108,7 +109,7 @@ def plan_fusion(
         ResourceError: memory or disk can't hold it.
     """
     kept = frame.nbytes if are_files else 0
-    kept += bytes_kept(frame) + bytes_answered(frame) if network else 0
+    kept += bytes_kept(frame) + bytes_answered(frame, KEPT) if network else 0
     kept *= frames
     to_files = kept > KEPT_IN_MEMORY
     allowed = int(SHARE * free_memory()) if max_memory is None else max_memory

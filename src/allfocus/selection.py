@@ -14,11 +14,10 @@ from allfocus.answers import Blocks, enlarged, part_of, settled
 from allfocus.color import Array, FloatArray
 from allfocus.fusion import softmax_weights, winner
 from allfocus.model import Answer, FusionModel
-from allfocus.octaves import PATCH, count_octaves, padded_size
+from allfocus.octaves import PATCH
 from allfocus.parallel import in_parallel
 from allfocus.progress import Progress
 from allfocus.spool import Spool
-from allfocus.stack import FrameInfo
 from allfocus.survey import KEPT, Survey
 from allfocus.tiling import Place, grown, moved, scaled, tiles, within
 
@@ -36,10 +35,10 @@ IN_THE_RUNNING, IN_THE_RUNNING_THERE = 0.2, 0.35
 BLOCK = 128
 #: How far below the others, in a block, the logits of frames are put that nobody looked at there.
 OUT_OF_THE_RUNNING = 12.0
-#: What blocks take beyond the octave that they cover.
-BLOCKS_FILL_UP = 1.1
-#: How many frames can be in the running in one place: of long stacks neighbours are nearly the same.
+#: How many frames can be in the running in one place; twice as many where that leaves too much without a good one.
 MOST = 8
+#: A frame is a good one where it has this share of the best chance; and how much of a place may be left without one.
+CLOSE, UNCOVERED = 0.5, 0.02
 #: How many frames beside those in the running may help against noise.
 OTHERS = 16
 #: Squared error, unit scale, that a look at the finest octave has to promise to save; and when it should go fast.
@@ -210,7 +209,7 @@ class Selection:
         """Frames that may be the best one somewhere in a cell, by what the coarse octaves say; and the next best."""
         place = scaled(cell, 1 << self._known)
         logits = self._answer.logits(place, np.arange(len(self._survey.frames)))[:, 0]
-        return in_the_running(softmax_weights(logits, sharpness=1).max(axis=(1, 2)), IN_THE_RUNNING)
+        return in_the_running(softmax_weights(logits, sharpness=1), IN_THE_RUNNING)
 
     def _approach(self, cell: Place) -> Approach:
         """Answer a cell in the second finest octave, and say where that may not be enough.
@@ -242,8 +241,8 @@ class Selection:
                 half = scaled(part, 2)
                 if promise[half].mean() < self._worth_a_look:
                     return []
-                best = chances[(slice(None), *grown(half, MISPLACED, height, width))].max(axis=(1, 2))
-                return [(part, in_the_running(best, IN_THE_RUNNING_THERE)[0])]
+                around = grown(half, MISPLACED, height, width)
+                return [(part, in_the_running(chances[(slice(None), *around)], IN_THE_RUNNING_THERE)[0])]
             rows, columns = part
             inner = tiles(rows.stop - rows.start, columns.stop - columns.start, side // 2)
             blocks = [block for place in inner for block in pieces(moved(place, part), side // 2)]
@@ -268,24 +267,26 @@ class Selection:
         return grown(place, by, self._survey.height >> octave, self._survey.width >> octave, STEP)
 
 
-def in_the_running(best: FloatArray, least: float) -> tuple[Array, Array]:
-    """Which frames may win, from two to `MOST`, and at most `OTHERS` of the next best.
+def in_the_running(chances: FloatArray, least: float) -> tuple[Array, Array]:
+    """Which frames may win somewhere, two at least; and at most `OTHERS` of the next best.
+
+    First as few as it takes to have a good one nearly everywhere: of long stacks neighbours share their chances, and
+    none has much. Then all that have some chance of their own, as far as `MOST` allows.
 
     Args:
-        best: (N,) the best chance of each, anywhere.
-        least: what that has to be.
+        chances: (N, h, w), summing to 1 over the frames.
+        least: the chance that counts, somewhere.
     """
-    ranked = np.argsort(-best, kind="stable")
-    count = min(MOST, max(2, int((best >= least).sum())))
-    return np.sort(ranked[:count]), np.sort(ranked[count : count + OTHERS])
-
-
-def bytes_answered(frame: FrameInfo, channels: int = 32) -> int:
-    """What the answers to the coarse octaves take for one frame like this, with so many channels of features."""
-    octaves = count_octaves(*frame.size)
-    height, width = padded_size(*frame.size, octaves)
-    places = sum((height >> k) * (width >> k) for k in range(KEPT, octaves))
-    return int(BLOCKS_FILL_UP * places * 4 * (1 + channels / PATCH**2))
+    flat = chances.reshape(len(chances), -1)
+    best, good = flat.max(axis=1), flat >= CLOSE * flat.max(axis=0)
+    chosen: list[int] = []
+    while len(chosen) < 2 * MOST and good.shape[1] > UNCOVERED * flat.shape[1]:
+        chosen.append(int(good.sum(axis=1).argmax()))
+        good = good[:, ~good[chosen[-1]]]
+    ranked = [int(frame) for frame in np.argsort(-best, kind="stable") if frame not in chosen]
+    room = max(2, min(MOST, len(chosen) + sum(bool(best[frame] >= least) for frame in ranked))) - len(chosen)
+    split = max(0, room)
+    return np.sort([*chosen, *ranked[:split]]), np.sort(np.array(ranked[split : split + OTHERS], int))
 
 
 def tile_side(frames: int, max_tile: int | None, reach: int) -> int:

@@ -93,7 +93,7 @@ class Survey:
 
     def cut(self, frame: int, place: Place) -> Array:
         """A copy of a part of one frame, counted in the order of `frames`."""
-        part = self.frames[frame][place].copy()
+        part: Array = self.frames[frame][place].copy()
         self._spool.release()
         return part
 
