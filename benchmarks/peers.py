@@ -22,10 +22,9 @@ from statistics import median
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE / "speed"), str(HERE / "study")]
+sys.path.insert(0, str(HERE / "study"))
 
 from peers import ONE_THREAD, OUTPUT, PEERS, Peer, fill_in, find_peers  # noqa: E402
-from stack import write_stack  # noqa: E402
 
 #: Name, frames, width, height.
 CASES = (("7 of 3.1 MP", 7, 2048, 1536), ("7 of 24 MP", 7, 6000, 4000))
@@ -59,13 +58,16 @@ def measure(command: Sequence[str], place: str) -> dict[str, float] | None:
 
 def rows_of(case: tuple[str, int, int, int], peers: dict[Peer, str], folder: Path) -> list[dict[str, Any]]:
     """A row for each tool that fuses this stack."""
-    name, count, width, height = case
-    frames = write_stack(folder / f"{count}x{width}", count, width, height)
+    name, count, width = case[:3]
+    place = folder / f"{count}x{width}"
+    # in a process of its own: what this one took would be counted as its children's
+    subprocess.run([sys.executable, HERE / "speed" / "stack.py", place, *map(str, case[1:])], check=True)
+    frames = sorted(place.glob("*.jpg"))
     rows = []
     for peer, program in peers.items():
-        with tempfile.TemporaryDirectory(prefix="peers-") as place:
-            command = [program, *fill_in(peer.arguments, frames, Path(place) / "fused.png")]
-            runs = [measure(command, place) for _ in range(RUNS)]
+        with tempfile.TemporaryDirectory(prefix="peers-") as folder_of_run:
+            command = [program, *fill_in(peer.arguments, frames, Path(folder_of_run) / "fused.png")]
+            runs = [measure(command, folder_of_run) for _ in range(RUNS)]
         good = [run for run in runs if run is not None]
         if len(good) < RUNS:
             print(f"{name}: {peer.name} failed", flush=True)

@@ -27,8 +27,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from stack import write_stack
-
 from allfocus.model import load_model
 
 HERE = Path(__file__).parent
@@ -87,7 +85,14 @@ def stack_of(case: Case, folder: Path) -> list[str]:
     name, count, width, height = case
     is_patchwork = "patchwork" in name
     place = folder / f"{count}x{width}{'p' if is_patchwork else ''}"
-    return [str(path) for path in write_stack(place, count, width, height, is_patchwork)]
+    return made(place, count, width, height, *(["patchwork"] if is_patchwork else []))
+
+
+def made(folder: Path, frames: int, width: int, height: int, *kind: str) -> list[str]:
+    """Files of a stack, made by a process of its own: what this one took would be counted as its children's."""
+    numbers = map(str, (frames, width, height))
+    subprocess.run([sys.executable, HERE / "stack.py", folder, *numbers, *kind], check=True)
+    return [str(path) for path in sorted(folder.glob("*.jpg"))[:frames]]
 
 
 def speed_of(case: Case, folder: Path) -> list[dict[str, Any]]:
@@ -122,14 +127,14 @@ def stages_of(case: Case, folder: Path) -> dict[str, Any]:
 def growth(folder: Path) -> list[dict[str, Any]]:
     """CPU seconds and memory by number of frames, and by megapixels."""
     rows = []
-    longest = write_stack(folder / "growth", max(GROWTH_COUNTS), *GROWTH_SIZE)
+    longest = made(folder / "growth", max(GROWTH_COUNTS), *GROWTH_SIZE)
     for count in GROWTH_COUNTS:
         # spread over the whole focus range, as a stack of that many would be
-        chosen = [str(longest[round(k * (len(longest) - 1) / (count - 1))]) for k in range(count)]
+        chosen = [longest[round(k * (len(longest) - 1) / (count - 1))] for k in range(count)]
         rows.append({"by": "frames", "frames": count, "mp": 3.1, **measure(chosen, folder)})
         print(rows[-1], flush=True)
     for width, height in GROWTH_SIZES:
-        frames = [str(path) for path in write_stack(folder / f"size{width}", GROWTH_FRAMES, width, height)]
+        frames = made(folder / f"size{width}", GROWTH_FRAMES, width, height)
         megapixels = width * height / 1e6
         rows.append({"by": "megapixels", "frames": GROWTH_FRAMES, "mp": megapixels, **measure(frames, folder)})
         print(rows[-1], flush=True)

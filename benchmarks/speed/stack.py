@@ -1,11 +1,14 @@
 """Focal stacks of any size and length, from pictures that scikit-image ships: files to measure with, not to look at.
 
+    python benchmarks/speed/stack.py FOLDER FRAMES WIDTH HEIGHT [patchwork]
+
 A mosaic of photos at their own resolution, so that there is detail of one pixel everywhere. In a scene, depth rises
 from one corner to the other in hills, and things stand before it, with sharp rims. In a patchwork, the hardest case,
 every photo of the mosaic is a plane of its own, tilted in its own way: depth jumps every 400 pixels. A frame shows each
 pixel through a blur that grows with the distance from its focus.
 """
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,3 +100,8 @@ def focused_at(blurred: list[Array], depth: FloatArray, focus: float) -> Array:
         share = np.maximum(0, 1 - np.abs(level - np.float32(position)))
         frame += cv2.merge([share] * 3) * picture
     return frame.astype(np.uint8)
+
+
+if __name__ == "__main__":
+    place, *numbers = sys.argv[1:5]
+    write_stack(Path(place), *map(int, numbers), is_patchwork=sys.argv[5:] == ["patchwork"])
