@@ -24,6 +24,7 @@ from allfocus.train.network import FusionNetwork
 
 @pytest.fixture(autouse=True)
 def every_frame_is_looked_at_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "MOST", 100)
     monkeypatch.setattr(selection, "IN_THE_RUNNING", 0.0)
     monkeypatch.setattr(selection, "IN_THE_RUNNING_THERE", 0.0)
     monkeypatch.setattr(selection, "WORTH_A_LOOK", -1.0)
