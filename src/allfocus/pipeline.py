@@ -41,7 +41,7 @@ class FusionOptions:
         prefer: `near` or `far`: where the network is in doubt, as where hairs cross, lean towards the first or the
             last frames; the frames must come in order from near to far.
         depth: whether to make a depth map too; only the network can.
-        fast: whether to look closer only where much can be gained by it: half the work, a little less exact.
+        fast: whether to look closer only where much can be gained by it: two thirds of the time, less exact.
         max_tile: longest side in pixels of what the network looks at at once; None: what fits the memory. It does
             not change the picture.
         max_memory: bytes of memory that may be used; None: most of what is free.

@@ -9,7 +9,7 @@ from allfocus.answers import bytes_answered
 from allfocus.errors import ResourceError
 from allfocus.parallel import cpus
 from allfocus.selection import CELL, PIXELS_AT_ONCE
-from allfocus.spool import spool_folder
+from allfocus.spool import gigabytes, spool_folder
 from allfocus.stack import FrameInfo, size_of
 from allfocus.survey import KEPT, bytes_kept
 
@@ -63,17 +63,17 @@ class Plan:
 
     def costs(self) -> dict[str, float]:
         """The stages of the work, and what each is expected to cost: CPU seconds, on some machine or other."""
-        megapixels = self.frame.shape[0] * self.frame.shape[1] / 1e6
+        megapixels = self.frame.pixels / 1e6
         return {stage: megapixels * (self.frames * each + once) for stage, (each, once) in COSTS.items()}
 
     @property
     def is_large(self) -> bool:
         """Whether it will take long enough for a person to wonder."""
-        return self.spool is not None or self.frames * self.frame.size[0] * self.frame.size[1] >= LARGE
+        return self.spool is not None or self.frames * self.frame.pixels >= LARGE
 
     def __str__(self) -> str:
         """One line for a person."""
-        megapixels = self.frame.shape[0] * self.frame.shape[1] / 1e6
+        megapixels = self.frame.pixels / 1e6
         line = (
             f"plan: {self.frames} frames of {size_of(self.frame)} ({megapixels:.1f} MP), tiles of {CELL} px, "
             f"{self.workers} at a time, about {gigabytes(self.memory)} of memory ({gigabytes(self.allowed)} allowed)"
@@ -113,9 +113,9 @@ def plan_fusion(
     kept *= frames
     to_files = kept > KEPT_IN_MEMORY
     allowed = int(SHARE * free_memory()) if max_memory is None else max_memory
-    fixed = BASE + frame.shape[0] * frame.shape[1] * (MAPS + (DEPTH if depth else 0)) + frame.nbytes
+    fixed = BASE + frame.pixels * (MAPS + (DEPTH if depth else 0)) + frame.nbytes
     fixed += 0 if to_files else kept
-    looking = BYTES_PER_PIXEL * min(PIXELS_AT_ONCE, frames * frame.size[0] * frame.size[1])
+    looking = BYTES_PER_PIXEL * min(PIXELS_AT_ONCE, frames * frame.pixels)
     one_worker = int(max(DECODING * frame.nbytes if are_files else 0, SURVEYING * frame.nbytes, looking))
     workers = max(1, min(cpus(), frames, (allowed - fixed) // one_worker))
     plan = Plan(
@@ -154,11 +154,6 @@ def with_spool(plan: Plan, folder: Path | None) -> Plan:
             f"{chosen} has {gigabytes(free)} free: make room, or name another folder with --spool"
         )
     return replace(plan, spool=chosen)
-
-
-def gigabytes(count: int) -> str:
-    """A number of bytes as people read it."""
-    return f"{count / 1e9:.1f} GB"
 
 
 def free_memory() -> int:

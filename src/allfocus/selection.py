@@ -132,7 +132,7 @@ class Selection:
         around = grown(cell, self._margin, height, width)
         approach = self._approach(cell)
         frames, seen, coarser = approach.frames, approach.seen, approach.coarser
-        pixels = self._survey.window(0, seen, frames).pixels
+        pixels = self._survey.pixels(0, seen, frames)
         logits = settled(coarser, pixels)
         for block, few in self._blocks(cell, approach):
             told = Answer(logits=coarser.logits[few], context=coarser.context[few])
@@ -223,7 +223,7 @@ class Selection:
         place = scaled(self._grown(cell, 0, octave=0), 2)
         logits = coarser.logits[(slice(None), 0, *within(place, scaled(seen, 2)))]
         chances = softmax_weights(logits, sharpness=1)
-        pixels = self._survey.window(1, place, frames).pixels
+        pixels = self._survey.pixels(1, place, frames)
         picked = np.take_along_axis(pixels, winner(logits)[None, None], axis=0)[0]
         promise = np.zeros(logits.shape[1:], np.float32)
         for chance, frame in zip(chances, pixels, strict=True):
@@ -284,8 +284,8 @@ def in_the_running(chances: FloatArray, least: float) -> tuple[Array, Array]:
         chosen.append(int(good.sum(axis=1).argmax()))
         good = good[:, ~good[chosen[-1]]]
     ranked = [int(frame) for frame in np.argsort(-best, kind="stable") if frame not in chosen]
-    room = max(2, min(MOST, len(chosen) + sum(bool(best[frame] >= least) for frame in ranked))) - len(chosen)
-    split = max(0, room)
+    wanted = max(2, min(MOST, len(chosen) + sum(bool(best[frame] >= least) for frame in ranked)))
+    split = max(0, wanted - len(chosen))
     return np.sort([*chosen, *ranked[:split]]), np.sort(np.array(ranked[split : split + OTHERS], int))
 
 

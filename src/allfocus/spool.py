@@ -48,9 +48,10 @@ class Spool:
                 pages = mmap.mmap(file.fileno(), size)
         except OSError as error:
             reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+            free = gigabytes(shutil.disk_usage(self.folder).free)
             raise WriteError(
-                f"spool in {self.folder}: {reason}; {size / 1e9:.1f} GB more are needed, {free_space(self.folder)} are "
-                "free: make room, or name another folder with --spool"
+                f"spool in {self.folder}: {reason}; {gigabytes(size)} more are needed, {free} are free: "
+                "make room, or name another folder with --spool"
             ) from error
         self._maps.append(pages)
         return np.frombuffer(pages, dtype).reshape(shape)
@@ -72,9 +73,9 @@ def reserve(file: int, size: int) -> None:
         os.write(file, zeros[: size - start])
 
 
-def free_space(folder: Path) -> str:
-    """How much room the disk of `folder` has, for messages."""
-    return f"{shutil.disk_usage(folder).free / 1e9:.1f} GB"
+def gigabytes(count: int) -> str:
+    """A number of bytes as people read it."""
+    return f"{count / 1e9:.1f} GB"
 
 
 def spool_folder() -> Path:

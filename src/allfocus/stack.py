@@ -34,6 +34,11 @@ class FrameInfo:
         return len(self.shape)
 
     @property
+    def pixels(self) -> int:
+        """How many it has."""
+        return self.shape[0] * self.shape[1]
+
+    @property
     def nbytes(self) -> int:
         """Bytes that its samples take."""
         return prod(self.shape) * self.dtype.itemsize

@@ -105,17 +105,24 @@ class Survey:
             place: its rows and columns, whole patches, in the padded picture.
             chosen: (n,) which frames.
         """
+        return Octave(pixels=self.pixels(octave, place, chosen), energy=self._window_energy(octave, place, chosen))
+
+    def pixels(self, octave: int, place: Place, chosen: Array) -> FloatArray:
+        """The pixels of a `window` alone."""
+        shown = np.empty((len(chosen), 3, *(part.stop - part.start for part in place)), np.float32)
+        for target, frame in zip(shown, chosen, strict=True):
+            show(self._cut(octave, place, frame), self.levels, target)
+            self._spool.release()  # or the pages of all frames would be there at once
+        return shown
+
+    def _window_energy(self, octave: int, place: Place, chosen: Array) -> FloatArray:
         patches = tuple(slice(part.start // PATCH, part.stop // PATCH) for part in place)
         energy = np.zeros((len(chosen), ENERGIES, *(part.stop - part.start for part in patches)), np.float32)
         for target, frame in zip(energy, chosen, strict=True):
             kept = self._energy[octave][(self.order[frame], slice(None), *patches)]
             np.multiply(kept, np.float32(1 / self.levels.span**2), out=target[: len(kept)])
-            self._spool.release()  # or the pages of all frames would be there at once
-        shown = np.empty((len(chosen), 3, *(part.stop - part.start for part in place)), np.float32)
-        for target, frame in zip(shown, chosen, strict=True):
-            show(self._cut(octave, place, frame), self.levels, target)
             self._spool.release()
-        return Octave(pixels=shown, energy=energy)
+        return energy
 
     def _cut(self, octave: int, place: Place, frame: int) -> Array:
         kept = self._pixels[octave]

@@ -66,7 +66,7 @@ def fuse(
         typer.Option(help="Where it is close, lean towards the first or the last frames: they come from near to far."),
     ] = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="Look closer only where much is gained by it: about half the time.")
+        bool, typer.Option("--fast", help="Look closer only where much is gained by it: about two thirds of the time.")
     ] = False,
     max_tile: Annotated[
         int | None,
