@@ -207,7 +207,8 @@ def of_webp(file: BinaryIO) -> Blocks:
 
 def of_heif(path: Path, start: bytes) -> Blocks:
     """The blocks of an AVIF or HEIC file, as its decoder finds them; of a file that is neither, none."""
-    brands = [start[8:12], *(start[place : place + 4] for place in range(16, min(start[3], 64), 4))]
+    length = int.from_bytes(start[:4], "big")
+    brands = [start[8:12], *(start[place : place + 4] for place in range(16, min(length, 64), 4))]
     if start[4:8] != b"ftyp" or brands[0] not in HEIF_BRANDS:
         return Blocks()
     if b"avif" in brands:

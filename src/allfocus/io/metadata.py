@@ -23,6 +23,9 @@ STORAGE = {
     0x8649, 0x935C, exif.XMP, exif.IPTC, exif.ICC,
 }  # fmt: skip
 
+#: What EXIF wants to be said where the resolution is not known.
+UNKNOWN_DPI = (72.0, 72.0)
+
 #: Texts of PNG files that have a tag of their own in EXIF.
 KEYWORDS = {"Description": exif.DESCRIPTION, "Author": exif.ARTIST, "Copyright": exif.COPYRIGHT}
 
@@ -193,21 +196,31 @@ def finished(
 
 def stamped(block: Block, metadata: Metadata, size: tuple[int, int], frames: int, software: str) -> Block:
     """An EXIF block that says what `finished` promises."""
-    height, width = size
-    image = {tag: entry for tag, entry in block.directory(exif.IMAGE).items() if tag not in STORAGE}
-    camera = dict(block.directory(exif.EXIF))
-    image |= {tag: letters(value) for key, value in metadata.text if (tag := KEYWORDS.get(key, 0)) and tag not in image}
+    old = {tag: entry for tag, entry in block.directory(exif.IMAGE).items() if tag not in STORAGE}
+    texts = {KEYWORDS[key]: letters(value) for key, value in metadata.text if key in KEYWORDS}
+    image = {**resolution(block, metadata.dpi or UNKNOWN_DPI), **texts, **old}
+    if metadata.dpi is not None:
+        image |= resolution(block, metadata.dpi)
     image[exif.DESCRIPTION] = described(image.get(exif.DESCRIPTION), f"fused from {frames} frames")
     image[exif.SOFTWARE] = letters(software)
     image[exif.ORIENTATION] = block.numbers(exif.SHORT, 1)
-    if metadata.dpi is not None:
-        image |= resolution(block, metadata.dpi)
-    version = max(COMPOSITES_SINCE, camera[exif.VERSION].value if exif.VERSION in camera else b"")
-    camera[exif.VERSION] = Entry(exif.UNDEFINED, version)
-    camera[exif.PIXEL_X], camera[exif.PIXEL_Y] = (block.numbers(exif.LONG, side) for side in (width, height))
-    camera[exif.COMPOSITE] = block.numbers(exif.SHORT, 2)
-    camera[exif.COMPOSITE_COUNT] = block.numbers(exif.SHORT, *[min(frames, 65535)] * 2)
+    image.setdefault(exif.POSITIONING, block.numbers(exif.SHORT, 1))
+    camera = {**required(block, has_profile=metadata.icc is not None), **block.directory(exif.EXIF)}
+    camera[exif.VERSION] = Entry(exif.UNDEFINED, max(camera[exif.VERSION].value, COMPOSITES_SINCE))
+    camera[exif.PIXEL_X], camera[exif.PIXEL_Y] = (block.numbers(exif.LONG, side) for side in reversed(size))
+    camera[exif.COMPOSITE] = block.numbers(exif.SHORT, 2)  # composed of several pictures, not in the camera
+    camera[exif.COMPOSITE_COUNT] = block.numbers(exif.SHORT, *[min(frames, 65535)] * 2)  # taken, and used
     return replace(block, directories={**block.directories, exif.IMAGE: image, exif.EXIF: camera}, damaged=())
+
+
+def required(block: Block, *, has_profile: bool) -> Directory:
+    """Tags that EXIF asks for; without a profile, colours are taken to be sRGB."""
+    return {
+        exif.VERSION: Entry(exif.UNDEFINED, COMPOSITES_SINCE),
+        exif.COMPONENTS: Entry(exif.UNDEFINED, b"\1\2\3\0"),
+        0xA000: Entry(exif.UNDEFINED, b"0100"),  # the version of FlashPix
+        0xA001: block.numbers(exif.SHORT, 65535 if has_profile else 1),
+    }
 
 
 def described(old: Entry | None, done: str) -> Entry:

@@ -12,8 +12,7 @@ from allfocus.io import directories, exif
 from allfocus.io.exif import Block, Entry
 from allfocus.io.metadata import STORAGE, Metadata, parse, resolution
 
-#: Tags that only JPEG's own samples need, in the first directory and in the camera's.
-SAMPLING = 0x0213
+#: Tags of the camera's directory that only JPEG's own samples need.
 COMPRESSED = {exif.COMPONENTS, exif.BITS_PER_PIXEL, exif.PIXEL_X, exif.PIXEL_Y}
 
 
@@ -47,7 +46,7 @@ def tiff_bytes(image: Array, metadata: Metadata, options: Mapping[str, object], 
 def tags_of(block: Block, metadata: Metadata) -> dict[int, Entry]:
     """What a TIFF file's first directory says of the picture beside how it is stored."""
     tags = resolution(block, metadata.dpi) if metadata.dpi else {}
-    stored = {*STORAGE, SAMPLING}
+    stored = {*STORAGE, exif.POSITIONING}
     tags |= {tag: entry for tag, entry in block.directory(exif.IMAGE).items() if tag not in stored}
     if metadata.icc:
         tags[exif.ICC] = Entry(exif.UNDEFINED, metadata.icc)
