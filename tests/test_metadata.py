@@ -433,6 +433,20 @@ def test_a_makers_note_deep_in_a_tiff_file_is_kept_if_it_can_be_moved(tmp_path: 
         assert len(found.exif) < 5000
 
 
+def test_the_colour_space_that_only_exif_names_is_kept(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(EXIF)[0xA001] = 65535
+    exif.get_ifd(EXIF)[0xA005] = {1: "R03"}  # Adobe RGB
+    write_rich(tmp_path / "in.jpg", exif=exif.tobytes(), icc_profile=None)
+    metadata = finished(read_metadata(tmp_path / "in.jpg"), frames=2, size=(32, 48))
+    for name in ("a.jpg", "a.tif"):
+        write_image(tmp_path / name, picture(), metadata)
+        with Image.open(tmp_path / name) as image:
+            camera = image.getexif().get_ifd(EXIF)
+            assert camera[0xA001] == 65535
+            assert image.getexif().get_ifd(0xA005)[1] == "R03"
+
+
 def test_damaged_values_are_left_out_by_name_and_the_others_kept(tmp_path: Path) -> None:
     block = bytearray(camera_block())
     row = block.index(struct.pack("<HH", 0xA434, 2)) + 8

@@ -27,7 +27,7 @@ from allfocus.io.exif import (
 MOVABLE = (b"Nikon\0\x02", b"FUJIFILM", b"OLYMPUS\0", b"OM SYSTEM\0", b"Apple iOS\0", b"PENTAX \0")
 
 #: Up to here a maker's note that can't be moved is kept where it was, be it with a gap before it.
-FARTHEST_NOTE = 2**15
+FARTHEST_NOTE = 2**16
 
 
 def take_apart(read: Reader) -> Block:

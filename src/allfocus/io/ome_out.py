@@ -13,6 +13,11 @@ from allfocus.errors import WriteError
 
 OME_ENDINGS = (".ome.tif", ".ome.tiff")
 
+#: Units of length that OME's schema of 2016-06 knows.
+METRIC = ("Y", "Z", "E", "P", "T", "G", "M", "k", "h", "da", "", "d", "c", "m", "µ", "n", "p", "f", "a", "z", "y")
+OTHERS = ("Å", "thou", "li", "in", "ft", "yd", "mi", "ua", "ly", "pc", "pt", "pixel", "reference frame")
+UNITS = frozenset((*(f"{prefix}m" for prefix in METRIC), *OTHERS))
+
 #: Bytes of samples from which a file is BigTIFF: room for directories and XML is left below 4 GiB.
 LARGE = 2**32 - 2**26
 
@@ -65,6 +70,8 @@ def check_planes(path: Path, planes: Array, axes: str, scale: Scale) -> None:
         raise WriteError(f"{what} with axes {axes!r}; expected a letter of TCZYXS for each")
     if not axes.removesuffix("S").endswith("YX") or ("S" in axes and (axes[-1], planes.shape[-1]) != ("S", 3)):
         raise WriteError(f"{what} with axes {axes!r}; expected them to end in YX, or in YXS for RGB")
+    if scale.unit not in UNITS:
+        raise WriteError(f"{path}: {scale.unit!r} is no unit of OME; expected µm, nm, mm, pixel or the like")
     sizes = dict(zip(axes, planes.shape, strict=True))
     if scale.channels and len(scale.channels) != sizes.get("C", 1):
         raise WriteError(f"{path}: {len(scale.channels)} channel names for {sizes.get('C', 1)} channels")

@@ -103,7 +103,7 @@ def write_image(path: Path | str, image: Array, metadata: Metadata | None = None
     Args:
         path: ends in .png, .tif, .tiff, .webp, .jpg or .jpeg.
         image: (H, W) gray or (H, W, 3) RGB, uint8, uint16 or float32 (1 is white).
-        metadata: EXIF, colour profile, XMP and what else is kept beside the pixels.
+        metadata: EXIF, colour profile, XMP and what else is kept beside the pixels, as `finished` returns it.
 
     Returns:
         None, or one line saying what the format could not keep.
