@@ -69,8 +69,8 @@ def test_options_are_the_flags_of_fuse() -> None:
         assert option.name in flags
         # a map that is asked for by naming its file is not made unless it is
         assert flags[option.name].default == (None if option.name == "depth" else option.default)
-    maps = {"index_map", "confidence", "depth_preview", "unsharp", "veiled"}
-    files_and_talk = maps | {"frames", "output", "progress", "quiet", "debug"}
+    files = {"frames", "output", "index_map", "confidence", "depth_preview", "unsharp", "veiled", "save_transforms"}
+    files_and_talk = files | {"no_align", "progress", "quiet", "debug"}
     assert set(flags) == files_and_talk | {option.name for option in dataclasses.fields(allfocus.FusionOptions)}
 
 

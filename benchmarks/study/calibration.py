@@ -25,7 +25,7 @@ def judged(scene: Scene, model: Path | None) -> tuple[FloatArray, FloatArray]:
     """Confidence of every pixel inside the border, and 1 where the picked frame was as good as the oracle's."""
     frames = [read_image(path) for path in scene.frames]
     assert scene.truth is not None
-    result = allfocus.fuse(frames, options=allfocus.FusionOptions(model=model))
+    result = allfocus.fuse(frames, options=allfocus.FusionOptions(align="none", model=model))
     picked = to_unit(pick(frames, result.index_map))
     best = to_unit(pick(frames, oracle_index_map(frames, read_image(scene.truth))))
     gap = np.abs(picked - best)

@@ -37,7 +37,7 @@ def gains(scene: Scene, frames: list[Array], truth: Array, model: Path | None) -
     base = scores(wta)
     found = {}
     for how in COMPOSITIONS:
-        options = allfocus.FusionOptions(model=model, compose=how)
+        options = allfocus.FusionOptions(align="none", model=model, compose=how)
         found[how] = tuple(scores(allfocus.fuse(frames, options=options).image) - base)
     return found
 

@@ -59,7 +59,7 @@ def main() -> None:
         if not scene.registered:
             continue
         frames = [read_image(path) for path in scene.frames]
-        result = allfocus.fuse(frames, options=allfocus.FusionOptions(model=arguments.model))
+        result = allfocus.fuse(frames, options=allfocus.FusionOptions(align="none", model=arguments.model))
         classic = classic_index_map(frames)
         images = [pick(frames, classic), result.image]
         gap = np.abs(to_unit(images[0]) - to_unit(pick(frames, result.index_map)))

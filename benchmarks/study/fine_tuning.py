@@ -48,7 +48,7 @@ def halves(scene: Scene) -> tuple[list[Array], list[Array]]:
 
 def fused(frames: Sequence[Array], model: Path) -> Array:
     """The picture that a model makes."""
-    return allfocus.fuse(frames, options=allfocus.FusionOptions(model=model)).image
+    return allfocus.fuse(frames, options=allfocus.FusionOptions(align="none", model=model)).image
 
 
 def without_truth(stacks: Sequence[Sequence[Array]], model: Path) -> tuple[float, float]:

@@ -195,7 +195,7 @@ def score_scene(scene: Scene, damage: Damage, model: Path | None) -> Scores:
         return psnr(image, truth, border) + below_peak_db
 
     return Scores(
-        network=score(fuse(frames, options=FusionOptions(model=model)).image),
+        network=score(fuse(frames, options=FusionOptions(align="none", model=model)).image),
         wta=score(pick(frames, classic_index_map(frames))),
         oracle=score(pick(frames, oracle_index_map(frames, truth))),
     )

@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="where to put pictures to look at")
     parser.add_argument("--only", default="*", help="names of scenes")
     arguments = parser.parse_args()
-    options = allfocus.FusionOptions(model=arguments.model, depth=True)
+    options = allfocus.FusionOptions(align="none", model=arguments.model, depth=True)
     depths = []
     print("| scene | unsharp | veiled | unmendable | precision unsharp | precision veiled | recall | gap between |")
     print("|---|---:|---:|---:|---:|---:|---:|---|")

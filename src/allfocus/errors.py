@@ -2,6 +2,7 @@
 
     AllFocusError
     ├── StackError(ValueError)          frames that can't be fused together; values out of range
+    ├── AlignmentError                  frames that can't be laid over each other as asked
     ├── ReadError(OSError)              a file that can't be read as a picture
     ├── WriteError(OSError)             a result that can't be written
     ├── ModelError                      a model file that is not ours, is corrupt or disagrees
@@ -20,6 +21,10 @@ class AllFocusError(Exception):
 
 class StackError(AllFocusError, ValueError):
     """The frames can't form one focal stack (sizes, depths, channels, values)."""
+
+
+class AlignmentError(AllFocusError):
+    """The frames can't be laid over each other the way that was asked for."""
 
 
 class ReadError(AllFocusError, OSError):

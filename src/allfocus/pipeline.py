@@ -1,13 +1,23 @@
 """The recipe of a fusion, readable aloud: frames -> logits, tile by tile -> weights -> picture and maps."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from allfocus.align import (
+    EXPOSURES,
+    FREEDOM,
+    Alignment,
+    Exposure,
+    Wanted,
+    estimate_alignment,
+    lay_over,
+    load_transforms,
+)
 from allfocus.canvas import Canvas, Manner
 from allfocus.color import Array, FloatArray
 from allfocus.errors import ConfigError
@@ -40,6 +50,13 @@ class FusionOptions:
         compose: how the network's weights become a picture, see `fusion.compose`. The classic method picks.
         prefer: `near` or `far`: where the network is in doubt, as where hairs cross, lean towards the first or the
             last frames; the frames must come in order from near to far.
+        align: how frames may have moved against each other: `auto`, the simplest model that explains it, or one of
+            them; `none`: they are registered, and taken as they are.
+        reference: position, counted from 0, of the frame that the others are laid over; None: the middle one.
+        transforms: a file of transforms to use instead of looking for any.
+        exposure: `match` the brightness of the frames, that of each of their channels, or `keep` it.
+        keep_canvas: whether to keep all that the reference saw, not only what all frames saw.
+        keep_all: whether to use frames too that are blurred everywhere, badly exposed or of another scene.
         depth: whether to make a depth map too; only the network can.
         fast: whether to look closer only where much can be gained by it: two thirds of the time, less exact.
         max_tile: longest side in pixels of what the network looks at at once; None: what fits the memory. It does
@@ -56,6 +73,12 @@ class FusionOptions:
     model: Path | None = None
     compose: Composition = "band"
     prefer: Literal["near", "far"] | None = None
+    align: Literal["auto", "none", "translation", "similarity", "affine", "homography"] = "auto"
+    reference: int | None = None
+    transforms: Path | None = None
+    exposure: Exposure = "match"
+    keep_canvas: bool = False
+    keep_all: bool = False
     depth: bool = False
     fast: bool = False
     max_tile: int | None = None
@@ -69,6 +92,10 @@ class FusionOptions:
             raise ConfigError(f"compose {self.compose!r}: expected one of {', '.join(COMPOSITIONS)}")
         if self.prefer not in (None, "near", "far"):
             raise ConfigError(f"prefer {self.prefer!r}: expected 'near', 'far' or None")
+        if self.align not in ("auto", *FREEDOM):
+            raise ConfigError(f"align {self.align!r}: expected 'auto' or one of {', '.join(FREEDOM)}")
+        if self.exposure not in EXPOSURES:
+            raise ConfigError(f"exposure {self.exposure!r}: expected one of {', '.join(EXPOSURES)}")
         if self.depth and self.method == "classic":
             raise ConfigError("depth: only the network knows it; leave it out or choose the method 'network'")
         if self.max_tile is not None and self.max_tile < 1:
@@ -84,7 +111,9 @@ def fuse(
     progress: Progress = silent,
     planned: Callable[[Plan], None] = lambda plan: None,
 ) -> FusionResult:
-    """Fuse registered frames focused at different distances into one picture that is sharp everywhere.
+    """Fuse frames focused at different distances into one picture that is sharp everywhere.
+
+    They are aligned first: laid over one of them, the reference, and made as bright, where that is needed.
 
     Args:
         frames: a `FocalStack`, or two or more arrays (H, W) or (H, W, 3) of uint8, uint16 or float32, or
@@ -94,10 +123,12 @@ def fuse(
         planned: called before it begins, with what it will take.
 
     Returns:
-        The picture in the shape and depth of the frames, which frame each pixel is from, and how sure that is.
+        The picture in the depth of the frames, which frame each pixel is from, and how sure that is: of what all
+        frames saw.
 
     Raises:
         StackError: the frames can't be fused together.
+        AlignmentError: the reference can't be aligned with the others, or the transforms are for other frames.
         ReadError: a path can't be read as a picture.
         ModelError: the model can't be loaded.
         ResourceError: there is not enough memory, or not enough room on the disk.
@@ -118,9 +149,20 @@ def fuse(
     spool = Spool(plan.spool)
     with one_thread_each():
         stack = read_stack(source, progress, spool, plan.workers) if isinstance(source, Listing) else source
-        if model is None:
-            return fuse_by_classic_rule(stack, progress)
-        return fuse_by_network(stack, model, options, spool, plan.workers, progress)
+        if options.align == "none" and options.transforms is None:
+            return fuse_registered(stack, model, options, spool, plan.workers, progress)
+        alignment = alignment_of(stack, options, spool, plan.workers, progress)
+        laid, area = lay_over(
+            stack,
+            alignment,
+            keep_canvas=options.keep_canvas,
+            in_place=isinstance(source, Listing),
+            spool=spool,
+            workers=plan.workers,
+            progress=progress,
+        )
+        result = fuse_registered(laid, model, options, spool, plan.workers, progress)
+        return in_the_stack(result, stack, alignment, area)
 
 
 def listing_or_stack(frames: Frames) -> Listing | FocalStack:
@@ -133,6 +175,52 @@ def listing_or_stack(frames: Frames) -> Listing | FocalStack:
     if paths and len(paths) == len(frames):
         return inspect_stack(list_frames(paths))
     return FocalStack(frames=[np.asarray(frame) for frame in frames])
+
+
+def alignment_of(
+    stack: FocalStack, options: FusionOptions, spool: Spool, workers: int, progress: Progress
+) -> Alignment:
+    """How the frames lie over each other: looked up or found out."""
+    if options.transforms is not None:
+        return load_transforms(options.transforms, len(stack), (stack.height, stack.width))
+    wanted = Wanted(
+        model=None if options.align == "auto" else options.align,
+        reference=options.reference,
+        exposure=options.exposure,
+        keep_all=options.keep_all,
+    )
+    return estimate_alignment(stack, wanted, spool=spool, workers=workers, progress=progress)
+
+
+def in_the_stack(result: FusionResult, stack: FocalStack, alignment: Alignment, area: Place) -> FusionResult:
+    """The result, counted in all frames of the stack, those that were left out too; says what was done to them."""
+    used = np.array(alignment.used)
+    flaws = result.flaws
+    if flaws is not None and flaws.gap is not None:
+        one, other = used[list(flaws.gap)]
+        flaws = replace(flaws, gap=(int(one), int(other)))
+    depth = None if result.depth is None else np.interp(result.depth, np.arange(len(used)), used).astype(np.float32)
+    left_out = [f"{stack.names[k]} is left out: {reason}" for k, reason in alignment.left_out.items()]
+    return replace(
+        result,
+        index_map=used.astype(np.uint16)[result.index_map],
+        depth=depth,
+        flaws=flaws,
+        frame_count=len(stack),
+        alignment=alignment,
+        area=area,
+        is_cropped=result.image.shape[:2] != (stack.height, stack.width),
+        notes=(*left_out, *(note.format(*stack.names) for note in alignment.notes), *result.notes),
+    )
+
+
+def fuse_registered(
+    stack: FocalStack, model: FusionModel | None, options: FusionOptions, spool: Spool, workers: int, progress: Progress
+) -> FusionResult:
+    """Fuse frames that lie over each other."""
+    if model is None:
+        return fuse_by_classic_rule(stack, progress)
+    return fuse_by_network(stack, model, options, spool, workers, progress)
 
 
 def fuse_by_classic_rule(stack: FocalStack, progress: Progress) -> FusionResult:

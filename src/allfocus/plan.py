@@ -32,6 +32,8 @@ MAPS, DEPTH = 8, 40
 #: Stages, and what each costs: CPU seconds for a megapixel of each frame, and for one of the picture.
 COSTS = {
     "read": (0.015, 0.0),
+    "align": (0.02, 0.0),
+    "warp": (0.05, 0.0),
     "survey": (0.02, 0.0),
     "glance": (0.015, 0.0),
     "fuse": (0.02, 0.35),

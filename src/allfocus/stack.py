@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from allfocus.color import Array, FloatArray, full_scale
 from allfocus.errors import StackError
+from allfocus.tiling import Place
+
+if TYPE_CHECKING:
+    from allfocus.align import Alignment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +130,9 @@ class FusionResult:
         flaws: where no frame was good enough; None from the classic rule.
         frame_count: how many frames went in.
         method: `network` or `classic`.
+        alignment: how the frames were laid over each other; None if they were taken as they are.
+        area: which rows and columns of the reference the picture shows; None: all of them.
+        is_cropped: whether that is less than all of them.
         notes: what a user should know about this result, one line each; empty when all is ordinary.
     """
 
@@ -136,6 +143,9 @@ class FusionResult:
     method: str
     depth: FloatArray | None = None
     flaws: Flaws | None = None
+    alignment: "Alignment | None" = None
+    area: Place | None = None
+    is_cropped: bool = False
     notes: tuple[str, ...] = ()
 
 

@@ -174,10 +174,12 @@ def _measure(loaded: Loaded, contestant: Contestant) -> Row:
         image = read_image(find_result(contestant.results, loaded.scene.name))
         return _score(loaded, contestant.name, image, None)
     stack = FocalStack(frames=loaded.frames, names=[path.name for path in loaded.scene.frames])
-    options = (
-        FusionOptions(method="network", model=contestant.model)
-        if contestant.name == "network"
-        else FusionOptions(method="classic")
+    # the truth shows what the reference does
+    options = FusionOptions(
+        method="network" if contestant.name == "network" else "classic",
+        model=contestant.model,
+        align="none" if loaded.scene.registered else "auto",
+        keep_canvas=True,
     )
     started = time.process_time()
     result = fuse(stack, options=options)

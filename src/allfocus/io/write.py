@@ -17,10 +17,10 @@ from allfocus.parallel import in_parallel
 
 
 class Picture(NamedTuple):
-    """A picture that goes to `path`, and what is kept beside its pixels."""
+    """A picture, or the text of another file, that goes to `path`, and what is kept beside its pixels."""
 
     path: Path
-    image: Array
+    image: Array | str
     metadata: Metadata | None = None
 
 
@@ -73,17 +73,21 @@ def check_folder(folder: Path) -> None:
         raise WriteError(f"folder {folder} can't be written to: {error.strerror}") from error
 
 
-def check_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
-    """Check every output, and that none replaces an input or another output, be it through links.
+def check_outputs(outputs: Sequence[Path], inputs: Sequence[Path], texts: Sequence[Path] = ()) -> None:
+    """Check every output, pictures and texts, and that none replaces an input or another output, be it through links.
 
     Raises:
         WriteError: see `check_output`.
     """
-    for position, path in enumerate(outputs):
-        check_output(path)
+    everything = [*outputs, *texts]
+    for position, path in enumerate(everything):
+        if position < len(outputs):
+            check_output(path)
+        else:
+            check_place(path)
         if any(same_file(path, source) for source in inputs):
             raise WriteError(f"{path} is one of the frames; name another output")
-        if any(same_file(path, other) for other in outputs[:position]):
+        if any(same_file(path, other) for other in everything[:position]):
             raise WriteError(f"two outputs go to {path}; name a file for each")
 
 
@@ -115,8 +119,8 @@ def write_image(path: Path | str, image: Array, metadata: Metadata | None = None
     return "; ".join(notes) or None
 
 
-def write_images(pictures: Sequence[Picture | tuple[Path, Array]]) -> list[str]:
-    """Write several pictures, all or none: each goes to a temporary name, and all are renamed at the end.
+def write_images(pictures: Sequence[Picture | tuple[Path, Array | str]]) -> list[str]:
+    """Write several pictures and texts, all or none: each goes to a temporary name, and all are renamed at the end.
 
     Args:
         pictures: where each goes and what it is; one without metadata may be just a pair.
@@ -129,16 +133,25 @@ def write_images(pictures: Sequence[Picture | tuple[Path, Array]]) -> list[str]:
     """
     wanted = [Picture(*picture) for picture in pictures]
     for picture in wanted:
-        check_output(picture.path, picture.image.shape[:2])
+        if isinstance(picture.image, str):
+            check_place(picture.path)
+        else:
+            check_output(picture.path, picture.image.shape[:2])
     notes: list[str] = []
     with whole_files([picture.path for picture in wanted]) as parts:
         # in threads, so that Ctrl-C need not wait for an encoder
-        encoded = in_parallel(lambda picture: encode(*picture), wanted, workers=2)
+        encoded = in_parallel(bytes_of, wanted, workers=2)
         for picture, part, (data, said) in zip(wanted, parts, encoded, strict=True):
             with told(picture.path), part.open("xb") as file:
                 file.write(data)
             notes += said
     return notes
+
+
+def bytes_of(picture: Picture) -> tuple[bytes, list[str]]:
+    """What goes into the file, and notes as `write_images` returns them."""
+    path, image, metadata = picture
+    return (image.encode(), []) if isinstance(image, str) else encode(path, image, metadata)
 
 
 def write_ome(path: Path | str, planes: Array, axes: str, scale: Scale | None = None) -> None:

@@ -1,0 +1,24 @@
+"""Registration: how frames lie over each other and how bright they are, found out; then each is resampled once.
+
+`motion` is what may have happened between two frames, `pair` finds it out, `chain` does so along a stack, `photometric`
+compares brightness, `registration` decides what follows for each frame, `warp` lays them over the reference,
+`transforms` saves and loads it.
+"""
+
+from allfocus.align.motion import FREEDOM, Model
+from allfocus.align.registration import EXPOSURES, Alignment, Exposure, Wanted
+from allfocus.align.stage import estimate_alignment, lay_over
+from allfocus.align.transforms import dump_transforms, load_transforms
+
+__all__ = [
+    "EXPOSURES",
+    "FREEDOM",
+    "Alignment",
+    "Exposure",
+    "Model",
+    "Wanted",
+    "dump_transforms",
+    "estimate_alignment",
+    "lay_over",
+    "load_transforms",
+]
