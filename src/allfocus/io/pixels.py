@@ -60,8 +60,7 @@ def from_pillow(image: ImageFile.ImageFile, name: str) -> Array:
     mode = EXPANDED.get(image.mode, image.mode)
     if "transparency" in image.info:
         mode = "RGBA" if mode != "L" else "LA"
-    if mode not in ("L", "LA", "RGB", "RGBA"):
-        raise ReadError(f"{name} has {image.mode} colours; expected gray or RGB: convert it first")
+    check_mode(mode, name)
     converted: Image.Image = image.convert(mode) if mode != image.mode else image
     width, height = converted.size
     picture = np.empty((height, width, *BANDS[mode]), np.uint8)
@@ -70,6 +69,12 @@ def from_pillow(image: ImageFile.ImageFile, name: str) -> Array:
         bottom = min(top + STRIP, height)
         picture[top:bottom] = np.asarray(converted.crop((0, top, width, bottom)))
     return picture
+
+
+def check_mode(mode: str, name: str) -> None:
+    """Raise `ReadError` for a Pillow mode, palettes and bits expanded, that is neither gray nor RGB."""
+    if mode not in BANDS:
+        raise ReadError(f"{name} has {mode} colours; expected gray or RGB: convert it first")
 
 
 def check_pixels(width: int, height: int, name: str) -> None:

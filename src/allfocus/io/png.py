@@ -1,8 +1,7 @@
-"""PNG: proof that a file is whole, and the 16-bit samples that Pillow would cut to 8."""
+"""PNG: proof that a file is whole, the 16-bit samples that Pillow would cut to 8, EXIF without decoding."""
 
 import zlib
-from os import SEEK_END
-from typing import BinaryIO
+from mmap import mmap
 
 import cv2
 import numpy as np
@@ -12,9 +11,12 @@ from allfocus.errors import ReadError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
+#: A file in memory, or mapped into it.
+Data = bytes | mmap
 
-def check_png(data: bytes, name: str) -> None:
-    """Walk the chunks and raise `ReadError` unless all are there and their checksums hold.
+
+def check_png(data: Data, name: str, checksums: bool = True) -> None:
+    """Walk the chunks and raise `ReadError` unless all are there and, if asked for, their checksums hold.
 
     Decoders differ in what they make of a file that was cut short; libpng also writes to stderr by itself.
     """
@@ -24,7 +26,7 @@ def check_png(data: bytes, name: str) -> None:
         kind, end = data[place + 4 : place + 8], place + 12 + length
         if end > len(data):
             break
-        if zlib.crc32(data[place + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+        if checksums and zlib.crc32(data[place + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             raise ReadError(f"{name} is damaged: its {kind.decode('ascii', 'replace')} chunk has a wrong checksum")
         if kind == b"IEND":
             return
@@ -32,26 +34,18 @@ def check_png(data: bytes, name: str) -> None:
     raise ReadError(f"{name} is cut short: the PNG ends after {len(data)} bytes without its last chunk")
 
 
-def read_exif(file: BinaryIO, name: str) -> bytes:
-    """The EXIF block of a PNG file, wherever it stands in it; nothing is decoded, and no samples are read.
-
-    Raises:
-        ReadError: the file ends before its last chunk.
-    """
-    size = file.seek(0, SEEK_END)
-    place, exif = len(SIGNATURE), b""
-    while place + 12 <= size:
-        file.seek(place)
-        length, kind = int.from_bytes(file.read(4), "big"), file.read(4)
-        if kind == b"IEND":
-            return exif
-        if kind == b"eXIf":
-            exif = file.read(length)
+def read_exif(data: Data) -> bytes:
+    """The EXIF block of a whole PNG file, wherever it stands in it."""
+    place = len(SIGNATURE)
+    while place + 12 <= len(data):
+        length = int.from_bytes(data[place : place + 4], "big")
+        if data[place + 4 : place + 8] == b"eXIf":
+            return data[place + 8 : place + 8 + length]
         place += 12 + length
-    raise ReadError(f"{name} is cut short: the PNG ends after {size} bytes without its last chunk")
+    return b""
 
 
-def bit_depth(data: bytes) -> int:
+def bit_depth(data: Data) -> int:
     """Bits of each sample, from the header."""
     return data[24]
 
