@@ -79,13 +79,11 @@ class Video:
 def open_video(path: Path) -> Any:
     """Open a video; raises `ReadError` where no decoder knows it. The file's rotation is left to `Video`."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # ffmpeg would write to stderr by itself
-    logs: Any = cv2.utils
-    logs = logs.logging
-    before = logs.setLogLevel(logs.LOG_LEVEL_SILENT)
+    before = cv2.setLogLevel(0)
     try:
         capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     finally:
-        logs.setLogLevel(before)
+        cv2.setLogLevel(before)
     if not capture.isOpened():
         raise ReadError(f"{path} can't be read as video; export it as MP4 (H.264) or as single pictures")
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)

@@ -68,25 +68,32 @@ def check_bmp(data: Data, name: str) -> None:
 
 
 def check_boxes(data: Data, name: str) -> None:
-    """Raise `ReadError` unless every outermost box of an ISO base media file (ISO/IEC 14496-12) lies within it."""
-    place = 0
+    """Raise `ReadError` unless every outermost box of an ISO base media file lies within it."""
+    list_boxes(data, name)
+
+
+def list_boxes(data: Data, name: str) -> list[bytes]:
+    """Types of the outermost boxes of an ISO base media file (ISO/IEC 14496-12); raises `ReadError` as above."""
+    place, kinds = 0, []
     while place + 8 <= len(data):
         size = int.from_bytes(data[place : place + 4], "big")
+        kinds.append(data[place + 4 : place + 8])
         if size == 1:
             size = int.from_bytes(data[place + 8 : place + 16], "big")
         if size == 0:  # up to the end of the file
-            return
+            break
         if size < 8 or place + size > len(data):
             raise ReadError(f"{name} is cut short: the file ends at {len(data)} bytes, within a box of {size}")
         place += size
+    return kinds
 
 
 def check_video(data: Data, name: str) -> None:
-    """Raise `ReadError` for a video file that ends early; Matroska does not say how long it is."""
+    """Raise `ReadError` for a video file that ends early or has no index; Matroska does not say how long it is."""
     if data[:4] == b"RIFF":
         check_riff(data, name)
-    elif data[:4] != b"\x1aE\xdf\xa3":
-        check_boxes(data, name)
+    elif data[:4] != b"\x1aE\xdf\xa3" and b"moov" not in list_boxes(data, name):
+        raise ReadError(f"{name} has no index of its frames: the recording was interrupted; let the camera repair it")
 
 
 def check_raw(data: Data, name: str) -> None:
