@@ -1,6 +1,8 @@
 """TIFF: one page as a picture, or all pages of one file as a stack."""
 
 import logging
+import struct
+from os import SEEK_CUR
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +34,9 @@ def read_single_page(path: Path) -> Array:
 
 def only_page(tiff: TiffFile, name: str) -> TiffPage:
     """The one page of full size; raises `ReadError` where there are several."""
+    check_pages(tiff, name)
     pages = list_pages(tiff, name)
     # ImageJ describes all planes of a large stack on one page; the series of other files may span companions
-    check_counted(tiff, name)
     is_described = len(pages) == 1 and (tiff.is_imagej or tiff.is_shaped)
     count = tiff.series[0].size // pages[0].size if is_described else len(pages)
     if count > 1:
@@ -45,8 +47,21 @@ def only_page(tiff: TiffFile, name: str) -> TiffPage:
     return pages[0]
 
 
-def check_counted(tiff: TiffFile, name: str) -> None:
-    """Raise `ReadError` where ImageJ counted more planes than there are: tifffile would go by what is left."""
+def check_pages(tiff: TiffFile, name: str) -> None:
+    """Raise `ReadError` where pages are missing: tifffile would go by those that are left.
+
+    That is so where there is none, where the last one names another beyond the end of the file, or where ImageJ
+    counted more planes than there are.
+    """
+    if not len(tiff.pages):
+        raise ReadError(f"{name} is damaged or cut short: no TIFF page found")
+    last, form, size = tiff.pages[-1], tiff.tiff, tiff.filehandle.size
+    tiff.filehandle.seek(last.offset)
+    (tags,) = struct.unpack(form.tagnoformat, tiff.filehandle.read(form.tagnosize))
+    tiff.filehandle.seek(tags * form.tagsize, SEEK_CUR)
+    following = tiff.filehandle.read(form.offsetsize)
+    if len(following) == form.offsetsize and struct.unpack(form.offsetformat, following)[0] >= size:
+        raise ReadError(f"{name} is cut short: page {len(tiff.pages) + 1} lies beyond the end of the file")
     counted = int((tiff.imagej_metadata or {}).get("images", 1))
     if counted > len(tiff.pages) and tiff.series[0].kind != "imagej":
         raise ReadError(f"{name} is cut short: of {counted} planes it holds {len(tiff.pages)}")

@@ -17,7 +17,7 @@ from allfocus.io.headers import explained, of_page
 from allfocus.io.listing import Listing, Reader
 from allfocus.io.ome import facts_of
 from allfocus.io.pixels import drop_opaque_alpha
-from allfocus.io.tiff import check_counted, check_data, finished, list_pages, read_page
+from allfocus.io.tiff import check_data, check_pages, finished, list_pages, read_page
 from allfocus.stack import FrameInfo, check_alike
 
 #: Series of pages that tifffile found without any description of their axes.
@@ -101,9 +101,7 @@ def described_series(tiff: TiffFile, name: str) -> list[TiffPageSeries]:
     Raises:
         ReadError: several series with axes, which only OME files say how to put together.
     """
-    if not len(tiff.pages):
-        raise ReadError(f"{name} is damaged or cut short: no TIFF page found")
-    check_counted(tiff, name)
+    check_pages(tiff, name)
     described = [series for series in tiff.series if series.kind not in PLAIN and not series.keyframe.is_reduced]
     if len(described) < 2 or described[0].kind == "ome":
         return described
