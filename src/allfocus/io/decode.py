@@ -8,10 +8,10 @@ from PIL import ImageFile
 
 from allfocus.color import Array
 from allfocus.errors import ReadError
-from allfocus.io.headers import ORIENTATION, PILLOW, check_still, explained
+from allfocus.io.headers import PILLOW, check_still, explained
 from allfocus.io.heif import open_avif, read_heic
 from allfocus.io.kinds import find_kind
-from allfocus.io.pixels import check_pixels, drop_opaque_alpha, from_pillow, orient
+from allfocus.io.pixels import check_pixels, drop_opaque_alpha, exif_orientation, from_pillow, orient
 from allfocus.io.png import bit_depth, check_png, decode_png16
 from allfocus.io.raw import Development, read_raw
 from allfocus.io.tiff import read_single_page
@@ -62,7 +62,7 @@ def decode_bytes(data: bytes, kind: str, name: str) -> Array:
     image = open_pillow(data, kind, name)
     if kind == "PNG" and bit_depth(data) == 16:
         check_pixels(image.width, image.height, name)
-        return orient(decode_png16(data, name), int(image.getexif().get(ORIENTATION, 1)))
+        return orient(decode_png16(data, name), exif_orientation(image.getexif))
     return oriented(image, name)
 
 
@@ -70,7 +70,7 @@ def oriented(image: ImageFile.ImageFile, name: str) -> Array:
     """Samples of an 8-bit picture that Pillow opened, turned the way its EXIF says."""
     check_pixels(image.width, image.height, name)
     check_still(image, name)
-    orientation = int(image.getexif().get(ORIENTATION, 1))
+    orientation = exif_orientation(image.getexif)
     return np.asarray(orient(from_pillow(image, name), orientation))
 
 

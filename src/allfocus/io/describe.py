@@ -1,6 +1,7 @@
 """What each frame is, a row each, for a person who wants to know before the work starts."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
@@ -9,15 +10,18 @@ from typing import Any
 
 from PIL import ImageCms
 from PIL.Image import Exif
+from PIL.PngImagePlugin import PngImageFile
 from tifffile import TiffFile
 
-from allfocus.errors import AllFocusError
+from allfocus.errors import AllFocusError, ReadError
 from allfocus.io.frames import inspect_alone, preflight
-from allfocus.io.headers import PILLOW, explained
+from allfocus.io.headers import PILLOW, exif_from, explained
 from allfocus.io.heif import open_avif, open_heic
+from allfocus.io.kinds import find_kind
 from allfocus.io.listing import Listing
 from allfocus.io.png import read_exif
 from allfocus.io.raw import open_raw
+from allfocus.io.whole import mapped
 from allfocus.stack import FrameInfo, channels_of, size_of
 
 EXIF_BLOCK, TAKEN, CHANGED = 0x8769, 36867, 306  # the EXIF directory; DateTimeOriginal in it; DateTime
@@ -75,7 +79,7 @@ def describe_frames(source: Listing | Sequence[Path | str]) -> list[FrameRow]:
 def rows_of(listing: Listing) -> list[FrameRow]:
     """A row for each frame of a stack that is sound; where they share a file, they share what it says."""
     paths = listing.paths if len(listing.paths) == len(listing) else [listing.paths[0]] * len(listing)
-    says = {path: says_of(path, kind) for path, kind in zip(paths, listing.kinds, strict=True)}
+    says = {path: says_of(path, kind) for path, kind in dict(zip(paths, listing.kinds, strict=True)).items()}
     named = zip(listing.names, paths, listing.kinds, strict=True)
     return [row_of(name, path, kind, listing.frame, None, says[path]) for name, path, kind in named]
 
@@ -103,22 +107,46 @@ def row_of(
 
 
 def says_of(path: Path, kind: str) -> tuple[str, str]:
-    """The name of a file's ICC profile and the date it was taken, either empty; raises `ReadError` for damage."""
-    with explained(path, kind):
-        if kind == "TIFF":
-            return of_tiff(path)
-        if kind == "RAW":
-            with open_raw(path) as raw:
-                taken: datetime = raw.other.timestamp
-                return "", taken.strftime("%Y:%m:%d %H:%M:%S") if taken.year > 1970 else ""
-        if kind == "HEIC":
-            about = open_heic(path).info
-            return profile_name(about.get("icc_profile")), date_of(exif_from(about.get("exif") or b""))
-        if kind == "video":
-            return "", ""
-        with open_avif(path) if kind == "AVIF" else PILLOW[kind](path) as image:
-            exif = exif_from(read_exif(path.read_bytes())) if kind == "PNG" else image.getexif()
-            return profile_name(image.info.get("icc_profile")), date_of(exif)
+    """The name of a file's ICC profile and the date it was taken, both empty where what it says of them is damaged."""
+    with suppress(ReadError), explained(path, kind):
+        return ABOUT.get(kind, of_pillow)(path)
+    return "", ""
+
+
+def of_pillow(path: Path) -> tuple[str, str]:
+    """The same of a JPEG, WebP, BMP or AVIF file."""
+    with open_image(path) as image:
+        return profile_name(image.info.get("icc_profile")), date_of(image.getexif())
+
+
+def open_image(path: Path) -> Any:
+    """Open a file with Pillow, without decoding it."""
+    kind = find_kind(path)
+    return open_avif(path) if kind == "AVIF" else PILLOW[kind](path)
+
+
+def of_png(path: Path) -> tuple[str, str]:
+    """The same of a PNG file, which Pillow would decode to find its EXIF."""
+    with PngImageFile(path) as image, mapped(path) as data:
+        return profile_name(image.info.get("icc_profile")), date_of(exif_from(read_exif(data)))
+
+
+def of_heic(path: Path) -> tuple[str, str]:
+    """The same of a HEIC file."""
+    about = open_heic(path).info
+    return profile_name(about.get("icc_profile")), date_of(exif_from(about.get("exif") or b""))
+
+
+def of_raw(path: Path) -> tuple[str, str]:
+    """The date of a RAW file; LibRaw says 1970 where there is none."""
+    with open_raw(path) as raw:
+        taken: datetime = raw.other.timestamp
+        return "", taken.strftime("%Y:%m:%d %H:%M:%S") if taken.year > 1970 else ""
+
+
+def of_video(path: Path) -> tuple[str, str]:
+    """A video's frames say nothing of themselves."""
+    return "", ""
 
 
 def of_tiff(path: Path) -> tuple[str, str]:
@@ -128,13 +156,6 @@ def of_tiff(path: Path) -> tuple[str, str]:
         block: dict[str, Any] = tags.valueof(EXIF_BLOCK, {})
         taken = str(block.get("DateTimeOriginal") or tags.valueof(CHANGED, ""))
         return profile_name(tags.valueof(ICC_PROFILE)), taken
-
-
-def exif_from(data: bytes) -> Exif:
-    """EXIF as a mapping; empty from no bytes."""
-    exif = Exif()
-    exif.load(data)
-    return exif
 
 
 def date_of(exif: Exif) -> str:
@@ -148,5 +169,9 @@ def profile_name(profile: bytes | None) -> str:
         return ""
     try:
         return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(profile))).strip()
-    except ImageCms.PyCMSError:
+    except (ImageCms.PyCMSError, OSError):
         return "damaged"
+
+
+#: Where each kind says it; the others by Pillow.
+ABOUT = {"PNG": of_png, "TIFF": of_tiff, "HEIC": of_heic, "RAW": of_raw, "video": of_video}

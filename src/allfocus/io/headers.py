@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,12 @@ from tifffile import PHOTOMETRIC, TiffFile, TiffPage
 from allfocus.errors import AllFocusError, ReadError
 from allfocus.io.heif import avif_bits, open_avif, open_heic
 from allfocus.io.kinds import find_kind
-from allfocus.io.pixels import EXPANDED, check_mode, check_pixels
+from allfocus.io.pixels import EXPANDED, check_mode, check_pixels, exif_orientation
 from allfocus.io.png import bit_depth, read_exif
 from allfocus.io.raw import raw_frame
 from allfocus.io.tiff import check_data, check_page, only_page, orientation_of, stored_depth
-from allfocus.io.whole import check_whole
+from allfocus.io.whole import check_whole, mapped
 from allfocus.stack import FrameInfo
-
-ORIENTATION = 0x0112  # the EXIF tag
 
 PILLOW: dict[str, Any] = {"JPEG": JpegImageFile, "PNG": PngImageFile, "WebP": WebPImageFile, "BMP": BmpImageFile}
 
@@ -81,16 +78,21 @@ def first_line(error: BaseException) -> str:
 def of_pillow(path: Path, kind: str) -> tuple[FrameInfo, str]:
     """Shape and depth of a JPEG, WebP or BMP file."""
     with PILLOW[kind](path) as image:
-        return of_image(image, path.name, np.uint8, int(image.getexif().get(ORIENTATION, 1))), ""
+        return of_image(image, path.name, np.uint8, exif_orientation(image.getexif)), ""
 
 
 def of_png(path: Path, kind: str) -> tuple[FrameInfo, str]:
     """Shape and depth of a PNG file: Pillow would decode it to find its EXIF, and calls 16-bit RGB 8-bit."""
-    with PngImageFile(path) as image, path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-        exif = Exif()
-        exif.load(read_exif(data))
+    with PngImageFile(path) as image, mapped(path) as data:
         depth = np.uint16 if bit_depth(data) == 16 else np.uint8
-        return of_image(image, path.name, depth, int(exif.get(ORIENTATION, 1))), ""
+        return of_image(image, path.name, depth, exif_orientation(lambda: exif_from(read_exif(data)))), ""
+
+
+def exif_from(data: bytes) -> Exif:
+    """EXIF as a mapping; empty from no bytes."""
+    exif = Exif()
+    exif.load(data)
+    return exif
 
 
 def of_image(image: ImageFile, name: str, depth: Any, orientation: int) -> FrameInfo:
@@ -138,7 +140,7 @@ def of_heic(path: Path, kind: str) -> tuple[FrameInfo, str]:
 def of_avif(path: Path, kind: str) -> tuple[FrameInfo, str]:
     """Shape of an AVIF file; its depth is always 8 bit, whatever it has."""
     with open_avif(path) as image:
-        frame = of_image(image, path.name, np.uint8, int(image.getexif().get(ORIENTATION, 1)))
+        frame = of_image(image, path.name, np.uint8, exif_orientation(image.getexif))
     bits = avif_bits(path)
     return frame, f"{bits}-bit AVIF is read as 8 bit" if bits > 8 else ""
 

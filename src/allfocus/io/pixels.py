@@ -1,13 +1,19 @@
 """What all formats share once their samples are decoded: orientation, alpha, Pillow's modes, limits."""
 
+import struct
+from collections.abc import Callable
+
 import numpy as np
 from PIL import Image, ImageFile
+from PIL.Image import Exif
 
 from allfocus.color import Array, full_scale
 from allfocus.errors import ReadError
 
 #: Larger pictures are refused before they are decoded; OpenCV's own limit lies just above.
 MAX_PIXELS = 1_000_000_000
+
+ORIENTATION = 0x0112  # the EXIF tag
 
 #: Pillow modes that are expanded to one of `L`, `RGB` and their twins with alpha.
 EXPANDED = {"1": "L", "P": "RGB", "PA": "RGBA", "RGBX": "RGB", "La": "LA", "RGBa": "RGBA"}
@@ -32,6 +38,14 @@ def orient(picture: Array, orientation: int) -> Array:
     if orientation in (2, 3, 6, 7):
         picture = picture[:, ::-1]
     return np.ascontiguousarray(picture)
+
+
+def exif_orientation(exif: Callable[[], Exif]) -> int:
+    """The orientation in an EXIF block, which `exif` reads; 1 where there is none, or where the block is damaged."""
+    try:
+        return int(exif().get(ORIENTATION, 1))
+    except (SyntaxError, ValueError, TypeError, KeyError, struct.error):
+        return 1
 
 
 def drop_opaque_alpha(picture: Array, name: str) -> Array:

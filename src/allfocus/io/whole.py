@@ -1,5 +1,7 @@
 """Whether a file is all there, found out without decoding it: end markers, chunks and lengths."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
@@ -23,8 +25,15 @@ def check_whole(path: Path, kind: str) -> None:
         "RAW": check_raw,
     }
     if kind in checks:
-        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        with mapped(path) as data:
             checks[kind](data, path.name)
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[mmap]:
+    """A file's bytes, of which only those are read that are looked at."""
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        yield data
 
 
 def check_jpeg(data: Data, name: str) -> None:
