@@ -176,10 +176,13 @@ def test_descriptions_name_what_each_frame_is_and_what_is_wrong(tmp_path: Path) 
     assert rows[8].channels == "gray"
 
 
-def dated(date: str) -> Image.Exif:
+def dated(date: str, suffix: str) -> Image.Exif:
+    """EXIF with the date on which a picture was taken; Pillow writes no EXIF directory into TIFF, only DateTime."""
     exif = Image.Exif()
-    exif[0x0112] = 1
-    exif[0x8769] = {36867: date}
+    if suffix == ".tif":
+        exif[306] = date
+    else:
+        exif[0x8769] = {36867: date}
     return exif
 
 
@@ -188,7 +191,9 @@ def test_descriptions_name_the_profile_and_the_date(tmp_path: Path, suffix: str)
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
     for name in ("a", "b"):
         image = Image.fromarray(picture())
-        image.save(tmp_path / f"{name}{suffix}", exif=dated("2026:11:23 10:00:00"), icc_profile=profile.tobytes())
+        image.save(
+            tmp_path / f"{name}{suffix}", exif=dated("2026:11:23 10:00:00", suffix), icc_profile=profile.tobytes()
+        )
     paths = [tmp_path / f"{name}{suffix}" for name in ("a", "b")]
     for rows in (describe_frames(paths), describe_frames(inspect_stack(paths))):
         assert {row.date for row in rows} == {"2026:11:23 10:00:00"}

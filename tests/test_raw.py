@@ -14,8 +14,6 @@ from allfocus.io import describe_frames, find_kind, inspect_stack, read_frame, r
 from allfocus.io.pixels import orient
 from allfocus.io.raw import encoding
 
-pytest.importorskip("rawpy", reason="the extra raw is not installed")
-
 NEUTRAL = (0.5, 1.0, 0.6)
 #: Linear sRGB to XYZ (IEC 61966-2-1).
 TO_XYZ = np.array(

@@ -165,7 +165,7 @@ def fuse(
         reporter("write", 0, 1)
         wanted = pictures(result, output, index_map, confidence, depth, depth_preview)
         wanted += masks(result, unsharp, veiled)
-        notes = [*result.notes, *io.write_images(wanted)]
+        notes = [*listing.notes, *result.notes, *io.write_images(wanted)]
         reporter("write", 1, 1)
     if not quiet:
         typer.echo(summary(output, listing, result, time.monotonic() - started))
