@@ -13,6 +13,7 @@ from PIL import Image, ImageCms
 
 from allfocus.errors import BadFramesError, ReadError, StackError
 from allfocus.io import describe_frames, inspect_stack, read_image, read_stack, write_image
+from allfocus.io.headers import read_header
 
 
 def write_frames(folder: Path, count: int, suffix: str = ".jpg") -> list[Path]:
@@ -132,13 +133,23 @@ def animation(path: Path) -> None:
     frames[0].save(path, "PNG", save_all=True, append_images=frames[1:])
 
 
+def animated_webp(path: Path) -> None:
+    frames = [Image.fromarray(picture(64, 96, seed=k)) for k in range(3)]
+    frames[0].save(path, "WEBP", save_all=True, append_images=frames[1:])
+
+
 def several_pages(path: Path) -> None:
     tifffile.imwrite(path, np.zeros((3, 64, 96), np.uint8), photometric="minisblack")
 
 
 @pytest.mark.parametrize(
     ("make", "words"),
-    [(cmyk, "CMYK colours"), (animation, "is an animation"), (several_pages, "holds 3 pages")],
+    [
+        (cmyk, "CMYK colours"),
+        (animation, "is an animation"),
+        (animated_webp, "is an animation"),
+        (several_pages, "holds 3 pages"),
+    ],
 )
 def test_what_can_be_known_from_the_header_is_found_there(
     tmp_path: Path, make: Callable[[Path], None], words: str, monkeypatch: pytest.MonkeyPatch
@@ -150,10 +161,30 @@ def test_what_can_be_known_from_the_header_is_found_there(
         inspect_stack(paths)
 
 
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("orientation", [None, 1, 6])
+def test_webp_headers_say_what_pillow_says(tmp_path: Path, lossless: bool, mode: str, orientation: int | None) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation or 1
+    about = {"exif": exif} if orientation else {}
+    Image.fromarray(picture(64, 96)).convert(mode).save(tmp_path / "a.webp", lossless=lossless, **about)
+    header = read_header(tmp_path / "a.webp")
+    assert header.frame.shape == read_image(tmp_path / "a.webp").shape
+
+
+@pytest.mark.parametrize("data", [b"RIFF\x10\0\0\0WEBPVP8 " + bytes(12), b"RIFF\x04\0\0\0WEBP"])
+def test_webp_without_a_picture_is_damaged(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.webp").write_bytes(data)
+    with pytest.raises(ReadError, match=r"a\.webp is damaged"):
+        read_header(tmp_path / "a.webp")
+
+
 def test_a_hundred_headers_take_less_than_a_second(tmp_path: Path) -> None:
     write_image(tmp_path / "a.jpg", picture(1200, 1600))
     write_image(tmp_path / "a.png", picture(1200, 1600, dtype="uint16"))
-    for suffix in (".jpg", ".png"):
+    write_image(tmp_path / "a.webp", picture(1200, 1600))
+    for suffix in (".jpg", ".png", ".webp"):
         paths = [tmp_path / f"f{k}{suffix}" for k in range(100)]
         for path in paths:
             path.hardlink_to(tmp_path / f"a{suffix}")

@@ -1,10 +1,10 @@
 """Read and write pictures: bit depth, channels and orientation are kept or refused, never guessed; BGR never leaves.
 
 `inputs` turns what is typed into files, `kinds` says what a file is, `whole` whether it is all there, `headers` what
-it says of its picture. `decode` reads one picture, with `tiff`, `strips`, `png`, `heif` and `raw` for what Pillow
-can't; `pixels` is what all formats share. `frames` makes stacks of files, `volumes` and `ome` of what microscopes
-deliver, `video` of videos; `fitting` mends sizes, `listing` is what a stack in files is, `describe` says it in words.
-`write` encodes and puts whole files in place.
+it says of its picture. `decode` reads one picture, with `tiff`, `strips`, `png`, `webp`, `heif` and `raw` for what
+Pillow can't; `pixels` is what all formats share. `frames` makes stacks of files, `volumes` and `ome` of what
+microscopes deliver, `video` of videos; `fitting` mends sizes, `listing` is what a stack in files is, `describe` says
+it in words. `write` encodes and puts whole files in place.
 """
 
 from allfocus.io.decode import read_image

@@ -128,7 +128,7 @@ def open_image(path: Path) -> Any:
 def of_png(path: Path) -> tuple[str, str]:
     """The same of a PNG file, which Pillow would decode to find its EXIF."""
     with PngImageFile(path) as image, mapped(path) as data:
-        return profile_name(image.info.get("icc_profile")), date_of(exif_from(read_exif(data)))
+        return profile_name(image.info.get("icc_profile")), date_of(exif_from(read_exif(data, path.name)))
 
 
 def of_heic(path: Path) -> tuple[str, str]:

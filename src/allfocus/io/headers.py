@@ -22,6 +22,7 @@ from allfocus.io.pixels import EXPANDED, check_mode, check_pixels, exif_orientat
 from allfocus.io.png import bit_depth, read_exif
 from allfocus.io.raw import raw_frame
 from allfocus.io.tiff import check_data, check_page, only_page, orientation_of, stored_depth
+from allfocus.io.webp import webp_header
 from allfocus.io.whole import check_whole, mapped
 from allfocus.stack import FrameInfo
 
@@ -76,16 +77,27 @@ def first_line(error: BaseException) -> str:
 
 
 def of_pillow(path: Path, kind: str) -> tuple[FrameInfo, str]:
-    """Shape and depth of a JPEG, WebP or BMP file."""
+    """Shape and depth of a JPEG or BMP file."""
     with PILLOW[kind](path) as image:
         return of_image(image, path.name, np.uint8, exif_orientation(image.getexif)), ""
 
 
 def of_png(path: Path, kind: str) -> tuple[FrameInfo, str]:
     """Shape and depth of a PNG file: Pillow would decode it to find its EXIF, and calls 16-bit RGB 8-bit."""
-    with PngImageFile(path) as image, mapped(path) as data:
-        depth = np.uint16 if bit_depth(data) == 16 else np.uint8
-        return of_image(image, path.name, depth, exif_orientation(lambda: exif_from(read_exif(data)))), ""
+    with mapped(path) as data:
+        exif, depth = read_exif(data, path.name), np.uint16 if bit_depth(data) == 16 else np.uint8
+    with PngImageFile(path) as image:
+        return of_image(image, path.name, depth, exif_orientation(lambda: exif_from(exif))), ""
+
+
+def of_webp(path: Path, kind: str) -> tuple[FrameInfo, str]:
+    """Shape of a WebP file; it is RGB, 8 bit."""
+    with mapped(path) as data:
+        width, height, is_animated, exif = webp_header(data, path.name)
+    check_pixels(width, height, path.name)
+    if is_animated:
+        raise ReadError(f"{path.name} is an animation; expected a single picture")
+    return info(height, width, False, np.uint8, exif_orientation(lambda: exif_from(exif))), ""
 
 
 def exif_from(data: bytes) -> Exif:
@@ -157,4 +169,4 @@ def info(height: int, width: int, is_gray: bool, dtype: Any, orientation: int) -
 
 
 #: How each kind's header is read; the others' by Pillow.
-READERS = {"PNG": of_png, "TIFF": of_tiff, "HEIC": of_heic, "AVIF": of_avif, "RAW": of_raw}
+READERS = {"PNG": of_png, "WebP": of_webp, "TIFF": of_tiff, "HEIC": of_heic, "AVIF": of_avif, "RAW": of_raw}

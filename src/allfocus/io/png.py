@@ -1,6 +1,8 @@
 """PNG: proof that a file is whole, the 16-bit samples that Pillow would cut to 8, EXIF without decoding."""
 
+import struct
 import zlib
+from collections.abc import Iterator
 from mmap import mmap
 
 import cv2
@@ -11,38 +13,49 @@ from allfocus.errors import ReadError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
+#: Length and name, in front of each chunk.
+CHUNK = struct.Struct(">I4s")
+
 #: A file in memory, or mapped into it.
 Data = bytes | mmap
 
 
-def check_png(data: Data, name: str, checksums: bool = True) -> None:
-    """Walk the chunks and raise `ReadError` unless all are there and, if asked for, their checksums hold.
+def check_png(data: Data, name: str) -> None:
+    """Raise `ReadError` unless all chunks are there and their checksums hold.
 
     Decoders differ in what they make of a file that was cut short; libpng also writes to stderr by itself.
     """
-    place = len(SIGNATURE)
-    while place + 12 <= len(data):
-        length = int.from_bytes(data[place : place + 4], "big")
-        kind, end = data[place + 4 : place + 8], place + 12 + length
-        if end > len(data):
-            break
-        if checksums and zlib.crc32(data[place + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+    for kind, start, end in list_chunks(data, name):
+        if zlib.crc32(data[start - 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             raise ReadError(f"{name} is damaged: its {kind.decode('ascii', 'replace')} chunk has a wrong checksum")
+
+
+def read_exif(data: Data, name: str) -> bytes:
+    """The EXIF block of a PNG file, wherever it stands in it; no samples are read.
+
+    Raises:
+        ReadError: the file ends before its last chunk.
+    """
+    exif = b""
+    for kind, start, end in list_chunks(data, name):
+        if kind == b"eXIf":
+            exif = data[start:end]
+    return exif
+
+
+def list_chunks(data: Data, name: str) -> Iterator[tuple[bytes, int, int]]:
+    """Each chunk's name, and where what it holds starts and ends; raises `ReadError` where the last one is missing."""
+    place, size = len(SIGNATURE), len(data)
+    while place + 12 <= size:
+        length, kind = CHUNK.unpack_from(data, place)
+        end = place + 8 + length
+        if end + 4 > size:
+            break
+        yield kind, place + 8, end
         if kind == b"IEND":
             return
-        place = end
-    raise ReadError(f"{name} is cut short: the PNG ends after {len(data)} bytes without its last chunk")
-
-
-def read_exif(data: Data) -> bytes:
-    """The EXIF block of a whole PNG file, wherever it stands in it."""
-    place = len(SIGNATURE)
-    while place + 12 <= len(data):
-        length = int.from_bytes(data[place : place + 4], "big")
-        if data[place + 4 : place + 8] == b"eXIf":
-            return data[place + 8 : place + 8 + length]
-        place += 12 + length
-    return b""
+        place = end + 4
+    raise ReadError(f"{name} is cut short: the PNG ends after {size} bytes without its last chunk")
 
 
 def bit_depth(data: Data) -> int:

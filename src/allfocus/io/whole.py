@@ -6,17 +6,19 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from allfocus.errors import ReadError
-from allfocus.io.png import Data, check_png
+from allfocus.io.png import Data
 
 #: How far from its end a JPEG file's end marker is looked for first; behind it phones hide further pictures.
 TAIL = 1 << 16
 
 
 def check_whole(path: Path, kind: str) -> None:
-    """Raise `ReadError` for a file that was cut short, as far as its format can tell; TIFF is checked page by page."""
+    """Raise `ReadError` for a file that was cut short, as far as its format can tell.
+
+    PNG and TIFF are checked where their chunks and pages are looked at anyway.
+    """
     checks = {
         "JPEG": check_jpeg,
-        "PNG": check_png_chunks,
         "WebP": check_riff,
         "BMP": check_bmp,
         "AVIF": check_boxes,
@@ -51,11 +53,6 @@ def check_jpeg(data: Data, name: str) -> None:
     # nearly always it is at the very end, where it is found without reading the whole file
     if data.find(b"\xff\xd9", max(place, len(data) - TAIL)) < 0 and data.find(b"\xff\xd9", place) < 0:
         raise ReadError(f"{name} is cut short: the JPEG ends after {len(data)} bytes without its end marker")
-
-
-def check_png_chunks(data: Data, name: str) -> None:
-    """`check_png` without the checksums, for which every byte would have to be read."""
-    check_png(data, name, checksums=False)
 
 
 def check_riff(data: Data, name: str) -> None:
