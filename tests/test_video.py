@@ -61,14 +61,14 @@ def test_frames_can_be_asked_for_in_any_order_and_by_several_workers(tmp_path: P
     assert [number_of(frame) for frame in read_stack(listing.pick([20, 4, 5])).frames] == [20, 4, 5]
 
 
-def test_asked_for_in_order_no_frame_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_video(tmp_path / "a.avi", 30)
+@pytest.mark.parametrize("workers", [1, 12])
+def test_no_frame_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    write_video(tmp_path / "a.avi", 60)
     listing = inspect_stack([tmp_path / "a.avi"])
     opened: list[object] = []
     monkeypatch.setattr("allfocus.io.video.open_video", lambda path: opened.append(path) or cv2.VideoCapture(str(path)))
-    for position in range(30):
-        read_frame(listing, position)
-    assert len(opened) == 1
+    assert [number_of(frame) for frame in read_stack(listing, workers=workers).frames] == list(range(60))
+    assert len(opened) <= 1  # it may go on where looking at it left off
 
 
 def test_a_long_video_is_thinned_evenly_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import os
 from functools import partial
 from pathlib import Path
-from threading import Lock
+from threading import Condition
 from typing import Any
 
 import cv2
@@ -26,7 +26,8 @@ TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CO
 class Video:
     """Decodes frames of a video file, which is done one after the other: asked for in order, none is decoded twice.
 
-    Several workers ask a little out of order; the frames last passed are kept for them.
+    Of several workers that ask at once the one that wants the earliest frame is served first; should another have been
+    faster, the frames last passed are kept.
     """
 
     def __init__(self, path: Path, wanted: frozenset[int] = frozenset(), keep: int = 4) -> None:
@@ -36,7 +37,9 @@ class Video:
         self._kept: dict[int, Array] = {}
         self._capture: Any = None
         self._next = 0
-        self._lock = Lock()
+        self._asked: list[int] = []
+        self._is_busy = False
+        self._turn = Condition()
 
     def read(self, position: int) -> Array:
         """Decode one frame, counted from 0: RGB (H, W, 3) uint8, turned the way the file says.
@@ -44,14 +47,27 @@ class Video:
         Raises:
             ReadError: the video ends before it.
         """
-        with self._lock:
-            if position in self._kept:
-                return self._kept.pop(position)
-            if self._capture is None or position < self._next:
-                self._capture, self._next = open_video(self.path), 0
-            while self._next < position:
-                self._pass()
-            return self._decode()
+        with self._turn:
+            self._asked.append(position)
+            self._turn.wait_for(lambda: not self._is_busy and position == min(self._asked))
+            self._is_busy = True
+        try:
+            return self._fetch(position)
+        finally:
+            with self._turn:
+                self._is_busy = False
+                self._asked.remove(position)
+                self._turn.notify_all()
+
+    def _fetch(self, position: int) -> Array:
+        """Decode one frame, unless it has been kept."""
+        if position in self._kept:
+            return self._kept.pop(position)
+        if self._capture is None or position < self._next:
+            self._capture, self._next = open_video(self.path), 0
+        while self._next < position:
+            self._pass()
+        return self._decode()
 
     def _pass(self) -> None:
         """Go past one frame; one that may still be asked for is kept."""
