@@ -4,7 +4,8 @@
 it says of its picture. `decode` reads one picture, with `tiff`, `strips`, `png`, `webp`, `heif` and `raw` for what
 Pillow can't; `pixels` is what all formats share. `frames` makes stacks of files, `volumes` and `ome` of what
 microscopes deliver, `video` of videos; `fitting` mends sizes, `listing` is what a stack in files is, `describe` says
-it in words. `write` encodes and puts whole files in place.
+it in words. `metadata` reads what a file says beside its pixels, out of the `blocks` of each format: `exif`, `xmp` and
+`profiles`; `encode` and `ome_out` make files of pictures, and `write` puts whole ones in place.
 """
 
 from allfocus.io.decode import read_image
@@ -13,12 +14,26 @@ from allfocus.io.frames import inspect_stack, read_stack
 from allfocus.io.inputs import list_frames
 from allfocus.io.kinds import find_kind
 from allfocus.io.listing import Listing, read_frame
+from allfocus.io.metadata import Metadata, finished, read_metadata
+from allfocus.io.ome_out import Scale
+from allfocus.io.profiles import linear_srgb_profile, srgb_profile
 from allfocus.io.volumes import Volume, VolumeStack, inspect_volume
-from allfocus.io.write import check_output, check_outputs, check_place, write_image, write_images
+from allfocus.io.write import (
+    Picture,
+    check_output,
+    check_outputs,
+    check_place,
+    write_image,
+    write_images,
+    write_ome,
+)
 
 __all__ = [
     "FrameRow",
     "Listing",
+    "Metadata",
+    "Picture",
+    "Scale",
     "Volume",
     "VolumeStack",
     "check_output",
@@ -26,12 +41,17 @@ __all__ = [
     "check_place",
     "describe_frames",
     "find_kind",
+    "finished",
     "inspect_stack",
     "inspect_volume",
+    "linear_srgb_profile",
     "list_frames",
     "read_frame",
     "read_image",
+    "read_metadata",
     "read_stack",
+    "srgb_profile",
     "write_image",
     "write_images",
+    "write_ome",
 ]

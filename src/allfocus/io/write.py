@@ -3,71 +3,25 @@
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Sequence
-from io import BytesIO
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-import cv2
-import numpy as np
-import tifffile
-from PIL import Image
-
-from allfocus.color import Array, from_unit, to_unit
+from allfocus.color import Array
 from allfocus.errors import WriteError
+from allfocus.io.encode import FORMATS, encode
+from allfocus.io.metadata import Metadata
+from allfocus.io.ome_out import OME_ENDINGS, Scale, check_planes, save_planes
 from allfocus.parallel import in_parallel
 
-Encoder = Callable[[Array], bytes]
 
+class Picture(NamedTuple):
+    """A picture that goes to `path`, and what is kept beside its pixels."""
 
-def encode_png(image: Array) -> bytes:
-    """PNG, 8 or 16 bit."""
-    done, data = cv2.imencode(".png", image if image.ndim == 2 else image[..., ::-1])
-    if not done:
-        raise ValueError("OpenCV's PNG encoder failed")
-    return data.tobytes()
-
-
-def encode_jpeg(image: Array) -> bytes:
-    """JPEG, quality 95, colour at full resolution."""
-    buffer = BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=95, subsampling=0)
-    return buffer.getvalue()
-
-
-def encode_webp(image: Array) -> bytes:
-    """Lossless WebP, with the effort (`quality`, `method`) beyond which only time grows."""
-    buffer = BytesIO()
-    Image.fromarray(image).save(buffer, "WEBP", lossless=True, exact=True, quality=20, method=1)
-    return buffer.getvalue()
-
-
-def encode_tiff(image: Array) -> bytes:
-    """TIFF with lossless deflate compression, 8 or 16 bit or 32 bit float."""
-    buffer = BytesIO()
-    tifffile.imwrite(
-        buffer,
-        image,
-        photometric="minisblack" if image.ndim == 2 else "rgb",
-        compression="zlib",
-        predictor=image.dtype != np.float32,
-        software="allfocus",
-        metadata=None,
-    )
-    return buffer.getvalue()
-
-
-#: How each ending is written, and the depths that it can hold; what it can't hold becomes the last of them.
-ENCODERS: dict[str, tuple[Encoder, tuple[type[np.generic], ...]]] = {
-    ".png": (encode_png, (np.uint8, np.uint16)),
-    ".tif": (encode_tiff, (np.uint8, np.uint16, np.float32)),
-    ".tiff": (encode_tiff, (np.uint8, np.uint16, np.float32)),
-    ".webp": (encode_webp, (np.uint8,)),
-    ".jpg": (encode_jpeg, (np.uint8,)),
-    ".jpeg": (encode_jpeg, (np.uint8,)),
-}
-
-#: Longest side that a format can store.
-LONGEST = {".webp": 16383, ".jpg": 65535, ".jpeg": 65535}
+    path: Path
+    image: Array
+    metadata: Metadata | None = None
 
 
 def check_output(path: Path | str, size: tuple[int, int] | None = None) -> None:
@@ -84,10 +38,11 @@ def check_output(path: Path | str, size: tuple[int, int] | None = None) -> None:
     suffix = path.suffix.lower()
     if path.is_dir():
         raise WriteError(f"{path} is a folder; name a file in it, such as {path / 'sharp.png'}")
-    if suffix not in ENCODERS:
-        raise WriteError(f"{path} ends in {suffix or 'nothing'}; expected one of {', '.join(ENCODERS)}")
-    if size is not None and max(size) > LONGEST.get(suffix, max(size)):
-        raise WriteError(f"{path}: {suffix} holds at most {LONGEST[suffix]} pixels a side; write .png or .tif")
+    if suffix not in FORMATS:
+        raise WriteError(f"{path} ends in {suffix or 'nothing'}; expected one of {', '.join(FORMATS)}")
+    longest = FORMATS[suffix].longest
+    if size is not None and longest is not None and max(size) > longest:
+        raise WriteError(f"{path}: {suffix} holds at most {longest} pixels a side; write .png or .tif")
     check_place(path)
 
 
@@ -139,14 +94,16 @@ def same_file(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
-def write_image(path: Path | str, image: Array) -> str | None:
+def write_image(path: Path | str, image: Array, metadata: Metadata | None = None) -> str | None:
     """Write one picture by the ending of its name: whole, or not at all.
 
-    PNG, TIFF and WebP are lossless; JPEG has quality 95 and full colour resolution.
+    PNG, TIFF and WebP are lossless; JPEG has quality 95 and full colour resolution. A name that ends in .ome.tif
+    makes an OME-TIFF.
 
     Args:
         path: ends in .png, .tif, .tiff, .webp, .jpg or .jpeg.
         image: (H, W) gray or (H, W, 3) RGB, uint8, uint16 or float32 (1 is white).
+        metadata: EXIF, colour profile, XMP and what else is kept beside the pixels, as `finished` returns it.
 
     Returns:
         None, or one line saying what the format could not keep.
@@ -154,12 +111,15 @@ def write_image(path: Path | str, image: Array) -> str | None:
     Raises:
         WriteError: it can't be written; nothing is left behind.
     """
-    notes = write_images([(Path(path), image)])
-    return notes[0] if notes else None
+    notes = write_images([Picture(Path(path), image, metadata)])
+    return "; ".join(notes) or None
 
 
-def write_images(pictures: Sequence[tuple[Path, Array]]) -> list[str]:
+def write_images(pictures: Sequence[Picture | tuple[Path, Array]]) -> list[str]:
     """Write several pictures, all or none: each goes to a temporary name, and all are renamed at the end.
+
+    Args:
+        pictures: where each goes and what it is; one without metadata may be just a pair.
 
     Returns:
         Lines saying what a format could not keep.
@@ -167,56 +127,76 @@ def write_images(pictures: Sequence[tuple[Path, Array]]) -> list[str]:
     Raises:
         WriteError: one can't be written; nothing is left behind.
     """
+    wanted = [Picture(*picture) for picture in pictures]
+    for picture in wanted:
+        check_output(picture.path, picture.image.shape[:2])
     notes: list[str] = []
-    parts: list[tuple[Path, Path]] = []
-    try:
-        for path, image in pictures:
-            check_output(path, image.shape[:2])
+    with whole_files([picture.path for picture in wanted]) as parts:
         # in threads, so that Ctrl-C need not wait for an encoder
-        encoded = in_parallel(lambda picture: encode(*picture), pictures, workers=2)
-        for (path, _), (data, said) in zip(pictures, encoded, strict=True):
-            target = path.resolve()
-            part = target.with_name(f".{target.stem[:40]}.{secrets.token_hex(6)}.part")
-            parts.append((part, target))
-            write_part(part, path, data)
+        encoded = in_parallel(lambda picture: encode(*picture), wanted, workers=2)
+        for picture, part, (data, said) in zip(wanted, parts, encoded, strict=True):
+            with told(picture.path), part.open("xb") as file:
+                file.write(data)
             notes += said
-        for part, target in parts:
-            put_in_place(part, target)
-    finally:
-        for part, _ in parts:
-            part.unlink(missing_ok=True)
     return notes
 
 
-def encode(path: Path, image: Array) -> tuple[bytes, list[str]]:
-    """The bytes of the file that `image` becomes at `path`, and notes as `write_images` returns them."""
-    encoder, depths = ENCODERS[path.suffix.lower()]
-    notes = []
-    if image.dtype.type not in depths:
-        notes.append(f"{path.name}: {image.dtype} samples were rounded to {np.dtype(depths[-1]).name}")
-        image = from_unit(to_unit(image), depths[-1])
-    if encoder is encode_webp and image.ndim == 2:
-        notes.append(f"{path.name}: WebP has no gray; the picture was stored as RGB")
-    try:
-        return encoder(image), notes
-    except (ValueError, OSError, cv2.error) as error:
-        raise WriteError(f"{path} can't be encoded: {error}") from error
+def write_ome(path: Path | str, planes: Array, axes: str, scale: Scale | None = None) -> None:
+    """Write an OME-TIFF: whole, or not at all; BigTIFF where its samples come near to 4 GiB.
+
+    Args:
+        path: ends in .ome.tif or .ome.tiff.
+        planes: uint8, uint16 or float32, a plane for each channel, height and time.
+        axes: a letter for each axis of `planes`: T times, C channels, Z heights, then YX, or YXS for RGB.
+        scale: names of the channels, size of a pixel, heights, description.
+
+    Raises:
+        WriteError: planes and axes don't go together, or it can't be written; nothing is left behind.
+    """
+    path, scale = Path(path), scale or Scale()
+    check_output(path)
+    if not path.name.lower().endswith(OME_ENDINGS):
+        raise WriteError(f"{path} is no name for an OME-TIFF; expected it to end in {' or '.join(OME_ENDINGS)}")
+    check_planes(path, planes, axes, scale)
+    with whole_files([path]) as (part,), told(path):
+        save_planes(part, planes, axes, scale)
 
 
-def write_part(part: Path, path: Path, data: bytes) -> None:
-    """Write the temporary file for `path`."""
+@contextmanager
+def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Temporary names, beside the files that they become when all went well; whatever happens, none of them is left.
+
+    Raises:
+        WriteError: one can't be renamed.
+    """
+    targets = [path.resolve() for path in paths]
+    parts = [target.with_name(f".{target.stem[:40]}.{secrets.token_hex(6)}.part") for target in targets]
     try:
-        with part.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield parts
+        for part, path in zip(parts, paths, strict=True):
+            with told(path):
+                sync(part)
+        for part, target in zip(parts, targets, strict=True):
+            with told(target):
+                part.replace(target)  # in one step, which readers never see half done
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn what the disk has to say into a `WriteError`."""
+    try:
+        yield
     except OSError as error:
-        raise WriteError(f"{path} can't be written: {error.strerror}; nothing was kept") from error
+        if isinstance(error, WriteError):
+            raise
+        reason = error.strerror or str(error)
+        raise WriteError(f"{path} can't be written: {reason}; nothing was kept") from error
 
 
-def put_in_place(part: Path, target: Path) -> None:
-    """Give the finished file its name, in one step that readers never see half done."""
-    try:
-        part.replace(target)
-    except OSError as error:
-        raise WriteError(f"{target} can't be written: {error.strerror}; nothing was kept") from error
+def sync(part: Path) -> None:
+    """Wait until a file is on the disk."""
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
