@@ -88,7 +88,7 @@ def beside(folder: Path, data: bytes, name: str) -> list[object]:
 
 
 def garbage(folder: Path) -> Case:
-    return beside(folder, bytes(range(256)) * 4, "x.jpg"), 1, ["x.jpg is not a JPEG, PNG, WebP or TIFF picture"]
+    return beside(folder, bytes(range(256)) * 4, "x.jpg"), 1, ["x.jpg is not a picture in a known format", "JPEG"]
 
 
 def garbage_that_starts_like_a_jpeg(folder: Path) -> Case:
@@ -122,7 +122,43 @@ def truncated_png_16(folder: Path) -> Case:
 
 
 def truncated_webp(folder: Path) -> Case:
-    return cut_in_half(folder, "x.webp"), 1, ["x.webp can't be read as WebP"]
+    return cut_in_half(folder, "x.webp"), 1, ["x.webp is cut short"]
+
+
+def truncated_bmp(folder: Path) -> Case:
+    Image.fromarray(picture()).save(folder / "x.bmp")
+    return beside(folder, (folder / "x.bmp").read_bytes()[:2000], "x.bmp"), 1, ["x.bmp is cut short"]
+
+
+def garbage_that_starts_like_a_png(folder: Path) -> Case:
+    return beside(folder, b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, "x.png"), 1, ["x.png is cut short"]
+
+
+def jpeg_filled_up_with_zeros(folder: Path) -> Case:
+    write_image(folder / "x.jpg", picture())
+    whole = (folder / "x.jpg").read_bytes()
+    return beside(folder, whole[: len(whole) // 2].ljust(len(whole), b"\0"), "x.jpg"), 1, ["x.jpg is cut short"]
+
+
+def pattern_without_match(folder: Path) -> Case:
+    return [folder / "*.jpg", "-o", folder / "out.png"], 1, ["*.jpg matches no file"]
+
+
+def folder_with_one_picture(folder: Path) -> Case:
+    (folder / "inside").mkdir()
+    write_image(folder / "inside" / "x.png", picture())
+    return [folder / "inside", "-o", folder / "out.png"], 1, ["1 frame given", "at least 2"]
+
+
+def video_among_pictures(folder: Path) -> Case:
+    clip = b"\0\0\0\x14ftypisom\0\0\2\0mp41" + bytes(100)
+    return beside(folder, clip, "x.mp4"), 1, ["x.mp4 is a video; give it alone"]
+
+
+def several_channels(folder: Path) -> Case:
+    planes = np.zeros((3, 2, 8, 8), np.uint8)
+    tifffile.imwrite(folder / "x.tif", planes, imagej=True, metadata={"axes": "ZCYX"})
+    return [folder / "x.tif", "-o", folder / "out.png"], 1, ["x.tif holds several channels or times", "2 channels"]
 
 
 def output_is_a_folder(folder: Path) -> Case:
@@ -240,6 +276,13 @@ CASES = [
     truncated_tiff,
     truncated_png_16,
     truncated_webp,
+    truncated_bmp,
+    garbage_that_starts_like_a_png,
+    jpeg_filled_up_with_zeros,
+    pattern_without_match,
+    folder_with_one_picture,
+    video_among_pictures,
+    several_channels,
     output_is_a_folder,
     output_folder_is_missing,
     output_folder_is_a_file,
@@ -313,7 +356,7 @@ def test_a_frame_of_another_size_is_named_before_any_is_decoded(
 ) -> None:
     frames = write_stack(tmp_path, 20)
     write_image(Path(frames[16]), picture(64, 97))
-    monkeypatch.setattr("allfocus.io.frames.read_image", None)
+    monkeypatch.setattr("allfocus.io.decode.decode", None)
     assert_one_line(cli("fuse", *frames, "-o", str(tmp_path / "out.png")), 1, "frame 17 (f16.jpg) is 97x64")
 
 
@@ -454,7 +497,7 @@ def test_the_unexpected_is_one_line_too(
 
 
 def test_debug_shows_the_traceback_before_the_line(tmp_path: Path, cli: Cli) -> None:
-    outcome = cli("fuse", "--debug", tmp_path / "gone", tmp_path / "lost", "-o", tmp_path / "out.png")
+    outcome = cli("fuse", "--debug", *write_pair(tmp_path), tmp_path / "lost", "-o", tmp_path / "out.png")
     assert outcome.code == 1
     assert outcome.err.startswith("Traceback")
     assert outcome.err.splitlines()[-1].startswith("error: ")

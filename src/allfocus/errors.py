@@ -4,15 +4,18 @@
     ├── StackError(ValueError)          frames that can't be fused together; values out of range
     ├── AlignmentError                  frames that can't be laid over each other as asked
     ├── ReadError(OSError)              a file that can't be read as a picture
+    │   └── BadFramesError(StackError)  several frames can't be used: one line for each
     ├── WriteError(OSError)             a result that can't be written
     ├── ModelError                      a model file that is not ours, is corrupt or disagrees
     ├── ResourceError                   not enough memory or disk for it
     ├── ConfigError(ValueError)         a recipe, scenes file or option that makes no sense
     └── MissingExtraError(ImportError)  an optional dependency is not installed
 
-Every message is one line: which input, what was expected, what was found, what to do.
+Every message is one line: which input, what was expected, what was found, what to do. Only `BadFramesError` has more.
 The command line catches the root once and turns it into one line and exit code 1.
 """
+
+from collections.abc import Sequence
 
 
 class AllFocusError(Exception):
@@ -29,6 +32,19 @@ class AlignmentError(AllFocusError):
 
 class ReadError(AllFocusError, OSError):
     """A file can't be read as a picture."""
+
+
+class BadFramesError(ReadError, StackError):
+    """Several frames can't be used.
+
+    Attributes:
+        problems: one for each of them; the message has a line for each, below one that counts them.
+    """
+
+    def __init__(self, problems: Sequence[AllFocusError], count: int) -> None:
+        self.problems = tuple(problems)
+        lines = [f"  {' '.join(str(problem).split())}" for problem in problems]
+        super().__init__("\n".join([f"{len(problems)} of {count} frames can't be used:", *lines]))
 
 
 class WriteError(AllFocusError, OSError):
@@ -49,3 +65,11 @@ class ConfigError(AllFocusError, ValueError):
 
 class MissingExtraError(AllFocusError, ImportError):
     """An optional dependency is missing; the message names the extra to install."""
+
+
+def say_all(problems: Sequence[AllFocusError], count: int) -> None:
+    """Raise what is wrong with some of so many frames, if anything is: one problem as it is, several together."""
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise BadFramesError(problems, count)

@@ -164,34 +164,32 @@ def check_alike(frames: Sequence[Array | FrameInfo], names: Sequence[str]) -> No
     """Raise `StackError` unless frames of these shapes and depths can be fused together."""
     if len(frames) < 2:
         raise StackError(f"{len(frames)} frame given; fusing needs at least 2 frames focused differently")
-    first = frames[0]
     for position, (frame, name) in enumerate(zip(frames, names, strict=True), start=1):
-        here = f"frame {position} ({name})"
-        full_scale_or_explain(frame, here)
-        if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] != 3) or 0 in frame.shape:
-            raise StackError(f"{here} has shape {frame.shape}; expected (H, W) gray or (H, W, 3) RGB")
-        if frame.shape[:2] != first.shape[:2]:
-            raise StackError(
-                f"{here} is {size_of(frame)}; the stack is {size_of(first)}: crop or export all frames at one size"
-            )
-        if frame.ndim != first.ndim:
-            raise StackError(
-                f"{here} is {channels_of(frame)}; frame 1 ({names[0]}) is {channels_of(first)}: "
-                "convert all frames to gray or all to RGB"
-            )
-        if frame.dtype != first.dtype:
-            raise StackError(
-                f"{here} has {frame.dtype} samples; frame 1 ({names[0]}) has {first.dtype}: "
-                "export all frames at one bit depth"
-            )
+        problem = difference(frame, frames[0], f"frame {position} ({name})", f"frame 1 ({names[0]})")
+        if problem is not None:
+            raise problem
 
 
-def full_scale_or_explain(frame: Array | FrameInfo, here: str) -> None:
-    """Raise `StackError` naming the frame when its sample type can't be fused."""
+def difference(
+    frame: Array | FrameInfo, other: Array | FrameInfo, here: str, there: str = "the stack"
+) -> StackError | None:
+    """Why a frame, called `here`, can't be fused with another, called `there`; None where it can."""
     try:
         full_scale(frame.dtype)
     except StackError as error:
-        raise StackError(f"{here}: {error}") from None
+        return StackError(f"{here}: {error}")
+    if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] != 3) or 0 in frame.shape:
+        return StackError(f"{here} has shape {frame.shape}; expected (H, W) gray or (H, W, 3) RGB")
+    if frame.shape[:2] != other.shape[:2]:
+        sizes = f"{here} is {size_of(frame)}; the stack is {size_of(other)}"
+        return StackError(f"{sizes}: crop or export all frames at one size")
+    if frame.ndim != other.ndim:
+        channels = f"{here} is {channels_of(frame)}; {there} is {channels_of(other)}"
+        return StackError(f"{channels}: convert all frames to gray or all to RGB")
+    if frame.dtype != other.dtype:
+        depths = f"{here} has {frame.dtype} samples; {there} has {other.dtype}"
+        return StackError(f"{depths}: export all frames at one bit depth")
+    return None
 
 
 def size_of(frame: Array | FrameInfo) -> str:

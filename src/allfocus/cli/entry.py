@@ -21,7 +21,7 @@ from allfocus.cli.evaluate import evaluate
 from allfocus.cli.fuse import fuse
 from allfocus.cli.shared import Session
 from allfocus.cli.train import train
-from allfocus.errors import AllFocusError
+from allfocus.errors import AllFocusError, BadFramesError
 
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + the signal's number
 
@@ -72,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if session.debug:
             traceback.print_exc()
         line, code = explain(error)
-        typer.echo(" ".join(line.split()), err=True)
+        several = isinstance(error, BadFramesError)  # a line for each, already in order
+        typer.echo(line if several else " ".join(line.split()), err=True)
         if code == INTERRUPTED and arguments is None:
             os._exit(code)  # Python would wait for what the workers have begun
         return code

@@ -93,7 +93,7 @@ def fuse(
         wanted += outcome.maps(result, index_map, confidence, depth, depth_preview)
         wanted += outcome.masks(result, unsharp, veiled)
         wanted += outcome.transforms(result, save_transforms, listing)
-        notes = [*result.notes, *io.write_images(wanted)]
+        notes = [*listing.notes, *result.notes, *io.write_images(wanted)]
         reporter("write", 1, 1)
     if quiet:
         return

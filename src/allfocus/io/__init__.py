@@ -1,16 +1,23 @@
 """Read and write pictures: bit depth, channels and orientation are kept or refused, never guessed; BGR never leaves.
 
-`frames` lists files and reads stacks, `headers` says what they are before that, `decode` reads one picture, `tiff`
-the TIFF pages, `png` checks and decodes 16-bit PNG, `pixels` is what all formats share; `metadata` reads what a file
-says beside its pixels, out of the `blocks` of each format: `exif`, `xmp` and `profiles`; `encode` and `ome_out` make
-files of pictures, and `write` puts whole ones in place.
+`inputs` turns what is typed into files, `kinds` says what a file is, `whole` whether it is all there, `headers` what
+it says of its picture. `decode` reads one picture, with `tiff`, `strips`, `png`, `webp`, `heif` and `raw` for what
+Pillow can't; `pixels` is what all formats share. `frames` makes stacks of files, `volumes` and `ome` of what
+microscopes deliver, `video` of videos; `fitting` mends sizes, `listing` is what a stack in files is, `describe` says
+it in words. `metadata` reads what a file says beside its pixels, out of the `blocks` of each format: `exif`, `xmp` and
+`profiles`; `encode` and `ome_out` make files of pictures, and `write` puts whole ones in place.
 """
 
 from allfocus.io.decode import read_image
-from allfocus.io.frames import Listing, inspect_stack, list_frames, read_stack
+from allfocus.io.describe import FrameRow, describe_frames
+from allfocus.io.frames import inspect_stack, read_stack
+from allfocus.io.inputs import list_frames
+from allfocus.io.kinds import find_kind
+from allfocus.io.listing import Listing, read_frame
 from allfocus.io.metadata import Metadata, finished, read_metadata
 from allfocus.io.ome_out import Scale
 from allfocus.io.profiles import linear_srgb_profile, srgb_profile
+from allfocus.io.volumes import Volume, VolumeStack, inspect_volume
 from allfocus.io.write import (
     Picture,
     check_output,
@@ -22,17 +29,24 @@ from allfocus.io.write import (
 )
 
 __all__ = [
+    "FrameRow",
     "Listing",
     "Metadata",
     "Picture",
     "Scale",
+    "Volume",
+    "VolumeStack",
     "check_output",
     "check_outputs",
     "check_place",
+    "describe_frames",
+    "find_kind",
     "finished",
     "inspect_stack",
+    "inspect_volume",
     "linear_srgb_profile",
     "list_frames",
+    "read_frame",
     "read_image",
     "read_metadata",
     "read_stack",

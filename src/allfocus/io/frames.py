@@ -1,99 +1,164 @@
-"""From names on a command line to a focal stack."""
+"""From files to a focal stack: all that is wrong with them is found before the first is decoded, and said at once."""
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from tifffile import TiffFile
-
-from allfocus.color import Array
-from allfocus.errors import ReadError
-from allfocus.io.decode import explained, find_kind, read_image
-from allfocus.io.headers import page_headers, read_header
-from allfocus.io.pixels import drop_opaque_alpha
-from allfocus.io.tiff import list_pages, read_page
+from allfocus.errors import AllFocusError, MissingExtraError, ReadError, StackError, say_all
+from allfocus.io.decode import read_image
+from allfocus.io.fitting import fit_frames, typical_frame
+from allfocus.io.headers import Header, explained, read_header
+from allfocus.io.inputs import without_twins
+from allfocus.io.kinds import look
+from allfocus.io.listing import Listing, Reader, read_frame
+from allfocus.io.raw import Development, development_of
+from allfocus.io.video import inspect_video
+from allfocus.io.volumes import inspect_volume
 from allfocus.parallel import in_parallel
 from allfocus.progress import Progress, silent
 from allfocus.spool import Spool
-from allfocus.stack import FocalStack, FrameInfo, check_alike
-
-#: Endings that count as pictures when a folder is listed; a file named by itself may have any.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
-
-
-def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
-    """Sort key by which img2 comes before img10 and upper case does not matter; ties go by the whole path."""
-    pieces = re.findall(r"[0-9]+|[^0-9]+", path.name.casefold())
-    return [(0, int(piece), "") if piece[0] in "0123456789" else (1, 0, piece) for piece in pieces], str(path)
-
-
-def list_frames(inputs: Sequence[Path | str]) -> list[Path]:
-    """Files named in `inputs`, with folders replaced by the pictures directly inside, in natural order of names.
-
-    Hidden files in folders are left out.
-
-    Raises:
-        ReadError: an input does not exist, a folder holds no pictures, or one file is named twice.
-    """
-    found: list[Path] = []
-    for source in map(Path, inputs):
-        if not source.exists():
-            raise ReadError(f"{source} does not exist")
-        found += pictures_in(source) if source.is_dir() else [source]
-    times = Counter(path.resolve() for path in found)
-    for path in found:
-        if times[path.resolve()] > 1:
-            raise ReadError(f"{path} is given {times[path.resolve()]} times; name every frame once")
-    return sorted(found, key=natural_key)
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """Pictures directly inside `folder`, by their endings; raises `ReadError` when there are none."""
-    try:
-        inside = list(folder.iterdir())
-    except OSError as error:
-        raise ReadError(f"{folder} can't be listed: {error.strerror}") from error
-    pictures = [p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()]
-    if not pictures:
-        raise ReadError(f"{folder} holds no pictures; expected files ending in {', '.join(SUFFIXES)}")
-    return pictures
+from allfocus.stack import FocalStack, FrameInfo, check_alike, difference
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing:
-    """What a stack in files is, found out without decoding it.
+class Preflight:
+    """What was found out about files before any is decoded.
 
     Attributes:
-        paths: one for each frame, or one for all: a TIFF file of several pages.
-        names: what to call each frame in messages.
-        frame: shape and depth of every frame.
+        paths: of the files to use.
+        headers: what each says; None where that can't be read.
+        frames: what each is once it has been made to fit the others; of those that can be read.
+        readers: what decodes each, as it then is.
+        problems: for each, why it can't be used; None where it can.
+        notes: what was done, one line each.
     """
 
     paths: Sequence[Path]
-    names: Sequence[str]
-    frame: FrameInfo
-
-    def __len__(self) -> int:
-        return len(self.names)
+    headers: Sequence[Header | None]
+    frames: Sequence[FrameInfo | None]
+    readers: Sequence[Reader]
+    problems: Sequence[AllFocusError | None]
+    notes: tuple[str, ...]
 
 
 def inspect_stack(paths: Sequence[Path | str]) -> Listing:
-    """Look at the headers of all frames, in the order given; a multi-page TIFF given alone is a stack of its pages.
+    """Look at all files, in the order given, and find out whether they are one focal stack.
+
+    A TIFF file of several planes or a video given alone is a stack of its own, see `inspect_volume` and
+    `inspect_video`. RAW files beside pictures of the same name, frames that lie on their side and slightly different
+    sizes are dealt with; the listing's notes say how.
 
     Raises:
-        ReadError: a file is missing or no picture, or its header is damaged.
+        ReadError: a file is missing, no picture, cut short, or its header is damaged.
         StackError: fewer than two frames, or frames of different size, channels or depth.
+        BadFramesError: both, where several files can't be used: all are named.
+        MissingExtraError: a format needs a package that is not installed.
     """
     files = [Path(path) for path in paths]
-    if len(files) == 1 and find_kind(files[0]) == "TIFF":
-        headers = page_headers(files[0])
-        names = [files[0].name] if len(headers) == 1 else [f"{files[0].name} page {k + 1}" for k in range(len(headers))]
-    else:
-        headers, names = [read_header(file) for file in files], [file.name for file in files]
-    check_alike(headers, names)
-    return Listing(paths=files, names=names, frame=headers[0])
+    alone = inspect_alone(files[0]) if len(files) == 1 else None
+    if alone is not None:
+        return alone
+    found = preflight(files)
+    say_all([problem for problem in found.problems if problem is not None], len(found.paths))
+    frames = [frame for frame in found.frames if frame is not None]
+    names = [path.name for path in found.paths]
+    check_alike(frames, names)
+    kinds = [header.kind for header in found.headers if header is not None]
+    return Listing(
+        paths=found.paths,
+        names=names,
+        frame=frames[0],
+        readers=found.readers,
+        kinds=kinds,
+        notes=found.notes,
+        is_linear=set(kinds) == {"RAW"},
+    )
+
+
+def inspect_alone(path: Path) -> Listing | None:
+    """The stack in a single file: planes of a TIFF file, frames of a video; None for other files.
+
+    Raises:
+        ReadError: the file holds several channels or times; see `inspect_volume`.
+    """
+    kind = look(path)[0] if path.is_file() else None
+    if kind == "video":
+        return inspect_video(path)
+    if kind != "TIFF":
+        return None
+    volume = inspect_volume(path)
+    if len(volume.stacks) > 1:
+        raise ReadError(
+            f"{path.name} holds several channels or times ({volume}), a stack each; "
+            "choose one, or export one channel and one time as a stack"
+        )
+    return volume.stacks[0].listing
+
+
+def preflight(files: Sequence[Path]) -> Preflight:
+    """Look at each file, then make those fit that nearly do; raises `MissingExtraError` only."""
+    paths, notes = without_twins(files)
+    looked = [examine(path) for path in paths]
+    development = develop_alike(paths, looked)
+    headers = [found if isinstance(found, Header) else None for found in looked]
+    problems = [found if isinstance(found, AllFocusError) else None for found in looked]
+    frames = [None if header is None else header.frame for header in headers]
+    readers: list[Reader] = [partial(read_image, path, development) for path in paths]
+    known = {position: frame for position, frame in enumerate(frames) if frame is not None}
+    if known:
+        names = [paths[position].name for position in known]
+        fitted, through, done = fit_frames(list(known.values()), [readers[position] for position in known], names)
+        said = differences(fitted, [f"frame {position + 1} ({paths[position].name})" for position in known])
+        for position, frame, reader, problem in zip(known, fitted, through, said, strict=True):
+            frames[position], readers[position], problems[position] = frame, reader, problem
+        notes += done
+    return Preflight(
+        paths=paths,
+        headers=headers,
+        frames=frames,
+        readers=readers,
+        problems=problems,
+        notes=(*notes, *notes_on(paths, headers)),
+    )
+
+
+def examine(path: Path) -> Header | AllFocusError:
+    """What a file says of its picture, or why it can't be used; raises `MissingExtraError`."""
+    try:
+        return read_header(path)
+    except MissingExtraError:
+        raise
+    except AllFocusError as error:
+        return error
+
+
+def develop_alike(paths: Sequence[Path], looked: list[Header | AllFocusError]) -> Development | None:
+    """How to develop RAW files: by the one in the middle; one that turns out to be damaged is put down as such."""
+    raw = [k for k, found in enumerate(looked) if isinstance(found, Header) and found.kind == "RAW"]
+    for position in sorted(raw, key=lambda position: abs(position - raw[len(raw) // 2])):
+        try:
+            with explained(paths[position], "RAW"):
+                return development_of(paths[position])
+        except ReadError as error:
+            looked[position] = error
+    return None
+
+
+def differences(frames: Sequence[FrameInfo], names: Sequence[str]) -> list[StackError | None]:
+    """Why each frame does not go with the others, where it does not: most of them decide."""
+    typical = typical_frame(frames)
+    model = names[list(frames).index(typical)]
+    return [difference(frame, typical, name, model) for frame, name in zip(frames, names, strict=True)]
+
+
+def notes_on(paths: Sequence[Path], headers: Sequence[Header | None]) -> list[str]:
+    """What reading will lose, one line for all files that lose the same."""
+    lost: dict[str, list[str]] = {}
+    for path, header in zip(paths, headers, strict=True):
+        if header is not None and header.note:
+            lost.setdefault(header.note, []).append(path.name)
+    return [f"{note} ({names[0]}{f' and {len(names) - 1} more' if names[1:] else ''})" for note, names in lost.items()]
 
 
 def read_stack(
@@ -128,12 +193,3 @@ def read_stack(
     for done, _ in enumerate(in_parallel(read, range(len(listing)), workers), start=1):
         progress("read", done, len(listing))
     return FocalStack(frames=list(frames), names=listing.names)
-
-
-def read_frame(listing: Listing, position: int) -> Array:
-    """Decode one frame of a stack, counted from 0."""
-    if len(listing.paths) == len(listing):
-        return read_image(listing.paths[position])
-    path = listing.paths[0]
-    with explained(path, "TIFF"), TiffFile(path) as tiff:
-        return drop_opaque_alpha(read_page(path, list_pages(tiff, path.name)[position]), path.name)

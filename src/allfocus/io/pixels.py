@@ -1,13 +1,19 @@
 """What all formats share once their samples are decoded: orientation, alpha, Pillow's modes, limits."""
 
+import struct
+from collections.abc import Callable
+
 import numpy as np
 from PIL import Image, ImageFile
+from PIL.Image import Exif
 
 from allfocus.color import Array, full_scale
 from allfocus.errors import ReadError
 
 #: Larger pictures are refused before they are decoded; OpenCV's own limit lies just above.
 MAX_PIXELS = 1_000_000_000
+
+ORIENTATION = 0x0112  # the EXIF tag
 
 #: Pillow modes that are expanded to one of `L`, `RGB` and their twins with alpha.
 EXPANDED = {"1": "L", "P": "RGB", "PA": "RGBA", "RGBX": "RGB", "La": "LA", "RGBa": "RGBA"}
@@ -32,6 +38,14 @@ def orient(picture: Array, orientation: int) -> Array:
     if orientation in (2, 3, 6, 7):
         picture = picture[:, ::-1]
     return np.ascontiguousarray(picture)
+
+
+def exif_orientation(exif: Callable[[], Exif]) -> int:
+    """The orientation in an EXIF block, which `exif` reads; 1 where there is none, or where the block is damaged."""
+    try:
+        return int(exif().get(ORIENTATION, 1))
+    except (SyntaxError, ValueError, TypeError, KeyError, struct.error):
+        return 1
 
 
 def drop_opaque_alpha(picture: Array, name: str) -> Array:
@@ -60,8 +74,7 @@ def from_pillow(image: ImageFile.ImageFile, name: str) -> Array:
     mode = EXPANDED.get(image.mode, image.mode)
     if "transparency" in image.info:
         mode = "RGBA" if mode != "L" else "LA"
-    if mode not in ("L", "LA", "RGB", "RGBA"):
-        raise ReadError(f"{name} has {image.mode} colours; expected gray or RGB: convert it first")
+    check_mode(mode, name)
     converted: Image.Image = image.convert(mode) if mode != image.mode else image
     width, height = converted.size
     picture = np.empty((height, width, *BANDS[mode]), np.uint8)
@@ -70,6 +83,12 @@ def from_pillow(image: ImageFile.ImageFile, name: str) -> Array:
         bottom = min(top + STRIP, height)
         picture[top:bottom] = np.asarray(converted.crop((0, top, width, bottom)))
     return picture
+
+
+def check_mode(mode: str, name: str) -> None:
+    """Raise `ReadError` for a Pillow mode, palettes and bits expanded, that is neither gray nor RGB."""
+    if mode not in BANDS:
+        raise ReadError(f"{name} has {mode} colours; expected gray or RGB: convert it first")
 
 
 def check_pixels(width: int, height: int, name: str) -> None:

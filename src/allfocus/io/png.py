@@ -1,8 +1,9 @@
-"""PNG: proof that a file is whole, and the 16-bit samples that Pillow would cut to 8."""
+"""PNG: proof that a file is whole, the 16-bit samples that Pillow would cut to 8, EXIF without decoding."""
 
+import struct
 import zlib
-from os import SEEK_END
-from typing import BinaryIO
+from collections.abc import Iterator
+from mmap import mmap
 
 import cv2
 import numpy as np
@@ -12,46 +13,52 @@ from allfocus.errors import ReadError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
+#: Length and name, in front of each chunk.
+CHUNK = struct.Struct(">I4s")
 
-def check_png(data: bytes, name: str) -> None:
-    """Walk the chunks and raise `ReadError` unless all are there and their checksums hold.
+#: A file in memory, or mapped into it.
+Data = bytes | mmap
+
+
+def check_png(data: Data, name: str) -> None:
+    """Raise `ReadError` unless all chunks are there and their checksums hold.
 
     Decoders differ in what they make of a file that was cut short; libpng also writes to stderr by itself.
     """
-    place = len(SIGNATURE)
-    while place + 12 <= len(data):
-        length = int.from_bytes(data[place : place + 4], "big")
-        kind, end = data[place + 4 : place + 8], place + 12 + length
-        if end > len(data):
-            break
-        if zlib.crc32(data[place + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+    for kind, start, end in list_chunks(data, name):
+        if zlib.crc32(data[start - 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             raise ReadError(f"{name} is damaged: its {kind.decode('ascii', 'replace')} chunk has a wrong checksum")
-        if kind == b"IEND":
-            return
-        place = end
-    raise ReadError(f"{name} is cut short: the PNG ends after {len(data)} bytes without its last chunk")
 
 
-def read_exif(file: BinaryIO, name: str) -> bytes:
-    """The EXIF block of a PNG file, wherever it stands in it; nothing is decoded, and no samples are read.
+def read_exif(data: Data, name: str) -> bytes:
+    """The EXIF block of a PNG file, wherever it stands in it; no samples are read.
 
     Raises:
         ReadError: the file ends before its last chunk.
     """
-    size = file.seek(0, SEEK_END)
-    place, exif = len(SIGNATURE), b""
-    while place + 12 <= size:
-        file.seek(place)
-        length, kind = int.from_bytes(file.read(4), "big"), file.read(4)
-        if kind == b"IEND":
-            return exif
+    exif = b""
+    for kind, start, end in list_chunks(data, name):
         if kind == b"eXIf":
-            exif = file.read(length)
-        place += 12 + length
+            exif = data[start:end]
+    return exif
+
+
+def list_chunks(data: Data, name: str) -> Iterator[tuple[bytes, int, int]]:
+    """Each chunk's name, and where what it holds starts and ends; raises `ReadError` where the last one is missing."""
+    place, size = len(SIGNATURE), len(data)
+    while place + 12 <= size:
+        length, kind = CHUNK.unpack_from(data, place)
+        end = place + 8 + length
+        if end + 4 > size:
+            break
+        yield kind, place + 8, end
+        if kind == b"IEND":
+            return
+        place = end + 4
     raise ReadError(f"{name} is cut short: the PNG ends after {size} bytes without its last chunk")
 
 
-def bit_depth(data: bytes) -> int:
+def bit_depth(data: Data) -> int:
     """Bits of each sample, from the header."""
     return data[24]
 

@@ -1,17 +1,19 @@
 """TIFF: one page as a picture, or all pages of one file as a stack."""
 
 import logging
+import struct
+from os import SEEK_CUR
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL.TiffImagePlugin import TiffImageFile
-from tifffile import PHOTOMETRIC, TiffFile, TiffPage
+from tifffile import PHOTOMETRIC, TiffFile, TiffFrame, TiffPage
 
 from allfocus.color import FULL_SCALE, Array
 from allfocus.errors import ReadError
 from allfocus.io.pixels import check_pixels, from_pillow, orient
+from allfocus.io.strips import is_for_strips, read_strips
 
 log = logging.getLogger(__name__)
 
@@ -32,35 +34,53 @@ def read_single_page(path: Path) -> Array:
 
 def only_page(tiff: TiffFile, name: str) -> TiffPage:
     """The one page of full size; raises `ReadError` where there are several."""
+    check_pages(tiff, name)
     pages = list_pages(tiff, name)
-    if len(pages) > 1:
+    # ImageJ describes all planes of a large stack on one page; the series of other files may span companions
+    is_described = len(pages) == 1 and (tiff.is_imagej or tiff.is_shaped)
+    count = tiff.series[0].size // pages[0].size if is_described else len(pages)
+    if count > 1:
         raise ReadError(
-            f"{name} holds {len(pages)} pages; expected one picture: "
+            f"{name} holds {count} pages; expected one picture: "
             "give it alone to fuse its pages, or export single pictures"
         )
     return pages[0]
 
 
-def list_pages(tiff: TiffFile, name: str) -> list[TiffPage]:
-    """Pages of full size, in order: previews and masks are left out.
+def check_pages(tiff: TiffFile, name: str) -> None:
+    """Raise `ReadError` where pages are missing: tifffile would go by those that are left.
 
-    Raises:
-        ReadError: there is none, or they are several channels or times rather than one focal stack.
+    That is so where there is none, where the last one names another beyond the end of the file, or where ImageJ
+    counted more planes than there are.
     """
+    if not len(tiff.pages):
+        raise ReadError(f"{name} is damaged or cut short: no TIFF page found")
+    last, form, size = tiff.pages[-1], tiff.tiff, tiff.filehandle.size
+    tiff.filehandle.seek(last.offset)
+    (tags,) = struct.unpack(form.tagnoformat, tiff.filehandle.read(form.tagnosize))
+    tiff.filehandle.seek(tags * form.tagsize, SEEK_CUR)
+    following = tiff.filehandle.read(form.offsetsize)
+    if len(following) == form.offsetsize and struct.unpack(form.offsetformat, following)[0] >= size:
+        raise ReadError(f"{name} is cut short: page {len(tiff.pages) + 1} lies beyond the end of the file")
+    counted = int((tiff.imagej_metadata or {}).get("images", 1))
+    if counted > len(tiff.pages) and tiff.series[0].kind != "imagej":
+        raise ReadError(f"{name} is cut short: of {counted} planes it holds {len(tiff.pages)}")
+
+
+def list_pages(tiff: TiffFile, name: str) -> list[TiffPage]:
+    """Pages of full size, in order: previews and masks are left out; raises `ReadError` where there is none."""
     pages = [page.aspage() for page in tiff.pages]
     pages = [page for page in pages if not page.is_reduced and not page.is_mask]
     if not pages:
         raise ReadError(f"{name} is damaged or cut short: no TIFF page found")
-    axes = dict(zip(tiff.series[0].axes, tiff.series[0].shape, strict=True)) if len(pages) > 1 else {}
-    if axes.get("C", 1) > 1 or axes.get("T", 1) > 1:
-        raise ReadError(f"{name} holds several channels or times; export one channel and one time as a stack")
     return pages
 
 
 def read_page(path: Path, page: TiffPage) -> Array:
     """Samples (H, W[, C]) of one page, oriented; alpha, where there is any, is the last channel.
 
-    tifffile decodes what it can by itself; compressions that it can't are left to Pillow (8 bit) or OpenCV.
+    tifffile decodes what it can by itself, libtiff decompresses much of the rest; compressions of pictures
+    rather than bytes, such as JPEG, are left to Pillow, at 8 bit.
 
     Raises:
         ReadError: colours, depth or layout that can't be fused, or samples that are missing or damaged.
@@ -69,11 +89,26 @@ def read_page(path: Path, page: TiffPage) -> Array:
     check_page(page, name)
     check_data(page, path.stat().st_size, name)
     if page.photometric in (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB):
+        if is_for_strips(page):
+            return finished(read_strips(path, page), page, name)
         try:
-            return orient(as_seen(page), orientation_of(page))
+            return finished(page.asarray(), page, name)
         except (ImportError, ValueError) as error:
             log.debug("%s: tifffile can't decode it (%s); another decoder is tried", name, error)
-    return read_elsewhere(path, page)
+    return read_by_pillow(path, page)
+
+
+def finished(samples: Array, page: TiffPage, name: str) -> Array:
+    """Stored samples the way they are seen: channels last, 0 for black, bits as 0 and 255, unsigned, oriented."""
+    if page.axes == "SYX":
+        samples = np.moveaxis(samples, 0, -1)
+    if samples.dtype == np.bool_:
+        samples = samples.astype(np.uint8) * np.uint8(255)
+    if samples.dtype == np.int16:
+        if samples.min() < 0:
+            raise ReadError(f"{name} has negative samples, down to {samples.min()}; expected 0 or more: add an offset")
+        samples = samples.astype(np.uint16)
+    return orient(black_is_zero(samples, page), orientation_of(page))
 
 
 def check_page(page: TiffPage, name: str) -> None:
@@ -83,7 +118,7 @@ def check_page(page: TiffPage, name: str) -> None:
         colours = getattr(page.photometric, "name", page.photometric)
         what = "CMYK" if page.photometric == PHOTOMETRIC.SEPARATED else colours
         raise ReadError(f"{name} has {what} colours; expected gray or RGB: convert it first")
-    if page.dtype not in FULL_SCALE and page.dtype != np.bool_:
+    if stored_depth(page) not in FULL_SCALE:
         raise ReadError(
             f"{name} has {page.dtype} samples; expected 8 or 16 bit unsigned, or 32 bit float: convert it first"
         )
@@ -93,21 +128,18 @@ def check_page(page: TiffPage, name: str) -> None:
         raise ReadError(f"{name} has shape {page.shape} ({page.axes}); expected a gray or RGB picture")
 
 
-def check_data(page: TiffPage, file_size: int, name: str) -> None:
+def stored_depth(page: TiffPage) -> Any:
+    """Depth in which a page comes back: bits as 8 bit, signed samples of 16 bit as unsigned ones, if they can be."""
+    if page.dtype == np.bool_:
+        return np.dtype(np.uint8)
+    return np.dtype(np.uint16) if page.dtype == np.int16 else page.dtype
+
+
+def check_data(page: TiffPage | TiffFrame, file_size: int, name: str) -> None:
     """Raise `ReadError` unless every strip or tile lies within the file."""
     ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
     if not ends or 0 in page.databytecounts or max(ends) > file_size:
         raise ReadError(f"{name} is cut short: the file ends at {file_size} bytes, before its samples do")
-
-
-def as_seen(page: TiffPage) -> Array:
-    """Samples as tifffile decodes them, channels last, 0 for black, bits expanded to 0 and 255."""
-    picture: Array = page.asarray()
-    if page.axes == "SYX":
-        picture = np.moveaxis(picture, 0, -1)
-    if picture.dtype == np.bool_:
-        picture = picture.astype(np.uint8) * np.uint8(255)
-    return black_is_zero(picture, page)
 
 
 def black_is_zero(picture: Array, page: TiffPage) -> Array:
@@ -124,22 +156,16 @@ def orientation_of(page: TiffPage) -> int:
     return int(tag.value) if tag is not None else 1
 
 
-def read_elsewhere(path: Path, page: TiffPage) -> Array:
-    """Read a page that tifffile can't: 8 bit by Pillow, deeper by OpenCV; both apply the orientation.
+def read_by_pillow(path: Path, page: TiffPage) -> Array:
+    """Read a page of 8 bits that neither tifffile nor libtiff's decompressors can; Pillow turns it.
 
     Raises:
-        ReadError: they can't either, or not at the page's own depth.
+        ReadError: it is deeper, or Pillow can't either.
     """
-    if page.dtype in (np.uint8, np.bool_):
-        with TiffImageFile(path) as image:
-            image.seek(page.index)
-            image.load()
-            return from_pillow(image, path.name)
-    found, pages = cv2.imreadmulti(str(path), page.index, 1, flags=cv2.IMREAD_UNCHANGED)
-    picture: Any = pages[0] if found and pages else None
-    if picture is None or picture.dtype != page.dtype or picture.size != page.size:
+    if page.dtype not in (np.uint8, np.bool_):
         compression = getattr(page.compression, "name", page.compression)
         raise ReadError(f"{path.name} can't be decoded ({compression}); save it with LZW, deflate or no compression")
-    if picture.ndim == 3:
-        picture = np.concatenate([picture[..., 2::-1], picture[..., 3:]], axis=2)
-    return black_is_zero(np.asarray(picture), page)
+    with TiffImageFile(path) as image:
+        image.seek(page.index)
+        image.load()
+        return from_pillow(image, path.name)
