@@ -93,7 +93,8 @@ def conclude(chain: Chain, wanted: Wanted) -> Alignment:
         raise AlignmentError(f"reference {wanted.reference + 1}: the stack has frames 1 to {count}")
     group = chain.largest_group()
     if 2 * len(group) <= count:
-        return as_they_are(chain, wanted, len(group))
+        note = f"not aligned: at most {len(group)} of {count} frames agree with each other; they were fused as they are"
+        return untouched(count, wanted.reference, (note,))
     if wanted.reference is not None and wanted.reference not in group:
         raise AlignmentError(f"frame {wanted.reference + 1} can't be aligned with the others; choose another reference")
     model = wanted.model or chain.simplest(group)
@@ -126,21 +127,16 @@ def laid_out(
     )
 
 
-def as_they_are(chain: Chain, wanted: Wanted, agreeing: int) -> Alignment:
-    """No motion at all, because too few frames agree with each other; says so."""
-    count = len(chain.links)
-    reference = count // 2 if wanted.reference is None else wanted.reference
-    motions = [np.eye(3)] * count
+def untouched(count: int, reference: int | None = None, notes: tuple[str, ...] = ()) -> Alignment:
+    """No motion and no change of brightness at all."""
     return Alignment(
         model="none",
-        reference=reference,
-        matrices=np.stack(motions),
+        reference=count // 2 if reference is None else reference,
+        matrices=np.stack([np.eye(3)] * count),
         tones=[Tone()] * count,
-        residuals=[np.nan] * count,
+        residuals=[float("nan")] * count,
         left_out={},
-        notes=(
-            f"not aligned: at most {agreeing} of {count} frames agree with each other; they were fused as they are",
-        ),
+        notes=notes,
     )
 
 

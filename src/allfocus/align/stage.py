@@ -1,7 +1,7 @@
 """Align a stack: compare its frames, decide, and lay each over the reference."""
 
 from allfocus.align.chain import Chain
-from allfocus.align.registration import Alignment, Wanted, conclude
+from allfocus.align.registration import Alignment, Wanted, conclude, untouched
 from allfocus.align.view import View, view_of
 from allfocus.align.warp import common_area, laid_over
 from allfocus.color import Array
@@ -10,6 +10,9 @@ from allfocus.progress import Progress, silent
 from allfocus.spool import Spool
 from allfocus.stack import FocalStack
 from allfocus.tiling import Place
+
+#: Frames with a side shorter than this show too little to be compared.
+SMALLEST = 16
 
 
 def estimate_alignment(
@@ -24,7 +27,8 @@ def estimate_alignment(
 
     Args:
         stack: the frames, best in the order of their focus: each is compared with those before it.
-        wanted: what is asked of it; None: the simplest model, the middle frame as the reference.
+        wanted: what is asked of it; None: the simplest model, the middle frame as the reference. Tiny frames are left
+            as they are.
         spool: where the frames are.
         workers: how many frames to look at at a time.
         progress: called as ``progress("align", done, total)``.
@@ -32,6 +36,8 @@ def estimate_alignment(
     Raises:
         AlignmentError: the reference does not exist, or can't be aligned with most of the others.
     """
+    if min(stack.height, stack.width) < SMALLEST:
+        return untouched(len(stack))
     chain = Chain()
 
     def look(frame: Array) -> View:
