@@ -15,7 +15,8 @@ from allfocus.color import Array, from_unit, to_unit
 from allfocus.errors import ConfigError, ModelError, ReadError, StackError
 from allfocus.focus import classic_decision
 from allfocus.io import read_image, write_image
-from allfocus.pipeline import FusionOptions, fuse
+from allfocus.options import FusionOptions
+from allfocus.pipeline import fuse
 from allfocus.plan import Plan
 from allfocus.selection import PIXELS_AT_ONCE, STEP, tile_side
 from allfocus.stack import FocalStack, FusionResult

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     )
     from allfocus.io import read_image, read_stack, write_image
     from allfocus.model import FusionModel, ModelCard, load_model
-    from allfocus.pipeline import FusionOptions, fuse
+    from allfocus.options import FusionOptions
+    from allfocus.pipeline import fuse
     from allfocus.stack import Flaws, FocalStack, FusionResult
 
 __version__ = "0.1.0"
@@ -30,7 +31,7 @@ _HOMES = {
     "Flaws": "stack",
     "FocalStack": "stack",
     "FusionModel": "model",
-    "FusionOptions": "pipeline",
+    "FusionOptions": "options",
     "FusionResult": "stack",
     "MissingExtraError": "errors",
     "ModelCard": "model",

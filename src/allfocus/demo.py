@@ -11,7 +11,8 @@ from allfocus.color import Array
 from allfocus.errors import WriteError
 from allfocus.io import check_outputs, read_image, read_stack, write_images
 from allfocus.metrics.reference import psnr
-from allfocus.pipeline import FusionOptions, fuse
+from allfocus.options import FusionOptions
+from allfocus.pipeline import fuse
 from allfocus.progress import Progress, silent
 from allfocus.stack import FocalStack
 

@@ -1,7 +1,7 @@
-"""The recipe of a fusion, readable aloud: frames -> logits, tile by tile -> weights -> picture and maps."""
+"""The recipe of a fusion, readable aloud: frames -> laid over each other -> logits, cell by cell -> picture, maps."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -9,10 +9,7 @@ from typing import Literal
 import numpy as np
 
 from allfocus.align import (
-    EXPOSURES,
-    FREEDOM,
     Alignment,
-    Exposure,
     Wanted,
     estimate_alignment,
     lay_over,
@@ -20,11 +17,11 @@ from allfocus.align import (
 )
 from allfocus.canvas import Canvas, Manner
 from allfocus.color import Array, FloatArray
-from allfocus.errors import ConfigError
 from allfocus.focus import classic_decision
-from allfocus.fusion import COMPOSITIONS, MARGIN, Composition, pick
+from allfocus.fusion import MARGIN, pick
 from allfocus.io import Listing, inspect_stack, list_frames, read_stack
 from allfocus.model import FusionModel, load_model
+from allfocus.options import FusionOptions
 from allfocus.parallel import in_parallel, one_thread_each
 from allfocus.plan import Plan, plan_fusion
 from allfocus.progress import Progress, silent
@@ -40,76 +37,13 @@ Frames = FocalStack | Listing | Sequence[Array] | Sequence[str | PathLike[str]] 
 PREFERENCE = 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class FusionOptions:
-    """How to fuse; the same names as the options of the command line.
-
-    Attributes:
-        method: `network`, or `classic`: the frame with the largest local Laplacian energy.
-        model: model file for the network; None: the shipped weights.
-        compose: how the network's weights become a picture, see `fusion.compose`. The classic method picks.
-        prefer: `near` or `far`: where the network is in doubt, as where hairs cross, lean towards the first or the
-            last frames; the frames must come in order from near to far.
-        align: how frames may have moved against each other: `auto`, the simplest model that explains it, or one of
-            them; `none`: they are registered, and taken as they are.
-        reference: position, counted from 0, of the frame that the others are laid over; None: the middle one.
-        transforms: a file of transforms to use instead of looking for any.
-        exposure: `match` the brightness of the frames, that of each of their channels, or `keep` it.
-        keep_canvas: whether to keep all that the reference saw, not only what all frames saw.
-        keep_all: whether to use frames too that are blurred everywhere, badly exposed or of another scene.
-        depth: whether to make a depth map too; only the network can.
-        fast: whether to look closer only where much can be gained by it: two thirds of the time, less exact.
-        max_tile: longest side in pixels of what the network looks at at once; None: what fits the memory. It does
-            not change the picture.
-        max_memory: bytes of memory that may be used; None: most of what is free.
-        spool: folder for what does not fit into memory; None: that for temporary files.
-
-    Raises:
-        ConfigError: an unknown method, composition or preference, a depth map from the classic rule, or a `max_tile` or
-            `max_memory` below 1.
-    """
-
-    method: Literal["network", "classic"] = "network"
-    model: Path | None = None
-    compose: Composition = "band"
-    prefer: Literal["near", "far"] | None = None
-    align: Literal["auto", "none", "translation", "similarity", "affine", "homography"] = "auto"
-    reference: int | None = None
-    transforms: Path | None = None
-    exposure: Exposure = "match"
-    keep_canvas: bool = False
-    keep_all: bool = False
-    depth: bool = False
-    fast: bool = False
-    max_tile: int | None = None
-    max_memory: int | None = None
-    spool: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.method not in ("network", "classic"):
-            raise ConfigError(f"method {self.method!r}: expected 'network' or 'classic'")
-        if self.compose not in COMPOSITIONS:
-            raise ConfigError(f"compose {self.compose!r}: expected one of {', '.join(COMPOSITIONS)}")
-        if self.prefer not in (None, "near", "far"):
-            raise ConfigError(f"prefer {self.prefer!r}: expected 'near', 'far' or None")
-        if self.align not in ("auto", *FREEDOM):
-            raise ConfigError(f"align {self.align!r}: expected 'auto' or one of {', '.join(FREEDOM)}")
-        if self.exposure not in EXPOSURES:
-            raise ConfigError(f"exposure {self.exposure!r}: expected one of {', '.join(EXPOSURES)}")
-        if self.depth and self.method == "classic":
-            raise ConfigError("depth: only the network knows it; leave it out or choose the method 'network'")
-        if self.max_tile is not None and self.max_tile < 1:
-            raise ConfigError(f"max_tile {self.max_tile}: expected at least 1 pixel")
-        if self.max_memory is not None and self.max_memory < 1:
-            raise ConfigError(f"max_memory {self.max_memory}: expected at least 1 byte")
-
-
 def fuse(
     frames: Frames,
     *,
     options: FusionOptions | None = None,
     progress: Progress = silent,
     planned: Callable[[Plan], None] = lambda plan: None,
+    like: tuple[Alignment, Place] | None = None,
 ) -> FusionResult:
     """Fuse frames focused at different distances into one picture that is sharp everywhere.
 
@@ -121,6 +55,8 @@ def fuse(
         options: how; by default the shipped network.
         progress: called as the work goes on.
         planned: called before it begins, with what it will take.
+        like: how to lay these frames over a reference, and which rows and columns of that to show, instead of finding
+            it out: for a part of a stack, so that it lies over the whole.
 
     Returns:
         The picture in the depth of the frames, which frame each pixel is from, and how sure that is: of what all
@@ -135,24 +71,55 @@ def fuse(
     """
     options = options or FusionOptions()
     source = listing_or_stack(frames)
-    plan = plan_fusion(
-        len(source),
-        source.frame,
-        are_files=isinstance(source, Listing),
-        network=options.method == "network",
-        depth=options.depth,
-        max_memory=options.max_memory,
-        spool=options.spool,
-    )
+    plan = plan_for(source, options)
     model = load_model(options.model, plan.is_large) if options.method == "network" else None
     planned(plan)
     spool = Spool(plan.spool)
     with one_thread_each():
         stack = read_stack(source, progress, spool, plan.workers) if isinstance(source, Listing) else source
-        if options.align == "none" and options.transforms is None:
-            return fuse_registered(stack, model, options, spool, plan.workers, progress)
-        alignment = alignment_of(stack, options, spool, plan.workers, progress)
+        if options.align == "none" and options.transforms is None and like is None:
+            result = fuse_registered(stack, model, options, spool, plan.workers, progress)
+            return replace(result, notes=(*notes_on(source), *result.notes))
+        alignment, area = like or (alignment_of(stack, options, spool, plan.workers, progress), None)
         laid, area = lay_over(
+            stack,
+            alignment,
+            area=area,
+            keep_canvas=options.keep_canvas,
+            in_place=isinstance(source, Listing),
+            spool=spool,
+            workers=plan.workers,
+            progress=progress,
+        )
+        result = fuse_registered(laid, model, options, spool, plan.workers, progress)
+        result = in_the_stack(result, stack, alignment, area)
+        return replace(result, notes=(*notes_on(source), *result.notes))
+
+
+def align_stack(
+    frames: Frames, *, options: FusionOptions | None = None, progress: Progress = silent
+) -> tuple[FocalStack, Alignment]:
+    """Lay frames over one of them, and make them as bright, without fusing them.
+
+    Args:
+        frames: as `fuse` takes them.
+        options: how; those of the fusion do not matter.
+        progress: called as the work goes on.
+
+    Returns:
+        The frames that are used, and where all of them lay.
+
+    Raises:
+        AllFocusError: as `fuse` does.
+    """
+    options = replace(options or FusionOptions(), method="classic", depth=False)
+    source = listing_or_stack(frames)
+    plan = plan_for(source, options)
+    spool = Spool(plan.spool)
+    with one_thread_each():
+        stack = read_stack(source, progress, spool, plan.workers) if isinstance(source, Listing) else source
+        alignment = alignment_of(stack, options, spool, plan.workers, progress)
+        laid, _ = lay_over(
             stack,
             alignment,
             keep_canvas=options.keep_canvas,
@@ -161,8 +128,29 @@ def fuse(
             workers=plan.workers,
             progress=progress,
         )
-        result = fuse_registered(laid, model, options, spool, plan.workers, progress)
-        return in_the_stack(result, stack, alignment, area)
+    return laid, alignment
+
+
+def notes_on(source: Listing | FocalStack) -> tuple[str, ...]:
+    """What was done to make a stack of files."""
+    return source.notes if isinstance(source, Listing) else ()
+
+
+def plan_for(source: Listing | FocalStack, options: FusionOptions) -> Plan:
+    """What the fusion of a stack will take.
+
+    Raises:
+        ResourceError: more than there is.
+    """
+    return plan_fusion(
+        len(source),
+        source.frame,
+        are_files=isinstance(source, Listing),
+        network=options.method == "network",
+        depth=options.depth,
+        max_memory=options.max_memory,
+        spool=options.spool,
+    )
 
 
 def listing_or_stack(frames: Frames) -> Listing | FocalStack:
@@ -200,7 +188,6 @@ def in_the_stack(result: FusionResult, stack: FocalStack, alignment: Alignment, 
         one, other = used[list(flaws.gap)]
         flaws = replace(flaws, gap=(int(one), int(other)))
     depth = None if result.depth is None else np.interp(result.depth, np.arange(len(used)), used).astype(np.float32)
-    left_out = [f"{stack.names[k]} is left out: {reason}" for k, reason in alignment.left_out.items()]
     return replace(
         result,
         index_map=used.astype(np.uint16)[result.index_map],
@@ -210,8 +197,14 @@ def in_the_stack(result: FusionResult, stack: FocalStack, alignment: Alignment, 
         alignment=alignment,
         area=area,
         is_cropped=result.image.shape[:2] != (stack.height, stack.width),
-        notes=(*left_out, *(note.format(*stack.names) for note in alignment.notes), *result.notes),
+        notes=(*notes_on_alignment(alignment, stack.names), *result.notes),
     )
+
+
+def notes_on_alignment(alignment: Alignment, names: Sequence[str]) -> list[str]:
+    """Which frames are left out, and what could not be done, a line each."""
+    left_out = [f"{names[k]} is left out: {reason}" for k, reason in alignment.left_out.items()]
+    return [*left_out, *(note.format(*names) for note in alignment.notes)]
 
 
 def fuse_registered(

@@ -1,7 +1,7 @@
 """Where each frame of a stack lies against the reference, how bright it is, and which frames are no use."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -78,6 +78,17 @@ class Alignment:
     def used(self) -> list[int]:
         """Positions of the frames that are used."""
         return [position for position in range(len(self.matrices)) if position not in self.left_out]
+
+    def pick(self, positions: Sequence[int]) -> "Alignment":
+        """The alignment of some of these frames; the reference stays, and need not be among them."""
+        return replace(
+            self,
+            matrices=self.matrices[list(positions)],
+            tones=[self.tones[k] for k in positions],
+            residuals=[self.residuals[k] for k in positions],
+            left_out={place: self.left_out[k] for place, k in enumerate(positions) if k in self.left_out},
+            notes=(),
+        )
 
 
 def conclude(chain: Chain, wanted: Wanted) -> Alignment:

@@ -57,6 +57,7 @@ def lay_over(
     stack: FocalStack,
     alignment: Alignment,
     *,
+    area: Place | None = None,
     keep_canvas: bool = False,
     in_place: bool = False,
     spool: Spool | None = None,
@@ -68,8 +69,9 @@ def lay_over(
     Args:
         stack: the frames.
         alignment: of all of them.
+        area: which rows and columns of the reference to show; None: what all frames saw.
         keep_canvas: whether to keep all that the reference saw; where another frame saw nothing it shows the
-            reference. Else what all of them saw.
+            reference. Without an area only.
         in_place: whether the frames of the stack may be overwritten.
         spool: where to keep those that change.
         workers: how many to lay over at a time.
@@ -80,8 +82,10 @@ def lay_over(
     """
     spool = spool or Spool()
     used, size = alignment.used, (stack.height, stack.width)
-    whole = slice(0, stack.height), slice(0, stack.width)
-    area = whole if keep_canvas else common_area(alignment.matrices[used], size)
+    keep_canvas = keep_canvas and area is None
+    if area is None:
+        whole = slice(0, stack.height), slice(0, stack.width)
+        area = whole if keep_canvas else common_area(alignment.matrices[used], size)
     beyond = stack.frames[alignment.reference] if keep_canvas else None
 
     def lay(position: int) -> Array:

@@ -17,7 +17,8 @@ from allfocus.io import read_image
 from allfocus.metrics.fusion import fusion_scores
 from allfocus.metrics.reference import Mask, focus_ring, oracle_index_map, psnr, ssim
 from allfocus.model import load_model
-from allfocus.pipeline import FusionOptions, fuse
+from allfocus.options import FusionOptions
+from allfocus.pipeline import fuse
 from allfocus.progress import Progress, silent
 from allfocus.stack import FocalStack
 

@@ -16,6 +16,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from allfocus import __version__
+from allfocus.cli.align import align
 from allfocus.cli.demo import demo
 from allfocus.cli.evaluate import evaluate
 from allfocus.cli.fuse import fuse
@@ -26,7 +27,7 @@ from allfocus.errors import AllFocusError, BadFramesError
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + the signal's number
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-for command in (fuse, train, evaluate, demo):
+for command in (fuse, align, train, evaluate, demo):
     app.command()(command)
 
 

@@ -7,7 +7,9 @@ import typer
 
 from allfocus.cli import options as given
 from allfocus.cli import outcome
+from allfocus.cli.outputs import Outputs, check_maps, contents, listed
 from allfocus.cli.shared import DebugOption, QuietOption, show_progress
+from allfocus.cli.slabs import fuse_slabs, slab_paths, slabs_of
 from allfocus.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,16 +32,19 @@ def fuse(
     exposure: given.ExposureOption = "match",
     keep_canvas: given.KeepCanvasOption = False,
     keep_all: given.KeepAllOption = False,
+    outputs: given.OutputsOption = None,
     index_map: given.IndexMapOption = None,
     confidence: given.ConfidenceOption = None,
     depth: given.DepthOption = None,
     depth_preview: given.DepthPreviewOption = None,
     unsharp: given.UnsharpOption = None,
     veiled: given.VeiledOption = None,
+    slab: given.SlabOption = None,
     max_tile: given.MaxTileOption = None,
     max_memory: given.MaxMemoryOption = None,
     spool: given.SpoolOption = None,
     progress: given.ProgressOption = "bar",
+    dry_run: given.DryRunOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -47,22 +52,41 @@ def fuse(
 
     They are taken in natural order of their names, img2 before img10, and laid over the middle one first: shifted,
     turned, scaled and brightened as little as needed. The output keeps their depth and channels where its format can,
-    and what the reference says about itself: colour profile, camera, date and place.
+    and what the reference says of itself: colour profile, camera, date and place.
+
+    Examples:
+    allfocus fuse DCIM/stack/ -o sharp.tif
+
+    allfocus fuse stack/ -o sharp.jpg --outputs image,depth,confidence --slab 10:3
+
+    ls *.ARW | allfocus fuse - -o linear.tif
     """
     from allfocus import io, pipeline
+    from allfocus.options import FusionOptions
 
     started = time.monotonic()
+    wanted = Outputs(
+        image=output,
+        index_map=index_map,
+        confidence=confidence,
+        depth=depth,
+        depth_preview=depth_preview,
+        unsharp=unsharp,
+        veiled=veiled,
+        save_transforms=save_transforms,
+    )
+    wanted = listed(wanted, outputs)
+    check_wishes(wanted, method, no_align or align == "none", transforms is not None, slab, keep_canvas)
     paths = io.list_frames(frames)
-    maps = [path for path in (index_map, confidence, depth, unsharp, veiled) if path is not None]
-    outcome.check_maps(maps)
-    if method == "classic" and (unsharp or veiled):
-        raise ConfigError("unsharp, veiled: only the network knows them; leave them out or choose --method network")
-    if save_transforms and (no_align or align == "none") and transforms is None:
-        raise ConfigError("save-transforms: without alignment there are none; leave out --no-align")
-    texts = [save_transforms] if save_transforms else []
-    io.check_outputs([output, *maps, *([depth_preview] if depth_preview else [])], paths, texts)
+    if dry_run:
+        outcome.print_frames(paths)
+    io.check_outputs(wanted.pictures, paths, wanted.texts)
     listing = io.inspect_stack(paths)
-    options = pipeline.FusionOptions(
+    slabs = slabs_of(slab, len(listing)) if slab else []
+    slab_files = slab_paths(output, slabs)
+    io.check_outputs([*wanted.pictures, *slab_files], paths, wanted.texts)
+    io.check_output(output, listing.frame.size)
+    options = FusionOptions(
         method=method,
         model=model,
         compose=compose,
@@ -73,13 +97,15 @@ def fuse(
         exposure=exposure,
         keep_canvas=keep_canvas,
         keep_all=keep_all,
-        depth=depth is not None or depth_preview is not None,
+        depth=wanted.need_depth,
         fast=fast,
         max_tile=max_tile,
         max_memory=max_memory,
         spool=spool,
     )
-    io.check_output(output, listing.frame.size)
+    if dry_run:
+        typer.echo(str(pipeline.plan_for(listing, options)))
+        return
     with show_progress(quiet, progress) as reporter:
 
         def begin(plan: "Plan") -> None:
@@ -88,21 +114,32 @@ def fuse(
                 typer.echo(str(plan))
 
         result = pipeline.fuse(listing, options=options, progress=reporter, planned=begin)
+        files = contents(result, wanted, listing)
+        more, notes = fuse_slabs(listing, result, options, slabs, slab_files, reporter)
         reporter("write", 0, 1)
-        wanted = [outcome.picture(result, output, listing)]
-        wanted += outcome.maps(result, index_map, confidence, depth, depth_preview)
-        wanted += outcome.masks(result, unsharp, veiled)
-        wanted += outcome.transforms(result, save_transforms, listing)
-        notes = [*listing.notes, *result.notes, *io.write_images(wanted)]
+        notes = [*result.notes, *notes, *io.write_images([*files, *more])]
         reporter("write", 1, 1)
     if quiet:
         return
-    typer.echo(outcome.summary(output, listing, result, time.monotonic() - started))
-    for text in [*outcome.registration(result, listing.names), *outcome.shortcomings(result, listing.names)]:
+    typer.echo(outcome.summary(wanted.image, listing, result, time.monotonic() - started))
+    for text in [
+        *outcome.registration(result, listing.names),
+        *outcome.shortcomings(result, listing.names),
+        *outcome.legends(wanted, listing.names),
+        *(f"{picture.path}: slab" for picture in more),
+        *(f"note: {note}" for note in notes),
+    ]:
         typer.echo(text)
-    if index_map is not None:
-        typer.echo(f"{index_map}: {outcome.legend(listing.names)}")
-    if depth is not None:
-        typer.echo(f"{depth}: 0 is in focus in {listing.names[0]}, 65535 in {listing.names[-1]}")
-    for note in notes:
-        typer.echo(f"note: {note}")
+
+
+def check_wishes(
+    wanted: Outputs, method: str, is_unaligned: bool, has_transforms: bool, slab: str | None, keep_canvas: bool
+) -> None:
+    """Raise `ConfigError` or `WriteError` for options that contradict each other."""
+    check_maps(wanted)
+    if method == "classic" and (wanted.unsharp or wanted.veiled):
+        raise ConfigError("unsharp, veiled: only the network knows them; leave them out or choose --method network")
+    if wanted.save_transforms and is_unaligned and not has_transforms:
+        raise ConfigError("save-transforms: without alignment there are none; leave out --no-align")
+    if slab and keep_canvas:
+        raise ConfigError("slab: can't keep the canvas, which its frames may not fill; leave out --keep-canvas")

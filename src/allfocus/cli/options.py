@@ -177,6 +177,23 @@ VeiledOption = Annotated[
     ),
 ]
 
+OutputsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST",
+        help="Write these beside the picture: image,index,confidence,depth,depth-preview,unsharp,veiled.",
+        rich_help_panel=MAPS,
+    ),
+]
+SlabOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE:OVERLAP",
+        help="Fuse sub-stacks of SIZE frames too, OVERLAP of them shared, and save them beside the picture.",
+        rich_help_panel=MAPS,
+    ),
+]
+
 # time and memory
 
 MaxTileOption = Annotated[
@@ -207,6 +224,9 @@ SpoolOption = Annotated[
         help="Where what does not fit into memory goes; temporary files without.",
         rich_help_panel=MACHINE,
     ),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything, say what each frame is, and fuse nothing.")
 ]
 ProgressOption = Annotated[
     Literal["bar", "json", "none"],

@@ -1,82 +1,22 @@
-"""What a fusion gives, as files and as lines to print."""
+"""What a fusion gave, as lines to print."""
 
 from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from allfocus.errors import ConfigError, WriteError
+from allfocus.errors import ConfigError
 
 if TYPE_CHECKING:
-    from allfocus.io import Listing, Picture
+    from allfocus.align import Alignment
+    from allfocus.cli.outputs import Outputs
+    from allfocus.io import Listing
     from allfocus.stack import FusionResult
-
-#: Endings of maps: formats that keep numbers as they are and know gray.
-MAP_SUFFIXES = (".png", ".tif", ".tiff")
 
 #: Share of the picture from which on another shot is worth the advice.
 WORTH_A_SHOT = 0.005
-
-
-def check_maps(paths: Sequence[Path]) -> None:
-    """Raise `WriteError` for a map whose ending stands for a format that would change its numbers."""
-    for path in paths:
-        if path.suffix.lower() not in MAP_SUFFIXES:
-            raise WriteError(f"{path}: maps are written as {', '.join(MAP_SUFFIXES)}; other formats change numbers")
-
-
-def picture(result: "FusionResult", output: Path, listing: "Listing") -> "Picture":
-    """The fused picture, with what the reference says beside its pixels."""
-    from allfocus import io
-
-    reference = result.alignment.reference if result.alignment else result.frame_count // 2
-    source = listing.paths[reference if len(listing.paths) == len(listing) else 0]
-    frames = len(result.alignment.used) if result.alignment else result.frame_count
-    metadata = io.finished(io.read_metadata(source), frames=frames, size=result.image.shape[:2])
-    return io.Picture(output, result.image, metadata)
-
-
-def maps(
-    result: "FusionResult",
-    index_map: Path | None,
-    confidence: Path | None,
-    depth: Path | None,
-    depth_preview: Path | None,
-) -> "list[Picture]":
-    """What to write where: indices as they are in 8 bits where those do, confidence and depth as 16-bit gray."""
-    from allfocus import depth as depths
-    from allfocus.color import from_unit
-    from allfocus.io import Picture
-
-    wanted: list[Picture] = []
-    if index_map is not None:
-        wanted.append(Picture(index_map, result.index_map.astype("uint8" if result.frame_count <= 256 else "uint16")))
-    if confidence is not None:
-        wanted.append(Picture(confidence, from_unit(result.confidence, "uint16")))
-    if depth is not None and result.depth is not None:
-        wanted.append(Picture(depth, from_unit((result.depth / (result.frame_count - 1)).astype("float32"), "uint16")))
-    if depth_preview is not None and result.depth is not None:
-        wanted.append(Picture(depth_preview, depths.depth_preview(result.depth, result.frame_count)))
-    return wanted
-
-
-def transforms(result: "FusionResult", path: Path | None, listing: "Listing") -> "list[Picture]":
-    """The file of transforms, if it is wanted."""
-    from allfocus.align import dump_transforms
-    from allfocus.io import Picture
-
-    if path is None or result.alignment is None:
-        return []
-    return [Picture(path, dump_transforms(result.alignment, listing.names, listing.frame.size))]
-
-
-def masks(result: "FusionResult", unsharp: Path | None, veiled: Path | None) -> "list[Picture]":
-    """The masks of what can't be trusted, white where it is so, 8-bit gray."""
-    from allfocus.io import Picture
-
-    if result.flaws is None:
-        return []
-    named = ((unsharp, result.flaws.unsharp), (veiled, result.flaws.veiled))
-    return [Picture(path, mask.astype("uint8") * 255) for path, mask in named if path is not None]
+#: Width of a table that goes to no terminal.
+WIDEST = 400
 
 
 def shortcomings(result: "FusionResult", names: Sequence[str]) -> list[str]:
@@ -96,16 +36,21 @@ def registration(result: "FusionResult", names: Sequence[str]) -> list[str]:
     """How the frames were laid over each other, a line; none where nothing was done."""
     from allfocus.stack import size_of
 
-    found = result.alignment
-    if found is None:
+    if result.alignment is None:
         return []
-    brightened = sum(not tone.is_same for tone in found.tones)
-    moved = "nothing moved" if found.model == "none" else f"{found.model}, laid over {names[found.reference]}"
-    known = [residual for residual in found.residuals if residual == residual]
-    left = f", {sum(known) / len(known):.2f} px left on average" if known and found.model != "none" else ""
-    light = f", {brightened} of {len(names)} frames brought to its brightness" if brightened else ""
     cropped = f", cropped to {size_of(result.image)}" if result.is_cropped else ""
-    return [f"alignment: {moved}{left}{light}{cropped}"]
+    return [aligned(result.alignment, names) + cropped]
+
+
+def aligned(alignment: "Alignment", names: Sequence[str]) -> str:
+    """How frames were laid over each other."""
+    brightened = sum(not tone.is_same for tone in alignment.tones)
+    is_still = alignment.model == "none"
+    moved = "nothing moved" if is_still else f"{alignment.model}, laid over {names[alignment.reference]}"
+    known = [residual for residual in alignment.residuals if not isnan(residual)]
+    left = f", {sum(known) / len(known):.2f} px left on average" if known and not is_still else ""
+    light = f", {brightened} of {len(names)} frames brought to its brightness" if brightened else ""
+    return f"alignment: {moved}{left}{light}"
 
 
 def position_of(reference: str | None, names: Sequence[str]) -> int | None:
@@ -123,12 +68,42 @@ def position_of(reference: str | None, names: Sequence[str]) -> int | None:
     raise ConfigError(f"reference {reference}: expected the name of a frame, or a number from 1 to {len(names)}")
 
 
-def summary(output: Path, listing: "Listing", result: "FusionResult", seconds: float) -> str:
+def summary(output: Path | None, listing: "Listing", result: "FusionResult", seconds: float) -> str:
     """One line: what was made of what, and how long it took."""
     from allfocus.stack import channels_of, size_of
 
     kind = f"{size_of(listing.frame)} {channels_of(listing.frame)} {listing.frame.dtype}"
-    return f"{output}: {len(listing)} frames, {kind}, {result.method}, {seconds:.1f} s"
+    written = "" if output is None else f"{output}: "
+    return f"{written}{len(listing)} frames, {kind}, {result.method}, {seconds:.1f} s"
+
+
+def legends(outputs: "Outputs", names: Sequence[str]) -> list[str]:
+    """What the numbers in maps mean, a line each."""
+    said = []
+    if outputs.index_map is not None:
+        said.append(f"{outputs.index_map}: {legend(names)}")
+    if outputs.depth is not None:
+        said.append(f"{outputs.depth}: 0 is in focus in {names[0]}, 65535 in {names[-1]}")
+    return said
+
+
+def print_frames(paths: Sequence[Path]) -> None:
+    """A table of all frames, those that can't be used too."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from allfocus import io
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("frame", "kind", "size", "channels", "depth", "profile", "taken", ""):
+        table.add_column(title, overflow="fold")
+    for row in io.describe_frames(paths):
+        cells = (row.name, row.kind, row.size, row.channels, row.depth, row.profile, row.date, row.problem)
+        table.add_row(*(Text(cell) for cell in cells))
+    # a file or another program is no narrower than the table
+    console = Console(highlight=False)
+    Console(highlight=False, width=console.width if console.is_terminal else WIDEST).print(table)
 
 
 def legend(names: Sequence[str]) -> str:
