@@ -21,6 +21,7 @@ class FusionOptions:
             last frames; the frames must come in order from near to far.
         align: how frames may have moved against each other: `auto`, the simplest model that explains it, or one of
             them; `none`: they are registered, and taken as they are.
+        refine: `local`: look, after that, for what no motion of the whole can do, such as the parallax of a hand.
         reference: position, counted from 0, of the frame that the others are laid over; None: the middle one.
         transforms: a file of transforms to use instead of looking for any.
         exposure: `match` the brightness of the frames, that of each of their channels, or `keep` it.
@@ -43,6 +44,7 @@ class FusionOptions:
     compose: Composition = "band"
     prefer: Literal["near", "far"] | None = None
     align: Literal["auto", "none", "translation", "similarity", "affine", "homography"] = "auto"
+    refine: Literal["none", "local"] = "none"
     reference: int | None = None
     transforms: Path | None = None
     exposure: Exposure = "match"
@@ -63,6 +65,8 @@ class FusionOptions:
             raise ConfigError(f"prefer {self.prefer!r}: expected 'near', 'far' or None")
         if self.align not in ("auto", *FREEDOM):
             raise ConfigError(f"align {self.align!r}: expected 'auto' or one of {', '.join(FREEDOM)}")
+        if self.refine not in ("none", "local"):
+            raise ConfigError(f"refine {self.refine!r}: expected 'none' or 'local'")
         if self.exposure not in EXPOSURES:
             raise ConfigError(f"exposure {self.exposure!r}: expected one of {', '.join(EXPOSURES)}")
         if self.depth and self.method == "classic":

@@ -176,6 +176,7 @@ def alignment_of(
         reference=options.reference,
         exposure=options.exposure,
         keep_all=options.keep_all,
+        refine=options.refine == "local",
     )
     return estimate_alignment(stack, wanted, spool=spool, workers=workers, progress=progress)
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from allfocus.align.local import comparable
 from allfocus.align.motion import FREEDOM, Matrix, Model, grid, in_pixels, moved
 from allfocus.align.pair import AGREED, Move, comparisons, judged, register
 from allfocus.align.photometric import Likeness, Tone, compare
 from allfocus.align.view import View
-from allfocus.color import FloatArray
+from allfocus.color import Array, FloatArray
 
 #: Earlier frames that are known: a frame is linked to the last of them that it agrees with, and a slow drift shows
 #: against the first.
@@ -49,9 +50,12 @@ class Chain:
         paths: of each frame, the motion from its root to it, by every model.
         shades, sharpness: of each frame, see `View`.
         size: height and width of every frame.
+        details: of each frame, what can be compared place by place; empty unless it is to be kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, keep_details: bool = False) -> None:
+        self._keep_details = keep_details
+        self.details: list[Array] = []
         self.links: list[Link | None] = []
         self.roots: list[int] = []
         self.paths: list[dict[Model, Matrix]] = []
@@ -75,6 +79,8 @@ class Chain:
             before = self.paths[link.parent]
             self.paths.append({model: link.move.motions[model] @ before[model] for model in FREEDOM})
             self._look_back(view)
+        if self._keep_details:
+            self.details.append(comparable(without_finest(view).levels[-1].planes[..., 0]))
         self.shades.append(view.shade)
         self.sharpness.append(view.sharpness)
         self._recent = [(k, without_finest(earlier)) for k, earlier in self._recent[1 - REACH :]]

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from allfocus.align.chain import Chain
+from allfocus.align.local import displacements
 from allfocus.align.motion import Model, in_pixels
 from allfocus.align.photometric import Tone, share_cut_off
 from allfocus.color import Array, FloatArray
@@ -43,12 +44,14 @@ class Wanted:
         reference: position of the frame that stays; None: the middle one of those that can be used.
         exposure: what to do about brightness.
         keep_all: whether to use frames that look useless.
+        refine: whether to look for what a motion of the whole can't do, place by place.
     """
 
     model: Model | None = None
     reference: int | None = None
     exposure: Exposure = "match"
     keep_all: bool = False
+    refine: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,8 @@ class Alignment:
         residuals: how far things still are from each other between neighbouring frames, mean in pixels; NaN where
             there is nothing to tell it by, as for the first.
         left_out: positions of frames that are not used, each with the reason.
+        fields: for each frame how its places lie beside its motion, see `local.displacements`, in pixels of the frame;
+            empty where that was not looked for.
         notes: what could not be done as usual, a line each, with {0} and so on for the names of frames.
     """
 
@@ -73,6 +78,7 @@ class Alignment:
     residuals: Sequence[float]
     left_out: Mapping[int, str]
     notes: tuple[str, ...] = ()
+    fields: Sequence[FloatArray | None] = ()
 
     @property
     def used(self) -> list[int]:
@@ -87,6 +93,7 @@ class Alignment:
             tones=[self.tones[k] for k in positions],
             residuals=[self.residuals[k] for k in positions],
             left_out={place: self.left_out[k] for place, k in enumerate(positions) if k in self.left_out},
+            fields=[self.fields[k] for k in positions] if self.fields else (),
             notes=(),
         )
 
@@ -118,7 +125,18 @@ def conclude(chain: Chain, wanted: Wanted) -> Alignment:
         reference = middle(group, useless | exposed, count)
         exposed = misexposed(chain, model, reference, group)
     useless = {k: reason for k, reason in sorted((useless | exposed).items()) if k != reference}
-    return laid_out(chain, wanted, model, reference, group, useless)
+    alignment = laid_out(chain, wanted, model, reference, group, useless)
+    return refined(chain, alignment) if wanted.refine else alignment
+
+
+def refined(chain: Chain, alignment: Alignment) -> Alignment:
+    """The alignment with what no motion of the whole can do."""
+    scale = round(chain.size[1] / chain.details[0].shape[1])
+    shift = (1 / scale - 1) / 2  # pixels are squares, and their places are in their middle
+    shrink = np.array([[1 / scale, 0, shift], [0, 1 / scale, shift], [0, 0, 1]])
+    small = [shrink @ matrix @ np.linalg.inv(shrink) for matrix in alignment.matrices]
+    found = displacements(chain.details, small, alignment.reference, alignment.used)
+    return replace(alignment, fields=[None if field is None else field * np.float32(scale) for field in found])
 
 
 def laid_out(

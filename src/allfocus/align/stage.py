@@ -38,7 +38,8 @@ def estimate_alignment(
     """
     if min(stack.height, stack.width) < SMALLEST:
         return untouched(len(stack))
-    chain = Chain()
+    wanted = wanted or Wanted()
+    chain = Chain(keep_details=wanted.refine)
 
     def look(frame: Array) -> View:
         view = view_of(frame)
@@ -50,7 +51,7 @@ def estimate_alignment(
         progress("align", done, len(stack))
         chain.add(view)
     progress("align", len(stack), len(stack))
-    return conclude(chain, wanted or Wanted())
+    return conclude(chain, wanted)
 
 
 def lay_over(
@@ -90,7 +91,8 @@ def lay_over(
 
     def lay(position: int) -> Array:
         frame = stack.frames[position]
-        laid = laid_over(frame, alignment.matrices[position], alignment.tones[position], beyond)
+        field = alignment.fields[position] if alignment.fields else None
+        laid = laid_over(frame, alignment.matrices[position], alignment.tones[position], field, beyond)
         if laid is frame:
             return frame[area]
         target = frame if in_place else spool.empty(frame.shape, frame.dtype)

@@ -1,5 +1,6 @@
 """Alignments in files: saved, and used again for other channels, other light, or another program."""
 
+import base64
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from allfocus.align.motion import FREEDOM
 from allfocus.align.photometric import Tone
 from allfocus.align.registration import Alignment
+from allfocus.color import FloatArray
 from allfocus.errors import AlignmentError
 
 FORMAT = "allfocus transforms 1"
@@ -20,7 +22,8 @@ def dump_transforms(alignment: Alignment, names: Sequence[str], size: tuple[int,
 
     JSON: the model, the position of the reference counted from 0, width and height of the frames, and for each frame
     its name, the matrix from pixels (x, y, 1) of the reference to its own, gain and offset of its linear light, the
-    residual in pixels (null if it is not known), and why it is left out, if it is.
+    residual in pixels (null if it is not known), why it is left out, if it is, and its field of displacements: rows,
+    columns, and x and y of all squares as 32-bit floats, little endian, in base64.
     """
     frames = [
         {
@@ -30,6 +33,7 @@ def dump_transforms(alignment: Alignment, names: Sequence[str], size: tuple[int,
             "offset": alignment.tones[k].offset,
             "residual": None if np.isnan(alignment.residuals[k]) else round(alignment.residuals[k], 4),
             "left_out": alignment.left_out.get(k),
+            "field": packed(alignment.fields[k]) if alignment.fields else None,
         }
         for k, name in enumerate(names)
     ]
@@ -42,6 +46,24 @@ def dump_transforms(alignment: Alignment, names: Sequence[str], size: tuple[int,
         "frames": frames,
     }
     return json.dumps(document, indent=2) + "\n"
+
+
+def packed(field: FloatArray | None) -> dict[str, Any] | None:
+    """A field of displacements as JSON can hold it."""
+    if field is None:
+        return None
+    values = base64.b64encode(field.astype("<f4").tobytes()).decode()
+    return {"rows": field.shape[1], "columns": field.shape[2], "values": values}
+
+
+def unpacked(packed: dict[str, Any] | None) -> FloatArray | None:
+    """The reverse of `packed`; raises `ValueError` for what is none."""
+    if packed is None:
+        return None
+    values = np.frombuffer(base64.b64decode(packed["values"]), "<f4")
+    if not np.isfinite(values).all():
+        raise ValueError("displacements must be finite")
+    return values.reshape(2, packed["rows"], packed["columns"]).astype(np.float32)
 
 
 def load_transforms(path: Path, count: int, size: tuple[int, int]) -> Alignment:
@@ -88,5 +110,6 @@ def parsed(document: dict[str, Any]) -> Alignment:
         matrices=matrices,
         tones=tones,
         residuals=[np.nan if frame["residual"] is None else float(frame["residual"]) for frame in frames],
+        fields=[unpacked(frame.get("field")) for frame in frames],
         left_out={k: str(frame["left_out"]) for k, frame in enumerate(frames) if frame["left_out"]},
     )

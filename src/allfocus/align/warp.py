@@ -5,18 +5,23 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from allfocus.align.local import places
 from allfocus.align.motion import Matrix, moved
 from allfocus.align.photometric import Tone, brightened
-from allfocus.color import Array, full_scale
+from allfocus.color import Array, FloatArray, full_scale
 from allfocus.tiling import Place
 
 #: Below this, in pixels, a frame is left where it is: resampling would cost more than it gives.
 STILL = 0.05
+#: Rows that are bent at once, and how far around its place a kernel looks.
+STRIP, REACH = 256, 5
 #: How finely the common area is searched, and by how much it may lie outside, in pixels.
 FINENESS, OUTSIDE = 0.02, 0.05
 
 
-def laid_over(frame: Array, matrix: Matrix, tone: Tone, beyond: Array | None = None) -> Array:
+def laid_over(
+    frame: Array, matrix: Matrix, tone: Tone, field: FloatArray | None = None, beyond: Array | None = None
+) -> Array:
     """A frame as the reference would have seen it.
 
     Lanczos over 8 x 8 pixels; what the resampling overshoots is clipped to the frame's depth.
@@ -25,6 +30,7 @@ def laid_over(frame: Array, matrix: Matrix, tone: Tone, beyond: Array | None = N
         frame: (H, W) or (H, W, 3) of any depth.
         matrix: from pixels of the reference to those of the frame.
         tone: of the frame against the reference.
+        field: what is to be added to places of the reference before, see `local.displacements`.
         beyond: what to show where the frame saw nothing: the reference, of the same shape and depth; None: it does not
             matter, for it will be cut off.
 
@@ -32,14 +38,14 @@ def laid_over(frame: Array, matrix: Matrix, tone: Tone, beyond: Array | None = N
         An array of the frame's shape and depth; the frame itself if there is nothing to do.
     """
     size = frame.shape[0], frame.shape[1]
-    is_still = is_unmoved(matrix, size)
+    is_still = field is None and is_unmoved(matrix, size)
     if is_still and tone.is_same:
         return frame
     if is_still:
         return brightened(frame, tone, frame.dtype)
     # with 16 bits in between the values are rounded once
     deep = frame if tone.is_same else brightened(frame, tone, np.uint16 if frame.dtype == np.uint8 else frame.dtype)
-    warped = resampled(deep, matrix)
+    warped = resampled(deep, matrix) if field is None else bent(deep, matrix, field)
     if warped.dtype != frame.dtype:
         warped = np.rint(warped * np.float32(full_scale(frame.dtype) / full_scale(deep.dtype))).astype(frame.dtype)
     if beyond is not None:
@@ -61,6 +67,20 @@ def resampled(frame: Array, matrix: Matrix) -> Array:
     if np.allclose(matrix[2], (0, 0, 1), atol=1e-12):
         return np.asarray(cv2.warpAffine(frame, matrix[:2], size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
     return np.asarray(cv2.warpPerspective(frame, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
+
+
+def bent(frame: Array, matrix: Matrix, field: FloatArray) -> Array:
+    """A frame (H, W[, 3]) seen through a field of displacements and a matrix."""
+    size = frame.shape[0], frame.shape[1]
+    warped = np.empty_like(frame)
+    for top in range(0, size[0], STRIP):
+        rows = slice(top, min(top + STRIP, size[0]))
+        x, y = places(matrix, field, size, rows)
+        first = int(np.clip(np.floor(y.min()) - REACH, 0, size[0] - 1))
+        last = int(np.clip(np.ceil(y.max()) + REACH, first + 1, size[0]))
+        part = frame[first:last]
+        warped[rows] = cv2.remap(part, x, y - first, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+    return warped
 
 
 def seen(matrix: Matrix, size: tuple[int, int]) -> Array:

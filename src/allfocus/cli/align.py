@@ -26,6 +26,7 @@ def align(
     output: FolderOption,
     file_format: FormatOption = "tif",
     align: given.AlignOption = "auto",
+    refine: given.RefineOption = "none",
     reference: given.ReferenceOption = None,
     transforms: given.TransformsOption = None,
     save_transforms: given.SaveTransformsOption = None,
@@ -55,6 +56,7 @@ def align(
     listing = io.inspect_stack(paths)
     options = FusionOptions(
         align=align,
+        refine=refine,
         reference=outcome.position_of(reference, listing.names),
         transforms=transforms,
         exposure=exposure,

@@ -79,6 +79,13 @@ AlignOption = Annotated[
     ),
 ]
 NoAlignOption = Annotated[bool, typer.Option("--no-align", help="The same as --align none.", rich_help_panel=ALIGNMENT)]
+RefineOption = Annotated[
+    Literal["none", "local"],
+    typer.Option(
+        help="Look for what no motion of the whole can do, place by place: the parallax of a hand.",
+        rich_help_panel=ALIGNMENT,
+    ),
+]
 ReferenceOption = Annotated[
     str | None,
     typer.Option(
