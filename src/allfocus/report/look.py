@@ -32,7 +32,7 @@ td.number, th.number { text-align: right; }
 .bar { display: inline-block; width: 5rem; height: .6rem; margin-left: .5rem; background: var(--faint); }
 .bar i { display: block; height: 100%; background: var(--accent); }
 tr.unused { opacity: .6; }
-code { font-size: .85em; }
+details td:nth-child(2):not(:last-child) { white-space: nowrap; }
 details { margin: .6rem 0; } summary { cursor: pointer; font-weight: 600; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 @media (prefers-color-scheme: dark) { body { background: #1b1b1b; color: #ddd; } :root { --accent: #6db3e8; } }
