@@ -14,8 +14,8 @@ import tifffile
 from conftest import Cli, focused_pair, picture, write_pair
 
 from allfocus import __version__
-from allfocus.cli.outcome import shortcomings
 from allfocus.io import read_image, write_image
+from allfocus.report import flaw_facts, shortcomings
 from allfocus.stack import Flaws, FusionResult
 
 # --- fuse ----------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ def test_the_gap_between_two_frames_is_named_by_their_files() -> None:
         result = FusionResult(
             image=empty, index_map=empty, confidence=empty, frame_count=3, method="network", flaws=flaws
         )
-        return shortcomings(result, names)[0]
+        return shortcomings(flaw_facts(result, names))[0]
 
     assert "20.0% of the picture, most of it between b.png and c.png" in told(0.2, (1, 2))
     assert "most of it next to a.png" in told(0.2, (0, 0))

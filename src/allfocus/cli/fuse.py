@@ -7,7 +7,7 @@ import typer
 
 from allfocus.cli import options as given
 from allfocus.cli import outcome
-from allfocus.cli.outputs import Outputs, check_maps, contents, listed
+from allfocus.cli.outputs import Outputs, check_maps, check_reports, contents, listed, reports
 from allfocus.cli.shared import DebugOption, QuietOption, show_progress
 from allfocus.cli.slabs import fuse_slabs, slab_paths, slabs_of
 from allfocus.errors import ConfigError
@@ -41,6 +41,7 @@ def fuse(
     unsharp: given.UnsharpOption = None,
     veiled: given.VeiledOption = None,
     slab: given.SlabOption = None,
+    report: given.ReportOption = None,
     max_tile: given.MaxTileOption = None,
     max_memory: given.MaxMemoryOption = None,
     spool: given.SpoolOption = None,
@@ -64,6 +65,7 @@ def fuse(
     """
     from allfocus import io, pipeline
     from allfocus.options import FusionOptions
+    from allfocus.report import flaw_facts, shortcomings
 
     started = time.monotonic()
     wanted = Outputs(
@@ -75,6 +77,7 @@ def fuse(
         unsharp=unsharp,
         veiled=veiled,
         save_transforms=save_transforms,
+        reports=tuple(report or ()),
     )
     wanted = listed(wanted, outputs)
     check_wishes(wanted, method, no_align or align == "none", transforms is not None, slab, keep_canvas)
@@ -118,6 +121,7 @@ def fuse(
         result = pipeline.fuse(listing, options=options, progress=reporter, planned=begin)
         files = contents(result, wanted, listing)
         more, notes = fuse_slabs(listing, result, options, slabs, slab_files, reporter)
+        more += reports(result, wanted, listing, options, time.monotonic() - started)
         reporter("write", 0, 1)
         notes = [*result.notes, *notes, *io.write_images([*files, *more])]
         reporter("write", 1, 1)
@@ -126,9 +130,9 @@ def fuse(
     typer.echo(outcome.summary(wanted.image, listing, result, time.monotonic() - started))
     for text in [
         *outcome.registration(result, listing.names),
-        *outcome.shortcomings(result, listing.names),
+        *shortcomings(flaw_facts(result, listing.names)),
         *outcome.legends(wanted, listing.names),
-        *(f"{picture.path}: slab" for picture in more),
+        *(f"{picture.path}: {'slab' if picture.path in slab_files else 'report'}" for picture in more),
         *(f"note: {note}" for note in notes),
     ]:
         typer.echo(text)
@@ -139,6 +143,7 @@ def check_wishes(
 ) -> None:
     """Raise `ConfigError` or `WriteError` for options that contradict each other."""
     check_maps(wanted)
+    check_reports(wanted)
     if method == "classic" and (wanted.unsharp or wanted.veiled):
         raise ConfigError("unsharp, veiled: only the network knows them; leave them out or choose --method network")
     if wanted.save_transforms and is_unaligned and not has_transforms:

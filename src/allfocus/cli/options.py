@@ -192,6 +192,15 @@ OutputsOption = Annotated[
         rich_help_panel=MAPS,
     ),
 ]
+ReportOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        readable=False,
+        help="Write a report: a page to look at (.html), or all facts for programs (.json). May be given twice.",
+        rich_help_panel=MAPS,
+    ),
+]
 SlabOption = Annotated[
     str | None,
     typer.Option(

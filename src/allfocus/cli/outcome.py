@@ -13,23 +13,8 @@ if TYPE_CHECKING:
     from allfocus.io import Listing
     from allfocus.stack import FusionResult
 
-#: Share of the picture from which on another shot is worth the advice.
-WORTH_A_SHOT = 0.005
 #: Width of a table that goes to no terminal.
 WIDEST = 400
-
-
-def shortcomings(result: "FusionResult", names: Sequence[str]) -> list[str]:
-    """What no choice among the frames could give, a line each."""
-    flaws = result.flaws
-    if flaws is None:
-        return []
-    unsharp = f"sharp in no frame: {flaws.unsharp.mean():.1%} of the picture"
-    if flaws.gap is not None and flaws.unsharp.mean() >= WORTH_A_SHOT:
-        one, other = flaws.gap
-        place = f"between {names[one]} and {names[other]}" if one != other else f"next to {names[one]}"
-        unsharp += f", most of it {place}: another shot focused there would help"
-    return [unsharp, f"veiled by the blur of something nearer: {flaws.veiled.mean():.1%} of the picture"]
 
 
 def registration(result: "FusionResult", names: Sequence[str]) -> list[str]:

@@ -3,19 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from allfocus.errors import ConfigError, WriteError
 
 if TYPE_CHECKING:
     from allfocus.color import Array
     from allfocus.io import Listing, Metadata, Picture
+    from allfocus.options import FusionOptions
     from allfocus.stack import FusionResult
 
 #: Endings of maps: formats that keep numbers as they are and know gray.
 MAP_SUFFIXES = (".png", ".tif", ".tiff")
 #: Endings of formats that hold linear light well enough: 16 bits without loss.
 LINEAR_SUFFIXES = (".tif", ".tiff")
+#: Outputs that are no pictures, and endings of reports.
+TEXTS = ("save_transforms", "reports")
+REPORT_SUFFIXES = (".html", ".json")
 #: What --outputs knows, and the name of each file beside the picture's.
 NAMED = {
     "index": "index_map",
@@ -35,6 +39,7 @@ class Outputs:
         image: the picture.
         index_map, confidence, depth, depth_preview, unsharp, veiled: maps.
         save_transforms: the transforms, JSON.
+        reports: reports, .html or .json.
     """
 
     image: Path | None
@@ -45,17 +50,23 @@ class Outputs:
     unsharp: Path | None = None
     veiled: Path | None = None
     save_transforms: Path | None = None
+    reports: tuple[Path, ...] = ()
+
+    @property
+    def named(self) -> dict[str, Path]:
+        """What each picture shows, and where it goes."""
+        found = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in TEXTS}
+        return {name.replace("_", " "): path for name, path in found.items() if path is not None}
 
     @property
     def pictures(self) -> list[Path]:
         """Everything but texts."""
-        found = [getattr(self, field.name) for field in fields(self) if field.name != "save_transforms"]
-        return [path for path in found if path is not None]
+        return list(self.named.values())
 
     @property
     def texts(self) -> list[Path]:
         """Files that hold no picture."""
-        return [] if self.save_transforms is None else [self.save_transforms]
+        return [*self.reports, *([] if self.save_transforms is None else [self.save_transforms])]
 
     @property
     def need_depth(self) -> bool:
@@ -79,7 +90,7 @@ def listed(outputs: Outputs, names: str | None) -> Outputs:
             raise ConfigError(f"outputs {name!r}: expected some of image, {', '.join(NAMED)}, with commas between them")
     image = outputs.image
     suffix = image.suffix if image.suffix.lower() in MAP_SUFFIXES else ".png"
-    beside = {
+    beside: dict[str, Any] = {
         NAMED[name]: getattr(outputs, NAMED[name]) or image.with_name(f"{image.stem}_{name}{suffix}")
         for name in wanted
         if name != "image"
@@ -92,6 +103,40 @@ def check_maps(outputs: Outputs) -> None:
     for path in (outputs.index_map, outputs.confidence, outputs.depth, outputs.unsharp, outputs.veiled):
         if path is not None and path.suffix.lower() not in MAP_SUFFIXES:
             raise WriteError(f"{path}: maps are written as {', '.join(MAP_SUFFIXES)}; other formats change numbers")
+
+
+def check_reports(outputs: Outputs) -> None:
+    """Raise `WriteError` for a report of an unknown kind."""
+    for path in outputs.reports:
+        if path.suffix.lower() not in REPORT_SUFFIXES:
+            raise WriteError(f"{path}: reports are written as {' or '.join(REPORT_SUFFIXES)}; choose one of these")
+
+
+def reports(
+    result: "FusionResult", outputs: Outputs, listing: "Listing", options: "FusionOptions", seconds: float
+) -> "list[Picture]":
+    """The reports that are wanted."""
+    from allfocus.io import Picture, read_frame, read_metadata
+    from allfocus.report import dump, provenance, report_page
+
+    if not outputs.reports:
+        return []
+    document = provenance(result, listing, options, outputs.named, seconds)
+    reference = reference_of(result)
+    icc = None if result.image.ndim == 2 else read_metadata(listing.path_of(reference)).icc
+
+    def report(path: Path) -> str:
+        if path.suffix.lower() == ".json":
+            return dump(document)
+        frame = read_frame(listing, reference)
+        return report_page(result, listing, options, outputs.named, seconds, frame, icc=icc, document=document)
+
+    return [Picture(path, report(path)) for path in outputs.reports]
+
+
+def reference_of(result: "FusionResult") -> int:
+    """Position of the frame that the picture lies over, or of the middle one."""
+    return result.frame_count // 2 if result.alignment is None else result.alignment.reference
 
 
 def contents(result: "FusionResult", outputs: Outputs, listing: "Listing") -> "list[Picture]":
@@ -111,9 +156,7 @@ def picture_of(result: "FusionResult", path: Path, listing: "Listing") -> "Pictu
     """The fused picture with what the reference says of itself."""
     from allfocus.io import read_metadata
 
-    found = result.alignment
-    reference = result.frame_count // 2 if found is None else found.reference
-    metadata = read_metadata(listing.paths[reference if len(listing.paths) == len(listing) else 0])
+    metadata = read_metadata(listing.path_of(reference_of(result)))
     return finished_picture(result, path, metadata, listing.is_linear)
 
 

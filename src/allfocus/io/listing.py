@@ -36,6 +36,10 @@ class Listing:
     def __len__(self) -> int:
         return len(self.names)
 
+    def path_of(self, position: int) -> Path:
+        """The file that holds a frame, counted from 0."""
+        return self.paths[position if len(self.paths) == len(self) else 0]
+
     def pick(self, positions: Sequence[int]) -> "Listing":
         """The listing of some of these frames, counted from 0, in the order given."""
         paths = [self.paths[k] for k in positions] if len(self.paths) == len(self) else self.paths

@@ -5,6 +5,6 @@ makes small enough to be carried inside it, in the style of `look`.
 """
 
 from allfocus.report.page import report_page
-from allfocus.report.provenance import dump, provenance
+from allfocus.report.provenance import dump, flaw_facts, provenance, shortcomings
 
-__all__ = ["dump", "provenance", "report_page"]
+__all__ = ["dump", "flaw_facts", "provenance", "report_page", "shortcomings"]

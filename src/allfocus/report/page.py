@@ -8,10 +8,10 @@ from pathlib import Path
 
 from allfocus.color import Array
 from allfocus.io import Listing
-from allfocus.pipeline import FusionOptions
+from allfocus.options import FusionOptions
 from allfocus.report.look import SCRIPT, STYLE, WITHOUT_SCRIPT
 from allfocus.report.pictures import Figure, coloured, display_gain, grayscale, photo
-from allfocus.report.provenance import Document, provenance
+from allfocus.report.provenance import Document, provenance, shortcomings
 from allfocus.stack import FusionResult
 
 #: What stands where there is nothing to say.
@@ -167,17 +167,6 @@ def warnings(facts: Document) -> str:
         return ""
     points = "\n".join(f"<li>{text(line)}</li>" for line in lines)
     return f"<h2>Good to know</h2>\n<ul>\n{points}\n</ul>"
-
-
-def shortcomings(flaws: Document | None) -> list[str]:
-    """What no choice among the frames could give, a line each."""
-    if flaws is None:
-        return []
-    advice = f", {flaws['advice']}" if flaws["advice"] else ""
-    return [
-        f"sharp in no frame: {flaws['unsharp']:.1%} of the picture{advice}",
-        f"veiled by the blur of something nearer: {flaws['veiled']:.1%} of the picture",
-    ]
 
 
 def frame_table(facts: Document) -> str:

@@ -20,8 +20,8 @@ from allfocus.color import Array, FloatArray
 from allfocus.errors import ReadError
 from allfocus.io import Listing
 from allfocus.model import SHIPPED, load_model
+from allfocus.options import FusionOptions
 from allfocus.parallel import cpus, in_parallel
-from allfocus.pipeline import FusionOptions
 from allfocus.stack import FusionResult, channels_of
 
 #: What `provenance` returns: values that JSON knows, and no others.
@@ -54,7 +54,7 @@ def provenance(
         options: how it was done.
         outputs: what each file shows, and where it lies; the fused picture first.
         seconds: how long it took.
-        notes: what else to say beside the notes of the listing and the result, such as what `write_images` returned.
+        notes: what else to say beside the notes of the result, such as what `write_images` returned.
 
     Returns:
         Numbers, texts, lists and dictionaries; None for what is not known. Frames are counted from 0. `matrix` leads
@@ -90,7 +90,7 @@ def provenance(
         "confidence": float(result.confidence.mean(dtype=np.float64)),
         "flaws": flaw_facts(result, listing.names),
         "outputs": [{"shows": shows, "path": str(path)} for shows, path in outputs.items()],
-        "notes": [*listing.notes, *result.notes, *notes],
+        "notes": [*result.notes, *notes],
     }
 
 
@@ -242,3 +242,14 @@ def flaw_facts(result: FusionResult, names: Sequence[str]) -> Document | None:
         place = f"between {gap[0]} and {gap[1]}" if gap[0] != gap[1] else f"next to {gap[0]}"
         advice = f"most of it {place}: another shot focused there would help"
     return {"unsharp": unsharp, "veiled": float(flaws.veiled.mean()), "gap": gap, "advice": advice}
+
+
+def shortcomings(flaws: Document | None) -> list[str]:
+    """What no choice among the frames could give, a line each."""
+    if flaws is None:
+        return []
+    advice = f", {flaws['advice']}" if flaws["advice"] else ""
+    return [
+        f"sharp in no frame: {flaws['unsharp']:.1%} of the picture{advice}",
+        f"veiled by the blur of something nearer: {flaws['veiled']:.1%} of the picture",
+    ]
