@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from allfocus.align.lanczos import can_resample, resample
 from allfocus.align.local import places
 from allfocus.align.motion import Matrix, moved
 from allfocus.align.photometric import Tone, brightened
@@ -62,6 +63,8 @@ def is_unmoved(matrix: Matrix, size: tuple[int, int]) -> bool:
 
 def resampled(frame: Array, matrix: Matrix) -> Array:
     """A frame (H, W[, 3]) seen through a matrix that leads from the result to it; edges are repeated."""
+    if can_resample(matrix):
+        return resample(frame, matrix)
     size = frame.shape[1::-1]
     flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
     if np.allclose(matrix[2], (0, 0, 1), atol=1e-12):
