@@ -1,5 +1,6 @@
 """Registration: known motions are found, frames that lie over each other stay, useless ones are named."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from conftest import Cli, focal_frames
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from test_robustness import still_life, tilted_plane
 
 from allfocus import FusionOptions, fuse
@@ -18,7 +20,7 @@ from allfocus.align.motion import FREEDOM, Matrix, displacement, from_pixels, in
 from allfocus.align.photometric import Tone, brightened, tone_table
 from allfocus.align.warp import common_area, laid_over, resampled, seen
 from allfocus.color import Array, from_unit, linear_to_srgb, srgb_to_linear, to_unit
-from allfocus.errors import AlignmentError
+from allfocus.errors import AlignmentError, ConfigError
 from allfocus.io import read_image, write_image
 from allfocus.stack import FocalStack
 
@@ -156,7 +158,7 @@ def test_useless_frames_are_named_and_left_out_unless_all_are_wanted() -> None:
     spoiled = [*frames[:2], other_scene, frames[2], bumped, flash, *frames[3:]]
     found = estimate_alignment(FocalStack(frames=spoiled))
     assert set(found.left_out) == {2, 4, 5}
-    for position, word in ((2, "scene"), (4, "blurred"), (5, "exposed")):
+    for position, word in ((2, "scene"), (4, "blurred by a motion"), (5, "exposed")):
         assert word in found.left_out[position]
     result = fuse(spoiled, options=FusionOptions(method="classic"))
     assert set(np.unique(result.index_map)) <= {0, 1, 3, 6, 7}
@@ -371,3 +373,45 @@ def test_the_reference_is_named_by_name_or_number(tmp_path: Path, cli: Cli) -> N
     assert (wrong.code, wrong.err) == (1, "error: reference 4: expected the name of a frame, or a number from 1 to 3\n")
     with pytest.raises(AlignmentError, match="reference 8: the stack has frames 1 to 3"):
         fuse(focal_frames(64, 96, 3), options=FusionOptions(method="classic", reference=7))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_frames_in_any_order_are_put_in_that_of_their_focus(seed: int) -> None:
+    steps = tilted_plane(still_life(5), 7, 16.0)
+    mixed = np.random.default_rng(seed).permutation(7)
+    found = estimate_alignment(FocalStack(frames=[steps[k] for k in mixed]), Wanted(order=True)).order
+    in_focus = [int(mixed[k]) for k in found]
+    assert in_focus in (list(range(7)), list(range(7))[::-1])
+
+
+def test_depth_counts_the_frames_in_the_order_of_their_focus(tiny_model: Path) -> None:
+    steps = tilted_plane(still_life(5), 5, 16.0)
+    mixed = [3, 0, 4, 1, 2]
+    options = FusionOptions(model=tiny_model, depth=True)
+    straight = fuse(steps, options=options)
+    found = fuse([steps[k] for k in mixed], options=dataclasses.replace(options, order="focus"))
+    np.testing.assert_array_equal(found.image, straight.image)
+    np.testing.assert_array_equal(np.array(mixed)[found.index_map], straight.index_map)
+    assert found.depth is not None
+    assert straight.depth is not None
+    same, turned = (np.abs(found.depth - depth).mean() for depth in (straight.depth, 4 - straight.depth))
+    assert min(same, turned) < 1e-3
+    with pytest.raises(ConfigError, match="order 'focus'"):
+        FusionOptions(order="focus", align="none")
+
+
+def test_frames_are_ordered_by_when_they_were_taken(tmp_path: Path, cli: Cli) -> None:
+    for k, (name, frame) in enumerate(zip("cab", focal_frames(64, 96, 3), strict=True)):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0x9003] = f"2026:01:02 10:00:0{k}"
+        Image.fromarray(frame).save(tmp_path / f"{name}.jpg", quality=98, exif=exif)
+    base = ["fuse", "--method", "classic", tmp_path, "-o", tmp_path / "o.png", "--index-map", tmp_path / "i.png"]
+    outcome = cli(*base, "--order", "time")
+    assert outcome.code == 0, outcome.err
+    assert "0 = c.jpg, 1 = a.jpg, 2 = b.jpg" in outcome.out
+    Image.fromarray(focal_frames(64, 96, 3)[0]).save(tmp_path / "d.jpg")
+    for made in ("o.png", "i.png"):
+        (tmp_path / made).unlink()
+    refused = cli(*base, "--order", "time")
+    assert refused.code == 1
+    assert "d.jpg does not say when it was taken" in refused.err

@@ -24,6 +24,8 @@ class FusionOptions:
         refine: `local`: look, after that, for what no motion of the whole can do, such as the parallax of a hand.
         reference: position, counted from 0, of the frame that the others are laid over; None: the middle one.
         transforms: a file of transforms to use instead of looking for any.
+        order: which frame is nearer than which, for depth and `prefer`: in the order of their names, or as they are
+            given; of the `time` at which they were taken; or as is found out from what is sharp in them: `focus`.
         exposure: `match` the brightness of the frames, that of each of their channels, or `keep` it.
         keep_canvas: whether to keep all that the reference saw, not only what all frames saw.
         keep_all: whether to use frames too that are blurred everywhere, badly exposed or of another scene.
@@ -47,6 +49,7 @@ class FusionOptions:
     refine: Literal["none", "local"] = "none"
     reference: int | None = None
     transforms: Path | None = None
+    order: Literal["names", "time", "focus"] = "names"
     exposure: Exposure = "match"
     keep_canvas: bool = False
     keep_all: bool = False
@@ -67,6 +70,10 @@ class FusionOptions:
             raise ConfigError(f"align {self.align!r}: expected 'auto' or one of {', '.join(FREEDOM)}")
         if self.refine not in ("none", "local"):
             raise ConfigError(f"refine {self.refine!r}: expected 'none' or 'local'")
+        if self.order not in ("names", "time", "focus"):
+            raise ConfigError(f"order {self.order!r}: expected 'names', 'time' or 'focus'")
+        if self.order == "focus" and (self.align == "none" or self.transforms is not None):
+            raise ConfigError("order 'focus': it is found out when the frames are aligned; leave --align as it is")
         if self.exposure not in EXPOSURES:
             raise ConfigError(f"exposure {self.exposure!r}: expected one of {', '.join(EXPOSURES)}")
         if self.depth and self.method == "classic":

@@ -19,7 +19,7 @@ from allfocus.canvas import Canvas, Manner
 from allfocus.color import Array, FloatArray
 from allfocus.focus import classic_decision
 from allfocus.fusion import MARGIN, pick
-from allfocus.io import Listing, inspect_stack, list_frames, read_stack
+from allfocus.io import Listing, in_order_of_time, inspect_stack, list_frames, read_stack
 from allfocus.model import FusionModel, load_model
 from allfocus.options import FusionOptions
 from allfocus.parallel import in_parallel, one_thread_each
@@ -70,7 +70,7 @@ def fuse(
         ResourceError: there is not enough memory, or not enough room on the disk.
     """
     options = options or FusionOptions()
-    source = listing_or_stack(frames)
+    source = listing_or_stack(frames, options.order)
     plan = plan_for(source, options)
     model = load_model(options.model, plan.is_large) if options.method == "network" else None
     planned(plan)
@@ -91,6 +91,7 @@ def fuse(
             workers=plan.workers,
             progress=progress,
         )
+        laid = laid if not alignment.order else laid.pick([alignment.used.index(k) for k in alignment.order])
         result = fuse_registered(laid, model, options, spool, plan.workers, progress)
         result = in_the_stack(result, stack, alignment, area)
         return replace(result, notes=(*notes_on(source), *result.notes))
@@ -153,15 +154,17 @@ def plan_for(source: Listing | FocalStack, options: FusionOptions) -> Plan:
     )
 
 
-def listing_or_stack(frames: Frames) -> Listing | FocalStack:
-    """What `fuse` accepts: files, looked at but not read yet, in natural order of their names; or a checked stack."""
-    if isinstance(frames, FocalStack | Listing):
+def listing_or_stack(frames: Frames, order: Literal["names", "time", "focus"] = "names") -> Listing | FocalStack:
+    """What `fuse` accepts: files, looked at but not read yet, in the order that is wanted; or a checked stack."""
+    if isinstance(frames, Listing):
+        return in_order_of_time(frames) if order == "time" else frames
+    if isinstance(frames, FocalStack):
         return frames
     if isinstance(frames, str | PathLike):
-        return listing_or_stack([frames])
+        return listing_or_stack([frames], order)
     paths = [Path(frame) for frame in frames if isinstance(frame, str | PathLike)]
     if paths and len(paths) == len(frames):
-        return inspect_stack(list_frames(paths))
+        return listing_or_stack(inspect_stack(list_frames(paths)), order)
     return FocalStack(frames=[np.asarray(frame) for frame in frames])
 
 
@@ -177,18 +180,21 @@ def alignment_of(
         exposure=options.exposure,
         keep_all=options.keep_all,
         refine=options.refine == "local",
+        order=options.order == "focus",
     )
     return estimate_alignment(stack, wanted, spool=spool, workers=workers, progress=progress)
 
 
 def in_the_stack(result: FusionResult, stack: FocalStack, alignment: Alignment, area: Place) -> FusionResult:
     """The result, counted in all frames of the stack, those that were left out too; says what was done to them."""
-    used = np.array(alignment.used)
+    used = np.array(alignment.order or alignment.used)
     flaws = result.flaws
     if flaws is not None and flaws.gap is not None:
         one, other = used[list(flaws.gap)]
         flaws = replace(flaws, gap=(int(one), int(other)))
-    depth = None if result.depth is None else np.interp(result.depth, np.arange(len(used)), used).astype(np.float32)
+    depth = result.depth
+    if depth is not None and not alignment.order:
+        depth = np.interp(depth, np.arange(len(used)), used).astype(np.float32)
     return replace(
         result,
         index_map=used.astype(np.uint16)[result.index_map],

@@ -96,6 +96,10 @@ class FocalStack:
         """Sample type of every frame."""
         return self.frames[0].dtype
 
+    def pick(self, positions: Sequence[int]) -> "FocalStack":
+        """The stack of some of these frames, counted from 0, in the order given."""
+        return FocalStack(frames=[self.frames[k] for k in positions], names=[self.names[k] for k in positions])
+
     def __len__(self) -> int:
         return len(self.frames)
 
@@ -126,7 +130,7 @@ class FusionResult:
         confidence: (H, W) float32 in [0, 1]. Of the network: the probability that no frame's pixel would have been
             visibly better. Of the classic rule: by what share of its detail the picked frame leads.
         depth: (H, W) float32 in [0, N - 1], at which place of the stack the pixel is in focus, between two frames
-            too; None unless asked for.
+            too, in the order of focus if that was found out (`alignment.order`); None unless asked for.
         flaws: where no frame was good enough; None from the classic rule.
         frame_count: how many frames went in.
         method: `network` or `classic`.

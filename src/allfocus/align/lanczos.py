@@ -88,7 +88,7 @@ def along_rows(planes: FloatArray, growth: float, drift: float, start: float, le
 
 
 def along_columns(planes: FloatArray, growth: float, drift: float, start: float, length: int) -> FloatArray:
-    """Resample columns: pixel y of column k comes from ``growth * y + drift * k + start``; h of (c, h, n) is `length`."""
+    """Resample columns, `length` pixels of each: y of column k comes from ``growth * y + drift * k + start``."""
     count = planes.shape[2]
     made = np.empty((len(planes), length, count), np.float32)
     for lines, piece, begin, weights in pieces(count, length, growth, drift, start):

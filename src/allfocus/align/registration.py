@@ -9,6 +9,7 @@ import numpy as np
 from allfocus.align.chain import Chain
 from allfocus.align.local import displacements
 from allfocus.align.motion import Model, in_pixels
+from allfocus.align.order import focus_order, is_in_order
 from allfocus.align.photometric import Tone, share_cut_off
 from allfocus.color import Array, FloatArray
 from allfocus.errors import AlignmentError
@@ -45,6 +46,7 @@ class Wanted:
         exposure: what to do about brightness.
         keep_all: whether to use frames that look useless.
         refine: whether to look for what a motion of the whole can't do, place by place.
+        order: whether to find out in which order the frames are focused.
     """
 
     model: Model | None = None
@@ -52,6 +54,7 @@ class Wanted:
     exposure: Exposure = "match"
     keep_all: bool = False
     refine: bool = False
+    order: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,7 @@ class Alignment:
         left_out: positions of frames that are not used, each with the reason.
         fields: for each frame how its places lie beside its motion, see `local.displacements`, in pixels of the frame;
             empty where that was not looked for.
+        order: positions of the frames that are used, as focus goes by; empty where that was not looked for.
         notes: what could not be done as usual, a line each, with {0} and so on for the names of frames.
     """
 
@@ -79,6 +83,7 @@ class Alignment:
     left_out: Mapping[int, str]
     notes: tuple[str, ...] = ()
     fields: Sequence[FloatArray | None] = ()
+    order: Sequence[int] = ()
 
     @property
     def used(self) -> list[int]:
@@ -117,15 +122,21 @@ def conclude(chain: Chain, wanted: Wanted) -> Alignment:
         raise AlignmentError(f"frame {wanted.reference + 1} can't be aligned with the others; choose another reference")
     model = wanted.model or chain.simplest(group)
     useless = {k: UNALIGNED for k in range(count) if k not in group}
-    useless |= dict.fromkeys(blurred(chain.sharpness, group), BLURRED_EVERYWHERE)
     reference = middle(group, useless, count) if wanted.reference is None else wanted.reference
     exposed = misexposed(chain, model, reference, group)
     if reference in exposed and wanted.reference is None:
-        # it is the odd one out: another takes its place
-        reference = middle(group, useless | exposed, count)
-        exposed = misexposed(chain, model, reference, group)
-    useless = {k: reason for k, reason in sorted((useless | exposed).items()) if k != reference}
+        # it is the odd one out: another judges
+        exposed = misexposed(chain, model, middle(group, useless | exposed, count), group)
+    useless |= exposed
+    useless |= blurred(chain.sharpness, [k for k in group if k not in useless])
+    if wanted.reference is None:
+        reference = middle(group, useless, count)
+    useless = {k: useless[k] for k in sorted(useless) if k != reference}
     alignment = laid_out(chain, wanted, model, reference, group, useless)
+    if wanted.order:
+        used = alignment.used
+        order = [used[k] for k in focus_order([chain.sharpness[k] for k in used])]
+        alignment = replace(alignment, order=order)
     return refined(chain, alignment) if wanted.refine else alignment
 
 
@@ -205,9 +216,16 @@ def blurred(sharpness: Sequence[FloatArray], group: Sequence[int]) -> dict[int, 
     telling = (best > NOISE_FLOOR) & (best > BLURRED * least)
     close = (found * BLURRED > best) & telling
     nowhere = ~close.any(axis=2) & (np.count_nonzero(telling, axis=1) >= PLACES)
-    around = np.minimum(found[:-2], found[2:])
-    detailed = around > NOISE_FLOOR
-    below = np.count_nonzero(detailed & (found[1:-1] * BUMPED < around), axis=2)
-    often = (below > np.count_nonzero(detailed, axis=2) / 2) & (below >= PLACES)
     named = {k: BLURRED_EVERYWHERE for k, is_so in zip(group, nowhere.any(axis=1), strict=True) if is_so}
-    return named | {k: BUMPED_FRAME for k, is_so in zip(group[1:-1], often.any(axis=1), strict=True) if is_so}
+    if is_in_order([sharpness[k] for k in group]):
+        named |= dict.fromkeys(bumped(found, group), BUMPED_FRAME)
+    return named
+
+
+def bumped(sharpness: FloatArray, group: Sequence[int]) -> list[int]:
+    """Frames that in most places are far less sharp than both neighbours; sharpness is (n, directions, places)."""
+    around = np.minimum(sharpness[:-2], sharpness[2:])
+    detailed = around > NOISE_FLOOR
+    below = np.count_nonzero(detailed & (sharpness[1:-1] * BUMPED < around), axis=2)
+    often = (below > np.count_nonzero(detailed, axis=2) / 2) & (below >= PLACES)
+    return [k for k, is_so in zip(group[1:-1], often.any(axis=1), strict=True) if is_so]

@@ -30,6 +30,7 @@ def fuse(
     reference: given.ReferenceOption = None,
     transforms: given.TransformsOption = None,
     save_transforms: given.SaveTransformsOption = None,
+    order: given.OrderOption = "names",
     exposure: given.ExposureOption = "match",
     keep_canvas: given.KeepCanvasOption = False,
     keep_all: given.KeepAllOption = False,
@@ -86,6 +87,8 @@ def fuse(
         outcome.print_frames(paths)
     io.check_outputs(wanted.pictures, paths, wanted.texts)
     listing = io.inspect_stack(paths)
+    if order == "time":
+        listing = io.in_order_of_time(listing)
     slabs = slabs_of(slab, len(listing)) if slab else []
     slab_files = slab_paths(output, slabs)
     io.check_outputs([*wanted.pictures, *slab_files], paths, wanted.texts)
@@ -99,6 +102,7 @@ def fuse(
         refine=refine,
         reference=outcome.position_of(reference, listing.names),
         transforms=transforms,
+        order=order,
         exposure=exposure,
         keep_canvas=keep_canvas,
         keep_all=keep_all,
@@ -131,7 +135,7 @@ def fuse(
     for text in [
         *outcome.registration(result, listing.names),
         *shortcomings(flaw_facts(result, listing.names)),
-        *outcome.legends(wanted, listing.names),
+        *outcome.legends(wanted, result, listing.names),
         *(f"{picture.path}: {'slab' if picture.path in slab_files else 'report'}" for picture in more),
         *(f"note: {note}" for note in notes),
     ]:

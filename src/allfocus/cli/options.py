@@ -109,6 +109,13 @@ SaveTransformsOption = Annotated[
         metavar="FILE", readable=False, help="Write the transforms that were found (.json).", rich_help_panel=ALIGNMENT
     ),
 ]
+OrderOption = Annotated[
+    Literal["names", "time", "focus"],
+    typer.Option(
+        help="Which frame is nearer than which, for depth and --prefer: by name, by when it was taken, or found out.",
+        rich_help_panel=ALIGNMENT,
+    ),
+]
 ExposureOption = Annotated[
     Literal["match", "match-colour", "keep"],
     typer.Option(

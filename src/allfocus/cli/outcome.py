@@ -62,13 +62,14 @@ def summary(output: Path | None, listing: "Listing", result: "FusionResult", sec
     return f"{written}{len(listing)} frames, {kind}, {result.method}, {seconds:.1f} s"
 
 
-def legends(outputs: "Outputs", names: Sequence[str]) -> list[str]:
+def legends(outputs: "Outputs", result: "FusionResult", names: Sequence[str]) -> list[str]:
     """What the numbers in maps mean, a line each."""
+    order = (result.alignment.order if result.alignment else ()) or range(len(names))
     said = []
     if outputs.index_map is not None:
         said.append(f"{outputs.index_map}: {legend(names)}")
     if outputs.depth is not None:
-        said.append(f"{outputs.depth}: 0 is in focus in {names[0]}, 65535 in {names[-1]}")
+        said.append(f"{outputs.depth}: 0 is in focus in {names[order[0]]}, 65535 in {names[order[-1]]}")
     return said
 
 

@@ -9,7 +9,7 @@ it in words. `metadata` reads what a file says beside its pixels, out of the `bl
 """
 
 from allfocus.io.decode import read_image
-from allfocus.io.describe import FrameRow, describe_frames
+from allfocus.io.describe import FrameRow, describe_frames, in_order_of_time
 from allfocus.io.frames import inspect_stack, read_stack
 from allfocus.io.inputs import list_frames
 from allfocus.io.kinds import find_kind
@@ -42,6 +42,7 @@ __all__ = [
     "describe_frames",
     "find_kind",
     "finished",
+    "in_order_of_time",
     "inspect_stack",
     "inspect_volume",
     "linear_srgb_profile",

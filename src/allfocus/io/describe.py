@@ -175,3 +175,16 @@ def profile_name(profile: bytes | None) -> str:
 
 #: Where each kind says it; the others by Pillow.
 ABOUT = {"PNG": of_png, "TIFF": of_tiff, "HEIC": of_heic, "RAW": of_raw, "video": of_video}
+
+
+def in_order_of_time(listing: Listing) -> Listing:
+    """The listing in the order in which its frames were taken; of those taken in one second, in the order given.
+
+    Raises:
+        ReadError: a frame does not say when it was taken.
+    """
+    rows = describe_frames(listing)
+    silent = [row.name for row in rows if not row.date]
+    if silent:
+        raise ReadError(f"{silent[0]} does not say when it was taken; order the frames by their names or their focus")
+    return listing.pick(sorted(range(len(rows)), key=lambda position: rows[position].date))
