@@ -217,8 +217,9 @@ def blurred(sharpness: Sequence[FloatArray], group: Sequence[int]) -> dict[int, 
     close = (found * BLURRED > best) & telling
     nowhere = ~close.any(axis=2) & (np.count_nonzero(telling, axis=1) >= PLACES)
     named = {k: BLURRED_EVERYWHERE for k, is_so in zip(group, nowhere.any(axis=1), strict=True) if is_so}
-    if is_in_order([sharpness[k] for k in group]):
-        named |= dict.fromkeys(bumped(found, group), BUMPED_FRAME)
+    suspects = bumped(found, group)
+    if is_in_order([sharpness[k] for k in group if k not in suspects]):
+        named |= dict.fromkeys(suspects, BUMPED_FRAME)
     return named
 
 
