@@ -1,7 +1,7 @@
 """The recipe of a fusion, readable aloud: frames -> logits, tile by tile -> weights -> picture and maps."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -9,25 +9,24 @@ from typing import Literal
 import numpy as np
 
 from allfocus.align import (
-    EXPOSURES,
-    FREEDOM,
     Alignment,
-    Exposure,
     Wanted,
+    carried_over,
     estimate_alignment,
     lay_over,
     load_transforms,
 )
 from allfocus.canvas import Canvas, Manner
 from allfocus.color import Array, FloatArray
-from allfocus.errors import ConfigError
+from allfocus.errors import StackError
 from allfocus.focus import classic_decision
-from allfocus.fusion import COMPOSITIONS, MARGIN, Composition, pick
+from allfocus.fusion import MARGIN, pick
 from allfocus.io import Listing, inspect_stack, list_frames, read_stack
 from allfocus.model import FusionModel, load_model
+from allfocus.options import FusionOptions as FusionOptions
 from allfocus.parallel import in_parallel, one_thread_each
 from allfocus.plan import Plan, plan_fusion
-from allfocus.progress import Progress, silent
+from allfocus.progress import Progress, one_of, silent
 from allfocus.selection import Selection
 from allfocus.spool import Spool
 from allfocus.stack import FocalStack, FusionResult
@@ -40,76 +39,13 @@ Frames = FocalStack | Listing | Sequence[Array] | Sequence[str | PathLike[str]] 
 PREFERENCE = 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class FusionOptions:
-    """How to fuse; the same names as the options of the command line.
-
-    Attributes:
-        method: `network`, or `classic`: the frame with the largest local Laplacian energy.
-        model: model file for the network; None: the shipped weights.
-        compose: how the network's weights become a picture, see `fusion.compose`. The classic method picks.
-        prefer: `near` or `far`: where the network is in doubt, as where hairs cross, lean towards the first or the
-            last frames; the frames must come in order from near to far.
-        align: how frames may have moved against each other: `auto`, the simplest model that explains it, or one of
-            them; `none`: they are registered, and taken as they are.
-        reference: position, counted from 0, of the frame that the others are laid over; None: the middle one.
-        transforms: a file of transforms to use instead of looking for any.
-        exposure: `match` the brightness of the frames, that of each of their channels, or `keep` it.
-        keep_canvas: whether to keep all that the reference saw, not only what all frames saw.
-        keep_all: whether to use frames too that are blurred everywhere, badly exposed or of another scene.
-        depth: whether to make a depth map too; only the network can.
-        fast: whether to look closer only where much can be gained by it: two thirds of the time, less exact.
-        max_tile: longest side in pixels of what the network looks at at once; None: what fits the memory. It does
-            not change the picture.
-        max_memory: bytes of memory that may be used; None: most of what is free.
-        spool: folder for what does not fit into memory; None: that for temporary files.
-
-    Raises:
-        ConfigError: an unknown method, composition or preference, a depth map from the classic rule, or a `max_tile` or
-            `max_memory` below 1.
-    """
-
-    method: Literal["network", "classic"] = "network"
-    model: Path | None = None
-    compose: Composition = "band"
-    prefer: Literal["near", "far"] | None = None
-    align: Literal["auto", "none", "translation", "similarity", "affine", "homography"] = "auto"
-    reference: int | None = None
-    transforms: Path | None = None
-    exposure: Exposure = "match"
-    keep_canvas: bool = False
-    keep_all: bool = False
-    depth: bool = False
-    fast: bool = False
-    max_tile: int | None = None
-    max_memory: int | None = None
-    spool: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.method not in ("network", "classic"):
-            raise ConfigError(f"method {self.method!r}: expected 'network' or 'classic'")
-        if self.compose not in COMPOSITIONS:
-            raise ConfigError(f"compose {self.compose!r}: expected one of {', '.join(COMPOSITIONS)}")
-        if self.prefer not in (None, "near", "far"):
-            raise ConfigError(f"prefer {self.prefer!r}: expected 'near', 'far' or None")
-        if self.align not in ("auto", *FREEDOM):
-            raise ConfigError(f"align {self.align!r}: expected 'auto' or one of {', '.join(FREEDOM)}")
-        if self.exposure not in EXPOSURES:
-            raise ConfigError(f"exposure {self.exposure!r}: expected one of {', '.join(EXPOSURES)}")
-        if self.depth and self.method == "classic":
-            raise ConfigError("depth: only the network knows it; leave it out or choose the method 'network'")
-        if self.max_tile is not None and self.max_tile < 1:
-            raise ConfigError(f"max_tile {self.max_tile}: expected at least 1 pixel")
-        if self.max_memory is not None and self.max_memory < 1:
-            raise ConfigError(f"max_memory {self.max_memory}: expected at least 1 byte")
-
-
 def fuse(
     frames: Frames,
     *,
     options: FusionOptions | None = None,
     progress: Progress = silent,
     planned: Callable[[Plan], None] = lambda plan: None,
+    companions: Sequence[FocalStack | Listing] = (),
 ) -> FusionResult:
     """Fuse frames focused at different distances into one picture that is sharp everywhere.
 
@@ -121,6 +57,8 @@ def fuse(
         options: how; by default the shipped network.
         progress: called as the work goes on.
         planned: called before it begins, with what it will take.
+        companions: other channels of the same stack: they are aligned and composed as this one is, without a look at
+            them. Only how bright they are is their own.
 
     Returns:
         The picture in the depth of the frames, which frame each pixel is from, and how sure that is: of what all
@@ -143,26 +81,45 @@ def fuse(
         depth=options.depth,
         max_memory=options.max_memory,
         spool=options.spool,
+        companions=len(companions),
     )
     model = load_model(options.model, plan.is_large) if options.method == "network" else None
     planned(plan)
     spool = Spool(plan.spool)
     with one_thread_each():
-        stack = read_stack(source, progress, spool, plan.workers) if isinstance(source, Listing) else source
+        stack, *others = read_all([source, *companions], spool, plan.workers, progress)
         if options.align == "none" and options.transforms is None:
-            return fuse_registered(stack, model, options, spool, plan.workers, progress)
+            return fuse_registered(stack, model, options, spool, plan.workers, progress, others)
         alignment = alignment_of(stack, options, spool, plan.workers, progress)
-        laid, area = lay_over(
-            stack,
-            alignment,
-            keep_canvas=options.keep_canvas,
-            in_place=isinstance(source, Listing),
-            spool=spool,
-            workers=plan.workers,
-            progress=progress,
-        )
-        result = fuse_registered(laid, model, options, spool, plan.workers, progress)
+        exposure = options.exposure
+        alignments = [carried_over(other, alignment, exposure, spool=spool, workers=plan.workers) for other in others]
+        laid: list[FocalStack] = []
+        for channel, aligned in zip([stack, *others], [alignment, *alignments], strict=True):
+            over, area = lay_over(
+                channel,
+                aligned,
+                keep_canvas=options.keep_canvas,
+                in_place=isinstance(source, Listing),
+                spool=spool,
+                workers=plan.workers,
+                progress=one_of(progress, len(laid), 1 + len(others)),
+            )
+            laid.append(over)
+        result = fuse_registered(laid[0], model, options, spool, plan.workers, progress, laid[1:])
         return in_the_stack(result, stack, alignment, area)
+
+
+def read_all(
+    sources: Sequence[Listing | FocalStack], spool: Spool, workers: int, progress: Progress
+) -> list[FocalStack]:
+    """All channels of a stack; raises `StackError` where one has not as many frames of one size as the first."""
+    counts = [(len(source), source.frame.size) for source in sources]
+    if len(set(counts)) > 1:
+        raise StackError(f"companions of {counts[1:]} frames and pixels; expected {counts[0]}, as the stack has")
+    return [
+        read_stack(source, one_of(progress, k, len(sources)), spool, workers) if isinstance(source, Listing) else source
+        for k, source in enumerate(sources)
+    ]
 
 
 def listing_or_stack(frames: Frames) -> Listing | FocalStack:
@@ -215,15 +172,24 @@ def in_the_stack(result: FusionResult, stack: FocalStack, alignment: Alignment, 
 
 
 def fuse_registered(
-    stack: FocalStack, model: FusionModel | None, options: FusionOptions, spool: Spool, workers: int, progress: Progress
+    stack: FocalStack,
+    model: FusionModel | None,
+    options: FusionOptions,
+    spool: Spool,
+    workers: int,
+    progress: Progress,
+    companions: Sequence[FocalStack] = (),
 ) -> FusionResult:
-    """Fuse frames that lie over each other."""
+    """Fuse frames that lie over each other, and those of companions by the same decision."""
+    others = [other.frames for other in companions]
     if model is None:
-        return fuse_by_classic_rule(stack, progress)
-    return fuse_by_network(stack, model, options, spool, workers, progress)
+        return fuse_by_classic_rule(stack, progress, others)
+    return fuse_by_network(stack, model, options, spool, workers, progress, others)
 
 
-def fuse_by_classic_rule(stack: FocalStack, progress: Progress) -> FusionResult:
+def fuse_by_classic_rule(
+    stack: FocalStack, progress: Progress, companions: Sequence[Sequence[Array]] = ()
+) -> FusionResult:
     """Take each pixel from the frame with the most local detail."""
     index_map, confidence = classic_decision(_counted(stack.frames, progress))
     return FusionResult(
@@ -232,16 +198,23 @@ def fuse_by_classic_rule(stack: FocalStack, progress: Progress) -> FusionResult:
         confidence=confidence,
         frame_count=len(stack),
         method="classic",
+        companions=tuple(pick(frames, index_map) for frames in companions),
     )
 
 
 def fuse_by_network(
-    stack: FocalStack, model: FusionModel, options: FusionOptions, spool: Spool, workers: int, progress: Progress
+    stack: FocalStack,
+    model: FusionModel,
+    options: FusionOptions,
+    spool: Spool,
+    workers: int,
+    progress: Progress,
+    companions: Sequence[Sequence[Array]] = (),
 ) -> FusionResult:
     """Let the network select, cell by cell, and compose each cell as it comes."""
     survey = Survey(stack.frames, spool, workers, progress)
     bias = preference(len(stack), options.prefer)[survey.order]
-    canvas = Canvas(survey, Manner(compose=options.compose, bias=bias, depth=options.depth))
+    canvas = Canvas(survey, Manner(compose=options.compose, bias=bias, depth=options.depth), companions)
     selection = Selection(
         model,
         survey,
