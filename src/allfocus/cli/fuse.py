@@ -1,6 +1,7 @@
 """``allfocus fuse``: frames in, one sharp picture out."""
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -8,10 +9,12 @@ import typer
 from allfocus.cli import options as given
 from allfocus.cli import outcome
 from allfocus.cli.shared import DebugOption, QuietOption, show_progress
+from allfocus.cli.volume import ChannelOption, fuse_volume_files, volume_in
 from allfocus.errors import ConfigError
 
 if TYPE_CHECKING:
     from allfocus.plan import Plan
+    from allfocus.volumes import MapName
 
 
 def fuse(
@@ -22,6 +25,7 @@ def fuse(
     compose: given.ComposeOption = "band",
     prefer: given.PreferOption = None,
     fast: given.FastOption = False,
+    channel_for_focus: ChannelOption = None,
     align: given.AlignOption = "auto",
     no_align: given.NoAlignOption = False,
     reference: given.ReferenceOption = None,
@@ -61,7 +65,8 @@ def fuse(
         raise ConfigError("save-transforms: without alignment there are none; leave out --no-align")
     texts = [save_transforms] if save_transforms else []
     io.check_outputs([output, *maps, *([depth_preview] if depth_preview else [])], paths, texts)
-    listing = io.inspect_stack(paths)
+    volume = volume_in(paths, output, channel_for_focus)
+    listing = volume.stacks[0].listing if volume else io.inspect_stack(paths)
     options = pipeline.FusionOptions(
         method=method,
         model=model,
@@ -79,6 +84,16 @@ def fuse(
         max_memory=max_memory,
         spool=spool,
     )
+    if volume is not None:
+        files: dict[MapName, Path | None] = {"index_map": index_map, "confidence": confidence, "depth": depth}
+        unmade = {
+            "depth-preview": depth_preview,
+            "unsharp": unsharp,
+            "veiled": veiled,
+            "save-transforms": save_transforms,
+        }
+        fuse_volume_files(volume, options, output, files, channel_for_focus, unmade, quiet=quiet, progress=progress)
+        return
     io.check_output(output, listing.frame.size)
     with show_progress(quiet, progress) as reporter:
 
