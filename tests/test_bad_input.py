@@ -158,7 +158,7 @@ def video_among_pictures(folder: Path) -> Case:
 def several_channels(folder: Path) -> Case:
     planes = np.zeros((3, 2, 8, 8), np.uint8)
     tifffile.imwrite(folder / "x.tif", planes, imagej=True, metadata={"axes": "ZCYX"})
-    return [folder / "x.tif", "-o", folder / "out.png"], 1, ["x.tif holds several channels or times", "2 channels"]
+    return [folder / "x.tif", "-o", folder / "out.png"], 1, ["2 channels, 3 planes are OME-TIFF; name it out.ome.tif"]
 
 
 def output_is_a_folder(folder: Path) -> Case:

@@ -345,7 +345,7 @@ def test_ctrl_c_half_way_leaves_nothing(tmp_path: Path, where: str, number: int)
 def test_ctrl_c_does_not_wait_for_the_workers(tmp_path: Path, number: int) -> None:
     frames = write_pair(tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())
-    program = [sys.executable, "-c", HANGING.format(module="allfocus.canvas", name="compose")]
+    program = [sys.executable, "-c", HANGING.format(module="allfocus.canvas", name="compose_alike")]
     process = subprocess.Popen(
         [*program, "fuse", *frames, "-o", str(tmp_path / "out.png")],
         stdout=subprocess.PIPE,

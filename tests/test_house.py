@@ -70,7 +70,17 @@ def test_options_are_the_flags_of_fuse() -> None:
         # a map that is asked for by naming its file is not made unless it is
         assert flags[option.name].default == (None if option.name == "depth" else option.default)
     files = {"frames", "output", "index_map", "confidence", "depth_preview", "unsharp", "veiled", "save_transforms"}
-    files_and_talk = files | {"no_align", "outputs", "slab", "report", "dry_run", "progress", "quiet", "debug"}
+    files_and_talk = files | {
+        "channel_for_focus",
+        "no_align",
+        "outputs",
+        "slab",
+        "report",
+        "dry_run",
+        "progress",
+        "quiet",
+        "debug",
+    }
     assert set(flags) == files_and_talk | {option.name for option in dataclasses.fields(allfocus.FusionOptions)}
 
 

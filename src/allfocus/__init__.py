@@ -16,11 +16,12 @@ if TYPE_CHECKING:
         StackError,
         WriteError,
     )
-    from allfocus.io import read_image, read_stack, write_image
+    from allfocus.io import inspect_volume, read_image, read_stack, write_image
     from allfocus.model import FusionModel, ModelCard, load_model
     from allfocus.options import FusionOptions
     from allfocus.pipeline import fuse
     from allfocus.stack import Flaws, FocalStack, FusionResult
+    from allfocus.volumes import VolumeResult, fuse_volume
 
 __version__ = "0.1.0"
 
@@ -38,8 +39,11 @@ _HOMES = {
     "ModelError": "errors",
     "ReadError": "errors",
     "StackError": "errors",
+    "VolumeResult": "volumes",
     "WriteError": "errors",
     "fuse": "pipeline",
+    "fuse_volume": "volumes",
+    "inspect_volume": "io",
     "load_model": "model",
     "read_image": "io",
     "read_stack": "io",
@@ -59,8 +63,11 @@ __all__ = [
     "ModelError",
     "ReadError",
     "StackError",
+    "VolumeResult",
     "WriteError",
     "fuse",
+    "fuse_volume",
+    "inspect_volume",
     "load_model",
     "read_image",
     "read_stack",

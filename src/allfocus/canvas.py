@@ -1,17 +1,18 @@
 """What tiles are painted on: the picture and its maps, from the network's logits to finished pixels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from allfocus.color import FloatArray, luma, to_unit
+from allfocus.color import Array, FloatArray, luma, to_unit
 from allfocus.depth import expected_position, fill_depth
 from allfocus.flaws import FLAWED, flaws_from
 from allfocus.fusion import (
     NOISY,
     Composition,
     calmed,
-    compose,
+    compose_alike,
     confidence_of,
     noise_of,
     sharpness_in,
@@ -43,13 +44,21 @@ class Manner:
 
 
 class Canvas:
-    """The picture and its maps, as large as a frame; tiles may be painted on it in any order, and side by side."""
+    """The picture and its maps, as large as a frame; tiles may be painted on it in any order, and side by side.
 
-    def __init__(self, survey: Survey, manner: Manner) -> None:
+    Args:
+        survey: of the stack that decides.
+        manner: how to paint.
+        companions: frames of other channels of the same stack, in the order in which the survey was given its own:
+            the same decision makes a picture of each.
+    """
+
+    def __init__(self, survey: Survey, manner: Manner, companions: Sequence[Sequence[Array]] = ()) -> None:
         self._survey, self._manner = survey, manner
+        self._companions = [[frames[position] for position in survey.order] for frames in companions]
         self._noise = float(np.median([noise_of(frame) for frame in survey.frames[:NOISE_FRAMES]]))
         size = survey.frames[0].shape[:2]
-        self._image = np.empty(survey.frames[0].shape, survey.frames[0].dtype)
+        self._images = [np.empty_like(frames[0]) for frames in (survey.frames, *self._companions)]
         self._index_map = np.empty(size, np.uint16)
         self._confidence = np.empty(size, np.float32)
         self._unsharp, self._veiled = np.empty((2, *size), np.bool_)
@@ -63,9 +72,12 @@ class Canvas:
         weights = softmax_weights(logits, sharpness_in(noise))
         # in noise, frames that can't win still count where they are the same
         others = tile.others if noise >= NOISY and self._manner.compose != "hard" else ()
-        mixed = [*around, *(self._survey.cut(frame, tile.around) for frame in others)]
+        mixed = [[*around, *(self._survey.cut(frame, tile.around) for frame in others)]]
+        mixed += [[frames[k][tile.around].copy() for k in (*tile.frames, *others)] for frames in self._companions]
         shares = np.concatenate([weights, np.zeros((len(others), *weights.shape[1:]), np.float32)])
-        self._image[tile.here] = compose(mixed, shares, self._manner.compose, noise, tile.own)
+        composed = compose_alike(mixed, shares, self._manner.compose, noise, tile.own)
+        for image, part in zip(self._images, composed, strict=True):
+            image[tile.here] = part
         own = logits[(slice(None), *tile.own)]
         chances, best = softmax_weights(own, sharpness=1), winner(own)
         self._index_map[tile.here] = order[best]
@@ -79,10 +91,12 @@ class Canvas:
 
     def result(self) -> FusionResult:
         """The finished picture."""
-        guide = luma(to_unit(self._image)) if self._manner.depth else None
+        image, *companions = self._images
+        guide = luma(to_unit(image)) if self._manner.depth else None
         frames = len(self._survey.frames)
         return FusionResult(
-            image=self._image,
+            image=image,
+            companions=tuple(companions),
             index_map=self._index_map,
             confidence=self._confidence,
             depth=None if guide is None else fill_depth(self._depth, self._certainty, guide),

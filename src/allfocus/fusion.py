@@ -88,32 +88,42 @@ def compose(
         (H, W) or (H, W, 3) of what is wanted, in the dtype of the frames. Pixels further than `MARGIN` away have no
         influence.
     """
-    height, width = frames[0].shape[:2]
+    return compose_alike([frames], weights, how, noise, wanted)[0]
+
+
+def compose_alike(
+    stacks: Sequence[Sequence[Array]], weights: FloatArray, how: Composition, noise: float, wanted: Place | None = None
+) -> list[Array]:
+    """`compose` several stacks, such as channels, by the one decision: the first, which made it, shapes the weights."""
+    height, width = stacks[0][0].shape[:2]
     place = wanted or (slice(0, height), slice(0, width))
     if how == "hard":
-        return pick([frame[place] for frame in frames], winner(weights[(slice(None), *place)]))
-    image = np.empty_like(frames[0][place])
+        best = winner(weights[(slice(None), *place)])
+        return [pick([frame[place] for frame in frames], best) for frames in stacks]
+    images = [np.empty_like(frames[0][place]) for frames in stacks]
     reach = COMPOSED_FROM if noise < NOISY else COMPOSED_FROM_IN_NOISE
-    for square in tiles(image.shape[0], image.shape[1], SQUARE):
+    for square in tiles(images[0].shape[0], images[0].shape[1], SQUARE):
         seen = grown(moved(square, place), reach, height, width)
         shares = weights[(slice(None), *seen)]
         matter = [k for k, share in enumerate(shares) if noise >= NOISY or share.max() > NOTHING]
-        composed = _composed([frames[k][seen] for k in matter], shares[matter], how, noise)
-        image[square] = composed[within(moved(square, place), seen)]
-    return image
+        composed = _composed([[frames[k][seen] for k in matter] for frames in stacks], shares[matter], how, noise)
+        for image, part in zip(images, composed, strict=True):
+            image[square] = part[within(moved(square, place), seen)]
+    return images
 
 
-def _composed(frames: Sequence[Array], weights: FloatArray, how: Composition, noise: float) -> Array:
-    """`compose` in one go."""
-    if len(frames) == 1:
-        return frames[0]
+def _composed(stacks: Sequence[Sequence[Array]], weights: FloatArray, how: Composition, noise: float) -> list[Array]:
+    """`compose_alike` in one go."""
+    if len(weights) == 1:
+        return [frames[0] for frames in stacks]
     if noise >= NOISY:
-        weights = _shared_by_the_same(frames, weights, noise)
-    mixed = two_bands(frames, weights) if how == "band" else _mean(frames, weights)
+        weights = _shared_by_the_same(stacks[0], weights, noise)
     if how == "guided":
-        mixed = _mean(frames, _guided(weights, mixed))
+        weights = _guided(weights, _mean(stacks[0], weights))
+    mix = two_bands if how == "band" else _mean
+    images = [from_unit(mix(frames, weights), frames[0].dtype) for frames in stacks]
     # neither rounding nor overshoot may add a level that no frame has there
-    return np.clip(from_unit(mixed, frames[0].dtype), reduce(cv2.min, frames), reduce(cv2.max, frames))
+    return [np.clip(made, reduce(cv2.min, own), reduce(cv2.max, own)) for made, own in zip(images, stacks, strict=True)]
 
 
 def strips(height: int, side: int) -> Iterator[slice]:

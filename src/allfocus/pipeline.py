@@ -2,37 +2,28 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from os import PathLike
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from allfocus.align import (
-    Alignment,
-    Wanted,
-    estimate_alignment,
-    lay_over,
-    load_transforms,
-)
+from allfocus.align import Alignment, Wanted, carried_over, estimate_alignment, lay_over, load_transforms
 from allfocus.canvas import Canvas, Manner
 from allfocus.color import Array, FloatArray
 from allfocus.focus import classic_decision
 from allfocus.fusion import MARGIN, pick
-from allfocus.io import Listing, in_order_of_time, inspect_stack, list_frames, read_stack
+from allfocus.io import Listing, read_stack
 from allfocus.model import FusionModel, load_model
 from allfocus.options import FusionOptions
 from allfocus.parallel import in_parallel, one_thread_each
-from allfocus.plan import Plan, plan_fusion
-from allfocus.progress import Progress, silent
+from allfocus.plan import Plan
+from allfocus.progress import Progress, one_of, silent
 from allfocus.selection import Selection
+from allfocus.sources import Frames, listing_or_stack, notes_on, plan_for, read_all
 from allfocus.spool import Spool
 from allfocus.stack import FocalStack, FusionResult
 from allfocus.survey import Survey
 from allfocus.tiling import Place
 
-#: What can be fused; see `fuse`.
-Frames = FocalStack | Listing | Sequence[Array] | Sequence[str | PathLike[str]] | str | PathLike[str]
 #: What `prefer` adds to the logits of the frames at the one end, and takes from those at the other.
 PREFERENCE = 1.0
 
@@ -44,6 +35,7 @@ def fuse(
     progress: Progress = silent,
     planned: Callable[[Plan], None] = lambda plan: None,
     like: tuple[Alignment, Place] | None = None,
+    companions: Sequence[FocalStack | Listing] = (),
 ) -> FusionResult:
     """Fuse frames focused at different distances into one picture that is sharp everywhere.
 
@@ -57,6 +49,8 @@ def fuse(
         planned: called before it begins, with what it will take.
         like: how to lay these frames over a reference, and which rows and columns of that to show, instead of finding
             it out: for a part of a stack, so that it lies over the whole.
+        companions: other channels of the same stack: they are aligned and composed as this one is, without a look at
+            them. Only how bright they are is their own.
 
     Returns:
         The picture in the depth of the frames, which frame each pixel is from, and how sure that is: of what all
@@ -71,29 +65,34 @@ def fuse(
     """
     options = options or FusionOptions()
     source = listing_or_stack(frames, options.order)
-    plan = plan_for(source, options)
+    plan = plan_for(source, options, len(companions))
     model = load_model(options.model, plan.is_large) if options.method == "network" else None
     planned(plan)
     spool = Spool(plan.spool)
+    workers = plan.workers
     with one_thread_each():
-        stack = read_stack(source, progress, spool, plan.workers) if isinstance(source, Listing) else source
+        stack, *others = read_all([source, *companions], spool, workers, progress)
         if options.align == "none" and options.transforms is None and like is None:
-            result = fuse_registered(stack, model, options, spool, plan.workers, progress)
+            result = fuse_registered(stack, model, options, others, spool, workers, progress)
             return replace(result, notes=(*notes_on(source), *result.notes))
-        alignment, area = like or (alignment_of(stack, options, spool, plan.workers, progress), None)
-        laid, area = lay_over(
-            stack,
-            alignment,
-            area=area,
-            keep_canvas=options.keep_canvas,
-            in_place=isinstance(source, Listing),
-            spool=spool,
-            workers=plan.workers,
-            progress=progress,
-        )
-        laid = laid if not alignment.order else laid.pick([alignment.used.index(k) for k in alignment.order])
-        result = fuse_registered(laid, model, options, spool, plan.workers, progress)
-        result = in_the_stack(result, stack, alignment, area)
+        alignment, area = like or (alignment_of(stack, options, spool, workers, progress), None)
+        exposure = options.exposure
+        alignments = [carried_over(other, alignment, exposure, spool=spool, workers=workers) for other in others]
+        laid: list[FocalStack] = []
+        for channel, aligned in zip([stack, *others], [alignment, *alignments], strict=True):
+            over, shown = lay_over(
+                channel,
+                aligned,
+                area=area,
+                keep_canvas=options.keep_canvas,
+                in_place=isinstance(source, Listing),
+                spool=spool,
+                workers=workers,
+                progress=one_of(progress, len(laid), 1 + len(others)),
+            )
+            laid.append(over if not alignment.order else over.pick([alignment.used.index(k) for k in alignment.order]))
+        result = fuse_registered(laid[0], model, options, laid[1:], spool, workers, progress)
+        result = in_the_stack(result, stack, alignment, shown)
         return replace(result, notes=(*notes_on(source), *result.notes))
 
 
@@ -130,42 +129,6 @@ def align_stack(
             progress=progress,
         )
     return laid, alignment
-
-
-def notes_on(source: Listing | FocalStack) -> tuple[str, ...]:
-    """What was done to make a stack of files."""
-    return source.notes if isinstance(source, Listing) else ()
-
-
-def plan_for(source: Listing | FocalStack, options: FusionOptions) -> Plan:
-    """What the fusion of a stack will take.
-
-    Raises:
-        ResourceError: more than there is.
-    """
-    return plan_fusion(
-        len(source),
-        source.frame,
-        are_files=isinstance(source, Listing),
-        network=options.method == "network",
-        depth=options.depth,
-        max_memory=options.max_memory,
-        spool=options.spool,
-    )
-
-
-def listing_or_stack(frames: Frames, order: Literal["names", "time", "focus"] = "names") -> Listing | FocalStack:
-    """What `fuse` accepts: files, looked at but not read yet, in the order that is wanted; or a checked stack."""
-    if isinstance(frames, Listing):
-        return in_order_of_time(frames) if order == "time" else frames
-    if isinstance(frames, FocalStack):
-        return frames
-    if isinstance(frames, str | PathLike):
-        return listing_or_stack([frames], order)
-    paths = [Path(frame) for frame in frames if isinstance(frame, str | PathLike)]
-    if paths and len(paths) == len(frames):
-        return listing_or_stack(inspect_stack(list_frames(paths)), order)
-    return FocalStack(frames=[np.asarray(frame) for frame in frames])
 
 
 def alignment_of(
@@ -215,15 +178,24 @@ def notes_on_alignment(alignment: Alignment, names: Sequence[str]) -> list[str]:
 
 
 def fuse_registered(
-    stack: FocalStack, model: FusionModel | None, options: FusionOptions, spool: Spool, workers: int, progress: Progress
+    stack: FocalStack,
+    model: FusionModel | None,
+    options: FusionOptions,
+    companions: Sequence[FocalStack],
+    spool: Spool,
+    workers: int,
+    progress: Progress,
 ) -> FusionResult:
-    """Fuse frames that lie over each other."""
+    """Fuse frames that lie over each other, and those of companions by the same decision."""
+    others = [other.frames for other in companions]
     if model is None:
-        return fuse_by_classic_rule(stack, progress)
-    return fuse_by_network(stack, model, options, spool, workers, progress)
+        return fuse_by_classic_rule(stack, progress, others)
+    return fuse_by_network(stack, model, options, spool, workers, progress, others)
 
 
-def fuse_by_classic_rule(stack: FocalStack, progress: Progress) -> FusionResult:
+def fuse_by_classic_rule(
+    stack: FocalStack, progress: Progress, companions: Sequence[Sequence[Array]] = ()
+) -> FusionResult:
     """Take each pixel from the frame with the most local detail."""
     index_map, confidence = classic_decision(_counted(stack.frames, progress))
     return FusionResult(
@@ -232,16 +204,23 @@ def fuse_by_classic_rule(stack: FocalStack, progress: Progress) -> FusionResult:
         confidence=confidence,
         frame_count=len(stack),
         method="classic",
+        companions=tuple(pick(frames, index_map) for frames in companions),
     )
 
 
 def fuse_by_network(
-    stack: FocalStack, model: FusionModel, options: FusionOptions, spool: Spool, workers: int, progress: Progress
+    stack: FocalStack,
+    model: FusionModel,
+    options: FusionOptions,
+    spool: Spool,
+    workers: int,
+    progress: Progress,
+    companions: Sequence[Sequence[Array]] = (),
 ) -> FusionResult:
     """Let the network select, cell by cell, and compose each cell as it comes."""
     survey = Survey(stack.frames, spool, workers, progress)
     bias = preference(len(stack), options.prefer)[survey.order]
-    canvas = Canvas(survey, Manner(compose=options.compose, bias=bias, depth=options.depth))
+    canvas = Canvas(survey, Manner(compose=options.compose, bias=bias, depth=options.depth), companions)
     selection = Selection(
         model,
         survey,

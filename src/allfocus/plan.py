@@ -95,6 +95,7 @@ def plan_fusion(
     depth: bool,
     max_memory: int | None,
     spool: Path | None,
+    companions: int = 0,
 ) -> Plan:
     """Plan the fusion of so many frames.
 
@@ -106,16 +107,17 @@ def plan_fusion(
         depth: whether a depth map is wanted too.
         max_memory: bytes that may be used; None: a share of what is free.
         spool: folder for what does not fit into memory; None: see `spool_folder`.
+        companions: how many other channels, of as many frames like these, are composed by the same decision.
 
     Raises:
         ResourceError: memory or disk can't hold it.
     """
-    kept = frame.nbytes if are_files else 0
+    kept = (1 + companions) * frame.nbytes if are_files else 0
     kept += bytes_kept(frame) + bytes_answered(frame, KEPT) if network else 0
     kept *= frames
     to_files = kept > KEPT_IN_MEMORY
     allowed = int(SHARE * free_memory()) if max_memory is None else max_memory
-    fixed = BASE + frame.pixels * (MAPS + (DEPTH if depth else 0)) + frame.nbytes
+    fixed = BASE + frame.pixels * (MAPS + (DEPTH if depth else 0)) + (1 + companions) * frame.nbytes
     fixed += 0 if to_files else kept
     looking = BYTES_PER_PIXEL * min(PIXELS_AT_ONCE, frames * frame.pixels)
     one_worker = int(max(DECODING * frame.nbytes if are_files else 0, SURVEYING * frame.nbytes, looking))

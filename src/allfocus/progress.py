@@ -11,6 +11,11 @@ def silent(stage: str, done: int, total: int) -> None:
     """Ignore progress: the default of every function that takes a `Progress`."""
 
 
+def one_of(progress: Progress, part: int, parts: int) -> Progress:
+    """The progress of one of so many parts, counted from 0, that go through the same stages as if they were one."""
+    return lambda stage, done, total: progress(stage, part * total + done, parts * total)
+
+
 class Pace:
     """How much of a piece of work is done, and how long the rest will take at the pace so far.
 

@@ -138,6 +138,7 @@ class FusionResult:
         area: which rows and columns of the reference the picture shows; None: all of them.
         is_cropped: whether that is less than all of them.
         notes: what a user should know about this result, one line each; empty when all is ordinary.
+        companions: the pictures of other channels, made by the same decision, in the order in which they were given.
     """
 
     image: Array
@@ -151,6 +152,7 @@ class FusionResult:
     area: Place | None = None
     is_cropped: bool = False
     notes: tuple[str, ...] = ()
+    companions: tuple[Array, ...] = ()
 
 
 def check_frames(frames: Sequence[Array], names: Sequence[str]) -> None:

@@ -2,9 +2,10 @@
 
 `motion` is what may have happened between two frames, `pair` finds it out, `chain` does so along a stack, `photometric`
 compares brightness, `registration` decides what follows for each frame, `warp` lays them over the reference,
-`transforms` saves and loads it.
+`transforms` saves and loads it, `companion` carries it over to another channel.
 """
 
+from allfocus.align.companion import carried_over
 from allfocus.align.motion import FREEDOM, Model
 from allfocus.align.registration import EXPOSURES, Alignment, Exposure, Wanted
 from allfocus.align.stage import estimate_alignment, lay_over
@@ -17,6 +18,7 @@ __all__ = [
     "Exposure",
     "Model",
     "Wanted",
+    "carried_over",
     "dump_transforms",
     "estimate_alignment",
     "lay_over",

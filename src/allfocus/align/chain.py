@@ -8,7 +8,7 @@ import numpy as np
 from allfocus.align.local import comparable
 from allfocus.align.motion import FREEDOM, Matrix, Model, grid, in_pixels, moved
 from allfocus.align.pair import AGREED, Move, comparisons, judged, register
-from allfocus.align.photometric import Likeness, Tone, compare
+from allfocus.align.photometric import Tone, surest_tones
 from allfocus.align.view import View
 from allfocus.color import Array, FloatArray
 
@@ -123,26 +123,9 @@ class Chain:
         return [self.paths[k][model] @ back if k in group else np.eye(3) for k in range(len(self.links))]
 
     def tones(self, model: Model, reference: int, group: Sequence[int], by_channel: bool) -> list[Tone]:
-        """How bright each frame is against the reference: compared with it, or from neighbour to neighbour.
-
-        Frames far apart differ in their blur, and those between them add up their errors: what is surer counts.
-        """
-        motions = self.motions(model, reference, group)
-        direct = [
-            compare(self.shades[reference], shade, motion, by_channel)
-            for shade, motion in zip(self.shades, motions, strict=True)
-        ]
-        nothing = np.zeros_like(direct[reference].gain)
-        same = Likeness(gain=nothing, error=nothing)
-        paths = [same] * len(self.links)
-        for k, link in enumerate(self.links):
-            if link is not None:
-                here, there = self.shades[link.parent], self.shades[k]
-                paths[k] = paths[link.parent].then(compare(here, there, link.move.motions[model], by_channel))
-        back = paths[reference].back()
-        along = [back.then(path) if k in group else direct[k] for k, path in enumerate(paths)]
-        surest = (min(pair, key=lambda found: float(found.error.mean())) for pair in zip(direct, along, strict=True))
-        return [Tone() if k == reference else found.tone for k, found in enumerate(surest)]
+        """How bright each frame is against the reference."""
+        parents = [None if link is None else link.parent for link in self.links]
+        return surest_tones(self.shades, self.motions(model, reference, group), parents, reference, group, by_channel)
 
 
 def excesses(move: Move) -> dict[Model, float]:

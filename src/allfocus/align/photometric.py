@@ -1,5 +1,6 @@
 """How bright one frame is against another: flicker, and exposures that drift with focus, in linear light."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -122,6 +123,41 @@ def compare(reference: FloatArray, shade: FloatArray, motion: Matrix, by_channel
     agree = light.gain * encoded.gain > 0
     less = np.where(np.abs(light.gain) < np.abs(encoded.gain), light.gain, encoded.gain)
     return replace(light, gain=np.where(agree, less, 0), error=np.maximum(light.error, encoded.error))
+
+
+def surest_tones(
+    shades: Sequence[FloatArray],
+    motions: Sequence[Matrix],
+    parents: Sequence[int | None],
+    reference: int,
+    group: Collection[int],
+    by_channel: bool,
+) -> list[Tone]:
+    """How bright each frame is against the reference: compared with it, or from neighbour to neighbour.
+
+    Frames far apart differ in their blur, and those between them add up their errors: what is surer counts.
+
+    Args:
+        shades: `shade_of` each frame.
+        motions: from the reference to each frame, in coordinates of a motion.
+        parents: for each frame, an earlier one that it is compared with too; None: no other.
+        reference: position of the frame that the others are compared with.
+        group: positions of the frames that hang together by their parents.
+        by_channel: see `compare`.
+    """
+    direct = [
+        compare(shades[reference], shade, motion, by_channel) for shade, motion in zip(shades, motions, strict=True)
+    ]
+    nothing = np.zeros_like(direct[reference].gain)
+    paths = [Likeness(gain=nothing, error=nothing)] * len(shades)
+    for k, parent in enumerate(parents):
+        if parent is not None and k in group:
+            motion = motions[k] @ np.linalg.inv(motions[parent])
+            paths[k] = paths[parent].then(compare(shades[parent], shades[k], motion, by_channel))
+    back = paths[reference].back()
+    along = [back.then(path) if k in group else direct[k] for k, path in enumerate(paths)]
+    surest = (min(pair, key=lambda found: float(found.error.mean())) for pair in zip(direct, along, strict=True))
+    return [Tone() if k == reference else found.tone for k, found in enumerate(surest)]
 
 
 def seen_through(means: FloatArray, matrix: Matrix) -> FloatArray:

@@ -10,6 +10,7 @@ from allfocus.cli import outcome
 from allfocus.cli.outputs import Outputs, check_maps, check_reports, contents, listed, reports
 from allfocus.cli.shared import DebugOption, QuietOption, show_progress
 from allfocus.cli.slabs import fuse_slabs, slab_paths, slabs_of
+from allfocus.cli.volume import MAPS_OF_VOLUMES, ChannelOption, fuse_volume_files, volume_in
 from allfocus.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def fuse(
     compose: given.ComposeOption = "band",
     prefer: given.PreferOption = None,
     fast: given.FastOption = False,
+    channel_for_focus: ChannelOption = None,
     align: given.AlignOption = "auto",
     no_align: given.NoAlignOption = False,
     refine: given.RefineOption = "none",
@@ -67,6 +69,7 @@ def fuse(
     from allfocus import io, pipeline
     from allfocus.options import FusionOptions
     from allfocus.report import flaw_facts, shortcomings
+    from allfocus.sources import plan_for
 
     started = time.monotonic()
     wanted = Outputs(
@@ -86,13 +89,10 @@ def fuse(
     if dry_run:
         outcome.print_frames(paths)
     io.check_outputs(wanted.pictures, paths, wanted.texts)
-    listing = io.inspect_stack(paths)
+    volume = volume_in(paths, output, channel_for_focus)
+    listing = volume.stacks[0].listing if volume else io.inspect_stack(paths)
     if order == "time":
         listing = io.in_order_of_time(listing)
-    slabs = slabs_of(slab, len(listing)) if slab else []
-    slab_files = slab_paths(output, slabs)
-    io.check_outputs([*wanted.pictures, *slab_files], paths, wanted.texts)
-    io.check_output(output, listing.frame.size)
     options = FusionOptions(
         method=method,
         model=model,
@@ -112,8 +112,27 @@ def fuse(
         max_memory=max_memory,
         spool=spool,
     )
+    if volume is not None:
+        unmade = {
+            "depth-preview": depth_preview,
+            "unsharp": unsharp,
+            "veiled": veiled,
+            "save-transforms": save_transforms,
+            "slab": slab,
+            "report": report,
+            "dry-run": dry_run,
+        }
+        volume_maps = {name: getattr(wanted, name) for name in MAPS_OF_VOLUMES}
+        fuse_volume_files(
+            volume, options, output, volume_maps, channel_for_focus, unmade, quiet=quiet, progress=progress
+        )
+        return
+    slabs = slabs_of(slab, len(listing)) if slab else []
+    slab_files = slab_paths(output, slabs)
+    io.check_outputs([*wanted.pictures, *slab_files], paths, wanted.texts)
+    io.check_output(output, listing.frame.size)
     if dry_run:
-        typer.echo(str(pipeline.plan_for(listing, options)))
+        typer.echo(str(plan_for(listing, options)))
         return
     with show_progress(quiet, progress) as reporter:
 

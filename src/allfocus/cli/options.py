@@ -23,7 +23,9 @@ def parse_size(text: str) -> int:
 FramesArgument = Annotated[
     list[Path],
     typer.Argument(
-        metavar="FRAME|FOLDER", readable=False, help="Two or more photos of one scene, or a folder of them."
+        metavar="FRAME|FOLDER",
+        readable=False,
+        help="Photos of one scene, a folder or pattern of them, a TIFF stack or a video; - reads names.",
     ),
 ]
 

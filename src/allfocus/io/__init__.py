@@ -5,17 +5,19 @@ it says of its picture. `decode` reads one picture, with `tiff`, `strips`, `png`
 Pillow can't; `pixels` is what all formats share. `frames` makes stacks of files, `volumes` and `ome` of what
 microscopes deliver, `video` of videos; `fitting` mends sizes, `listing` is what a stack in files is, `describe` says
 it in words. `metadata` reads what a file says beside its pixels, out of the `blocks` of each format: `exif`, `xmp` and
-`profiles`; `encode` and `ome_out` make files of pictures, and `write` puts whole ones in place.
+`profiles`; `encode` and `ome_out` make files of pictures, `ome_kept` says what of a volume's notes goes along, and
+`write` puts whole ones in place.
 """
 
 from allfocus.io.decode import read_image
 from allfocus.io.describe import FrameRow, describe_frames, in_order_of_time
+from allfocus.io.encode import is_ome
 from allfocus.io.frames import inspect_stack, read_stack
 from allfocus.io.inputs import list_frames
 from allfocus.io.kinds import find_kind
 from allfocus.io.listing import Listing, read_frame
 from allfocus.io.metadata import Metadata, finished, read_metadata
-from allfocus.io.ome_out import Scale
+from allfocus.io.ome_out import OmeFile, Scale
 from allfocus.io.profiles import linear_srgb_profile, srgb_profile
 from allfocus.io.volumes import Volume, VolumeStack, inspect_volume
 from allfocus.io.write import (
@@ -26,12 +28,14 @@ from allfocus.io.write import (
     write_image,
     write_images,
     write_ome,
+    write_ome_files,
 )
 
 __all__ = [
     "FrameRow",
     "Listing",
     "Metadata",
+    "OmeFile",
     "Picture",
     "Scale",
     "Volume",
@@ -45,6 +49,7 @@ __all__ = [
     "in_order_of_time",
     "inspect_stack",
     "inspect_volume",
+    "is_ome",
     "linear_srgb_profile",
     "list_frames",
     "read_frame",
@@ -55,4 +60,5 @@ __all__ = [
     "write_image",
     "write_images",
     "write_ome",
+    "write_ome_files",
 ]

@@ -1,7 +1,7 @@
 """OME-TIFF: planes of channels, heights and times, and OME-XML that says what they are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import tifffile
 
 from allfocus.color import Array
 from allfocus.errors import WriteError
+from allfocus.io.ome_kept import with_kept
 
 OME_ENDINGS = (".ome.tif", ".ome.tiff")
 
@@ -33,6 +34,7 @@ class Scale:
         z_positions: height of each plane of the file, in order, in `unit`.
         unit: of lengths, as OME writes it: µm, nm, mm, pixel...
         description: free text.
+        name: of the image; needed only to tell several in one file from each other.
     """
 
     channels: Sequence[str] = ()
@@ -41,12 +43,35 @@ class Scale:
     z_positions: Sequence[float] = ()
     unit: str = "µm"
     description: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OmeFile:
+    """An OME-TIFF to be written.
+
+    Attributes:
+        path: ends in .ome.tif or .ome.tiff.
+        planes: for each of its images, such as positions on a stage, uint8, uint16 or float32, a plane for each
+            channel, height and time.
+        axes: a letter for each axis of `planes`: T times, C channels, Z heights, then YX, or YXS for RGB.
+        scales: for each of its images; by default nothing is said of them.
+        source: OME-XML of what the images were made of, see `ome_kept`.
+    """
+
+    path: Path
+    planes: Sequence[Array]
+    axes: str
+    scales: Sequence[Scale] = field(default=(Scale(),))
+    source: str | None = None
 
 
 def ome_options(axes: str, scale: Scale | None = None) -> dict[str, Any]:
     """What tifffile is told so that it writes OME-XML."""
     scale = scale or Scale()
-    told: dict[str, Any] = {"axes": axes}
+    told: dict[str, Any] = {"axes": axes} if axes else {}
+    if scale.name:
+        told["Name"] = scale.name
     if scale.description:
         told["Description"] = scale.description
     if scale.channels:
@@ -80,15 +105,29 @@ def check_planes(path: Path, planes: Array, axes: str, scale: Scale) -> None:
         raise WriteError(f"{path}: {len(scale.z_positions)} positions for {count} planes")
 
 
-def save_planes(file: Path, planes: Array, axes: str, scale: Scale) -> None:
+def save_file(file: Path, wanted: OmeFile) -> None:
     """Write planes that were checked to a file, which is left as it is when that fails."""
-    tifffile.imwrite(
-        file,
-        planes,
-        bigtiff=planes.nbytes > LARGE,
-        photometric="rgb" if axes.endswith("S") else "minisblack",
-        compression="zlib",
-        predictor=planes.dtype != np.float32,
-        software="allfocus",
-        **ome_options(axes, scale),
-    )
+    description: bytes | None = xml_of(wanted).encode()
+    with tifffile.TiffWriter(file, bigtiff=sum(planes.nbytes for planes in wanted.planes) > LARGE) as tiff:
+        for planes in wanted.planes:
+            tiff.write(
+                planes,
+                photometric="rgb" if wanted.axes.endswith("S") else "minisblack",
+                compression="zlib",
+                predictor=planes.dtype != np.float32,
+                software="allfocus",
+                description=description,
+                metadata=None,
+            )
+            description = None
+
+
+def xml_of(wanted: OmeFile) -> str:
+    """OME-XML of a file."""
+    xml = tifffile.OmeXml(Creator="allfocus")
+    for planes, scale in zip(wanted.planes, wanted.scales, strict=True):
+        frame = planes.shape[wanted.axes.index("Y") :]
+        stored = (planes.size // int(np.prod(frame)), 1, 1, frame[0], frame[1], *frame[2:], 1)[:6]
+        xml.addimage(planes.dtype, planes.shape, stored, axes=wanted.axes, **ome_options("", scale)["metadata"])
+    text = xml.tostring(declaration=True)
+    return text if wanted.source is None else with_kept(text, wanted.source)

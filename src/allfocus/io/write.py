@@ -12,7 +12,7 @@ from allfocus.color import Array
 from allfocus.errors import WriteError
 from allfocus.io.encode import FORMATS, encode
 from allfocus.io.metadata import Metadata
-from allfocus.io.ome_out import OME_ENDINGS, Scale, check_planes, save_planes
+from allfocus.io.ome_out import OME_ENDINGS, OmeFile, Scale, check_planes, save_file
 from allfocus.parallel import in_parallel
 
 
@@ -166,13 +166,22 @@ def write_ome(path: Path | str, planes: Array, axes: str, scale: Scale | None = 
     Raises:
         WriteError: planes and axes don't go together, or it can't be written; nothing is left behind.
     """
-    path, scale = Path(path), scale or Scale()
-    check_output(path)
-    if not path.name.lower().endswith(OME_ENDINGS):
-        raise WriteError(f"{path} is no name for an OME-TIFF; expected it to end in {' or '.join(OME_ENDINGS)}")
-    check_planes(path, planes, axes, scale)
-    with whole_files([path]) as (part,), told(path):
-        save_planes(part, planes, axes, scale)
+    write_ome_files([OmeFile(path=Path(path), planes=[planes], axes=axes, scales=[scale or Scale()])])
+
+
+def write_ome_files(files: Sequence[OmeFile]) -> None:
+    """Write several OME-TIFFs, all or none; see `write_ome`."""
+    for wanted in files:
+        check_output(wanted.path)
+        if not wanted.path.name.lower().endswith(OME_ENDINGS):
+            expected = " or ".join(OME_ENDINGS)
+            raise WriteError(f"{wanted.path} is no name for an OME-TIFF; expected it to end in {expected}")
+        for planes, scale in zip(wanted.planes, wanted.scales, strict=True):
+            check_planes(wanted.path, planes, wanted.axes, scale)
+    with whole_files([wanted.path for wanted in files]) as parts:
+        for wanted, part in zip(files, parts, strict=True):
+            with told(wanted.path):
+                save_file(part, wanted)
 
 
 @contextmanager

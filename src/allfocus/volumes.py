@@ -1,0 +1,214 @@
+"""Volumes: every position, time and channel of a microscope's file fused over its planes, and written with its axes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from allfocus.color import Array
+from allfocus.errors import ConfigError
+from allfocus.io import OmeFile, Scale, Volume, VolumeStack, inspect_volume
+from allfocus.options import FusionOptions
+from allfocus.pipeline import fuse
+from allfocus.plan import KEPT_IN_MEMORY, Plan
+from allfocus.progress import Progress, silent
+from allfocus.spool import Spool, spool_folder
+from allfocus.stack import FusionResult
+
+#: Maps that can be had of a volume.
+MapName = Literal["index_map", "confidence", "depth"]
+MAP_NAMES: tuple[MapName, ...] = get_args(MapName)
+#: Called as ``planned(plan, stacks)``: what one fusion will take, and how many there will be.
+Planned = Callable[[Plan, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeResult:
+    """What a volume was fused to: pictures and maps of the size of its planes.
+
+    Attributes:
+        volume: what was fused.
+        images: (P, T, C, H, W) or (P, T, C, H, W, 3), in the depth of the planes.
+        maps: those that were asked for, each (P, T, D, H, W), where D is 1 if one channel decided, and C if each did
+            for itself. `index_map` uint8, beyond 256 planes uint16, counted from 0; `confidence` float32, 0 to 1;
+            `depth` float32, above the first plane, in the volume's unit, or in planes if it does not say how far
+            these are apart.
+        channel_for_focus: which channel decided for all, counted from 0; None: each for itself.
+        notes: what a user should know about this result, one line each; empty when all is ordinary.
+    """
+
+    volume: Volume
+    images: Array
+    maps: Mapping[MapName, Array]
+    channel_for_focus: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def fuse_volume(
+    volume: Volume | Path | str,
+    *,
+    options: FusionOptions | None = None,
+    channel_for_focus: int | None = None,
+    maps: Sequence[MapName] = (),
+    progress: Progress = silent,
+    planned: Planned = lambda plan, stacks: None,
+) -> VolumeResult:
+    """Fuse every position, time and channel of a volume over its planes, one stack at a time.
+
+    All pictures are as large as the planes, so that pixels of all channels and times belong together: nothing is
+    cropped (`keep_canvas`).
+
+    Args:
+        volume: what `inspect_volume` found, or the path of the file.
+        options: how; by default the shipped network.
+        channel_for_focus: the channel, counted from 0, whose alignment and decision are used for all channels; None:
+            each channel for itself.
+        maps: which maps to make too.
+        progress: called as the work goes on; of several stacks each stage is led by a number, as in ``2/6 fuse``.
+        planned: called before it begins, with what the first stack will take, and with how many there are.
+
+    Raises:
+        ConfigError: there is no such channel or map, or a depth map from the classic rule.
+        AllFocusError: as `fuse` does.
+    """
+    volume = volume if isinstance(volume, Volume) else inspect_volume(volume)
+    options = replace(options or FusionOptions(), keep_canvas=True, depth="depth" in maps)
+    if channel_for_focus is not None and channel_for_focus not in range(volume.axes["C"]):
+        raise ConfigError(f"channel_for_focus {channel_for_focus}: expected 0 to {volume.axes['C'] - 1}")
+    if not set(maps) <= set(MAP_NAMES):
+        raise ConfigError(f"maps {', '.join(maps)}: expected some of {', '.join(MAP_NAMES)}")
+    groups = groups_of(volume, channel_for_focus)
+    result, spool = blank(volume, options, channel_for_focus, maps)
+    said: dict[str, list[str]] = {}
+    for number, group in enumerate(groups):
+        fused = fuse(
+            group[0].listing,
+            options=options,
+            progress=staged(progress, number, len(groups)),
+            planned=lambda plan, is_first=number == 0: planned(plan, len(groups)) if is_first else None,  # type: ignore[misc]
+            companions=[stack.listing for stack in group[1:]],
+        )
+        put(result, group, fused)
+        spool.release()
+        for note in fused.notes:
+            said.setdefault(note, []).append(group[0].label)
+    return replace(result, notes=notes_on(said))
+
+
+def groups_of(volume: Volume, channel_for_focus: int | None) -> list[list[VolumeStack]]:
+    """Stacks that are fused by one decision, the one that decides first: all channels, or each alone."""
+    if channel_for_focus is None:
+        return [[stack] for stack in volume.stacks]
+    count = volume.axes["C"]
+    together = [list(volume.stacks[start : start + count]) for start in range(0, len(volume.stacks), count)]
+    return [sorted(group, key=lambda stack: stack.channel != channel_for_focus) for group in together]
+
+
+def blank(
+    volume: Volume, options: FusionOptions, channel_for_focus: int | None, maps: Sequence[MapName]
+) -> tuple[VolumeResult, Spool]:
+    """The result before anything is in it, in files where it is large, and what keeps it there."""
+    frame = volume.stacks[0].listing.frame
+    leading = volume.axes["P"], volume.axes["T"], volume.axes["C"]
+    of_maps = (*leading[:2], leading[2] if channel_for_focus is None else 1, *frame.size)
+    nbytes = int(np.prod(leading)) * (frame.nbytes + 4 * len(maps) * frame.pixels)
+    indices = np.uint8 if volume.axes["Z"] <= 256 else np.uint16
+    spool = Spool((options.spool or spool_folder()) if nbytes > KEPT_IN_MEMORY else None)
+    return VolumeResult(
+        volume=volume,
+        images=spool.empty((*leading, *frame.shape), frame.dtype),
+        maps={name: spool.empty(of_maps, indices if name == "index_map" else np.float32) for name in maps},
+        channel_for_focus=channel_for_focus,
+    ), spool
+
+
+def put(result: VolumeResult, group: Sequence[VolumeStack], fused: FusionResult) -> None:
+    """Put what one fusion gave where it belongs."""
+    for stack, picture in zip(group, (fused.image, *fused.companions), strict=True):
+        result.images[stack.position, stack.time, stack.channel] = picture
+    stack = group[0]
+    place = stack.position, stack.time, 0 if result.channel_for_focus is not None else stack.channel
+    for name, planes in result.maps.items():
+        found: Array = getattr(fused, name)
+        planes[place] = found * np.float32(result.volume.z_step or 1) if name == "depth" else found
+
+
+def staged(progress: Progress, number: int, count: int) -> Progress:
+    """The progress of one stack of several, counted from 0."""
+    if count == 1:
+        return progress
+    return lambda stage, done, total: progress(f"{number + 1}/{count} {stage}", done, total)
+
+
+def costs_of(plan: Plan, stacks: int) -> dict[str, float]:
+    """What the stages of so many stacks are expected to cost, see `Plan.costs`."""
+    if stacks == 1:
+        return plan.costs()
+    costs = plan.costs()
+    write = costs.pop("write")
+    each = {f"{number + 1}/{stacks} {stage}": cost for number in range(stacks) for stage, cost in costs.items()}
+    return each | {"write": stacks * write}
+
+
+def notes_on(said: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """One line for each thing that was said, with the stacks that it was said of."""
+    lines = []
+    for note, labels in said.items():
+        more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
+        lines.append(f"{labels[0]}{more}: {note}" if labels[0] else note)
+    return tuple(lines)
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def ome_files(result: VolumeResult, output: Path, maps: Mapping[MapName, Path]) -> list[OmeFile]:
+    """OME-TIFFs of a result: the pictures, and each map at its path; an image for each position in every file."""
+    volume = result.volume
+    frame = volume.stacks[0].listing.frame
+    focus = result.channel_for_focus
+    names = volume.channel_names if focus is None else (volume.channel_names[focus],)
+    files = [
+        OmeFile(
+            path=output,
+            planes=list(result.images),
+            axes="TCYXS" if frame.ndim == 3 else "TCYX",
+            scales=scales_of(volume, volume.channel_names, told_of(volume, focus)),
+            source=volume.ome_xml,
+        )
+    ]
+    for name, path in maps.items():
+        scales = scales_of(volume, names, meaning_of(name, volume))
+        files.append(OmeFile(path=path, planes=list(result.maps[name]), axes="TCYX", scales=scales))
+    return files
+
+
+def scales_of(volume: Volume, channels: tuple[str, ...], description: str) -> list[Scale]:
+    """What is said of each position."""
+    size = None if volume.pixel_size is None else (volume.pixel_size[1], volume.pixel_size[0])
+    names = volume.position_names if volume.axes["P"] > 1 else ("",)
+    return [
+        Scale(channels=channels, pixel_size=size, unit=volume.unit, description=description, name=name)
+        for name in names
+    ]
+
+
+def told_of(volume: Volume, channel_for_focus: int | None) -> str:
+    """How the pictures came about, in a line."""
+    apart = "" if volume.z_step is None else f", {volume.z_step:g} {volume.unit} apart"
+    by = "" if channel_for_focus is None else f", in focus by {volume.channel_names[channel_for_focus]}"
+    return f"fused by allfocus from {volume.axes['Z']} planes of {volume.path.name}{apart}{by}"
+
+
+def meaning_of(name: MapName, volume: Volume) -> str:
+    """What the numbers of a map mean, in a line."""
+    if name == "depth" and volume.z_step is not None:
+        return f"depth in {volume.unit} above the first plane"
+    meanings: dict[MapName, str] = {
+        "depth": "depth in planes above the first, which is 0",
+        "index_map": "number of the plane that each pixel is from, the first is 0",
+        "confidence": "how clear each choice was, 1 is sure",
+    }
+    return meanings[name]
