@@ -219,6 +219,18 @@ def test_frames_keep_their_depth_and_channels(dtype: str, gray: bool) -> None:
         np.testing.assert_array_equal(laid[unseen], frame[unseen])
 
 
+def test_a_slight_motion_does_not_change_the_size_of_the_picture() -> None:
+    frame = from_unit(scene(), "uint8")
+    for shift, is_cropped in ((1.3, False), (6.0, True)):
+        matrix = np.array([[1.0, 0, shift], [0, 1, -shift], [0, 0, 1]])
+        stack = FocalStack(frames=[frame, resampled(frame, np.linalg.inv(matrix))])
+        alignment = estimate_alignment(stack, Wanted(reference=0))
+        laid, area = lay_over(stack, alignment)
+        assert (laid.frames[0].shape[:2] != SIZE) == is_cropped
+        assert laid.frames[0].shape[:2] == tuple(part.stop - part.start for part in area)
+        np.testing.assert_array_equal(laid.frames[0], frame[area])
+
+
 def by_hand(frame: Array, matrix: Matrix, x: int, y: int) -> Array:
     """One pixel by Lanczos's kernel over 8 x 8 pixels, as it is written in books."""
     (from_x, from_y) = moved(matrix, np.array([[x, y]], np.float64))[0]

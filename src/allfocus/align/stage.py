@@ -11,6 +11,8 @@ from allfocus.spool import Spool
 from allfocus.stack import FocalStack
 from allfocus.tiling import Place
 
+#: So many pixels at an edge that not all frames saw are not worth a picture of another size.
+SLIGHT = 2
 #: Frames with a side shorter than this show too little to be compared.
 SMALLEST = 16
 
@@ -70,7 +72,8 @@ def lay_over(
     Args:
         stack: the frames.
         alignment: of all of them.
-        area: which rows and columns of the reference to show; None: what all frames saw.
+        area: which rows and columns of the reference to show; None: what all frames saw, or the whole where that is
+            hardly less.
         keep_canvas: whether to keep all that the reference saw; where another frame saw nothing it shows the
             reference. Without an area only.
         in_place: whether the frames of the stack may be overwritten.
@@ -87,6 +90,8 @@ def lay_over(
     if area is None:
         whole = slice(0, stack.height), slice(0, stack.width)
         area = whole if keep_canvas else common_area(alignment.matrices[used], size)
+        if is_nearly(area, whole):
+            area, keep_canvas = whole, True
     beyond = stack.frames[alignment.reference] if keep_canvas else None
 
     def lay(position: int) -> Array:
@@ -106,3 +111,11 @@ def lay_over(
         frames.append(frame)
     progress("warp", len(used), len(used))
     return FocalStack(frames=frames, names=[stack.names[position] for position in used]), area
+
+
+def is_nearly(area: Place, whole: Place) -> bool:
+    """Whether hardly anything is missing at any edge."""
+    gaps = [
+        end for part, all_of_it in zip(area, whole, strict=True) for end in (part.start, all_of_it.stop - part.stop)
+    ]
+    return bool(max(gaps) <= SLIGHT)

@@ -129,7 +129,7 @@ KeepCanvasOption = Annotated[
     bool,
     typer.Option(
         "--keep-canvas",
-        help="Keep all that the reference shows; without it, what all frames show.",
+        help="Keep all that the reference shows; without it, what all frames show, but for a pixel or two.",
         rich_help_panel=ALIGNMENT,
     ),
 ]
