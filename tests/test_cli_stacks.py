@@ -111,6 +111,20 @@ def test_a_dry_run_says_what_each_frame_is_and_writes_nothing(stack: Path, tmp_p
     assert "img3.png" in spoiled.out
 
 
+def test_all_problems_are_said_at_once(stack: Path, tmp_path: Path, cli: Cli) -> None:
+    (stack / "img1.png").write_bytes(b"garbage")
+    (stack / "img3.png").write_bytes((stack / "img3.png").read_bytes()[:5000])
+    outcome = cli("fuse", stack, "-o", tmp_path / "nowhere" / "out.png")
+    assert outcome.code == 1
+    first, *lines = outcome.err.splitlines()
+    assert first == "error: 3 things are wrong:"
+    for word in ("nowhere does not exist", "img1.png", "img3.png"):
+        assert any(word in line for line in lines)
+    alone = cli("fuse", *sorted(stack.glob("img[024].png")), "-o", tmp_path / "nowhere" / "out.png")
+    assert alone.err.count("\n") == 1
+    assert "nowhere does not exist" in alone.err
+
+
 def test_aligned_frames_are_written_for_other_programs(stack: Path, tmp_path: Path, cli: Cli) -> None:
     outcome = cli("align", stack, "-o", tmp_path / "aligned", "--save-transforms", tmp_path / "t.json")
     assert outcome.code == 0, outcome.err

@@ -7,6 +7,7 @@
     │   └── BadFramesError(StackError)  several frames can't be used: one line for each
     ├── WriteError(OSError)             a result that can't be written
     ├── ModelError                      a model file that is not ours, is corrupt or disagrees
+    ├── PreflightError                  frames and outputs, both at fault
     ├── ResourceError                   not enough memory or disk for it
     ├── ConfigError(ValueError)         a recipe, scenes file or option that makes no sense
     └── MissingExtraError(ImportError)  an optional dependency is not installed
@@ -45,6 +46,20 @@ class BadFramesError(ReadError, StackError):
         self.problems = tuple(problems)
         lines = [f"  {' '.join(str(problem).split())}" for problem in problems]
         super().__init__("\n".join([f"{len(problems)} of {count} frames can't be used:", *lines]))
+
+
+class PreflightError(AllFocusError):
+    """Frames and outputs are both at fault; found out before the work starts.
+
+    Attributes:
+        problems: all of them; the message has a line for each, below one that counts them.
+    """
+
+    def __init__(self, problems: Sequence[AllFocusError]) -> None:
+        every = [one for problem in problems for one in getattr(problem, "problems", (problem,))]
+        self.problems = tuple(every)
+        lines = [f"  {' '.join(str(problem).split())}" for problem in every]
+        super().__init__("\n".join([f"{len(every)} things are wrong:", *lines]))
 
 
 class WriteError(AllFocusError, OSError):

@@ -22,7 +22,7 @@ from allfocus.cli.evaluate import evaluate
 from allfocus.cli.fuse import fuse
 from allfocus.cli.shared import Session
 from allfocus.cli.train import train
-from allfocus.errors import AllFocusError, BadFramesError
+from allfocus.errors import AllFocusError, BadFramesError, PreflightError
 
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + the signal's number
 
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if session.debug:
             traceback.print_exc()
         line, code = explain(error)
-        several = isinstance(error, BadFramesError)  # a line for each, already in order
+        several = isinstance(error, BadFramesError | PreflightError)  # a line for each, already in order
         typer.echo(line if several else " ".join(line.split()), err=True)
         if code == INTERRUPTED and arguments is None:
             os._exit(code)  # Python would wait for what the workers have begun

@@ -1,6 +1,8 @@
 """``allfocus fuse``: frames in, one sharp picture out."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,7 +13,7 @@ from allfocus.cli.outputs import Outputs, check_maps, check_reports, contents, l
 from allfocus.cli.shared import DebugOption, QuietOption, show_progress
 from allfocus.cli.slabs import fuse_slabs, slab_paths, slabs_of
 from allfocus.cli.volume import MAPS_OF_VOLUMES, ChannelOption, fuse_volume_files, volume_in
-from allfocus.errors import ConfigError
+from allfocus.errors import AllFocusError, ConfigError, PreflightError
 
 if TYPE_CHECKING:
     from allfocus.plan import Plan
@@ -88,9 +90,9 @@ def fuse(
     paths = io.list_frames(frames)
     if dry_run:
         outcome.print_frames(paths)
-    io.check_outputs(wanted.pictures, paths, wanted.texts)
-    volume = volume_in(paths, output, channel_for_focus)
-    listing = volume.stacks[0].listing if volume else io.inspect_stack(paths)
+    with also(lambda: io.check_outputs(wanted.pictures, paths, wanted.texts)):
+        volume = volume_in(paths, output, channel_for_focus)
+        listing = volume.stacks[0].listing if volume else io.inspect_stack(paths)
     if order == "time":
         listing = io.in_order_of_time(listing)
     options = FusionOptions(
@@ -159,6 +161,25 @@ def fuse(
         *(f"note: {note}" for note in notes),
     ]:
         typer.echo(text)
+
+
+@contextmanager
+def also(check: Callable[[], None]) -> Iterator[None]:
+    """Do what is in the block even if a check before it fails, so that all problems are said at once.
+
+    Raises:
+        AllFocusError: of the check or of the block; `PreflightError` where both fail.
+    """
+    try:
+        check()
+    except AllFocusError as failed:
+        try:
+            yield
+        except AllFocusError as error:
+            raise PreflightError([failed, error]) from None
+        raise
+    else:
+        yield
 
 
 def check_wishes(
