@@ -61,9 +61,10 @@ def view_of(frame: Array) -> View:
     """
     scale = -(-max(frame.shape[:2]) // FINEST)
     plane = luma(srgb_to_linear(to_unit(shrunk(frame, scale))))
-    darkest = DARKEST_8_BIT if frame.dtype == np.uint8 else DARKEST
-    plane /= max(float(np.percentile(plane[::STEP, ::STEP], 99)), darkest)
-    sharpness = sharpness_of(plane)
+    white = max(float(np.percentile(plane[::STEP, ::STEP], 99)), DARKEST)
+    shown_as_white = max(white, DARKEST_8_BIT) if frame.dtype == np.uint8 else white
+    plane /= shown_as_white
+    sharpness = sharpness_of(plane) * np.float32((shown_as_white / white) ** 2)  # a dark frame is no less sharp
     levels = [level_of(plane, scale)]
     while min(plane.shape) >= 2 * COARSEST:
         plane, scale = shrunk(plane, 2), scale * 2
