@@ -173,11 +173,23 @@ def test_several_channels_are_refused_as_one_stack_with_their_numbers(tmp_path: 
         inspect_stack([tmp_path / "a.ome.tif"])
 
 
-@pytest.mark.parametrize("axes", ["T", "C", "TC"])
-def test_times_or_channels_of_one_plane_are_no_stack(tmp_path: Path, axes: str) -> None:
-    write_ome(tmp_path / "a.ome.tif", axes)
+def test_channels_of_one_plane_are_no_stack(tmp_path: Path) -> None:
+    write_ome(tmp_path / "a.ome.tif", "C")
     with pytest.raises(StackError, match="has 1 plane; fusing needs at least 2"):
         inspect_volume(tmp_path / "a.ome.tif")
+
+
+@pytest.mark.parametrize("axes", ["T", "TC"])
+def test_times_without_planes_are_taken_for_planes_and_that_is_said(tmp_path: Path, axes: str) -> None:
+    write_ome(tmp_path / "a.ome.tif", axes)
+    found = inspect_volume(tmp_path / "a.ome.tif")
+    assert (found.axes["T"], found.axes["Z"]) == (1, 2)
+    assert len(found.stacks) == found.axes["C"]
+    assert all("times are taken for the planes" in stack.listing.notes[0] for stack in found.stacks)
+    for stack in found.stacks:
+        for time in range(2):
+            expected = plane(time=time, channel=stack.channel)
+            np.testing.assert_array_equal(read_frame(stack.listing, time), expected)
 
 
 def test_unknown_axes_are_named(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What microscopes deliver: OME-TIFF and ImageJ stacks with axes, a focal stack for each position, time and channel."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from math import prod
@@ -23,8 +23,9 @@ from allfocus.stack import FrameInfo, check_alike
 #: Series of pages that tifffile found without any description of their axes.
 PLAIN = ("generic", "uniform")
 
-#: Axes by their letters: those along which the focus goes, nameless ones among them; positions on the stage.
-FOCUS, POSITION = "ZIQ", "PR"
+#: Axes by their letters: those along which the focus goes, nameless ones among them; positions on the stage; times,
+#: along which focus goes too where there is no other axis for it.
+FOCUS, POSITION, TIME = "ZIQ", "PR", "T"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,13 +150,19 @@ def sizes_of(series: TiffPageSeries, name: str) -> dict[str, int]:
     for axis, size in leading(series):
         if size == 1:
             continue
-        known = "Z" if axis in FOCUS else "P" if axis in POSITION else axis
+        known = "Z" if axis in focus_axes(series) else "P" if axis in POSITION else axis
         if known not in sizes:
             raise ReadError(f"{name} has an axis {axis} of {size}; expected positions, times, channels and planes only")
         sizes[known] *= size
     if prod(sizes.values()) != len(series) and not is_contiguous(series):
         raise ReadError(f"{name} holds {len(series)} pages for {prod(sizes.values())} planes; export it anew")
     return sizes
+
+
+def focus_axes(series: TiffPageSeries) -> str:
+    """Letters of the axes along which focus goes: programs often call the planes of a focal stack times."""
+    has_planes = any(axis in FOCUS and size > 1 for axis, size in leading(series))
+    return FOCUS if has_planes else FOCUS + TIME
 
 
 def leading(series: TiffPageSeries) -> list[tuple[str, int]]:
@@ -184,6 +191,9 @@ def stacks_of(
         label = ", ".join(words for axis, words in tells if sizes[axis] > 1)
         numbers = planes_of(series, {"P": position % each, "T": time, "C": channel})
         listing = list_planes(path, series, numbers, label)
+        if TIME in focus_axes(series) and any(axis == TIME and size > 1 for axis, size in leading(series)):
+            note = f"{path.name} has times and no planes: its times are taken for the planes of a focal stack"
+            listing = replace(listing, notes=(*listing.notes, note))
         yield VolumeStack(position=position, time=time, channel=channel, label=label, listing=listing)
 
 
@@ -193,7 +203,7 @@ def planes_of(series: TiffPageSeries, fixed: Mapping[str, int]) -> list[int]:
     numbers = np.arange(prod(size for _, size in axes)).reshape([size for _, size in axes] or [1])
     for place in reversed(range(len(axes))):
         axis = "P" if axes[place][0] in POSITION else axes[place][0]
-        if axis not in FOCUS:
+        if axis not in focus_axes(series):
             numbers = np.take(numbers, fixed.get(axis, 0), axis=place)
     return [int(number) for number in numbers.ravel()]
 
