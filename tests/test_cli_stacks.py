@@ -10,6 +10,7 @@ from PIL import Image
 from test_align import numbers_of, scene, seen_after
 from test_robustness import still_life, tilted_plane
 
+from allfocus.cli.outputs import Outputs, listed
 from allfocus.cli.slabs import slabs_of
 from allfocus.color import from_unit, to_unit
 from allfocus.errors import ConfigError
@@ -40,6 +41,11 @@ def test_outputs_are_named_after_the_picture(stack: Path, tmp_path: Path, cli: C
     wrong = cli(*base, "--outputs", "image,depths")
     assert wrong.code == 1
     assert "outputs 'depths': expected some of image, index" in wrong.err
+
+
+def test_outputs_beside_ome_tiff_are_ome_tiff_too() -> None:
+    found = listed(Outputs(image=Path("a/cells.ome.tif")), "image,index")
+    assert found.index_map == Path("a/cells_index.ome.tif")
 
 
 @pytest.mark.parametrize(

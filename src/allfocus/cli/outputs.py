@@ -89,9 +89,11 @@ def listed(outputs: Outputs, names: str | None) -> Outputs:
         if name != "image" and name not in NAMED:
             raise ConfigError(f"outputs {name!r}: expected some of image, {', '.join(NAMED)}, with commas between them")
     image = outputs.image
-    suffix = image.suffix if image.suffix.lower() in MAP_SUFFIXES else ".png"
+    stem, suffix = image.stem, image.suffix if image.suffix.lower() in MAP_SUFFIXES else ".png"
+    if stem.lower().endswith(".ome"):
+        stem, suffix = stem[: -len(".ome")], ".ome.tif"
     beside: dict[str, Any] = {
-        NAMED[name]: getattr(outputs, NAMED[name]) or image.with_name(f"{image.stem}_{name}{suffix}")
+        NAMED[name]: getattr(outputs, NAMED[name]) or image.with_name(f"{stem}_{name}{suffix}")
         for name in wanted
         if name != "image"
     }
