@@ -30,6 +30,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from allfocus.color import Array
 from allfocus.train.features import ENERGIES, PATCH, Octave
 from allfocus.train.network import Flaws, FusionNetwork, Glance, Look
 
@@ -235,7 +236,9 @@ def as_branch(graph: onnx.GraphProto, name: str) -> onnx.GraphProto:
 
 
 def disagreement(network: FusionNetwork, content: bytes) -> float:
-    """Largest difference between what torch and onnxruntime answer, at several sizes.
+    """Largest difference between what torch and onnxruntime answer, at several sizes, as a share of the largest answer.
+
+    Of answers below 1 the difference itself: rounding grows with the numbers, and logits run into the tens.
 
     Args:
         network: on the CPU.
@@ -263,6 +266,11 @@ def disagreement(network: FusionNetwork, content: bytes) -> float:
                 expected = part(*(torch.from_numpy(value) for value in arguments))
             switches = {"is_coarsest": np.array(is_coarsest), "is_answered": np.array(scale == 1)}
             found = session.run(OUTPUTS, {**fed, **switches})
-            gaps = [np.abs(one - other.numpy()).max(initial=0) for one, other in zip(found, expected, strict=True)]
+            gaps = [gap_between(one, other.numpy()) for one, other in zip(found, expected, strict=True)]
             worst = max(worst, *map(float, gaps)) if np.isfinite(gaps).all() else np.inf
     return worst
+
+
+def gap_between(found: Array, expected: Array) -> float:
+    """The largest difference, as a share of the largest value if that is above 1."""
+    return float(np.abs(found - expected).max(initial=0) / np.abs(expected).max(initial=1))
