@@ -11,7 +11,7 @@ from allfocus.canvas import Canvas, Manner
 from allfocus.color import Array, FloatArray
 from allfocus.focus import classic_decision
 from allfocus.fusion import MARGIN, pick
-from allfocus.io import Listing, read_stack
+from allfocus.io import Listing
 from allfocus.model import FusionModel, load_model
 from allfocus.options import FusionOptions
 from allfocus.parallel import in_parallel, one_thread_each
@@ -117,7 +117,7 @@ def align_stack(
     plan = plan_for(source, options)
     spool = Spool(plan.spool)
     with one_thread_each():
-        stack = read_stack(source, progress, spool, plan.workers) if isinstance(source, Listing) else source
+        [stack] = read_all([source], spool, plan.workers, progress)
         alignment = alignment_of(stack, options, spool, plan.workers, progress)
         laid, _ = lay_over(
             stack,

@@ -7,7 +7,7 @@ import numpy as np
 
 from allfocus.align.local import comparable
 from allfocus.align.motion import FREEDOM, Matrix, Model, grid, in_pixels, moved
-from allfocus.align.pair import AGREED, Move, comparisons, judged, register
+from allfocus.align.pair import AGREED, Move, finest_comparison, judged, register
 from allfocus.align.photometric import Tone, surest_tones
 from allfocus.align.view import View
 from allfocus.color import Array, FloatArray
@@ -33,12 +33,10 @@ class Link:
     Attributes:
         parent: position of the earlier frame.
         move: from that frame to this one.
-        residual: how far things still are from each other then, mean in pixels.
     """
 
     parent: int
     move: Move
-    residual: float
 
 
 class Chain:
@@ -90,8 +88,7 @@ class Chain:
         for parent, earlier in reversed(self._recent):
             move = register(earlier, view)
             if move.agreement >= AGREED and is_plausible(in_pixels(move.motions["similarity"], view.size), view.size):
-                residual = comparisons(earlier, view)[-1].residual(move.motions["homography"])
-                yield Link(parent=parent, move=move, residual=residual)
+                yield Link(parent=parent, move=move)
 
     def _look_back(self, view: View) -> None:
         """What each model leaves between this frame, the last, and the earliest that is known."""
@@ -99,7 +96,7 @@ class Chain:
         if len(self._recent) < REACH or self.roots[first] != self.roots[-1]:
             return
         motions = {model: self.paths[-1][model] @ np.linalg.inv(self.paths[first][model]) for model in FREEDOM}
-        self._over_a_while.append(judged(comparisons(earlier, view)[-1], motions))
+        self._over_a_while.append(judged(finest_comparison(earlier, view), motions))
 
     def simplest(self, group: Sequence[int]) -> Model:
         """The model of least freedom that leaves hardly more than the best one, among the frames of a group."""

@@ -7,7 +7,7 @@ out. Each step is one of Gauss and Newton's on the product of motions, with the 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -159,12 +159,14 @@ class Move:
         losses: how much the frames differ after each of them, see `Comparison.loss`.
         points: how many were compared.
         agreement: correlation of what the frames show, at a size at which their blur does not matter, -1 to 1.
+        residual: how far things still are from each other after the freest of them, mean in pixels; NaN if unknown.
     """
 
     motions: Mapping[Model, Matrix]
     losses: Mapping[Model, float]
     points: int
-    agreement: float
+    agreement: float = 1.0
+    residual: float = float("nan")
 
 
 def register(one: View, other: View) -> Move:
@@ -184,7 +186,8 @@ def register(one: View, other: View) -> Move:
         "affine": freed(compared, motion, "affine"),
         "homography": freed(compared, motion, "homography"),
     }
-    return judged(finest, motions, agreement)
+    residual = finest.residual(motions["homography"])
+    return replace(judged(finest, motions), agreement=agreement, residual=residual)
 
 
 def freed(compared: Sequence[Comparison], motion: Matrix, model: Model) -> Matrix:
@@ -195,9 +198,19 @@ def freed(compared: Sequence[Comparison], motion: Matrix, model: Model) -> Matri
 
 
 def comparisons(one: View, other: View) -> list[Comparison]:
+    """At the levels that both views have, coarse to fine."""
+    return [Comparison(here, there, one.size) for here, there in shared_levels(one, other)]
+
+
+def finest_comparison(one: View, other: View) -> Comparison:
+    """At the finest level that both views have."""
+    return Comparison(*shared_levels(one, other)[-1], one.size)
+
+
+def shared_levels(one: View, other: View) -> list[tuple[Level, Level]]:
     """The levels that both views have, coarse to fine."""
     others = {level.scale: level for level in other.levels}
-    return [Comparison(level, others[level.scale], one.size) for level in one.levels if level.scale in others]
+    return [(level, others[level.scale]) for level in one.levels if level.scale in others]
 
 
 def follow(compared: Sequence[Comparison], start: Matrix) -> tuple[Matrix, float]:
@@ -215,8 +228,8 @@ def follow(compared: Sequence[Comparison], start: Matrix) -> tuple[Matrix, float
     return motion, agreement
 
 
-def judged(comparison: Comparison, motions: Mapping[Model, Matrix], agreement: float = 1.0) -> Move:
+def judged(comparison: Comparison, motions: Mapping[Model, Matrix]) -> Move:
     """These motions with what each leaves, all weighed alike."""
     weights = comparison.weights(motions["similarity"])
     losses = {model: comparison.loss(motion, weights) for model, motion in motions.items()}
-    return Move(motions=motions, losses=losses, points=len(weights), agreement=agreement)
+    return Move(motions=motions, losses=losses, points=len(weights))

@@ -52,21 +52,25 @@ def shade_of(frame: Array) -> FloatArray:
     First the means of linear light, which no lens's blur changes; then the light of mean encoded values, which the blur
     of most programs does not change.
     """
-    fine = to_unit(shrink(frame, FINE_SIDE))
+    fine = to_unit(shrunk_to(frame, FINE_SIDE))
     fine = fine if fine.ndim == 3 else fine[..., None]
     doubtful = np.asarray(((fine > BRIGHTEST) | (fine < DARKEST)).any(axis=2), np.float32)
-    light, encoded = shrink(srgb_to_linear(fine), SHADE_SIDE), srgb_to_linear(shrink(fine, SHADE_SIDE))
+    light, encoded = shrunk_to(srgb_to_linear(fine), SHADE_SIDE), srgb_to_linear(shrunk_to(fine, SHADE_SIDE))
     shade = np.stack([light, encoded]).reshape(2, *light.shape[:2], -1)
-    shade[:, shrink(doubtful, SHADE_SIDE) > 0] = np.nan
+    shade[:, shrunk_to(doubtful, SHADE_SIDE) > 0] = np.nan
     return shade
 
 
-def shrink(plane: Array, side: int) -> Array:
+def shrunk_to(plane: Array, side: int) -> Array:
     """Means over whole squares of pixels, so many that the longest side is `side` or a little more."""
-    factor = max(plane.shape[:2]) // side
-    if factor < 2:
-        return plane.copy()
-    height, width = (max(1, length // factor) for length in plane.shape[:2])
+    return shrunk(plane, max(1, max(plane.shape[:2]) // side))
+
+
+def shrunk(plane: Array, factor: int) -> Array:
+    """Means over squares of so many pixels a side; what is left over at the right and the bottom is cut off."""
+    if factor == 1:
+        return plane
+    height, width = (max(1, side // factor) for side in plane.shape[:2])
     whole = plane[: height * factor, : width * factor]
     return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA))
 

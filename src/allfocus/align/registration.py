@@ -161,7 +161,7 @@ def laid_out(
         reference=reference,
         matrices=np.stack([in_pixels(motion, chain.size) for motion in motions]),
         tones=tones_of(chain, wanted.exposure, model, reference, group),
-        residuals=[np.nan if link is None else link.residual for link in chain.links],
+        residuals=[np.nan if link is None else link.move.residual for link in chain.links],
         left_out={} if keeps_all else useless,
         notes=tuple(f"{{{k}}} was kept, but {reason}" for k, reason in useless.items()) if keeps_all else (),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from allfocus.align.photometric import shade_of
+from allfocus.align.photometric import shade_of, shrunk
 from allfocus.color import Array, FloatArray, luma, srgb_to_linear, to_unit
 
 #: Longest side of the finest level that frames are compared at, and the shortest side of the coarsest, at least.
@@ -87,15 +87,6 @@ def sharpness_of(plane: FloatArray) -> FloatArray:
         return plane[down : down + height, right : right + width] - plane[up : up + height, left : left + width]
 
     return np.stack([shrunk(difference(*end) ** 2, min(SQUARE, height, width)) for end in ends])
-
-
-def shrunk(plane: Array, factor: int) -> Array:
-    """Means over squares of so many pixels a side; what is left over at the right and the bottom is cut off."""
-    if factor == 1:
-        return plane
-    height, width = (max(1, side // factor) for side in plane.shape[:2])
-    whole = plane[: height * factor, : width * factor]
-    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def level_of(plane: FloatArray, scale: int) -> Level:

@@ -5,6 +5,7 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from allfocus.cli.shared import place_among
 from allfocus.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,11 +47,10 @@ def position_of(reference: str | None, names: Sequence[str]) -> int | None:
     """
     if reference is None:
         return None
-    if reference in names:
-        return names.index(reference)
-    if reference.isdecimal() and 1 <= int(reference) <= len(names):
-        return int(reference) - 1
-    raise ConfigError(f"reference {reference}: expected the name of a frame, or a number from 1 to {len(names)}")
+    position = place_among(names, reference)
+    if position is None:
+        raise ConfigError(f"reference {reference}: expected the name of a frame, or a number from 1 to {len(names)}")
+    return position
 
 
 def summary(output: Path | None, listing: "Listing", result: "FusionResult", seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -123,3 +123,10 @@ def extra(name: str, purpose: str) -> Iterator[None]:
         if (error.name or "allfocus").partition(".")[0] == "allfocus":
             raise
         raise MissingExtraError(f"{purpose} needs {error.name}; pip install 'allfocus[{name}]'") from error
+
+
+def place_among(names: Sequence[str], asked: str) -> int | None:
+    """Position of what is asked for by its name, or by its number counted from 1; None if there is no such thing."""
+    if asked in names:
+        return list(names).index(asked)
+    return int(asked) - 1 if asked.isdecimal() and 1 <= int(asked) <= len(names) else None

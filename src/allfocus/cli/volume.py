@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from allfocus.cli.options import FUSION
-from allfocus.cli.shared import show_progress
+from allfocus.cli.shared import place_among, show_progress
 from allfocus.errors import ConfigError, WriteError
 
 if TYPE_CHECKING:
@@ -124,11 +124,10 @@ def channel_of(asked: str | None, names: Sequence[str]) -> int | None:
     """
     if asked is None:
         return None
-    if asked in names:
-        return list(names).index(asked)
-    if asked.isdecimal() and 1 <= int(asked) <= len(names):
-        return int(asked) - 1
-    raise ConfigError(f"channel-for-focus {asked}: expected one of {', '.join(names)}, or a number from 1")
+    position = place_among(names, asked)
+    if position is None:
+        raise ConfigError(f"channel-for-focus {asked}: expected one of {', '.join(names)}, or a number from 1")
+    return position
 
 
 def words_on(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from allfocus.io.exif import LIMIT, Reader
+from allfocus.io.kinds import AVIF_BRANDS, HEIF_BRANDS
 from allfocus.io.png import SIGNATURE
 
 EXIF_START, XMP_START, ICC_START = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"ICC_PROFILE\0"
@@ -15,8 +16,6 @@ EXTENSION_START = b"http://ns.adobe.com/xmp/extension/\0"
 RESOURCES_START, RESOURCE, IPTC_RESOURCE = b"Photoshop 3.0\0", b"8BIM", b"\x04\x04"
 XMP_KEYWORD = "XML:com.adobe.xmp"
 
-#: Brands of the ISO base media format that stand for still pictures (ISO/IEC 23008-12).
-HEIF_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1")
 
 CENTIMETRES, METRES = 2.54, 0.0254  # an inch
 
@@ -209,7 +208,7 @@ def of_heif(path: Path, start: bytes) -> Blocks:
     """The blocks of an AVIF or HEIC file, as its decoder finds them; of a file that is neither, none."""
     length = int.from_bytes(start[:4], "big")
     brands = [start[8:12], *(start[place : place + 4] for place in range(16, min(length, 64), 4))]
-    if start[4:8] != b"ftyp" or brands[0] not in HEIF_BRANDS:
+    if start[4:8] != b"ftyp" or brands[0] not in HEIF_BRANDS | AVIF_BRANDS:
         return Blocks()
     if b"avif" in brands:
         from PIL.AvifImagePlugin import AvifImageFile
