@@ -14,8 +14,8 @@ from pathlib import Path
 import onnx
 
 from allfocus.train.checkpoint import require_fit
-from allfocus.train.export import CARD_KEY, FORMAT, export
-from allfocus.train.weights import load_start
+from allfocus.train.onnx.export import CARD_KEY, FORMAT, export
+from allfocus.train.onnx.weights import load_start
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ import skimage.data
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from allfocus.color import Array, FloatArray, from_unit
-from allfocus.train.blur import aperture_kernels, blur, to_encoded, to_linear
-from allfocus.train.shuffle import draw_permutation, shuffle_pixels, unshuffle_pixels
+from allfocus.core.color import Array, FloatArray, from_unit
+from allfocus.train.puzzles.blur import aperture_kernels, blur, to_encoded, to_linear
+from allfocus.train.puzzles.pixel_groups import draw_permutation, shuffle_pixels, unshuffle_pixels
 
 TARGET = Path(__file__).parent.parent / "docs" / "images" / "shuffle.png"
 #: Rows and columns of the astronaut that are shown, unscaled: a scaled picture would not show single pixels.

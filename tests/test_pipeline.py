@@ -7,19 +7,20 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from conftest import focal_frames, picture, write_pair
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allfocus.color import Array, from_unit, to_unit
+from allfocus.core.color import Array, from_unit, to_unit
+from allfocus.core.stack import FocalStack
+from allfocus.decide.coarse_to_fine import PIXELS_AT_ONCE, STEP, tile_side
+from allfocus.decide.laplacian import classic_decision
 from allfocus.errors import ConfigError, ModelError, ReadError, StackError
-from allfocus.focus import classic_decision
 from allfocus.io import read_image, write_image
 from allfocus.options import FusionOptions
 from allfocus.pipeline import fuse
 from allfocus.plan import Plan
-from allfocus.selection import PIXELS_AT_ONCE, STEP, tile_side
-from allfocus.stack import FocalStack, FusionResult
+from allfocus.result import FusionResult
+from pictures import focal_frames, picture, write_pair
 
 
 def fuse_with(model: Path, frames: Any, **options: Any) -> FusionResult:

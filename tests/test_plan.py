@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from allfocus import plan as plans
+from allfocus.core.stack import FrameInfo
 from allfocus.errors import ResourceError
-from allfocus.plan import Plan, cgroup_limits, free_memory, plan_fusion
-from allfocus.stack import FrameInfo
+from allfocus.plan import Plan, plan_fusion
+from allfocus.run import machine
+from allfocus.run.machine import cgroup_limits, free_memory
 
 LARGE = FrameInfo(shape=(4000, 6000, 3), dtype=np.dtype(np.uint8))
 SMALL = FrameInfo(shape=(600, 800, 3), dtype=np.dtype(np.uint8))
@@ -87,7 +89,7 @@ def test_a_container_may_allow_less_than_the_machine(tmp_path: Path, monkeypatch
         "/sys/fs/cgroup/memory.current": ["9000000000"],
     }
     monkeypatch.undo()
-    monkeypatch.setattr(plans, "read_lines", lambda path: files.get(str(path), []))
+    monkeypatch.setattr(machine, "read_lines", lambda path: files.get(str(path), []))
     assert cgroup_limits() == [(3_000_000_000, 500_000_000)]
     assert free_memory() == 2_500_000_000
 

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from allfocus.color import Array, FloatArray, from_unit, linear_to_srgb, luma, srgb_to_linear, to_unit
-from allfocus.focus import classic_index_map
+from allfocus.core.color import Array, FloatArray, from_unit, linear_to_srgb, luma, srgb_to_linear, to_unit
+from allfocus.decide.laplacian import classic_index_map
 from allfocus.metrics.reference import Mask, psnr
 from allfocus.pipeline import fuse
 

@@ -17,7 +17,7 @@ import numpy as np
 import skimage.data
 from PIL import Image
 
-from allfocus.color import Array, FloatArray
+from allfocus.core.color import Array, FloatArray
 
 PHOTOS = ("astronaut", "coffee", "chelsea", "rocket", "immunohistochemistry", "retina")
 #: Side of the mosaic's photos in pixels.

@@ -13,9 +13,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from allfocus import canvas, model, octaves, survey
 from allfocus.cli import main
-from allfocus.io import frames, write
+from allfocus.compose import compositor as canvas
+from allfocus.core import pyramid as octaves
+from allfocus.decide import model
+from allfocus.decide import stack_pyramid as survey
+from allfocus.formats import write
+from allfocus.sources.open import inspect as frames
 
 SECONDS: Counter[str] = Counter()
 LOOKED: Counter[str] = Counter()

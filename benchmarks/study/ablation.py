@@ -28,9 +28,9 @@ from allfocus.bench.datasets import read_scenes
 from allfocus.bench.run import evaluate
 from allfocus.train.config import DataConfig, NetworkConfig, Recipe, ShuffleConfig, TrainingConfig
 from allfocus.train.data import CropSampler, find_photos, read_photos
-from allfocus.train.loop import train
+from allfocus.train.onnx.weights import load_start
+from allfocus.train.train import train
 from allfocus.train.validate import measure, validation_groups
-from allfocus.train.weights import load_start
 
 #: Scenes whose yardsticks are too far apart for a mean to say something.
 LEFT_OUT = ("lightfield/cotton",)

@@ -20,9 +20,9 @@ from allfocus.align import Alignment, Wanted, estimate_alignment
 from allfocus.align.motion import displacement, in_pixels, motion_of
 from allfocus.align.warp import resampled
 from allfocus.bench.datasets import Scene, read_scenes
-from allfocus.color import Array, to_unit
+from allfocus.core.color import Array, to_unit
+from allfocus.core.stack import FocalStack
 from allfocus.io import read_image, write_image
-from allfocus.stack import FocalStack
 
 #: Side of the crops.
 SIDE = 240

@@ -12,8 +12,9 @@ import numpy as np
 
 import allfocus
 from allfocus.bench.datasets import Scene, read_scenes
-from allfocus.color import FloatArray, to_unit
-from allfocus.fusion import ALIKE, pick
+from allfocus.compose.blend import ALIKE
+from allfocus.core.color import FloatArray, to_unit
+from allfocus.core.weights import pick
 from allfocus.io import read_image
 from allfocus.metrics.reference import oracle_index_map
 

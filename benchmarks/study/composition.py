@@ -11,15 +11,17 @@ import numpy as np
 
 import allfocus
 from allfocus.bench.datasets import Scene, read_scenes
-from allfocus.color import Array, to_unit
-from allfocus.focus import classic_index_map
-from allfocus.fusion import COMPOSITIONS, MARGIN, pick, softmax_weights, two_bands
+from allfocus.compose.blend import MARGIN, two_bands
+from allfocus.core.color import Array, to_unit
+from allfocus.core.pyramid import levels_of
+from allfocus.core.weights import pick, softmax_weights
+from allfocus.decide.coarse_to_fine import select
+from allfocus.decide.laplacian import classic_index_map
+from allfocus.decide.model import FusionModel, load_model
 from allfocus.io import read_image
 from allfocus.metrics.reference import focus_ring, oracle_index_map, psnr, ssim
-from allfocus.model import FusionModel, load_model
-from allfocus.octaves import levels_of
-from allfocus.progress import silent
-from allfocus.selection import select
+from allfocus.options import COMPOSITIONS
+from allfocus.run.progress import silent
 
 #: A scene whose yardsticks are too far apart for a mean to say something.
 LEFT_OUT = ("lightfield/cotton",)

@@ -15,9 +15,9 @@ import numpy as np
 
 import allfocus
 from allfocus.bench.datasets import read_scenes
-from allfocus.color import Array, to_unit
-from allfocus.focus import classic_index_map
-from allfocus.fusion import pick
+from allfocus.core.color import Array, to_unit
+from allfocus.core.weights import pick
+from allfocus.decide.laplacian import classic_index_map
 from allfocus.io import read_image, write_image
 
 SIDE, WORST = 200, 20

@@ -19,14 +19,14 @@ import torch
 
 import allfocus
 from allfocus.bench.datasets import Scene, read_scenes
-from allfocus.color import Array
+from allfocus.core.color import Array
+from allfocus.decide.model import SHIPPED
 from allfocus.io import read_image, write_image
 from allfocus.metrics.fusion import q_w, scd
-from allfocus.model import SHIPPED
 from allfocus.train.data import CropSampler, prepare
-from allfocus.train.loop import train
+from allfocus.train.onnx.weights import fine_tuning, load_start
+from allfocus.train.train import train
 from allfocus.train.validate import measure, validation_groups
-from allfocus.train.weights import fine_tuning, load_start
 
 #: Scenes by what comes before the slash in their names, and at most how many of each.
 GROUPS, AT_MOST = ("cytology", "biomicro", "industrial"), 6

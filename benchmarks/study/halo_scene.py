@@ -17,7 +17,7 @@ import numpy as np
 import skimage.data
 
 from allfocus import write_image
-from allfocus.color import FloatArray, from_unit, linear_to_srgb, to_unit
+from allfocus.core.color import FloatArray, from_unit, linear_to_srgb, to_unit
 
 #: Radius in pixels of the defocus of the one thing when the other is in focus.
 DEFOCUS = 8.0

@@ -37,7 +37,7 @@ from allfocus import read_image, write_image
 from allfocus.bench.datasets import Scene, read_scenes
 from allfocus.bench.report import write_report
 from allfocus.bench.run import evaluate
-from allfocus.color import Array, FloatArray, from_unit, luma, to_unit
+from allfocus.core.color import Array, FloatArray, from_unit, luma, to_unit
 from allfocus.errors import AllFocusError
 
 #: First argument of the calls by which this script runs its own baselines: as processes, like any other tool.

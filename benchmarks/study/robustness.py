@@ -22,9 +22,9 @@ import numpy as np
 from allfocus import FusionOptions, fuse, read_image
 from allfocus.bench.datasets import Scene, read_scenes
 from allfocus.bench.rows import closed_gap, mean
-from allfocus.color import Array, from_unit, linear_to_srgb, luma, srgb_to_linear, to_unit
-from allfocus.focus import classic_index_map
-from allfocus.fusion import pick
+from allfocus.core.color import Array, from_unit, linear_to_srgb, luma, srgb_to_linear, to_unit
+from allfocus.core.weights import pick
+from allfocus.decide.laplacian import classic_index_map
 from allfocus.metrics.reference import oracle_index_map, psnr
 
 #: Scenes whose yardsticks are too far apart for a mean to say something: this oracle is 13 dB above `wta`.

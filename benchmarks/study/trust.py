@@ -23,12 +23,12 @@ import numpy as np
 
 import allfocus
 from allfocus.bench.datasets import Scene, read_scenes
-from allfocus.color import Array, FloatArray, to_unit
-from allfocus.focus import classic_index_map
-from allfocus.fusion import pick
+from allfocus.core.color import Array, FloatArray, to_unit
+from allfocus.core.weights import pick
+from allfocus.decide.laplacian import classic_index_map
 from allfocus.io import read_image, write_image
 from allfocus.metrics.reference import oracle_index_map
-from allfocus.stack import Flaws, FusionResult
+from allfocus.result import Flaws, FusionResult
 
 #: Errors of 255 above which something is wrong, and visibly so.
 SEEN, BAD = 3.0, 6.0

@@ -6,7 +6,11 @@ Importing this package is cheap: torch, onnxruntime and OpenCV load only when a 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from allfocus._version import __version__ as __version__
+
 if TYPE_CHECKING:
+    from allfocus.core.stack import FocalStack
+    from allfocus.decide.model import FusionModel, ModelCard, load_model
     from allfocus.errors import (
         AllFocusError,
         ConfigError,
@@ -16,26 +20,26 @@ if TYPE_CHECKING:
         StackError,
         WriteError,
     )
-    from allfocus.io import inspect_volume, read_image, read_stack, write_image
-    from allfocus.model import FusionModel, ModelCard, load_model
+    from allfocus.formats.decode import read_image
+    from allfocus.formats.write import write_image
     from allfocus.options import FusionOptions
     from allfocus.pipeline import fuse
-    from allfocus.stack import Flaws, FocalStack, FusionResult
+    from allfocus.result import Flaws, FusionResult
+    from allfocus.sources.inspect import read_stack
+    from allfocus.sources.volume import inspect_volume
     from allfocus.volumes import VolumeResult, fuse_volume
-
-__version__ = "0.1.0"
 
 #: Where each public name lives; the name is loaded from there on first use.
 _HOMES = {
     "AllFocusError": "errors",
     "ConfigError": "errors",
-    "Flaws": "stack",
-    "FocalStack": "stack",
-    "FusionModel": "model",
+    "Flaws": "result",
+    "FocalStack": "core.stack",
+    "FusionModel": "decide.model",
     "FusionOptions": "options",
-    "FusionResult": "stack",
+    "FusionResult": "result",
     "MissingExtraError": "errors",
-    "ModelCard": "model",
+    "ModelCard": "decide.model",
     "ModelError": "errors",
     "ReadError": "errors",
     "StackError": "errors",
@@ -43,11 +47,11 @@ _HOMES = {
     "WriteError": "errors",
     "fuse": "pipeline",
     "fuse_volume": "volumes",
-    "inspect_volume": "io",
-    "load_model": "model",
-    "read_image": "io",
-    "read_stack": "io",
-    "write_image": "io",
+    "inspect_volume": "sources.volume",
+    "load_model": "decide.model",
+    "read_image": "formats.decode",
+    "read_stack": "sources.inspect",
+    "write_image": "formats.write",
 }
 
 __all__ = [

@@ -7,14 +7,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from allfocus.color import Array
+from allfocus.core.color import Array
+from allfocus.core.stack import FocalStack
 from allfocus.errors import WriteError
-from allfocus.io import check_outputs, read_image, read_stack, write_images
+from allfocus.formats.decode import read_image
+from allfocus.formats.write import check_outputs, write_images
 from allfocus.metrics.reference import psnr
 from allfocus.options import FusionOptions
 from allfocus.pipeline import fuse
-from allfocus.progress import Progress, silent
-from allfocus.stack import FocalStack
+from allfocus.run.progress import Progress, silent
+from allfocus.sources.inspect import read_stack
 
 #: The shipped stack: frame1.webp (focused far) to the last (focused near), and truth.webp.
 STACK = Path(__file__).with_name("demo_stack")

@@ -2,11 +2,21 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from allfocus.align import EXPOSURES, FREEDOM, Exposure
 from allfocus.errors import ConfigError
-from allfocus.fusion import COMPOSITIONS, Composition
+
+#: How weights become a picture; see `compose.blend.compose`.
+Composition = Literal["band", "soft", "hard", "guided"]
+COMPOSITIONS: tuple[Composition, ...] = get_args(Composition)
+
+#: What is done about brightness: one gain for a frame, one for each of its channels, or nothing.
+Exposure = Literal["match", "match-colour", "keep"]
+EXPOSURES: tuple[Exposure, ...] = get_args(Exposure)
+
+#: How frames may have moved against each other: nested models of motion.
+MotionModel = Literal["none", "translation", "similarity", "affine", "homography"]
+MOTIONS: tuple[MotionModel, ...] = get_args(MotionModel)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +76,8 @@ class FusionOptions:
             raise ConfigError(f"compose {self.compose!r}: expected one of {', '.join(COMPOSITIONS)}")
         if self.prefer not in (None, "near", "far"):
             raise ConfigError(f"prefer {self.prefer!r}: expected 'near', 'far' or None")
-        if self.align not in ("auto", *FREEDOM):
-            raise ConfigError(f"align {self.align!r}: expected 'auto' or one of {', '.join(FREEDOM)}")
+        if self.align not in ("auto", *MOTIONS):
+            raise ConfigError(f"align {self.align!r}: expected 'auto' or one of {', '.join(MOTIONS)}")
         if self.refine not in ("none", "local"):
             raise ConfigError(f"refine {self.refine!r}: expected 'none' or 'local'")
         if self.order not in ("names", "time", "focus"):

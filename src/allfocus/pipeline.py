@@ -7,22 +7,24 @@ from typing import Literal
 import numpy as np
 
 from allfocus.align import Alignment, Wanted, carried_over, estimate_alignment, lay_over, load_transforms
-from allfocus.canvas import Canvas, Manner
-from allfocus.color import Array, FloatArray
-from allfocus.focus import classic_decision
-from allfocus.fusion import MARGIN, pick
-from allfocus.io import Listing
-from allfocus.model import FusionModel, load_model
+from allfocus.compose.blend import MARGIN
+from allfocus.compose.compositor import Canvas, Manner
+from allfocus.core.color import Array, FloatArray
+from allfocus.core.stack import FocalStack
+from allfocus.core.weights import pick
+from allfocus.core.windows import Place
+from allfocus.decide.coarse_to_fine import Selection
+from allfocus.decide.laplacian import classic_decision
+from allfocus.decide.model import FusionModel, load_model
+from allfocus.decide.stack_pyramid import Survey
 from allfocus.options import FusionOptions
-from allfocus.parallel import in_parallel, one_thread_each
-from allfocus.plan import Plan
-from allfocus.progress import Progress, one_of, silent
-from allfocus.selection import Selection
-from allfocus.sources import Frames, listing_or_stack, notes_on, plan_for, read_all
-from allfocus.spool import Spool
-from allfocus.stack import FocalStack, FusionResult
-from allfocus.survey import Survey
-from allfocus.tiling import Place
+from allfocus.plan import Plan, plan_for
+from allfocus.result import FusionResult
+from allfocus.run.progress import Progress, one_of, silent
+from allfocus.run.scratch import Spool
+from allfocus.run.workers import in_parallel, one_thread_each
+from allfocus.sources.listing import Listing
+from allfocus.sources.open import Frames, listing_or_stack, notes_on, read_all
 
 #: What `prefer` adds to the logits of the frames at the one end, and takes from those at the other.
 PREFERENCE = 1.0

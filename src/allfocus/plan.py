@@ -5,13 +5,16 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from allfocus.answers import bytes_answered
+from allfocus.core.stack import FocalStack, FrameInfo, size_of
+from allfocus.decide.coarse_to_fine import CELL, PIXELS_AT_ONCE
+from allfocus.decide.logit_store import bytes_answered
+from allfocus.decide.stack_pyramid import KEPT, bytes_kept
 from allfocus.errors import ResourceError
-from allfocus.parallel import cpus
-from allfocus.selection import CELL, PIXELS_AT_ONCE
-from allfocus.spool import gigabytes, spool_folder
-from allfocus.stack import FrameInfo, size_of
-from allfocus.survey import KEPT, bytes_kept
+from allfocus.options import FusionOptions
+from allfocus.run.machine import free_memory
+from allfocus.run.scratch import gigabytes, spool_folder
+from allfocus.run.workers import cpus
+from allfocus.sources.listing import Listing
 
 #: Python, the libraries and the network.
 BASE = 300_000_000
@@ -86,6 +89,24 @@ class Plan:
         return f"{line}, {gigabytes(self.spooled)} in {self.spool} ({free} free)"
 
 
+def plan_for(source: Listing | FocalStack, options: FusionOptions, companions: int = 0) -> Plan:
+    """What the fusion of a stack will take, with so many other channels.
+
+    Raises:
+        ResourceError: more than there is.
+    """
+    return plan_fusion(
+        len(source),
+        source.frame,
+        are_files=isinstance(source, Listing),
+        network=options.method == "network",
+        depth=options.depth,
+        max_memory=options.max_memory,
+        spool=options.spool,
+        companions=companions,
+    )
+
+
 def plan_fusion(
     frames: int,
     frame: FrameInfo,
@@ -158,43 +179,3 @@ def with_spool(plan: Plan, folder: Path | None) -> Plan:
             f"{chosen} has {gigabytes(free)} free: make room, or name another folder with --spool"
         )
     return replace(plan, spool=chosen)
-
-
-def free_memory() -> int:
-    """Bytes that can be used without pushing out other programs, in this container if it has a limit of its own."""
-    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for line in read_lines("/proc/meminfo"):
-        if line.startswith("MemAvailable:"):
-            free = int(line.split()[1]) * 1024
-    return min([free, *(limit - used for limit, used in cgroup_limits())])
-
-
-def cgroup_limits() -> list[tuple[int, int]]:
-    """Limit and use, in bytes, of every control group that this process is in and that has a limit."""
-    found = []
-    for line in read_lines("/proc/self/cgroup"):
-        _, controllers, path = line.split(":", 2)
-        root = Path("/sys/fs/cgroup/memory" if controllers == "memory" else "/sys/fs/cgroup")
-        names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
-        place = root / path.lstrip("/")
-        for group in (place, *place.parents):
-            limit, used = (read_lines(group / name) for name in names)
-            if limit and used and limit[0].isdigit():
-                found.append((int(limit[0]), int(used[0]) - reclaimable(group)))
-            if group == root:
-                break
-    return found
-
-
-def reclaimable(group: Path) -> int:
-    """Bytes of a control group's memory that only cache files and go when they are needed."""
-    entries = dict(line.split()[:2] for line in read_lines(group / "memory.stat"))
-    return int(entries.get("inactive_file", 0))
-
-
-def read_lines(path: Path | str) -> list[str]:
-    """Lines of a small file of the system's; none where it does not exist."""
-    try:
-        return Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []

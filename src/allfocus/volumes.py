@@ -7,15 +7,16 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from allfocus.color import Array
+from allfocus.core.color import Array
 from allfocus.errors import ConfigError
-from allfocus.io import OmeFile, Scale, Volume, VolumeStack, inspect_volume
+from allfocus.formats.ome_tiff import OmeFile, Scale
 from allfocus.options import FusionOptions
 from allfocus.pipeline import fuse
 from allfocus.plan import KEPT_IN_MEMORY, Plan
-from allfocus.progress import Progress, silent
-from allfocus.spool import Spool, spool_folder
-from allfocus.stack import FusionResult
+from allfocus.result import FusionResult
+from allfocus.run.progress import Progress, silent
+from allfocus.run.scratch import Spool, spool_folder
+from allfocus.sources.volume import Volume, VolumeStack, inspect_volume
 
 #: Maps that can be had of a volume.
 MapName = Literal["index_map", "confidence", "depth"]

@@ -5,18 +5,15 @@ compares brightness, `registration` decides what follows for each frame, `warp` 
 `transforms` saves and loads it, `companion` carries it over to another channel.
 """
 
-from allfocus.align.companion import carried_over
-from allfocus.align.motion import FREEDOM, Model
-from allfocus.align.registration import EXPOSURES, Alignment, Exposure, Wanted
-from allfocus.align.stage import estimate_alignment, lay_over
-from allfocus.align.transforms import dump_transforms, load_transforms
+from allfocus.align.alignment import Alignment, Wanted
+from allfocus.align.channels import carried_over
+from allfocus.align.estimate import estimate_alignment, lay_over
+from allfocus.align.motion import FREEDOM
+from allfocus.align.transforms_file import dump_transforms, load_transforms
 
 __all__ = [
-    "EXPOSURES",
     "FREEDOM",
     "Alignment",
-    "Exposure",
-    "Model",
     "Wanted",
     "carried_over",
     "dump_transforms",

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from allfocus.align.local import comparable
-from allfocus.align.motion import FREEDOM, Matrix, Model, grid, in_pixels, moved
+from allfocus.align.contrast_pyramid import View
+from allfocus.align.flow import comparable
+from allfocus.align.motion import FREEDOM, Matrix, grid, in_pixels, moved
 from allfocus.align.pair import AGREED, Move, finest_comparison, judged, register
 from allfocus.align.photometric import Tone, surest_tones
-from allfocus.align.view import View
-from allfocus.color import Array, FloatArray
+from allfocus.core.color import Array, FloatArray
+from allfocus.options import MotionModel
 
 #: Earlier frames that are known: a frame is linked to the last of them that it agrees with, and a slow drift shows
 #: against the first.
@@ -56,7 +57,7 @@ class Chain:
         self.details: list[Array] = []
         self.links: list[Link | None] = []
         self.roots: list[int] = []
-        self.paths: list[dict[Model, Matrix]] = []
+        self.paths: list[dict[MotionModel, Matrix]] = []
         self.shades: list[FloatArray] = []
         self.sharpness: list[FloatArray] = []
         self.size = (0, 0)
@@ -98,12 +99,12 @@ class Chain:
         motions = {model: self.paths[-1][model] @ np.linalg.inv(self.paths[first][model]) for model in FREEDOM}
         self._over_a_while.append(judged(finest_comparison(earlier, view), motions))
 
-    def simplest(self, group: Sequence[int]) -> Model:
+    def simplest(self, group: Sequence[int]) -> MotionModel:
         """The model of least freedom that leaves hardly more than the best one, among the frames of a group."""
         links = [excesses(link.move) for k in group if (link := self.links[k]) is not None]
         over_a_while = [excesses(move) for move in self._over_a_while]
 
-        def left(model: Model) -> float:
+        def left(model: MotionModel) -> float:
             near, far = ([found[model] for found in pairs] or [0.0] for pairs in (links, over_a_while))
             return float(max(np.mean(near), np.max(near) / ONE_LINK, np.mean(far)))
 
@@ -114,18 +115,18 @@ class Chain:
         root = max(dict.fromkeys(self.roots), key=self.roots.count)
         return [position for position, own in enumerate(self.roots) if own == root]
 
-    def motions(self, model: Model, reference: int, group: Sequence[int]) -> list[Matrix]:
+    def motions(self, model: MotionModel, reference: int, group: Sequence[int]) -> list[Matrix]:
         """From the reference to each frame of a group; frames that are not in it stay where they are."""
         back = np.linalg.inv(self.paths[reference][model])
         return [self.paths[k][model] @ back if k in group else np.eye(3) for k in range(len(self.links))]
 
-    def tones(self, model: Model, reference: int, group: Sequence[int], by_channel: bool) -> list[Tone]:
+    def tones(self, model: MotionModel, reference: int, group: Sequence[int], by_channel: bool) -> list[Tone]:
         """How bright each frame is against the reference."""
         parents = [None if link is None else link.parent for link in self.links]
         return surest_tones(self.shades, self.motions(model, reference, group), parents, reference, group, by_channel)
 
 
-def excesses(move: Move) -> dict[Model, float]:
+def excesses(move: Move) -> dict[MotionModel, float]:
     """By what share each model leaves more than better ones, beyond what may be chance: 0 and less is as good."""
     models = list(FREEDOM)
     free = models.index("similarity") + 1

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from allfocus.align.motion import Matrix
-from allfocus.color import Array, FloatArray
+from allfocus.core.color import Array, FloatArray
 
 #: Lobes of the kernel on each side: 8 pixels make one.
 LOBES = 4

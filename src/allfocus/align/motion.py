@@ -5,18 +5,17 @@ the same at every octave. Matrices in pixels count from the middle of the first 
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from allfocus.color import Array, FloatArray
+from allfocus.core.color import Array, FloatArray
+from allfocus.options import MotionModel
 
 Matrix = NDArray[np.float64]
-Model = Literal["none", "translation", "similarity", "affine", "homography"]
 
 #: How many of the `GENERATORS` each model is made of: every model holds those before it.
-FREEDOM: dict[Model, int] = {"none": 0, "translation": 2, "similarity": 4, "affine": 6, "homography": 8}
+FREEDOM: dict[MotionModel, int] = {"none": 0, "translation": 2, "similarity": 4, "affine": 6, "homography": 8}
 
 #: Directions in which a motion can go on from doing nothing: shift right, down; turn, grow; stretch along the axes and
 #: along the diagonals; tilt about the two axes. A basis of the Lie algebra of homographies.

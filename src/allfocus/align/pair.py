@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from allfocus.align.features import guess_motion
-from allfocus.align.motion import FREEDOM, Matrix, Model, motion_of, normalised, velocities
-from allfocus.align.view import NOISE, Level, View
-from allfocus.color import Array, FloatArray
+from allfocus.align.contrast_pyramid import NOISE, Level, View
+from allfocus.align.motion import FREEDOM, Matrix, motion_of, normalised, velocities
+from allfocus.align.sift import guess_motion
+from allfocus.core.color import Array, FloatArray
+from allfocus.options import MotionModel
 
 #: Points that are compared at each level.
 POINTS = 12_000
@@ -162,8 +163,8 @@ class Move:
         residual: how far things still are from each other after the freest of them, mean in pixels; NaN if unknown.
     """
 
-    motions: Mapping[Model, Matrix]
-    losses: Mapping[Model, float]
+    motions: Mapping[MotionModel, Matrix]
+    losses: Mapping[MotionModel, float]
     points: int
     agreement: float = 1.0
     residual: float = float("nan")
@@ -179,7 +180,7 @@ def register(one: View, other: View) -> Move:
     finest = compared[-1]
     shift = np.eye(3)
     shift[:2, 2] = motion[:2, 2]
-    motions: dict[Model, Matrix] = {
+    motions: dict[MotionModel, Matrix] = {
         "none": np.eye(3),
         "translation": finest.settle(shift, FREEDOM["translation"], FINAL_STEPS),
         "similarity": motion,
@@ -190,7 +191,7 @@ def register(one: View, other: View) -> Move:
     return replace(judged(finest, motions), agreement=agreement, residual=residual)
 
 
-def freed(compared: Sequence[Comparison], motion: Matrix, model: Model) -> Matrix:
+def freed(compared: Sequence[Comparison], motion: Matrix, model: MotionModel) -> Matrix:
     """A similarity with the freedom of another model, on the finest levels again: what it could not do may be large."""
     for comparison in compared[-FREED_LEVELS:]:
         motion = comparison.settle(motion, FREEDOM[model], FINAL_STEPS)
@@ -228,7 +229,7 @@ def follow(compared: Sequence[Comparison], start: Matrix) -> tuple[Matrix, float
     return motion, agreement
 
 
-def judged(comparison: Comparison, motions: Mapping[Model, Matrix]) -> Move:
+def judged(comparison: Comparison, motions: Mapping[MotionModel, Matrix]) -> Move:
     """These motions with what each leaves, all weighed alike."""
     weights = comparison.weights(motions["similarity"])
     losses = {model: comparison.loss(motion, weights) for model, motion in motions.items()}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from allfocus.align.motion import Matrix, in_pixels
-from allfocus.color import Array, FloatArray, from_unit, full_scale, linear_to_srgb, srgb_to_linear, to_unit
+from allfocus.core.color import Array, FloatArray, from_unit, full_scale, linear_to_srgb, srgb_to_linear, to_unit
 
 #: Longest side of a frame when light is summed up, and of the means that are compared: larger than any blur.
 FINE_SIDE, SHADE_SIDE = 768, 48

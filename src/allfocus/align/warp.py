@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from allfocus.align.flow import places
 from allfocus.align.lanczos import can_resample, resample
-from allfocus.align.local import places
 from allfocus.align.motion import Matrix, moved
 from allfocus.align.photometric import Tone, brightened
-from allfocus.color import Array, FloatArray, full_scale
-from allfocus.tiling import Place
+from allfocus.core.color import Array, FloatArray, full_scale
+from allfocus.core.windows import Place
 
 #: Below this, in pixels, a frame is left where it is: resampling would cost more than it gives.
 STILL = 0.05

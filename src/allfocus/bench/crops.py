@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from allfocus.bench.rows import Crop
-from allfocus.color import Array, FloatArray, from_unit, to_unit
-from allfocus.fusion import pick
+from allfocus.core.color import Array, FloatArray, from_unit, to_unit
+from allfocus.core.weights import pick
 from allfocus.metrics.levels import same_channels
 
 #: Side of a crop in pixels.

@@ -9,18 +9,18 @@ from pathlib import Path
 from allfocus.bench.crops import cut_worst
 from allfocus.bench.datasets import Scene
 from allfocus.bench.rows import Row, closed_gap
-from allfocus.color import Array
+from allfocus.core.color import Array
+from allfocus.core.stack import FocalStack
+from allfocus.core.weights import pick
+from allfocus.decide.laplacian import classic_index_map
+from allfocus.decide.model import load_model
 from allfocus.errors import AllFocusError, ConfigError, ReadError
-from allfocus.focus import classic_index_map
-from allfocus.fusion import pick
-from allfocus.io import read_image
+from allfocus.formats.decode import read_image
 from allfocus.metrics.fusion import fusion_scores
 from allfocus.metrics.reference import Mask, focus_ring, oracle_index_map, psnr, ssim
-from allfocus.model import load_model
 from allfocus.options import FusionOptions
 from allfocus.pipeline import fuse
-from allfocus.progress import Progress, silent
-from allfocus.stack import FocalStack
+from allfocus.run.progress import Progress, silent
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from allfocus import __version__
+from allfocus._version import __version__
 from allfocus.cli.align import align
 from allfocus.cli.demo import demo
 from allfocus.cli.evaluate import evaluate

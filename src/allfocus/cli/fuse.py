@@ -70,8 +70,8 @@ def fuse(
     """
     from allfocus import io, pipeline
     from allfocus.options import FusionOptions
-    from allfocus.report import flaw_facts, shortcomings
-    from allfocus.sources import plan_for
+    from allfocus.outputs.report import flaw_facts, shortcomings
+    from allfocus.plan import plan_for
 
     started = time.monotonic()
     wanted = Outputs(

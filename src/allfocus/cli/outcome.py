@@ -11,8 +11,8 @@ from allfocus.errors import ConfigError
 if TYPE_CHECKING:
     from allfocus.align import Alignment
     from allfocus.cli.outputs import Outputs
-    from allfocus.io import Listing
-    from allfocus.stack import FusionResult
+    from allfocus.result import FusionResult
+    from allfocus.sources.listing import Listing
 
 #: Width of a table that goes to no terminal.
 WIDEST = 400
@@ -20,7 +20,7 @@ WIDEST = 400
 
 def registration(result: "FusionResult", names: Sequence[str]) -> list[str]:
     """How the frames were laid over each other, a line; none where nothing was done."""
-    from allfocus.stack import size_of
+    from allfocus.core.stack import size_of
 
     if result.alignment is None:
         return []
@@ -55,7 +55,7 @@ def position_of(reference: str | None, names: Sequence[str]) -> int | None:
 
 def summary(output: Path | None, listing: "Listing", result: "FusionResult", seconds: float) -> str:
     """One line: what was made of what, and how long it took."""
-    from allfocus.stack import channels_of, size_of
+    from allfocus.core.stack import channels_of, size_of
 
     kind = f"{size_of(listing.frame)} {channels_of(listing.frame)} {listing.frame.dtype}"
     written = "" if output is None else f"{output}: "

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from allfocus.errors import ConfigError, WriteError
 
 if TYPE_CHECKING:
-    from allfocus.color import Array
-    from allfocus.io import Listing, Metadata, Picture
+    from allfocus.core.color import Array
+    from allfocus.formats.write import Picture
+    from allfocus.metadata.carry import Metadata
     from allfocus.options import FusionOptions
-    from allfocus.stack import FusionResult
+    from allfocus.result import FusionResult
+    from allfocus.sources.listing import Listing
 
 #: Endings of maps: formats that keep numbers as they are and know gray.
 MAP_SUFFIXES = (".png", ".tif", ".tiff")
@@ -118,8 +120,10 @@ def reports(
     result: "FusionResult", outputs: Outputs, listing: "Listing", options: "FusionOptions", seconds: float
 ) -> "list[Picture]":
     """The reports that are wanted."""
-    from allfocus.io import Picture, read_frame, read_metadata
-    from allfocus.report import dump, provenance, report_page
+    from allfocus.formats.metadata_blocks import read_metadata
+    from allfocus.formats.write import Picture
+    from allfocus.outputs.report import dump, provenance, report_page
+    from allfocus.sources.listing import read_frame
 
     if not outputs.reports:
         return []
@@ -144,7 +148,7 @@ def reference_of(result: "FusionResult") -> int:
 def contents(result: "FusionResult", outputs: Outputs, listing: "Listing") -> "list[Picture]":
     """What goes into each file."""
     from allfocus.align import dump_transforms
-    from allfocus.io import Picture
+    from allfocus.formats.write import Picture
 
     wanted = [] if outputs.image is None else [picture_of(result, outputs.image, listing)]
     wanted += [Picture(path, plane) for path, plane in maps(result, outputs) if path is not None]
@@ -156,7 +160,7 @@ def contents(result: "FusionResult", outputs: Outputs, listing: "Listing") -> "l
 
 def picture_of(result: "FusionResult", path: Path, listing: "Listing") -> "Picture":
     """The fused picture with what the reference says of itself."""
-    from allfocus.io import read_metadata
+    from allfocus.formats.metadata_blocks import read_metadata
 
     metadata = read_metadata(listing.path_of(reference_of(result)))
     return finished_picture(result, path, metadata, listing.is_linear)
@@ -179,7 +183,7 @@ def linear(image: "Array") -> "Array":
     """Display-encoded values as linear light of the same depth, strip by strip."""
     import numpy as np
 
-    from allfocus.color import from_unit, srgb_to_linear, to_unit
+    from allfocus.core.color import from_unit, srgb_to_linear, to_unit
 
     return np.concatenate([from_unit(srgb_to_linear(to_unit(strip)), image.dtype) for strip in row_strips(image)])
 
@@ -191,8 +195,8 @@ def row_strips(image: "Array", rows: int = 256) -> "Sequence[Array]":
 
 def maps(result: "FusionResult", outputs: Outputs) -> "list[tuple[Path | None, Array]]":
     """What to write where: indices as they are in 8 bits where those do, confidence and depth as 16-bit gray."""
-    from allfocus.color import from_unit
-    from allfocus.depth import depth_preview
+    from allfocus.compose.depth import depth_preview
+    from allfocus.core.color import from_unit
 
     found: list[tuple[Path | None, Array]] = []
     if outputs.index_map is not None:

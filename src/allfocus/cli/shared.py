@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from allfocus.errors import MissingExtraError
-from allfocus.progress import Pace
+from allfocus.run.progress import Pace
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

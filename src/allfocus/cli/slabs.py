@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from allfocus.errors import ConfigError
 
 if TYPE_CHECKING:
-    from allfocus.io import Listing, Picture
+    from allfocus.formats.write import Picture
     from allfocus.options import FusionOptions
-    from allfocus.progress import Progress
-    from allfocus.stack import FusionResult
+    from allfocus.result import FusionResult
+    from allfocus.run.progress import Progress
+    from allfocus.sources.listing import Listing
 
 
 def slabs_of(text: str, frames: int) -> list[range]:
@@ -51,7 +52,7 @@ def fuse_slabs(
     from dataclasses import replace
 
     from allfocus.cli.outputs import finished_picture
-    from allfocus.io import read_metadata
+    from allfocus.formats.metadata_blocks import read_metadata
     from allfocus.pipeline import fuse
 
     alignment = whole.alignment

@@ -51,8 +51,8 @@ def train(
 ) -> None:
     """Train a fusion network on your own photos by inter-image pixel shuffling: no labels, no focal stacks."""
     with extra("train", "training"):
-        from allfocus.model import SHIPPED
-        from allfocus.train import loop
+        from allfocus.decide.model import SHIPPED
+        from allfocus.train import train as loop
 
         init = SHIPPED if start == Path("shipped") else start
         with show_training(quiet) as listener:
@@ -76,7 +76,7 @@ def load(path: Path | None, start: Path | None, seed: int | None) -> "Recipe":
     from dataclasses import replace
 
     from allfocus.train.config import Recipe, load_recipe
-    from allfocus.train.weights import fine_tuning, load_start
+    from allfocus.train.onnx.weights import fine_tuning, load_start
 
     if path is not None:
         recipe = load_recipe(path)

@@ -12,9 +12,9 @@ from allfocus.cli.shared import place_among, show_progress
 from allfocus.errors import ConfigError, WriteError
 
 if TYPE_CHECKING:
-    from allfocus.io import Volume
     from allfocus.options import FusionOptions
     from allfocus.plan import Plan
+    from allfocus.sources.volume import Volume
     from allfocus.volumes import MapName, VolumeResult
 
 #: Maps that can be made of volumes.
@@ -135,7 +135,7 @@ def words_on(
 ) -> list[str]:
     """What was made of what, and what the maps mean, a line each."""
     from allfocus import volumes
-    from allfocus.stack import channels_of, size_of
+    from allfocus.core.stack import channels_of, size_of
 
     volume, focus = result.volume, result.channel_for_focus
     frame = volume.stacks[0].listing.frame

@@ -8,7 +8,7 @@ rank by Q_W and SCD, and use the others to compare with papers. Score lossless o
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from allfocus.color import Array
+from allfocus.core.color import Array
 from allfocus.metrics.gradient import q_g
 from allfocus.metrics.information import q_mi, viff
 from allfocus.metrics.levels import crop, gray_bytes

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from allfocus.color import Array, FloatArray
+from allfocus.core.color import Array, FloatArray
 from allfocus.metrics.levels import check_sizes, gray_bytes
 
 #: (ceiling, slope, centre) of the two sigmoids, read off figure 1 of the paper.

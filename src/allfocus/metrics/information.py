@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from allfocus.color import Array
+from allfocus.core.color import Array
 from allfocus.metrics.levels import Levels, check_sizes, gray_bytes
 
 #: VIFF: window sides of the four scales (sigma is a fifth), their weights, and the variance of the visual noise.

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from allfocus.color import Array, to_unit
+from allfocus.core.color import Array, to_unit
+from allfocus.core.stack import size_of
 from allfocus.errors import StackError
-from allfocus.stack import size_of
 
 Levels = NDArray[np.float64]
 

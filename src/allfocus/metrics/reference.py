@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from allfocus.color import Array
+from allfocus.core.color import Array
 from allfocus.errors import StackError
 from allfocus.metrics.levels import WHITE, Levels, crop, gray_levels, levels, same_channels
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from allfocus.color import Array
+from allfocus.core.color import Array
 from allfocus.metrics.levels import Levels, check_sizes, gray_bytes
 
 #: Side of the sliding window, as in both papers.

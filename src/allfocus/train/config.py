@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from allfocus.core.typed import bounded, build, toml_line
 from allfocus.errors import ConfigError
-from allfocus.train.strict import bounded, build, toml_line
 
-#: Blocks of the look that inference allows for, see `allfocus.selection.REACH`.
+#: Blocks of the look that inference allows for, see `allfocus.decide.coarse_to_fine.REACH`.
 MOST_BLOCKS = 6
 
 

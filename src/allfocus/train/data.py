@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import torch
 
-from allfocus.color import Array, from_unit, to_unit
+from allfocus.core.color import Array, from_unit, to_unit
 from allfocus.errors import AllFocusError, ReadError
-from allfocus.io import read_image
-from allfocus.progress import Progress, silent
+from allfocus.formats.decode import read_image
+from allfocus.run.progress import Progress, silent
 from allfocus.train.config import DataConfig
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}

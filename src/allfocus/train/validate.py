@@ -10,7 +10,7 @@ from torch.nn import functional
 from allfocus.train.config import Recipe
 from allfocus.train.curves import Row
 from allfocus.train.data import CropSampler
-from allfocus.train.shuffle import Groups, generate
+from allfocus.train.puzzles.pixel_groups import Groups, generate
 
 #: PSNRs are cut here: puzzles without camera faults can be solved exactly, and the mean must stay finite.
 PERFECT = 60.0
@@ -99,7 +99,7 @@ def psnr(picture: Tensor, truth: Tensor) -> Tensor:
 
 
 def laplacian_energy(frames: Tensor, sigma: float = 3.0) -> Tensor:
-    """The classic rule's activity on tensors: what `allfocus.focus.local_laplacian_energy` computes, on any device.
+    """The Laplacian rule's activity on tensors of any device: the twin of `decide.laplacian.local_laplacian_energy`.
 
     Args:
         frames: (..., 3, H, W) in [0, 1], sides longer than 4 sigma.

@@ -1,0 +1,94 @@
+"""The depth map: at which place in the stack each pixel is in focus, between two frames too.
+
+Where frames look alike the network has nothing to go by. There the depth is filled in from around, along the
+edges of the fused picture.
+"""
+
+import cv2
+import numpy as np
+
+from allfocus.core.color import Array, FloatArray
+
+#: Half the sides in pixels of the windows that depth is filled in from, tried from small to large.
+REACHES = (4, 16, 64, 256)
+#: Mean certainty in a window that suffices to fill in from it.
+ENOUGH = 0.2
+#: Variance of the guide, unit scale, below which it counts as flat.
+FLAT = 1e-3
+
+
+def expected_position(chances: FloatArray, positions: Array, best: Array) -> tuple[FloatArray, FloatArray]:
+    """The mean position of the frames next to the best one, by their chances, and how certain that is.
+
+    Frames further away are left out: between a hair and the wall behind it there is nothing.
+
+    Args:
+        chances: (N, H, W), summing to 1 over the frames.
+        positions: (N,) place of each frame in the stack, counted from 0.
+        best: (H, W) place of the frame that is picked.
+
+    Returns:
+        (H, W) position in [0, N - 1], and (H, W) certainty: 0 where all frames have one chance, 1 where one has all.
+    """
+    weighted = np.zeros(best.shape, np.float32)
+    total = np.zeros(best.shape, np.float32)
+    centre = best.astype(np.float32)
+    for chance, position in zip(chances, positions, strict=True):
+        share = chance * (np.abs(centre - np.float32(position)) <= 1)
+        weighted += share * np.float32(position)
+        total += share
+    frames = len(chances)
+    certainty = (chances.max(axis=0) - 1 / frames) / (1 - 1 / frames)
+    return weighted / total, np.clip(certainty, 0, 1).astype(np.float32)
+
+
+def fill_depth(depth: FloatArray, certainty: FloatArray, guide: FloatArray) -> FloatArray:
+    """Replace what is uncertain by what is certain around it, along the edges of the guide.
+
+    In each window depth is taken as a linear function of the guide, fitted by certainty: the guided filter of
+    He, Sun and Tang (2013, doi:10.1109/TPAMI.2012.213) with weights. The smallest window with enough certainty counts.
+
+    Args:
+        depth: (H, W).
+        certainty: (H, W) in [0, 1].
+        guide: (H, W) luma of the fused picture, unit scale.
+    """
+    weight = np.square(certainty) + np.float32(1e-6)
+    filled = np.full_like(depth, np.average(depth, weights=weight))
+    for reach in reversed(REACHES):
+        fitted, support = _fit(depth, weight, guide, reach)
+        trust = np.clip(support / np.float32(ENOUGH), 0, 1)
+        filled += trust * (fitted - filled)
+    completed: FloatArray = filled + certainty * (depth - filled)
+    return np.clip(completed, depth.min(), depth.max())
+
+
+def _fit(depth: FloatArray, weight: FloatArray, guide: FloatArray, reach: int) -> tuple[FloatArray, FloatArray]:
+    def mean(plane: FloatArray) -> FloatArray:
+        side = 2 * reach + 1
+        return np.asarray(cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE), np.float32)
+
+    support = mean(weight)
+    level, place = mean(weight * guide) / support, mean(weight * depth) / support
+    together = mean(weight * guide * depth) / support - level * place
+    spread = mean(weight * np.square(guide)) / support - np.square(level)
+    slope = together / (np.maximum(spread, 0) + np.float32(FLAT))
+    return mean(slope) * guide + mean(place - slope * level), support
+
+
+def depth_preview(depth: FloatArray, frames: int) -> Array:
+    """The depth map in colours, dark blue to yellow, above its legend: (H, W) -> (H + 28, W, 3) uint8 RGB."""
+    shades = np.rint(depth * np.float32(255 / max(frames - 1, 1))).astype(np.uint8)
+    picture = cv2.cvtColor(cv2.applyColorMap(shades, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
+    return np.concatenate([picture, legend_bar(depth.shape[1], frames)])
+
+
+def legend_bar(width: int, frames: int) -> Array:
+    """A strip to put below a preview: the colours from the first frame to the last, with their numbers."""
+    height = 28
+    ramp = np.linspace(0, 255, width).round().astype(np.uint8)
+    bar = cv2.applyColorMap(np.tile(ramp, (height // 2, 1)), cv2.COLORMAP_VIRIDIS)
+    strip = np.concatenate([cv2.cvtColor(bar, cv2.COLOR_BGR2RGB), np.full((height // 2, width, 3), 255, np.uint8)])
+    for text, left in (("frame 1", 2), (f"frame {frames}", max(2, width - 70))):
+        cv2.putText(strip, text, (left, height - 3), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0.0,) * 3, 1, cv2.LINE_AA)
+    return strip

@@ -1,0 +1,153 @@
+"""FocalStack: what goes into a fusion."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from allfocus.core.color import Array, full_scale
+from allfocus.errors import StackError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameInfo:
+    """What a frame is, without its samples.
+
+    Attributes:
+        shape: (H, W) or (H, W, 3).
+        dtype: of its samples.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.shape[0], self.shape[1]
+
+    @property
+    def ndim(self) -> int:
+        """2 for gray, 3 for RGB."""
+        return len(self.shape)
+
+    @property
+    def pixels(self) -> int:
+        """How many it has."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its samples take."""
+        return prod(self.shape) * self.dtype.itemsize
+
+
+@dataclass(frozen=True, kw_only=True)
+class FocalStack:
+    """Photos of one scene, focused differently, registered to each other.
+
+    Attributes:
+        frames: N >= 2 arrays of one shape and dtype: (H, W) gray or (H, W, 3) RGB; uint8, uint16 or
+            float32 (0 to 1, finite), display-encoded.
+        names: what to call each frame in messages; file names where there are files.
+
+    Raises:
+        StackError: fewer than two frames, or frames that differ in shape or dtype, or non-finite values.
+    """
+
+    frames: Sequence[Array]
+    names: Sequence[str] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            object.__setattr__(self, "names", tuple(f"array {k}" for k in range(1, len(self.frames) + 1)))
+        if len(self.names) != len(self.frames):
+            raise StackError(f"{len(self.names)} names for {len(self.frames)} frames; give one name a frame")
+        check_frames(self.frames, self.names)
+
+    @property
+    def frame(self) -> FrameInfo:
+        """What every frame is."""
+        return FrameInfo(shape=self.frames[0].shape, dtype=self.frames[0].dtype)
+
+    @property
+    def height(self) -> int:
+        """Rows of every frame."""
+        return int(self.frames[0].shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of every frame."""
+        return int(self.frames[0].shape[1])
+
+    @property
+    def is_gray(self) -> bool:
+        """Whether the frames have one channel, shape (H, W)."""
+        return self.frames[0].ndim == 2
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Sample type of every frame."""
+        return self.frames[0].dtype
+
+    def pick(self, positions: Sequence[int]) -> "FocalStack":
+        """The stack of some of these frames, counted from 0, in the order given."""
+        return FocalStack(frames=[self.frames[k] for k in positions], names=[self.names[k] for k in positions])
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+
+def check_frames(frames: Sequence[Array], names: Sequence[str]) -> None:
+    """Raise `StackError` unless the frames can be fused together; the message names the frame."""
+    check_alike(frames, names)
+    for position, (frame, name) in enumerate(zip(frames, names, strict=True), start=1):
+        if frame.dtype == np.float32 and not np.isfinite(frame).all():
+            raise StackError(
+                f"frame {position} ({name}) holds NaN or infinite values; expected finite numbers: "
+                "mask or fill them first"
+            )
+
+
+def check_alike(frames: Sequence[Array | FrameInfo], names: Sequence[str]) -> None:
+    """Raise `StackError` unless frames of these shapes and depths can be fused together."""
+    if len(frames) < 2:
+        raise StackError(f"{len(frames)} frame given; fusing needs at least 2 frames focused differently")
+    for position, (frame, name) in enumerate(zip(frames, names, strict=True), start=1):
+        problem = difference(frame, frames[0], f"frame {position} ({name})", f"frame 1 ({names[0]})")
+        if problem is not None:
+            raise problem
+
+
+def difference(
+    frame: Array | FrameInfo, other: Array | FrameInfo, here: str, there: str = "the stack"
+) -> StackError | None:
+    """Why a frame, called `here`, can't be fused with another, called `there`; None where it can."""
+    try:
+        full_scale(frame.dtype)
+    except StackError as error:
+        return StackError(f"{here}: {error}")
+    if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] != 3) or 0 in frame.shape:
+        return StackError(f"{here} has shape {frame.shape}; expected (H, W) gray or (H, W, 3) RGB")
+    if frame.shape[:2] != other.shape[:2]:
+        sizes = f"{here} is {size_of(frame)}; the stack is {size_of(other)}"
+        return StackError(f"{sizes}: crop or export all frames at one size")
+    if frame.ndim != other.ndim:
+        channels = f"{here} is {channels_of(frame)}; {there} is {channels_of(other)}"
+        return StackError(f"{channels}: convert all frames to gray or all to RGB")
+    if frame.dtype != other.dtype:
+        depths = f"{here} has {frame.dtype} samples; {there} has {other.dtype}"
+        return StackError(f"{depths}: export all frames at one bit depth")
+    return None
+
+
+def size_of(frame: Array | FrameInfo) -> str:
+    """Width x height, as photographers write it."""
+    return f"{frame.shape[1]}x{frame.shape[0]}"
+
+
+def channels_of(frame: Array | FrameInfo) -> str:
+    """`gray` or `RGB`."""
+    return "gray" if frame.ndim == 2 else "RGB"

@@ -1,0 +1,1 @@
+"""File formats: what a file is, whether it is whole, how it is read and written."""

@@ -1,0 +1,133 @@
+"""OME-TIFF: planes of channels, heights and times, and OME-XML that says what they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from allfocus.core.color import Array
+from allfocus.errors import WriteError
+from allfocus.metadata.ome_carry import with_kept
+
+OME_ENDINGS = (".ome.tif", ".ome.tiff")
+
+#: Units of length that OME's schema of 2016-06 knows.
+METRIC = ("Y", "Z", "E", "P", "T", "G", "M", "k", "h", "da", "", "d", "c", "m", "µ", "n", "p", "f", "a", "z", "y")
+OTHERS = ("Å", "thou", "li", "in", "ft", "yd", "mi", "ua", "ly", "pc", "pt", "pixel", "reference frame")
+UNITS = frozenset((*(f"{prefix}m" for prefix in METRIC), *OTHERS))
+
+#: Bytes of samples from which a file is BigTIFF: room for directories and XML is left below 4 GiB.
+LARGE = 2**32 - 2**26
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """What an OME-TIFF says of its planes.
+
+    Attributes:
+        channels: a name for each channel.
+        pixel_size: height and width of a pixel, in `unit`.
+        z_step: distance between planes along Z, in `unit`.
+        z_positions: height of each plane of the file, in order, in `unit`.
+        unit: of lengths, as OME writes it: µm, nm, mm, pixel...
+        description: free text.
+        name: of the image; needed only to tell several in one file from each other.
+    """
+
+    channels: Sequence[str] = ()
+    pixel_size: tuple[float, float] | None = None
+    z_step: float | None = None
+    z_positions: Sequence[float] = ()
+    unit: str = "µm"
+    description: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OmeFile:
+    """An OME-TIFF to be written.
+
+    Attributes:
+        path: ends in .ome.tif or .ome.tiff.
+        planes: for each of its images, such as positions on a stage, uint8, uint16 or float32, a plane for each
+            channel, height and time.
+        axes: a letter for each axis of `planes`: T times, C channels, Z heights, then YX, or YXS for RGB.
+        scales: for each of its images; by default nothing is said of them.
+        source: OME-XML of what the images were made of, see `ome_kept`.
+    """
+
+    path: Path
+    planes: Sequence[Array]
+    axes: str
+    scales: Sequence[Scale] = field(default=(Scale(),))
+    source: str | None = None
+
+
+def ome_options(axes: str, scale: Scale | None = None) -> dict[str, Any]:
+    """What tifffile is told so that it writes OME-XML."""
+    scale = scale or Scale()
+    told: dict[str, Any] = {"axes": axes} if axes else {}
+    if scale.name:
+        told["Name"] = scale.name
+    if scale.description:
+        told["Description"] = scale.description
+    if scale.channels:
+        told["Channel"] = {"Name": list(scale.channels)}
+    sizes = (*(scale.pixel_size or (None, None)), scale.z_step)
+    for axis, size in zip("YXZ", sizes, strict=True):
+        if size is not None:
+            told |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": scale.unit}
+    if scale.z_positions:
+        count = len(scale.z_positions)
+        told["Plane"] = {"PositionZ": list(scale.z_positions), "PositionZUnit": [scale.unit] * count}
+    return {"ome": True, "metadata": told}
+
+
+def check_planes(path: Path, planes: Array, axes: str, scale: Scale) -> None:
+    """Raise `WriteError` unless planes, axes and names go together."""
+    what = f"{path}: planes of shape {planes.shape}"
+    if planes.dtype not in (np.uint8, np.uint16, np.float32):
+        raise WriteError(f"{path}: planes are {planes.dtype}; expected uint8, uint16 or float32")
+    if len(axes) != planes.ndim or len(set(axes)) != len(axes) or not set(axes) <= set("TCZYXS"):
+        raise WriteError(f"{what} with axes {axes!r}; expected a letter of TCZYXS for each")
+    if not axes.removesuffix("S").endswith("YX") or ("S" in axes and (axes[-1], planes.shape[-1]) != ("S", 3)):
+        raise WriteError(f"{what} with axes {axes!r}; expected them to end in YX, or in YXS for RGB")
+    if scale.unit not in UNITS:
+        raise WriteError(f"{path}: {scale.unit!r} is no unit of OME; expected µm, nm, mm, pixel or the like")
+    sizes = dict(zip(axes, planes.shape, strict=True))
+    if scale.channels and len(scale.channels) != sizes.get("C", 1):
+        raise WriteError(f"{path}: {len(scale.channels)} channel names for {sizes.get('C', 1)} channels")
+    count = int(np.prod([size for axis, size in sizes.items() if axis in "TCZ"], dtype=int))
+    if scale.z_positions and len(scale.z_positions) != count:
+        raise WriteError(f"{path}: {len(scale.z_positions)} positions for {count} planes")
+
+
+def save_file(file: Path, wanted: OmeFile) -> None:
+    """Write planes that were checked to a file, which is left as it is when that fails."""
+    description: bytes | None = xml_of(wanted).encode()
+    with tifffile.TiffWriter(file, bigtiff=sum(planes.nbytes for planes in wanted.planes) > LARGE) as tiff:
+        for planes in wanted.planes:
+            tiff.write(
+                planes,
+                photometric="rgb" if wanted.axes.endswith("S") else "minisblack",
+                compression="zlib",
+                predictor=planes.dtype != np.float32,
+                software="allfocus",
+                description=description,
+                metadata=None,
+            )
+            description = None
+
+
+def xml_of(wanted: OmeFile) -> str:
+    """OME-XML of a file."""
+    xml = tifffile.OmeXml(Creator="allfocus")
+    for planes, scale in zip(wanted.planes, wanted.scales, strict=True):
+        frame = planes.shape[wanted.axes.index("Y") :]
+        stored = (planes.size // int(np.prod(frame)), 1, 1, frame[0], frame[1], *frame[2:], 1)[:6]
+        xml.addimage(planes.dtype, planes.shape, stored, axes=wanted.axes, **ome_options("", scale)["metadata"])
+    text = xml.tostring(declaration=True)
+    return text if wanted.source is None else with_kept(text, wanted.source)

@@ -1,0 +1,1 @@
+"""What pictures say of themselves beside their pixels; knows no file format."""

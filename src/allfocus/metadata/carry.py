@@ -1,0 +1,187 @@
+"""What a picture says of itself beside its pixels: read from any format, and made that of the fused picture.
+
+Nothing in here fails a fusion: what is damaged is left out, and a note says so.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from allfocus._version import __version__
+from allfocus.metadata import exif, xmp
+from allfocus.metadata import icc as profiles
+from allfocus.metadata import ifd as directories
+from allfocus.metadata.blocks import CENTIMETRES, EXIF_START
+from allfocus.metadata.exif import Block, Directory, Entry, letters
+
+#: Tags that describe how the samples of one file are stored, or that hold a block which is kept by itself.
+STORAGE = {
+    0x00FE, 0x00FF, 0x0100, 0x0101, 0x0102, 0x0103, 0x0106, 0x010A, 0x0111, 0x0115, 0x0116, 0x0117, 0x011C, 0x0120,
+    0x0121, 0x013D, 0x0142, 0x0143, 0x0144, 0x0145, 0x014A, 0x0152, 0x0153, 0x0201, 0x0202, 0x0211, 0x0212, 0x0214,
+    0x8649, 0x935C, exif.XMP, exif.IPTC, exif.ICC,
+}  # fmt: skip
+
+#: What EXIF wants to be said where the resolution is not known.
+UNKNOWN_DPI = (72.0, 72.0)
+
+#: Texts of PNG files that have a tag of their own in EXIF.
+KEYWORDS = {"Description": exif.DESCRIPTION, "Author": exif.ARTIST, "Copyright": exif.COPYRIGHT}
+
+#: The version of EXIF that brought tags for pictures composed of several.
+COMPOSITES_SINCE = b"0232"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metadata:
+    """What is kept of a frame beside its pixels.
+
+    Attributes:
+        exif: a TIFF-structured block, without the `Exif` letters that JPEG puts before it; GPS is part of it.
+        icc: the colour profile.
+        xmp: the packet, in UTF-8, in one piece.
+        iptc: IPTC-IIM records.
+        dpi: pixels for an inch, across and down.
+        text: keys and values of PNG texts; a JPEG's comment has the key `Comment`.
+        notes: what could not be read, a line each.
+    """
+
+    exif: bytes | None = None
+    icc: bytes | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    text: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@contextmanager
+def noted(notes: list[str], name: str, what: str) -> Iterator[None]:
+    """Turn whatever goes wrong into a note: damaged bytes cause errors of every type, and none may end a fusion."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        notes.append(f"{name}: its {what} can't be read ({reason}) and was left out")
+
+
+def parse(stored: bytes | None) -> Block | None:
+    """A stored EXIF block, taken apart."""
+    if not stored:
+        return None
+    return directories.take_apart(exif.reader(stored.removeprefix(EXIF_START)))
+
+
+def assembled(block: Block, name: str) -> tuple[bytes, list[str]]:
+    """The bytes of a block, and notes on what is not in them; no bytes where there is nothing in it."""
+    notes = []
+    if block.damaged:
+        notes.append(f"{name}: its EXIF is damaged; left out: {', '.join(block.damaged)}")
+    if not any(block.directories.values()):
+        return b"", notes
+    try:
+        return directories.put_together(block), notes
+    except ValueError:
+        notes.append(f"{name}: the maker's note was left out: it would be wrong at any other place than in that file")
+        return directories.put_together(directories.without_note(block)), notes
+
+
+def checked_profile(icc: bytes | None) -> bytes | None:
+    """The profile, if it is a whole one; raises `ValueError` if not."""
+    if icc:
+        profiles.colour_space(icc)
+    return icc or None
+
+
+def dpi_of(block: Block) -> tuple[float, float] | None:
+    """Pixels for an inch, as EXIF says it."""
+    scale = {2: 1.0, 3: CENTIMETRES}.get(block.number(exif.IMAGE, exif.RESOLUTION_UNIT) or 2)
+    sides = [block.ratio(exif.IMAGE, tag) for tag in (exif.X_RESOLUTION, exif.Y_RESOLUTION)]
+    across, down = sides
+    if scale is None or across is None or down is None:
+        return None
+    return sensible((across * scale, down * scale))
+
+
+def sensible(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
+    """The resolution, unless no picture has such a one."""
+    return dpi if dpi is not None and all(0.1 < side < 1e6 for side in dpi) else None
+
+
+# --- the fused picture's own ---------------------------------------------------------------------
+
+
+def finished(
+    metadata: Metadata, *, frames: int, size: tuple[int, int], software: str = f"allfocus {__version__}"
+) -> Metadata:
+    """Make one frame's metadata that of the picture fused from it and others.
+
+    Orientation becomes 1, since frames are turned when they are read. Sizes become the new ones; thumbnails, which
+    show the frame, are dropped. Software and description name what was done, and EXIF's own tags for it say of how
+    many frames the picture is composed.
+
+    Args:
+        metadata: of a frame, as `read_metadata` returns it.
+        frames: how many were fused.
+        size: height and width of the fused picture.
+        software: what made it.
+    """
+    notes = list(metadata.notes)
+    block, packet = None, None
+    with noted(notes, "the first frame", "EXIF"):
+        block = parse(metadata.exif)
+    with noted(notes, "the first frame", "XMP"):
+        packet = xmp.finish(metadata.xmp, size, software) if metadata.xmp else None
+    done = f"fused from {frames} frames"
+    parts, said = assembled(stamped(block or Block(), metadata, size, frames, software), "the first frame")
+    text = [(key, f"{value}; {done}" if key == "Description" else value) for key, value in metadata.text]
+    text = [(key, value) for key, value in text if key != "Software"] + [("Software", software)]
+    return replace(metadata, exif=parts, xmp=packet, text=tuple(text), notes=(*notes, *said))
+
+
+def stamped(block: Block, metadata: Metadata, size: tuple[int, int], frames: int, software: str) -> Block:
+    """An EXIF block that says what `finished` promises."""
+    old = {tag: entry for tag, entry in block.directory(exif.IMAGE).items() if tag not in STORAGE}
+    texts = {KEYWORDS[key]: letters(value) for key, value in metadata.text if key in KEYWORDS}
+    image = {**resolution(block, metadata.dpi or UNKNOWN_DPI), **texts, **old}
+    if metadata.dpi is not None:
+        image |= resolution(block, metadata.dpi)
+    image[exif.DESCRIPTION] = described(image.get(exif.DESCRIPTION), f"fused from {frames} frames")
+    image[exif.SOFTWARE] = letters(software)
+    image[exif.ORIENTATION] = block.numbers(exif.SHORT, 1)
+    image.setdefault(exif.POSITIONING, block.numbers(exif.SHORT, 1))
+    camera = {**required(block, has_profile=metadata.icc is not None), **block.directory(exif.EXIF)}
+    camera[exif.VERSION] = Entry(exif.UNDEFINED, max(camera[exif.VERSION].value, COMPOSITES_SINCE))
+    camera[exif.PIXEL_X], camera[exif.PIXEL_Y] = (block.numbers(exif.LONG, side) for side in reversed(size))
+    camera[exif.COMPOSITE] = block.numbers(exif.SHORT, 2)  # composed of several pictures, not in the camera
+    camera[exif.COMPOSITE_COUNT] = block.numbers(exif.SHORT, *[min(frames, 65535)] * 2)  # taken, and used
+    return replace(block, directories={**block.directories, exif.IMAGE: image, exif.EXIF: camera}, damaged=())
+
+
+def required(block: Block, *, has_profile: bool) -> Directory:
+    """Tags that EXIF asks for; without a profile, colours are taken to be sRGB."""
+    return {
+        exif.VERSION: Entry(exif.UNDEFINED, COMPOSITES_SINCE),
+        exif.COMPONENTS: Entry(exif.UNDEFINED, b"\1\2\3\0"),
+        0xA000: Entry(exif.UNDEFINED, b"0100"),  # the version of FlashPix
+        0xA001: block.numbers(exif.SHORT, 65535 if has_profile else 1),
+    }
+
+
+def described(old: Entry | None, done: str) -> Entry:
+    """A description with what was done behind what it said."""
+    said = old.value.strip(b"\0 ") if old is not None else b""
+    kind = old.kind if old is not None else exif.ASCII
+    return Entry(kind, (said + b"; " if said else b"") + done.encode() + b"\0")
+
+
+def resolution(block: Block, dpi: tuple[float, float]) -> Directory:
+    """Tags that say how many pixels there are for an inch."""
+    across, down = (Fraction(side).limit_denominator(10_000) for side in dpi)
+    return {
+        exif.X_RESOLUTION: block.numbers(exif.RATIONAL, across.numerator, across.denominator),
+        exif.Y_RESOLUTION: block.numbers(exif.RATIONAL, down.numerator, down.denominator),
+        exif.RESOLUTION_UNIT: block.numbers(exif.SHORT, 2),
+    }

@@ -1,0 +1,1 @@
+"""What a run needs of the machine: workers, scratch files, memory, progress, whole files."""

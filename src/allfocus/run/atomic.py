@@ -1,0 +1,84 @@
+"""The one atomic writer: files that appear whole, or not at all."""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from allfocus.errors import WriteError
+
+
+def check_place(path: Path) -> None:
+    """Make sure that a file, whatever it holds, can be written to `path`; leaves nothing behind.
+
+    Raises:
+        WriteError: a folder or device in its place, a missing or unwritable folder, or a protected file.
+    """
+    if path.is_dir():
+        raise WriteError(f"{path} is a folder; name a file in it")
+    if path.exists() and not path.is_file():
+        raise WriteError(f"{path} is not an ordinary file; name another one")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise WriteError(f"{path} is write-protected; name another file")
+    check_folder(path.resolve().parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `WriteError` unless a file can be made in `folder`; leaves nothing behind."""
+    if not folder.is_dir():
+        what = "is not a folder; name another place" if folder.exists() else "does not exist; make it first"
+        raise WriteError(f"{folder} {what}")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise WriteError(f"folder {folder} can't be written to: {error.strerror}") from error
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, which need not exist."""
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.resolve() == other.resolve()
+
+
+@contextmanager
+def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Temporary names, beside the files that they become when all went well; whatever happens, none of them is left.
+
+    Raises:
+        WriteError: one can't be renamed.
+    """
+    targets = [path.resolve() for path in paths]
+    parts = [target.with_name(f".{target.stem[:40]}.{secrets.token_hex(6)}.part") for target in targets]
+    try:
+        yield parts
+        for part, path in zip(parts, paths, strict=True):
+            with told(path):
+                sync(part)
+        for part, target in zip(parts, targets, strict=True):
+            with told(target):
+                part.replace(target)  # in one step, which readers never see half done
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn what the disk has to say into a `WriteError`."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, WriteError):
+            raise
+        reason = error.strerror or str(error)
+        raise WriteError(f"{path} can't be written: {reason}; nothing was kept") from error
+
+
+def sync(part: Path) -> None:
+    """Wait until a file is on the disk."""
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())

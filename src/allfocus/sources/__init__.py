@@ -1,0 +1,1 @@
+"""From paths, folders, volumes and arrays to what can be fused."""

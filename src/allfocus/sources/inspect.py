@@ -1,0 +1,195 @@
+"""From files to a focal stack: all that is wrong with them is found before the first is decoded, and said at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from allfocus.core.stack import FocalStack, FrameInfo, check_alike, difference
+from allfocus.errors import AllFocusError, MissingExtraError, ReadError, StackError, say_all
+from allfocus.formats.decode import read_image
+from allfocus.formats.headers import Header, explained, read_header
+from allfocus.formats.raw import Development, development_of
+from allfocus.formats.sniff import look
+from allfocus.run.progress import Progress, silent
+from allfocus.run.scratch import Spool
+from allfocus.run.workers import in_parallel
+from allfocus.sources.conform import fit_frames, typical_frame
+from allfocus.sources.expand import without_twins
+from allfocus.sources.listing import Listing, Reader, read_frame
+from allfocus.sources.video import inspect_video
+from allfocus.sources.volume import inspect_volume
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preflight:
+    """What was found out about files before any is decoded.
+
+    Attributes:
+        paths: of the files to use.
+        headers: what each says; None where that can't be read.
+        frames: what each is once it has been made to fit the others; of those that can be read.
+        readers: what decodes each, as it then is.
+        problems: for each, why it can't be used; None where it can.
+        notes: what was done, one line each.
+    """
+
+    paths: Sequence[Path]
+    headers: Sequence[Header | None]
+    frames: Sequence[FrameInfo | None]
+    readers: Sequence[Reader]
+    problems: Sequence[AllFocusError | None]
+    notes: tuple[str, ...]
+
+
+def inspect_stack(paths: Sequence[Path | str]) -> Listing:
+    """Look at all files, in the order given, and find out whether they are one focal stack.
+
+    A TIFF file of several planes or a video given alone is a stack of its own, see `inspect_volume` and
+    `inspect_video`. RAW files beside pictures of the same name, frames that lie on their side and slightly different
+    sizes are dealt with; the listing's notes say how.
+
+    Raises:
+        ReadError: a file is missing, no picture, cut short, or its header is damaged.
+        StackError: fewer than two frames, or frames of different size, channels or depth.
+        BadFramesError: both, where several files can't be used: all are named.
+        MissingExtraError: a format needs a package that is not installed.
+    """
+    files = [Path(path) for path in paths]
+    alone = inspect_alone(files[0]) if len(files) == 1 else None
+    if alone is not None:
+        return alone
+    found = preflight(files)
+    say_all([problem for problem in found.problems if problem is not None], len(found.paths))
+    frames = [frame for frame in found.frames if frame is not None]
+    names = [path.name for path in found.paths]
+    check_alike(frames, names)
+    kinds = [header.kind for header in found.headers if header is not None]
+    return Listing(
+        paths=found.paths,
+        names=names,
+        frame=frames[0],
+        readers=found.readers,
+        kinds=kinds,
+        notes=found.notes,
+        is_linear=set(kinds) == {"RAW"},
+    )
+
+
+def inspect_alone(path: Path) -> Listing | None:
+    """The stack in a single file: planes of a TIFF file, frames of a video; None for other files.
+
+    Raises:
+        ReadError: the file holds several channels or times; see `inspect_volume`.
+    """
+    kind = look(path)[0] if path.is_file() else None
+    if kind == "video":
+        return inspect_video(path)
+    if kind != "TIFF":
+        return None
+    volume = inspect_volume(path)
+    if len(volume.stacks) > 1:
+        raise ReadError(
+            f"{path.name} holds several channels or times ({volume}), a stack each; "
+            "choose one, or export one channel and one time as a stack"
+        )
+    return volume.stacks[0].listing
+
+
+def preflight(files: Sequence[Path]) -> Preflight:
+    """Look at each file, then make those fit that nearly do; raises `MissingExtraError` only."""
+    paths, notes = without_twins(files)
+    looked = [examine(path) for path in paths]
+    development = develop_alike(paths, looked)
+    headers = [found if isinstance(found, Header) else None for found in looked]
+    problems = [found if isinstance(found, AllFocusError) else None for found in looked]
+    frames = [None if header is None else header.frame for header in headers]
+    readers: list[Reader] = [partial(read_image, path, development) for path in paths]
+    known = {position: frame for position, frame in enumerate(frames) if frame is not None}
+    if known:
+        names = [paths[position].name for position in known]
+        fitted, through, done = fit_frames(list(known.values()), [readers[position] for position in known], names)
+        said = differences(fitted, [f"frame {position + 1} ({paths[position].name})" for position in known])
+        for position, frame, reader, problem in zip(known, fitted, through, said, strict=True):
+            frames[position], readers[position], problems[position] = frame, reader, problem
+        notes += done
+    return Preflight(
+        paths=paths,
+        headers=headers,
+        frames=frames,
+        readers=readers,
+        problems=problems,
+        notes=(*notes, *notes_on(paths, headers)),
+    )
+
+
+def examine(path: Path) -> Header | AllFocusError:
+    """What a file says of its picture, or why it can't be used; raises `MissingExtraError`."""
+    try:
+        return read_header(path)
+    except MissingExtraError:
+        raise
+    except AllFocusError as error:
+        return error
+
+
+def develop_alike(paths: Sequence[Path], looked: list[Header | AllFocusError]) -> Development | None:
+    """How to develop RAW files: by the one in the middle; one that turns out to be damaged is put down as such."""
+    raw = [k for k, found in enumerate(looked) if isinstance(found, Header) and found.kind == "RAW"]
+    for position in sorted(raw, key=lambda position: abs(position - raw[len(raw) // 2])):
+        try:
+            with explained(paths[position], "RAW"):
+                return development_of(paths[position])
+        except ReadError as error:
+            looked[position] = error
+    return None
+
+
+def differences(frames: Sequence[FrameInfo], names: Sequence[str]) -> list[StackError | None]:
+    """Why each frame does not go with the others, where it does not: most of them decide."""
+    typical = typical_frame(frames)
+    model = names[list(frames).index(typical)]
+    return [difference(frame, typical, name, model) for frame, name in zip(frames, names, strict=True)]
+
+
+def notes_on(paths: Sequence[Path], headers: Sequence[Header | None]) -> list[str]:
+    """What reading will lose, one line for all files that lose the same."""
+    lost: dict[str, list[str]] = {}
+    for path, header in zip(paths, headers, strict=True):
+        if header is not None and header.note:
+            lost.setdefault(header.note, []).append(path.name)
+    return [f"{note} ({names[0]}{f' and {len(names) - 1} more' if names[1:] else ''})" for note, names in lost.items()]
+
+
+def read_stack(
+    paths: Sequence[Path | str] | Listing, progress: Progress = silent, spool: Spool | None = None, workers: int = 1
+) -> FocalStack:
+    """Read frames in the order given; a multi-page TIFF given alone is a stack of its pages.
+
+    All headers are looked at before the first frame is decoded.
+
+    Args:
+        paths: files, see `list_frames` for folders and order; or what `inspect_stack` found.
+        progress: called as ``progress("read", done, total)``.
+        spool: where to keep the frames; None: in memory.
+        workers: how many to decode at a time.
+
+    Raises:
+        ReadError: a file can't be read, see `read_image`.
+        StackError: fewer than two frames, or frames of different size, channels or depth.
+        WriteError: the spool has no room for them.
+    """
+    listing = paths if isinstance(paths, Listing) else inspect_stack(paths)
+    spool = spool or Spool()
+    frames = spool.empty((len(listing), *listing.frame.shape), listing.frame.dtype)
+
+    def read(position: int) -> None:
+        found = read_frame(listing, position)
+        check_alike([listing.frame, FrameInfo(shape=found.shape, dtype=found.dtype)], ["", listing.names[position]])
+        frames[position] = found
+        spool.release()
+
+    progress("read", 0, len(listing))
+    for done, _ in enumerate(in_parallel(read, range(len(listing)), workers), start=1):
+        progress("read", done, len(listing))
+    return FocalStack(frames=list(frames), names=listing.names)

@@ -1,0 +1,61 @@
+"""Listing: what a focal stack in files is, found out without decoding it, and how to decode each frame."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from allfocus.core.color import Array
+from allfocus.core.stack import FrameInfo
+
+#: Decodes one frame.
+Reader = Callable[[], Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What a stack in files is, found out without decoding it.
+
+    Attributes:
+        paths: one for each frame, or one for all: a TIFF file of several pages, or a video.
+        names: what to call each frame in messages.
+        frame: shape and depth of every frame.
+        readers: for each frame, what decodes it; `read_frame` calls it.
+        kinds: for each frame, what its file is, see `find_kind`.
+        notes: what was done to make a stack of these files, one line each; empty when all is ordinary.
+        is_linear: whether the files hold linear light (RAW): frames are display-encoded all the same.
+    """
+
+    paths: Sequence[Path]
+    names: Sequence[str]
+    frame: FrameInfo
+    readers: Sequence[Reader]
+    kinds: Sequence[str]
+    notes: tuple[str, ...] = ()
+    is_linear: bool = False
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def path_of(self, position: int) -> Path:
+        """The file that holds a frame, counted from 0."""
+        return self.paths[position if len(self.paths) == len(self) else 0]
+
+    def pick(self, positions: Sequence[int]) -> "Listing":
+        """The listing of some of these frames, counted from 0, in the order given."""
+        paths = [self.paths[k] for k in positions] if len(self.paths) == len(self) else self.paths
+        return replace(
+            self,
+            paths=paths,
+            names=[self.names[k] for k in positions],
+            readers=[self.readers[k] for k in positions],
+            kinds=[self.kinds[k] for k in positions],
+        )
+
+
+def read_frame(listing: Listing, position: int) -> Array:
+    """Decode one frame of a stack, counted from 0.
+
+    Raises:
+        ReadError: it is damaged, or not what its header says.
+    """
+    return listing.readers[position]()

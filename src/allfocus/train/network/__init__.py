@@ -1,0 +1,1 @@
+"""The network that learns to solve the puzzles."""

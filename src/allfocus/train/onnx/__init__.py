@@ -1,0 +1,1 @@
+"""The trained network as a file that runs without torch."""

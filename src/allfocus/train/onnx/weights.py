@@ -1,0 +1,100 @@
+"""Weights to start a training from: those of a checkpoint, or those that a model file carries beside its graph.
+
+The graph of a model file is made to run: constants are folded into it, and its tensors can't be told apart any
+more. So the file also carries the network's own tensors, in its metadata.
+"""
+
+import io
+import json
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import onnx
+import torch
+from google.protobuf.message import DecodeError
+from torch import Tensor
+
+from allfocus.errors import AllFocusError, ModelError, ReadError
+from allfocus.train.checkpoint import load_checkpoint
+from allfocus.train.config import Recipe, TrainingConfig, recipe_from
+from allfocus.train.network.fusion_network import FusionNetwork
+
+#: Key of the model card, as JSON, in the metadata of the ONNX file; and of the network's tensors.
+CARD_KEY, WEIGHTS_KEY = "allfocus", "allfocus.weights"
+
+#: A run that starts from good weights takes smaller steps, and fewer of them.
+FINE_TUNING = TrainingConfig(steps=1000, learning_rate=3e-4, gradient_clip=0.5, ema=0.995, warmup=50)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Where a training can start from.
+
+    Attributes:
+        recipe: what the weights were trained by.
+        weights: the averaged weights, by the names that the network gives them.
+    """
+
+    recipe: Recipe
+    weights: dict[str, Tensor]
+
+    def network(self) -> FusionNetwork:
+        """The network with these weights, ready to answer."""
+        network = FusionNetwork(self.recipe.network)
+        network.load_state_dict(self.weights)
+        return network.eval()
+
+
+def load_start(path: Path) -> Start:
+    """Read the averaged weights of a checkpoint (.pt) or of a model file (.onnx).
+
+    Raises:
+        ReadError: the file does not exist or can't be opened.
+        ModelError: it is neither, it is damaged, or it is a model file of a version that carried no weights.
+    """
+    if path.suffix.lower() != ".onnx":
+        state = load_checkpoint(path)
+        return Start(recipe=state.recipe, weights=state.ema)
+    try:
+        model = onnx.load(path)
+    except OSError as error:
+        raise ReadError(f"model {path} can't be read: {error.strerror or error}") from error
+    except DecodeError as error:
+        raise ModelError(f"{path} is no ONNX model, or it is damaged") from error
+    stored = {entry.key: entry.value for entry in model.metadata_props}
+    if CARD_KEY not in stored or WEIGHTS_KEY not in stored:
+        raise ModelError(f"{path} carries no weights to start from; expected a model that this version trained")
+    try:
+        return Start(
+            recipe=recipe_from(json.loads(stored[CARD_KEY])["recipe"]), weights=weights_from(stored[WEIGHTS_KEY])
+        )
+    except (AllFocusError, ValueError, KeyError, TypeError, Base64Error, BadZipFile) as error:
+        raise ModelError(f"{path}: its weights or its card are damaged ({error})") from error
+
+
+def weights_text(weights: Mapping[str, Tensor]) -> str:
+    """Tensors as text that metadata can hold."""
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {name: value.detach().cpu().numpy() for name, value in weights.items()}
+    np.savez_compressed(buffer, **arrays)
+    return b64encode(buffer.getvalue()).decode("ascii")
+
+
+def weights_from(text: str) -> dict[str, Tensor]:
+    """The tensors that `weights_text` wrote."""
+    with np.load(io.BytesIO(b64decode(text, validate=True)), allow_pickle=False) as stored:
+        return {name: torch.from_numpy(stored[name]) for name in stored.files}
+
+
+def fine_tuning(base: Recipe, name: str) -> Recipe:
+    """The recipe to go on learning from weights that `base` made: the same puzzles and network, smaller steps."""
+    known: dict[str, Any] = {
+        key: getattr(base.training, key) for key in ("batch", "octaves_min", "octaves_max", "threads")
+    }
+    return replace(base, name=name, training=replace(FINE_TUNING, **known))

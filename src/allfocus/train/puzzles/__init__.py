@@ -1,0 +1,1 @@
+"""The training data: photos turned into puzzles whose solution is known."""

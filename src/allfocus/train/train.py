@@ -1,0 +1,134 @@
+"""Training from end to end: photos and a recipe in, an ONNX model with its card out."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from allfocus.errors import ConfigError, WriteError
+from allfocus.run.atomic import check_folder
+from allfocus.train.config import Recipe
+from allfocus.train.events import Listener, ignore
+from allfocus.train.onnx.export import export, model_card
+from allfocus.train.trainer import Run, RunFiles
+from allfocus.train.validate import Scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingReport:
+    """What a finished run leaves.
+
+    Attributes:
+        output: the model.
+        files: what lies beside it.
+        steps: optimiser steps done, over all stretches of the run.
+        minutes: wall-clock time spent, over all stretches of the run.
+        loss: mean over the last steps.
+        scores: of the exported weights on the held-back groups.
+        card: the model card in the metadata of the output.
+        skipped: one line for each photo that could not be read.
+    """
+
+    output: Path
+    files: RunFiles
+    steps: int
+    minutes: float
+    loss: float
+    scores: Scores
+    card: dict[str, object]
+    skipped: tuple[str, ...]
+
+
+def train(
+    photos: Sequence[Path],
+    output: Path,
+    recipe: Recipe,
+    *,
+    device: str = "auto",
+    minutes: float | None = None,
+    resume: Path | None = None,
+    init: Path | None = None,
+    progress: Listener | None = None,
+) -> TrainingReport:
+    """Train a fusion network on photos by inter-image pixel shuffling and write it as ONNX.
+
+    Beside `output` appear a log (`.log.csv`), a plot of it (`.curve.png`) and a checkpoint (`.checkpoint.pt`).
+
+    Args:
+        photos: photos and folders of photos; one photo is enough.
+        output: the model to write, named `*.onnx`.
+        recipe: everything else that the result depends on.
+        device: `auto` (a GPU if there is one), `cpu` or `cuda`.
+        minutes: wall-clock limit instead of the recipe's; the schedule is compressed to end within it.
+        resume: checkpoint to go on from, exactly.
+        init: checkpoint or model file whose weights a new run starts from.
+        progress: called with every `TrainingEvent`.
+
+    Raises:
+        WriteError: the output can't be written there; found out before any work.
+        ConfigError: the device is missing, or the checkpoint belongs to another recipe.
+        ReadError: no photo can be read.
+        ModelError: a checkpoint or model file is damaged, or the exported model disagrees with the trained one.
+        TrainingInterrupted: stopped by Ctrl-C or SIGTERM, after saving a checkpoint.
+    """
+    clock = time.monotonic()
+    check_target(output)
+    if minutes is not None:
+        recipe = replace(recipe, training=replace(recipe.training, minutes=minutes))
+    place = choose_device(device)
+    with torch_threads(recipe.training.threads):
+        run = Run(recipe, place, RunFiles.beside(output), clock, progress or ignore)
+        run.read(photos)
+        run.start_from(resume, init)
+        scores = run.learn()
+        return finish(run, scores, output)
+
+
+def finish(run: Run, scores: Scores, output: Path) -> TrainingReport:
+    """Export the averaged weights with their card, and say what there is now."""
+    figures = {**asdict(scores), "steps": run.step, "minutes": round(run.minutes, 1)}
+    card = model_card(run.recipe, run.photos, figures)
+    run.tell("export", f"writing {output}")
+    export(run.learner.ema, output, card)
+    return TrainingReport(
+        output=output,
+        files=run.files,
+        steps=run.step,
+        minutes=run.minutes,
+        loss=run.loss,
+        scores=scores,
+        card=card,
+        skipped=run.photos.skipped,
+    )
+
+
+def check_target(output: Path) -> None:
+    """Raise `WriteError` unless `output` names an ONNX file in a folder that can be written to."""
+    if output.suffix.lower() != ".onnx":
+        raise WriteError(f"{output}: expected a name that ends in .onnx")
+    if output.exists() and not output.is_file():
+        raise WriteError(f"{output} is not an ordinary file; name another one")
+    check_folder(output.resolve().parent)
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device for `auto`, `cpu` or `cuda`."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"device: expected auto, cpu or cuda, found {name}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device: cuda asked for, but torch finds no CUDA GPU here; use cpu or auto")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """Let torch use `count` CPU threads within the block; None leaves it as it is."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

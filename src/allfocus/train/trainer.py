@@ -1,0 +1,253 @@
+"""One training run: its state, its steps, and the files it keeps beside the model."""
+
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from allfocus.errors import ConfigError
+from allfocus.train.checkpoint import SAME, Checkpoint, load_checkpoint, require_fit, require_same, save_checkpoint
+from allfocus.train.config import Recipe
+from allfocus.train.curves import Row, write_curve, write_log
+from allfocus.train.data import CropSampler, PhotoSet, hold_back, read_photos
+from allfocus.train.events import Kind, Listener, TrainingEvent, TrainingInterrupted, stop_requests
+from allfocus.train.onnx.weights import Start, load_start
+from allfocus.train.puzzles.pixel_groups import Groups, generate
+from allfocus.train.step import Learner, learning_rate, plan_step, schedule_fraction
+from allfocus.train.validate import SCORES, Scores, describe, latest_scores, measure, validation_groups
+
+#: Steps between rows of the log.
+ROW_STEPS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFiles:
+    """The files that a run keeps: state to resume from, log as CSV, plot of the log."""
+
+    checkpoint: Path
+    log: Path
+    curve: Path
+
+    @classmethod
+    def beside(cls, output: Path) -> Self:
+        """The files of the run that makes the model `output`."""
+        return cls(
+            checkpoint=output.with_name(f"{output.stem}.checkpoint.pt"),
+            log=output.with_name(f"{output.stem}.log.csv"),
+            curve=output.with_name(f"{output.stem}.curve.png"),
+        )
+
+
+class Run:
+    """One training run from its start, or from where it was interrupted, to its end.
+
+    Attributes:
+        learner: network, averaged weights, optimiser.
+        step: optimiser steps done.
+        rows: the log so far.
+        losses: of the steps since the last row.
+        loss: mean over the latest row.
+        scores: the latest measurement.
+    """
+
+    photos: PhotoSet
+    sampler: CropSampler
+    held_back: list[Groups]
+
+    def __init__(self, recipe: Recipe, device: torch.device, files: RunFiles, clock: float, listener: Listener) -> None:
+        self.recipe, self.device, self.files, self.listener = recipe, device, files, listener
+        self.learner = Learner(recipe, device)
+        self.step = 0
+        self.rows: list[Row] = []
+        self.losses: list[float] = []
+        self.loss = math.nan
+        self.rate = 0.0
+        self.scores: Scores | None = None
+        self.clock = self.saved = clock
+        self.minutes_before = 0.0
+        self.stretch = (0, clock)  # step and time at which this start of the run began to learn
+
+    @property
+    def minutes(self) -> float:
+        """Wall-clock time spent so far, earlier stretches of a resumed run included."""
+        return self.minutes_before + (time.monotonic() - self.clock) / 60
+
+    @property
+    def fraction(self) -> float:
+        """How much of the schedule is done, 0 to 1."""
+        return schedule_fraction(self.recipe.training, self.step, self.minutes)
+
+    def read(self, inputs: Sequence[Path]) -> None:
+        """Read the photos and set some aside to measure on."""
+        config, seed = self.recipe.data, self.recipe.seed
+
+        def reading(stage: str, done: int, total: int) -> None:
+            self.listener(TrainingEvent(kind="read", done=done, total=total))
+
+        self.photos = read_photos(inputs, config.crop, reading)
+        for line in self.photos.skipped:
+            self.tell("note", f"skipped {line}")
+        learning, measuring = hold_back(self.photos.images, config.held_back, seed)
+        if len(learning) == len(self.photos.images):
+            self.tell("note", "no photos held back: the PSNRs are measured on other crops of the training photos")
+        self.sampler = CropSampler(learning, config, seed)
+        # seeds of recipes are below 2**31, so no recipe draws the crops that another one measures on
+        self.held_back = validation_groups(CropSampler(measuring, config, seed + 2**31), self.recipe)
+
+    def start_from(self, resume: Path | None, init: Path | None) -> None:
+        """Go on from the checkpoint `resume`, or start with the weights of `init`, or from nothing."""
+        if resume and init:
+            raise ConfigError("resume and init: expected one of them, found both")
+        if init:
+            self.adopt(load_start(init), init)
+        if resume:
+            self.restore(load_checkpoint(resume), resume)
+        elif self.files.checkpoint.exists():
+            spare = self.files.checkpoint.with_suffix(".previous.pt")
+            self.files.checkpoint.replace(spare)
+            self.tell("note", f"an earlier run's checkpoint is now {spare}")
+        self.stretch = (self.step, time.monotonic())
+
+    def adopt(self, start: Start, source: Path) -> None:
+        """Take over the averaged weights of another run."""
+        require_same(source, start.recipe, self.recipe, ["network"])
+        require_fit(source, start.weights, self.learner.network)
+        self.learner.network.load_state_dict(start.weights)
+        self.learner.ema.load_state_dict(start.weights)
+
+    def restore(self, state: Checkpoint, source: Path) -> None:
+        """Take over everything from a checkpoint of this run."""
+        require_same(source, state.recipe, self.recipe, SAME)
+        require_fit(source, state.network, self.learner.network)
+        if state.photos != self.fingerprint():
+            self.tell(
+                "note", f"the photos are not those of {source}: the run goes on, but not exactly as it would have"
+            )
+        self.learner.network.load_state_dict(state.network)
+        self.learner.ema.load_state_dict(state.ema)
+        self.learner.optimizer.load_state_dict(state.optimizer)
+        self.step, self.minutes_before = state.step, state.minutes
+        self.rows, self.losses = list(state.rows), list(state.losses)
+        self.scores = latest_scores(self.rows)
+        self.loss = (self.rows[-1]["loss"] if self.rows else None) or math.nan
+
+    def learn(self) -> Scores:
+        """Step until the schedule is done; measure, log and save on the way.
+
+        Returns:
+            The last measurement.
+
+        Raises:
+            TrainingInterrupted: Ctrl-C or SIGTERM came, and the state is saved.
+        """
+        config = self.recipe.training
+        with stop_requests() as stop, ThreadPoolExecutor(1) as pool:
+            crops = pool.submit(self.draw_crops, self.step)
+            if self.step == 0 and self.fraction >= 1:
+                raise ConfigError(f"minutes: {config.minutes} were over before the first step; allow more")
+            while (fraction := self.fraction) < 1:
+                ready = crops.result()
+                crops = pool.submit(self.draw_crops, self.step + 1)
+                self.take_step(ready, fraction)
+                if self.step % config.validate_every == 0:
+                    self.validate()
+                elif self.step % ROW_STEPS == 0:
+                    self.add_row(None)
+                if stop():
+                    self.save()
+                    raise TrainingInterrupted(self.files.checkpoint, self.step)
+                if time.monotonic() - self.saved >= 60 * config.checkpoint_minutes:
+                    self.save()
+            scores = self.validate()
+            self.save()
+        return scores
+
+    def draw_crops(self, step: int) -> Tensor:
+        """The crops of a step; drawn on the CPU while the step before it computes."""
+        return self.sampler.batch(step, plan_step(self.recipe, step).groups)
+
+    def take_step(self, crops: Tensor, fraction: float) -> None:
+        """Shuffle the crops into groups and learn from them once."""
+        plan = plan_step(self.recipe, self.step)
+        rng = torch.Generator(self.device).manual_seed(plan.seed)
+        groups = generate(crops.to(self.device), self.recipe.shuffle, plan.frames, rng)
+        self.rate = learning_rate(self.recipe.training, self.step, fraction)
+        self.losses.append(self.learner.update(groups, plan.octaves, self.rate, self.step))
+        self.step += 1
+        self.tell("step")
+
+    def validate(self) -> Scores:
+        """Measure the averaged weights, once a step, and bring the log up to date."""
+        latest = self.rows[-1] if self.rows else {}
+        if self.scores is None or latest.get("step") != self.step or latest.get("network") is None:
+            self.scores = measure(self.learner.ema, self.held_back, self.recipe.training.octaves_max)
+            self.add_row(self.scores)
+            self.tell("validation", describe(self.step, self.loss, self.scores))
+        write_log(self.files.log, self.rows)
+        return self.scores
+
+    def add_row(self, scores: Scores | None) -> None:
+        """Add a line to the log: the mean loss since the line before, and the scores if there are any."""
+        self.loss = self.recent_loss()
+        self.losses = []
+        values = asdict(scores) if scores else dict.fromkeys(SCORES)
+        row = {"step": self.step, "minutes": round(self.minutes, 3), "learning_rate": self.rate, "loss": self.loss}
+        self.rows.append({**row, **values})
+
+    def recent_loss(self) -> float:
+        """Mean loss since the last row of the log, or of that row if it is the latest; NaN before the first step."""
+        return sum(self.losses) / len(self.losses) if self.losses else self.loss
+
+    def save(self) -> None:
+        """Write checkpoint, log and plot."""
+        state = Checkpoint(
+            recipe=self.recipe,
+            photos=self.fingerprint(),
+            step=self.step,
+            minutes=self.minutes,
+            network=self.learner.network.state_dict(),
+            ema=self.learner.ema.state_dict(),
+            optimizer=self.learner.optimizer.state_dict(),
+            rows=self.rows,
+            losses=self.losses,
+        )
+        save_checkpoint(self.files.checkpoint, state)
+        write_log(self.files.log, self.rows)
+        write_curve(self.files.curve, self.rows)
+        self.saved = time.monotonic()
+        self.tell("checkpoint", str(self.files.checkpoint))
+
+    def fingerprint(self) -> list[str]:
+        """Name and size of every photo."""
+        sizes = (f"{image.shape[1]}x{image.shape[0]}" for image in self.photos.images)
+        return [f"{name} {size}" for name, size in zip(self.photos.names, sizes, strict=True)]
+
+    def tell(self, kind: Kind, message: str = "") -> None:
+        """Send an event with where the run stands."""
+        steps, seconds = self.step - self.stretch[0], time.monotonic() - self.stretch[1]
+        loss = self.recent_loss()
+        event = TrainingEvent(
+            kind=kind,
+            message=message,
+            done=self.step,
+            total=self.recipe.training.steps,
+            fraction=self.fraction,
+            rate=steps / seconds if steps and seconds > 0 else 0.0,
+            remaining=self.remaining(seconds / steps) if steps else None,
+            loss=None if math.isnan(loss) else loss,
+            scores=self.scores,
+        )
+        self.listener(event)
+
+    def remaining(self, step_seconds: float) -> float:
+        """Estimated seconds to the end of the schedule."""
+        config = self.recipe.training
+        by_steps = (config.steps - self.step) * step_seconds
+        by_minutes = 60 * (config.minutes - self.minutes) if config.minutes is not None else by_steps
+        return max(0.0, min(by_steps, by_minutes))

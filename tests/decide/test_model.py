@@ -1,0 +1,155 @@
+"""Model files: what is ours loads, everything else is refused in one line that names the file."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+import allfocus
+from allfocus.core.pyramid import ENERGIES, PATCH, Octave
+from allfocus.decide.model import CARD_KEY, FORMAT, INPUTS, OUTPUTS, Answer, load_model
+from allfocus.errors import ModelError
+from allfocus.train.onnx import export
+
+
+def rewritten(source: Path, target: Path, change: Callable[[Any], object]) -> Path:
+    """Copy a model file with another card: what `change` makes of the one it has, as JSON or as plain text."""
+    model = onnx.load(source)
+    (entry,) = (item for item in model.metadata_props if item.key == CARD_KEY)
+    card = change(json.loads(entry.value))
+    entry.value = card if isinstance(card, str) else json.dumps(card)
+    onnx.save(model, target)
+    return target
+
+
+def octave_of(frames: int, height: int, width: int) -> Octave:
+    rng = np.random.default_rng(0)
+    energy = rng.random((frames, ENERGIES, height // PATCH, width // PATCH), np.float32)
+    return Octave(pixels=rng.random((frames, 3, height, width), np.float32), energy=energy)
+
+
+def write_foreign(path: Path, inputs: tuple[str, ...], outputs: tuple[str, ...], card: str | None) -> Path:
+    """An ONNX model that has nothing to do with fusion: it passes its first input on."""
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 1]) for name in inputs]
+    results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 1]) for name in outputs]
+    nodes = [helper.make_node("Identity", [inputs[0]], [name]) for name in outputs]
+    opset = [helper.make_opsetid("", 18)]
+    model = helper.make_model(helper.make_graph(nodes, "foreign", infos, results), opset_imports=opset, ir_version=10)
+    if card is not None:
+        helper.set_model_props(model, {CARD_KEY: card})
+    onnx.save(model, path)
+    return path
+
+
+def test_a_trained_file_says_what_it_is_and_answers(tiny_model: Path) -> None:
+    model = load_model(tiny_model)
+    assert model.card.name == "tiny"
+    assert model.card.version == allfocus.__version__
+    assert model.card.recipe["network"]["width"] == 8
+    glance = model.glance(octave_of(3, 24, 40))
+    assert glance.logits.shape == (3, 1, 24, 40)
+    assert glance.context.shape == (3, 8, 6, 10)
+    finer = octave_of(3, 48, 80)
+    look = model.look(finer, glance)
+    assert look.logits.shape == (3, 1, 48, 80)
+    assert look.context.shape == (3, 8, 12, 20)
+    assert model.flaws(finer.pixels, Answer(logits=look.logits, context=glance.context)).shape == (2, 12, 20)
+    assert np.isfinite(look.logits).all()
+
+
+def test_training_writes_what_inference_reads() -> None:
+    assert (export.CARD_KEY, export.FORMAT) == (CARD_KEY, FORMAT)
+
+
+def test_the_shipped_weights_load() -> None:
+    model = load_model()
+    assert model.card.name == "default"
+    assert model.card.data["photos"] >= 1
+    answer = model.glance(octave_of(2, 16, 16))
+    assert np.isfinite(answer.logits).all()
+
+
+def test_a_model_loads_once_and_again_when_its_file_changed(tiny_model: Path, tmp_path: Path) -> None:
+    path = rewritten(tiny_model, tmp_path / "m.onnx", lambda card: card)
+    first = load_model(path)
+    assert load_model(path) is first
+    rewritten(tiny_model, path, lambda card: {**card, "name": "other"})
+    os.utime(path, ns=(0, 0))
+    assert load_model(path).card.name == "other"
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x0a" * 50], ids=["empty", "text", "bytes"])
+def test_garbage_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "g.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"g\.onnx"):
+        load_model(path)
+
+
+def test_a_file_cut_short_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "half.onnx"
+    path.write_bytes(tiny_model.read_bytes()[:-2000])
+    with pytest.raises(ModelError, match=r"half\.onnx"):
+        load_model(path)
+
+
+def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"none\.onnx.*No such file"):
+        load_model(tmp_path / "none.onnx")
+    with pytest.raises(ModelError, match="can't be read"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "card"),
+    [
+        (("image",), ("label",), None),
+        (("image",), ("label",), json.dumps({"format": FORMAT, "name": "a", "version": "1"})),
+        (INPUTS, OUTPUTS, None),
+    ],
+    ids=["no card", "other inputs", "our inputs without a card"],
+)
+def test_models_of_others_are_refused(
+    tmp_path: Path, inputs: tuple[str, ...], outputs: tuple[str, ...], card: str | None
+) -> None:
+    path = write_foreign(tmp_path / "foreign.onnx", inputs, outputs, card)
+    with pytest.raises(ModelError, match=r"foreign\.onnx: not an allfocus model"):
+        load_model(path)
+
+
+def test_a_network_for_other_octaves_is_refused(tmp_path: Path) -> None:
+    card = json.dumps({"format": FORMAT, "name": "a", "version": "1"})
+    path = write_foreign(tmp_path / "old.onnx", INPUTS, OUTPUTS, card)
+    with pytest.raises(ModelError, match="other channels"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda card: "{not json",
+        lambda card: "[]",
+        lambda card: "null",
+        lambda card: "3",
+        lambda card: {key: value for key, value in card.items() if key != "name"},
+        lambda card: {key: value for key, value in card.items() if key != "format"},
+        lambda card: {**card, "no_such_key": 1},
+    ],
+    ids=["no json", "list", "null", "number", "no name", "no format", "unknown key"],
+)
+def test_a_damaged_card_is_refused(tiny_model: Path, tmp_path: Path, change: Callable[[Any], object]) -> None:
+    path = rewritten(tiny_model, tmp_path / "d.onnx", change)
+    with pytest.raises(ModelError, match=r"d\.onnx: its model card is damaged"):
+        load_model(path)
+
+
+def test_another_format_is_refused_and_says_what_to_do(tiny_model: Path, tmp_path: Path) -> None:
+    path = rewritten(tiny_model, tmp_path / "f.onnx", lambda card: {**card, "format": FORMAT + 1})
+    with pytest.raises(ModelError, match=r"another format.*update allfocus"):
+        load_model(path)

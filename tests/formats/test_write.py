@@ -1,0 +1,233 @@
+"""Files appear whole or not at all, whatever is written; OME-TIFF says what its planes are."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ome_types
+import pytest
+import tifffile
+
+from allfocus.core.color import Array
+from allfocus.errors import WriteError
+from allfocus.formats.ome_tiff import UNITS
+from allfocus.io import (
+    Metadata,
+    Picture,
+    Scale,
+    check_outputs,
+    finished,
+    read_image,
+    read_metadata,
+    srgb_profile,
+    write_image,
+    write_images,
+    write_ome,
+)
+from conftest import Cli
+from pictures import picture, write_pair
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def planes_of(*shape: int, dtype: str = "uint16") -> Array:
+    """Planes that differ from each other."""
+    count = int(np.prod(shape[:-2], dtype=int))
+    flat = [picture(*shape[-2:], gray=True, dtype=dtype, seed=seed) for seed in range(count)]
+    return np.stack(flat).reshape(shape)
+
+
+def valid_ome(path: Path) -> Any:
+    """What another reader understands of the XML in a file, which is held against the OME schema first."""
+    with tifffile.TiffFile(path) as tiff:
+        xml = tiff.ome_metadata
+    assert xml is not None
+    ome_types.validate_xml(xml)
+    return ome_types.from_xml(xml).images[0]
+
+
+# --- OME-TIFF ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize(
+    ("axes", "shape", "sizes"),
+    [
+        ("YX", (32, 48), (1, 1, 1)),
+        ("CYX", (3, 32, 48), (1, 3, 1)),
+        ("CYX", (1, 32, 48), (1, 1, 1)),
+        ("ZYX", (4, 32, 48), (1, 1, 4)),
+        ("TCYX", (2, 3, 32, 48), (2, 3, 1)),
+        ("TCZYX", (2, 3, 4, 8, 8), (2, 3, 4)),
+        ("CTZYX", (3, 2, 4, 8, 8), (2, 3, 4)),
+    ],
+)
+def test_planes_come_back_and_the_xml_is_valid(
+    tmp_path: Path, axes: str, shape: tuple[int, ...], sizes: tuple[int, int, int], dtype: str
+) -> None:
+    planes = planes_of(*shape, dtype=dtype)
+    write_ome(tmp_path / "a.ome.tif", planes, axes)
+    pixels = valid_ome(tmp_path / "a.ome.tif").pixels
+    assert (pixels.size_t, pixels.size_c, pixels.size_z) == sizes
+    assert (pixels.size_y, pixels.size_x) == shape[-2:]
+    assert pixels.type.value == {"float32": "float"}.get(dtype, dtype)
+    back = tifffile.imread(tmp_path / "a.ome.tif")
+    assert back.dtype == dtype
+    assert np.array_equal(back.reshape(shape), planes)
+
+
+def test_names_sizes_and_heights_are_said(tmp_path: Path) -> None:
+    scale = Scale(
+        channels=("DAPI", "Größe <2>"),
+        pixel_size=(0.25, 0.2),
+        z_step=1.5,
+        z_positions=[10.0, 11.5, 13.0] * 2,
+        unit="µm",
+        description='fused from 12 frames & "more"',
+    )
+    write_ome(tmp_path / "a.ome.tiff", planes_of(2, 3, 16, 16), "CZYX", scale)
+    image = valid_ome(tmp_path / "a.ome.tiff")
+    pixels = image.pixels
+    assert [channel.name for channel in pixels.channels] == ["DAPI", "Größe <2>"]
+    assert (pixels.physical_size_y, pixels.physical_size_x, pixels.physical_size_z) == (0.25, 0.2, 1.5)
+    assert {unit.value for unit in (pixels.physical_size_x_unit, pixels.physical_size_y_unit)} == {"µm"}
+    assert [(plane.the_c, plane.the_z, plane.position_z) for plane in pixels.planes][3:5] == [(1, 0, 10), (1, 1, 11.5)]
+    assert pixels.planes[0].position_z_unit.value == "µm"
+    assert image.description == scale.description
+
+
+def test_rgb_is_one_channel_of_three_samples(tmp_path: Path) -> None:
+    write_ome(tmp_path / "a.ome.tif", np.stack([picture(), picture(seed=1)]), "CYXS", Scale(channels=("one", "other")))
+    channels = valid_ome(tmp_path / "a.ome.tif").pixels.channels
+    assert [(channel.name, channel.samples_per_pixel) for channel in channels] == [("one", 3), ("other", 3)]
+    assert np.array_equal(tifffile.imread(tmp_path / "a.ome.tif")[1], picture(seed=1))
+
+
+@pytest.mark.parametrize("gray", [False, True])
+def test_a_picture_with_such_a_name_becomes_ome_tiff_with_all_metadata(tmp_path: Path, gray: bool) -> None:
+    image = picture(gray=gray, dtype="uint16")
+    profile = None if gray else srgb_profile()
+    metadata = finished(Metadata(icc=profile, dpi=(300, 300)), frames=9, size=(32, 48))
+    assert write_image(tmp_path / "a.OME.TIF", image, metadata) is None
+    channels = valid_ome(tmp_path / "a.OME.TIF").pixels.channels
+    assert [channel.samples_per_pixel for channel in channels] == [1 if gray else 3]
+    assert np.array_equal(read_image(tmp_path / "a.OME.TIF"), image)
+    found = read_metadata(tmp_path / "a.OME.TIF")
+    assert (found.icc, found.dpi) == (profile, (300, 300))
+
+
+def test_large_planes_become_bigtiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planes = planes_of(2, 32, 48)
+    write_ome(tmp_path / "small.ome.tif", planes, "CYX")
+    monkeypatch.setattr("allfocus.formats.ome_tiff.LARGE", planes.nbytes - 1)
+    write_ome(tmp_path / "large.ome.tif", planes, "CYX")
+    with tifffile.TiffFile(tmp_path / "small.ome.tif") as small, tifffile.TiffFile(tmp_path / "large.ome.tif") as large:
+        assert (small.is_bigtiff, large.is_bigtiff) == (False, True)
+    assert np.array_equal(tifffile.imread(tmp_path / "large.ome.tif"), planes)
+
+
+@pytest.mark.parametrize(
+    ("planes", "axes", "scale", "words"),
+    [
+        (np.zeros((4, 4), np.int16), "YX", Scale(), "planes are int16; expected uint8"),
+        (np.zeros((2, 4, 4), np.uint8), "YX", Scale(), r"shape \(2, 4, 4\) with axes 'YX'"),
+        (np.zeros((2, 4, 4), np.uint8), "QYX", Scale(), "a letter of TCZYXS"),
+        (np.zeros((4, 4, 2), np.uint8), "YXC", Scale(), "expected them to end in YX"),
+        (np.zeros((4, 4, 2), np.uint8), "YXS", Scale(), "expected them to end in YX"),
+        (np.zeros((2, 4, 4), np.uint8), "CYX", Scale(channels=("a",)), "1 channel names for 2 channels"),
+        (np.zeros((2, 4, 4), np.uint8), "ZYX", Scale(z_positions=(1.0,)), "1 positions for 2 planes"),
+    ],
+)
+def test_planes_that_are_not_what_is_said_are_refused(
+    tmp_path: Path, planes: Array, axes: str, scale: Scale, words: str
+) -> None:
+    with pytest.raises(WriteError, match=words):
+        write_ome(tmp_path / "a.ome.tif", planes, axes, scale)
+    assert names_in(tmp_path) == []
+
+
+def test_the_units_are_those_of_the_schema() -> None:
+    assert {unit.value for unit in ome_types.model.UnitsLength} == UNITS
+
+
+def test_a_unit_that_ome_does_not_know_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match="'parsnips' is no unit of OME"):
+        write_ome(tmp_path / "a.ome.tif", planes_of(4, 4), "YX", Scale(pixel_size=(1, 1), unit="parsnips"))
+    with pytest.raises(WriteError, match=r"no name for an OME-TIFF; expected it to end in \.ome\.tif"):
+        write_ome(tmp_path / "a.tif", planes_of(4, 4), "YX")
+
+
+# --- whole or not at all -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a.ome.tif", "a.png"])
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), KeyboardInterrupt()])
+@pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
+def test_whatever_happens_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, error: BaseException, step: str
+) -> None:
+    (tmp_path / name).write_bytes(b"old")
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(step, fail)
+    expected = (WriteError, "nothing was kept") if isinstance(error, OSError) else (KeyboardInterrupt, "^$")
+    with pytest.raises(expected[0], match=expected[1]):
+        if name == "a.png":
+            write_images([(tmp_path / name, picture()), (tmp_path / "b.tif", picture())])
+        else:
+            write_ome(tmp_path / name, planes_of(4, 4), "YX")
+    assert names_in(tmp_path) == [name]
+    assert (tmp_path / name).read_bytes() == b"old"
+
+
+def test_a_disk_that_fills_up_inside_the_encoder_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(file: tifffile.TiffWriter, *_: object, **__: object) -> None:
+        assert names_in(tmp_path)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tifffile.TiffWriter.write", half)
+    with pytest.raises(WriteError, match=r"a\.ome\.tif can't be written: No space left on device"):
+        write_ome(tmp_path / "a.ome.tif", planes_of(4, 4), "YX")
+    assert names_in(tmp_path) == []
+
+
+def test_an_ome_name_is_guarded_like_any_other(tmp_path: Path, cli: Cli) -> None:
+    near, far = write_pair(tmp_path, suffix=".ome.tif")
+    before = Path(near).read_bytes()
+    (tmp_path / "soft.ome.tif").symlink_to(near)
+    (tmp_path / "hard.ome.tif").hardlink_to(near)
+    for name in (Path(near).name, "soft.ome.tif", "hard.ome.tif"):
+        with pytest.raises(WriteError, match="is one of the frames"):
+            check_outputs([tmp_path / name], [Path(near), Path(far)])
+    outcome = cli("fuse", near, far, "--method", "classic", "-o", tmp_path / "hard.ome.tif")
+    assert (outcome.code, Path(near).read_bytes()) == (1, before)
+    outcome = cli("fuse", near, far, "--method", "classic", "-o", tmp_path / "new.ome.tif")
+    assert (outcome.code, outcome.err) == (0, "")
+    valid_ome(tmp_path / "new.ome.tif")
+
+
+def test_pairs_and_pictures_go_together(tmp_path: Path) -> None:
+    profile = srgb_profile()
+    notes = write_images(
+        [
+            (tmp_path / "a.png", picture()),
+            Picture(tmp_path / "b.png", picture(), Metadata(icc=profile)),
+            Picture(path=tmp_path / "c.png", image=picture(gray=True), metadata=Metadata(icc=profile)),
+        ]
+    )
+    assert notes == ["c.png: the ICC profile is for RGB and the picture is gray; the profile was left out"]
+    assert [read_metadata(tmp_path / f"{name}.png").icc for name in "abc"] == [None, profile, None]
+
+
+def test_metadata_that_can_not_be_encoded_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match=r"a\.tif can't be encoded: no EXIF header"):
+        write_image(tmp_path / "a.tif", picture(), Metadata(exif=b"no EXIF at all"))
+    assert names_in(tmp_path) == []

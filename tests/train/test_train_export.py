@@ -1,0 +1,124 @@
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+import allfocus
+from allfocus.errors import ModelError, ReadError
+from allfocus.train.config import NetworkConfig, Recipe, recipe_from
+from allfocus.train.data import PhotoSet
+from allfocus.train.network.fusion_network import FusionNetwork
+from allfocus.train.onnx import export as exporting
+from allfocus.train.onnx import graph
+from allfocus.train.onnx.export import export, model_card, source_commit
+from allfocus.train.onnx.weights import CARD_KEY, WEIGHTS_KEY, fine_tuning, load_start
+
+RECIPE = Recipe(name="tiny", network=NetworkConfig(width=4, depth=1, glance_width=4, glance_depth=1, state=2, heads=2))
+PHOTOS = PhotoSet(images=(np.zeros((4, 4, 3), np.uint8),), names=("a.png",), skipped=(), licences={"CC0": 1})
+
+
+@pytest.fixture(scope="module")
+def network() -> FusionNetwork:
+    torch.manual_seed(1)
+    network = FusionNetwork(RECIPE.network)
+    with torch.no_grad():
+        for value in network.parameters():  # heads start at zero: give them something to disagree about
+            value.add_(0.05 * torch.randn_like(value))
+    return network.train()
+
+
+def test_file_holds_card_and_runs(network: FusionNetwork, tmp_path: Path) -> None:
+    card = model_card(RECIPE, PHOTOS, {"network": 31.5})
+    export(network, tmp_path / "m.onnx", card)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+    assert network.training
+    model = onnx.load(tmp_path / "m.onnx")
+    onnx.checker.check_model(model)
+    stored = {item.key: item.value for item in model.metadata_props}
+    assert json.loads(stored[CARD_KEY]) == card
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    assert any(isinstance(side, str) for side in session.get_inputs()[0].shape)
+
+
+def test_a_model_file_carries_the_weights_it_was_made_of(network: FusionNetwork, tmp_path: Path) -> None:
+    export(network, tmp_path / "m.onnx", model_card(RECIPE, PHOTOS, {}))
+    start = load_start(tmp_path / "m.onnx")
+    assert start.recipe == RECIPE
+    assert start.weights.keys() == network.state_dict().keys()
+    assert all(torch.equal(start.weights[name], value) for name, value in network.state_dict().items())
+    tuned = fine_tuning(start.recipe, "mine")
+    assert (tuned.network, tuned.shuffle, tuned.name) == (RECIPE.network, RECIPE.shuffle, "mine")
+    assert tuned.training.learning_rate < RECIPE.training.learning_rate
+
+
+@pytest.mark.parametrize("damage", ["no weights", "half the weights", "no card", "garbage", "missing"])
+def test_a_file_without_weights_is_refused_as_a_start(network: FusionNetwork, tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "m.onnx"
+    export(network, path, model_card(RECIPE, PHOTOS, {}))
+    model = onnx.load(path)
+    stored = {item.key: item.value for item in model.metadata_props}
+    if damage == "no weights":
+        del stored[WEIGHTS_KEY]
+    elif damage == "half the weights":
+        stored[WEIGHTS_KEY] = stored[WEIGHTS_KEY][: len(stored[WEIGHTS_KEY]) // 8 * 4]
+    elif damage == "no card":
+        del stored[CARD_KEY]
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, stored)
+    onnx.save(model, path)
+    if damage == "garbage":
+        path.write_bytes(b"no model at all")
+    elif damage == "missing":
+        path.unlink()
+    with pytest.raises((ModelError, ReadError), match=r"m\.onnx"):
+        load_start(path)
+
+
+def test_card_says_where_a_model_comes_from() -> None:
+    card = model_card(RECIPE, PHOTOS, {"network": 31.5})
+    assert card["name"] == "tiny"
+    assert card["version"] == allfocus.__version__
+    assert recipe_from(card["recipe"]) == RECIPE
+    assert card["data"] == {"photos": 1, "licences": {"CC0": 1}}
+    assert card["figures"] == {"network": 31.5}
+    assert card["created"].endswith("+00:00")
+
+
+@pytest.mark.parametrize("gap", [0.01, float("nan")])
+def test_nothing_is_written_when_torch_and_onnxruntime_disagree(
+    network: FusionNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gap: float
+) -> None:
+    monkeypatch.setattr(graph, "disagreement", lambda network, content: gap)
+    with pytest.raises(ModelError, match="disagree"):
+        export(network, tmp_path / "m.onnx", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_commit_is_of_the_repository_that_tracks_this_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    source = package / "export.py"
+    source.write_text("")
+    monkeypatch.setattr(exporting, "__file__", str(source))
+    assert source_commit() is None
+
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+        answer = subprocess.run(
+            ["git", "-C", tmp_path, *identity, *arguments], check=True, capture_output=True, text=True
+        )
+        return answer.stdout.strip()
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "one")
+    assert source_commit() is None  # there is a repository, but it is not this package's
+    git("add", "package/export.py")
+    git("commit", "-q", "-m", "two")
+    assert source_commit() == git("rev-parse", "--short=12", "HEAD")
+    source.write_text("changed")
+    assert source_commit() == git("rev-parse", "--short=12", "HEAD") + "-dirty"

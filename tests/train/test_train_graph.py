@@ -1,0 +1,117 @@
+"""onnxruntime computes what torch computes: octave by octave, and over whole pictures of odd sizes."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch.nn import functional
+
+from allfocus.core.color import Array, FloatArray, to_unit
+from allfocus.core.pyramid import Levels, count_octaves, padded_size
+from allfocus.decide import coarse_to_fine as selection
+from allfocus.decide import stack_pyramid as survey
+from allfocus.decide.model import FusionModel, load_model
+from allfocus.decide.stack_pyramid import Survey
+from allfocus.run.progress import silent
+from allfocus.run.scratch import Spool
+from allfocus.train.config import NetworkConfig
+from allfocus.train.network.fusion_network import FusionNetwork
+from allfocus.train.onnx.export import FORMAT, export
+from allfocus.train.onnx.graph import build, disagreement
+from pictures import focal_frames
+
+
+@pytest.fixture(autouse=True)
+def every_frame_is_looked_at_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "MOST", 100)
+    monkeypatch.setattr(selection, "IN_THE_RUNNING", 0.0)
+    monkeypatch.setattr(selection, "IN_THE_RUNNING_THERE", 0.0)
+    monkeypatch.setattr(selection, "WORTH_A_LOOK", -1.0)
+    monkeypatch.setattr(survey, "levels_of", lambda samples: Levels())
+
+
+def by_onnxruntime(model: FusionModel, frames: list[Array]) -> FloatArray:
+    """Logits (N, H, W) as `fuse` computes them."""
+    stack = Survey(frames, Spool(), 1, silent)
+    chosen = selection.Selection(
+        model, stack, margin=0, max_tile=None, fast=False, spool=Spool(), workers=1, progress=silent
+    )
+    logits = np.empty((len(frames), *frames[0].shape[:2]), np.float32)
+    for cell in chosen.cells():
+        found = chosen.look(cell)
+        for frame, plane in zip(stack.order[found.frames], found.logits, strict=True):
+            logits[(frame, *cell)] = plane
+    return logits
+
+
+def by_torch(network: FusionNetwork, frames: list[Array]) -> FloatArray:
+    """Logits (N, H, W) of the same picture, padded, in one go."""
+    height, width = frames[0].shape[:2]
+    octaves = count_octaves(height, width)
+    rows, columns = padded_size(height, width, octaves)
+    planes = torch.from_numpy(np.stack([to_unit(frame) for frame in frames])).permute(0, 3, 1, 2)
+    padded = functional.pad(planes, (0, columns - width, 0, rows - height), mode="replicate")
+    with torch.no_grad():
+        logits: FloatArray = network(padded[None], octaves)[0][-1][0, :, :height, :width].numpy()
+    return logits
+
+
+def assert_same_logits(network: FusionNetwork, model: FusionModel, frames: list[Array]) -> None:
+    expected, found = by_torch(network, frames), by_onnxruntime(model, frames)
+    assert np.ptp(expected, axis=0).max() > 1  # there is something to agree on
+    np.testing.assert_allclose(found, expected, atol=2e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 12])
+def test_pictures_of_an_odd_size(tiny_network: FusionNetwork, tiny_model: Path, count: int) -> None:
+    assert_same_logits(tiny_network, load_model(tiny_model), focal_frames(97, 131, count))
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (5, 43), (331, 97), (9, 700)])
+def test_pictures_of_other_sizes_and_more_octaves(
+    tiny_network: FusionNetwork, tiny_model: Path, height: int, width: int
+) -> None:
+    frames = [frame[:height, :width] for frame in focal_frames(max(height, 16), max(width, 16), 2)]
+    expected, found = by_torch(tiny_network, frames), by_onnxruntime(load_model(tiny_model), frames)
+    np.testing.assert_allclose(found, expected, atol=2e-3, rtol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 7])
+def test_the_network_of_the_default_recipe(tmp_path: Path, count: int) -> None:
+    torch.manual_seed(2)
+    network = FusionNetwork(NetworkConfig()).eval()
+    for part in (network.glance, network.look):
+        torch.nn.init.normal_(part.head.conv.weight, std=0.05)
+    export(network, tmp_path / "full.onnx", {"format": FORMAT, "name": "full", "version": "0"})
+    assert_same_logits(network, load_model(tmp_path / "full.onnx"), focal_frames(197, 331, count))
+
+
+@pytest.mark.parametrize("parts", [{"use_scan": False}, {"use_exchange": False}, {"glance_depth": 0}])
+def test_networks_without_one_of_their_parts_export_too(parts: dict[str, object]) -> None:
+    torch.manual_seed(3)
+    size = {"width": 4, "depth": 1, "glance_width": 4, "glance_depth": 1, "state": 2, "heads": 2}
+    network = FusionNetwork(NetworkConfig(**{**size, **parts})).eval()  # type: ignore[arg-type]
+    assert disagreement(network, build(network).SerializeToString()) < 1e-3
+
+
+def test_a_model_of_other_weights_disagrees(tiny_network: FusionNetwork, tiny_model: Path) -> None:
+    content = tiny_model.read_bytes()
+    assert disagreement(tiny_network, content) < 1e-3
+    torch.manual_seed(4)
+    assert disagreement(FusionNetwork(tiny_network.config).eval(), content) > 0.01
+
+
+def test_the_graph_is_small_standard_and_holds_no_sample_size(tiny_model: Path) -> None:
+    model = onnx.load(tiny_model)
+    assert {entry.domain for entry in model.opset_import} == {""}
+    (node,) = (node for node in model.graph.node if node.op_type == "If")
+    branches = [attribute.g for attribute in node.attribute]
+    assert len(branches) == 2
+    operators = {node.op_type for branch in branches for node in branch.node}
+    assert not operators & {"Loop"}
+    named = [dimension.dim_param for value in model.graph.input for dimension in value.type.tensor_type.shape.dim]
+    assert {"n", "h", "w"} <= set(named)
+    assert tiny_model.stat().st_size < 1_000_000
