@@ -21,7 +21,7 @@ SMALL = FrameInfo(shape=(600, 800, 3), dtype=np.dtype(np.uint8))
 def a_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(plans, "free_memory", lambda: 8_000_000_000)
     monkeypatch.setattr(plans, "cpus", lambda: 2)
-    monkeypatch.setattr(plans, "spool_folder", lambda: tmp_path)
+    monkeypatch.setattr(plans, "scratch_folder", lambda: tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda place: type("Usage", (), {"free": 10**12})())
 
 

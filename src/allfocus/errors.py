@@ -10,7 +10,8 @@
     ├── PreflightError                  frames and outputs, both at fault
     ├── ResourceError                   not enough memory or disk for it
     ├── ConfigError(ValueError)         a recipe, scenes file or option that makes no sense
-    └── MissingExtraError(ImportError)  an optional dependency is not installed
+    ├── MissingExtraError(ImportError)  an optional dependency is not installed
+    └── Cancelled                       the work was called off, by another thread
 
 Every message is one line: which input, what was expected, what was found, what to do. Only `BadFramesError` has more.
 The command line catches the root once and turns it into one line and exit code 1.
@@ -80,6 +81,13 @@ class ConfigError(AllFocusError, ValueError):
 
 class MissingExtraError(AllFocusError, ImportError):
     """An optional dependency is missing; the message names the extra to install."""
+
+
+class Cancelled(AllFocusError):  # as in concurrent.futures: nothing is wrong
+    """The work was called off; nothing is left behind."""
+
+    def __init__(self) -> None:
+        super().__init__("cancelled; nothing was written")
 
 
 def say_all(problems: Sequence[AllFocusError], count: int) -> None:

@@ -12,7 +12,7 @@ from allfocus.compose.compositor import Canvas, Manner
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.stack import FocalStack
 from allfocus.core.weights import pick
-from allfocus.core.windows import Place
+from allfocus.core.windows import Window
 from allfocus.decide.coarse_to_fine import Selection
 from allfocus.decide.laplacian import classic_decision
 from allfocus.decide.model import FusionModel, load_model
@@ -20,8 +20,8 @@ from allfocus.decide.stack_pyramid import Survey
 from allfocus.options import FusionOptions
 from allfocus.plan import Plan, plan_for
 from allfocus.result import FusionResult
-from allfocus.run.progress import Progress, one_of, silent
-from allfocus.run.scratch import Spool
+from allfocus.run.progress import Progress, part_of, silent
+from allfocus.run.scratch import Scratch
 from allfocus.run.workers import in_parallel, one_thread_each
 from allfocus.sources.listing import Listing
 from allfocus.sources.open import Frames, listing_or_stack, notes_on, read_all
@@ -36,7 +36,7 @@ def fuse(
     options: FusionOptions | None = None,
     progress: Progress = silent,
     planned: Callable[[Plan], None] = lambda plan: None,
-    like: tuple[Alignment, Place] | None = None,
+    like: tuple[Alignment, Window] | None = None,
     companions: Sequence[FocalStack | Listing] = (),
 ) -> FusionResult:
     """Fuse frames focused at different distances into one picture that is sharp everywhere.
@@ -70,7 +70,7 @@ def fuse(
     plan = plan_for(source, options, len(companions))
     model = load_model(options.model, plan.is_large) if options.method == "network" else None
     planned(plan)
-    spool = Spool(plan.spool)
+    spool = Scratch(plan.spool)
     workers = plan.workers
     with one_thread_each():
         stack, *others = read_all([source, *companions], spool, workers, progress)
@@ -90,7 +90,7 @@ def fuse(
                 in_place=isinstance(source, Listing),
                 spool=spool,
                 workers=workers,
-                progress=one_of(progress, len(laid), 1 + len(others)),
+                progress=part_of(progress, len(laid), 1 + len(others)),
             )
             laid.append(over if not alignment.order else over.pick([alignment.used.index(k) for k in alignment.order]))
         result = fuse_registered(laid[0], model, options, laid[1:], spool, workers, progress)
@@ -117,7 +117,7 @@ def align_stack(
     options = replace(options or FusionOptions(), method="classic", depth=False)
     source = listing_or_stack(frames)
     plan = plan_for(source, options)
-    spool = Spool(plan.spool)
+    spool = Scratch(plan.spool)
     with one_thread_each():
         [stack] = read_all([source], spool, plan.workers, progress)
         alignment = alignment_of(stack, options, spool, plan.workers, progress)
@@ -134,7 +134,7 @@ def align_stack(
 
 
 def alignment_of(
-    stack: FocalStack, options: FusionOptions, spool: Spool, workers: int, progress: Progress
+    stack: FocalStack, options: FusionOptions, spool: Scratch, workers: int, progress: Progress
 ) -> Alignment:
     """How the frames lie over each other: looked up or found out."""
     if options.transforms is not None:
@@ -150,7 +150,7 @@ def alignment_of(
     return estimate_alignment(stack, wanted, spool=spool, workers=workers, progress=progress)
 
 
-def in_the_stack(result: FusionResult, stack: FocalStack, alignment: Alignment, area: Place) -> FusionResult:
+def in_the_stack(result: FusionResult, stack: FocalStack, alignment: Alignment, area: Window) -> FusionResult:
     """The result, counted in all frames of the stack, those that were left out too; says what was done to them."""
     used = np.array(alignment.order or alignment.used)
     flaws = result.flaws
@@ -184,7 +184,7 @@ def fuse_registered(
     model: FusionModel | None,
     options: FusionOptions,
     companions: Sequence[FocalStack],
-    spool: Spool,
+    spool: Scratch,
     workers: int,
     progress: Progress,
 ) -> FusionResult:
@@ -214,7 +214,7 @@ def fuse_by_network(
     stack: FocalStack,
     model: FusionModel,
     options: FusionOptions,
-    spool: Spool,
+    spool: Scratch,
     workers: int,
     progress: Progress,
     companions: Sequence[Sequence[Array]] = (),
@@ -234,7 +234,7 @@ def fuse_by_network(
         progress=progress,
     )
 
-    def work(cell: Place) -> None:
+    def work(cell: Window) -> None:
         canvas.paint(selection.look(cell))
         spool.release()
 

@@ -12,7 +12,7 @@ from allfocus.decide.stack_pyramid import KEPT, bytes_kept
 from allfocus.errors import ResourceError
 from allfocus.options import FusionOptions
 from allfocus.run.machine import free_memory
-from allfocus.run.scratch import gigabytes, spool_folder
+from allfocus.run.scratch import gigabytes, scratch_folder
 from allfocus.run.workers import cpus
 from allfocus.sources.listing import Listing
 
@@ -127,7 +127,7 @@ def plan_fusion(
         network: whether the network decides; the classic rule keeps nothing but the frames.
         depth: whether a depth map is wanted too.
         max_memory: bytes that may be used; None: a share of what is free.
-        spool: folder for what does not fit into memory; None: see `spool_folder`.
+        spool: folder for what does not fit into memory; None: see `scratch_folder`.
         companions: how many other channels, of as many frames like these, are composed by the same decision.
 
     Raises:
@@ -168,7 +168,7 @@ def require_memory(plan: Plan) -> None:
 
 def with_spool(plan: Plan, folder: Path | None) -> Plan:
     """The plan with a folder for what is kept in files; raises `ResourceError` where there is no room for it."""
-    chosen = spool_folder() if folder is None else folder
+    chosen = scratch_folder() if folder is None else folder
     if not chosen.is_dir() or not os.access(chosen, os.W_OK):
         what = "can't be written to" if chosen.is_dir() else "is not a folder"
         raise ResourceError(f"spool {chosen} {what}; name another folder with --spool")

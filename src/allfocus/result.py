@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from allfocus.align.alignment import Alignment
 from allfocus.core.color import Array, FloatArray
-from allfocus.core.windows import Place
+from allfocus.core.windows import Window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class FusionResult:
     depth: FloatArray | None = None
     flaws: Flaws | None = None
     alignment: Alignment | None = None
-    area: Place | None = None
+    area: Window | None = None
     is_cropped: bool = False
     notes: tuple[str, ...] = ()
     companions: tuple[Array, ...] = ()

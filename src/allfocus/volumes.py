@@ -15,7 +15,7 @@ from allfocus.pipeline import fuse
 from allfocus.plan import KEPT_IN_MEMORY, Plan
 from allfocus.result import FusionResult
 from allfocus.run.progress import Progress, silent
-from allfocus.run.scratch import Spool, spool_folder
+from allfocus.run.scratch import Scratch, scratch_folder
 from allfocus.sources.volume import Volume, VolumeStack, inspect_volume
 
 #: Maps that can be had of a volume.
@@ -109,14 +109,14 @@ def groups_of(volume: Volume, channel_for_focus: int | None) -> list[list[Volume
 
 def blank(
     volume: Volume, options: FusionOptions, channel_for_focus: int | None, maps: Sequence[MapName]
-) -> tuple[VolumeResult, Spool]:
+) -> tuple[VolumeResult, Scratch]:
     """The result before anything is in it, in files where it is large, and what keeps it there."""
     frame = volume.stacks[0].listing.frame
     leading = volume.axes["P"], volume.axes["T"], volume.axes["C"]
     of_maps = (*leading[:2], leading[2] if channel_for_focus is None else 1, *frame.size)
     nbytes = int(np.prod(leading)) * (frame.nbytes + 4 * len(maps) * frame.pixels)
     indices = np.uint8 if volume.axes["Z"] <= 256 else np.uint16
-    spool = Spool((options.spool or spool_folder()) if nbytes > KEPT_IN_MEMORY else None)
+    spool = Scratch((options.spool or scratch_folder()) if nbytes > KEPT_IN_MEMORY else None)
     return VolumeResult(
         volume=volume,
         images=spool.empty((*leading, *frame.shape), frame.dtype),

@@ -16,7 +16,7 @@ from allfocus.decide.logit_store import Blocks, settled
 from allfocus.decide.model import Answer, FusionModel, load_model
 from allfocus.decide.stack_pyramid import Survey, content_order
 from allfocus.run.progress import silent
-from allfocus.run.scratch import Spool
+from allfocus.run.scratch import Scratch
 from pictures import focal_frames
 
 
@@ -47,8 +47,8 @@ def test_of_many_frames_that_are_nearly_the_same_a_few_stand_for_all() -> None:
 
 
 def selected(frames: list[Array], model: FusionModel, fast: bool = False) -> Selection:
-    survey = Survey(frames, Spool(), 1, silent)
-    return Selection(model, survey, margin=32, max_tile=None, fast=fast, spool=Spool(), workers=1, progress=silent)
+    survey = Survey(frames, Scratch(), 1, silent)
+    return Selection(model, survey, margin=32, max_tile=None, fast=fast, spool=Scratch(), workers=1, progress=silent)
 
 
 class Counting(FusionModel):
@@ -133,7 +133,7 @@ def test_frames_that_tie_by_a_few_rows_are_told_apart_in_full() -> None:
 def test_blocks_give_back_what_was_put_into_them() -> None:
     rng = np.random.default_rng(3)
     logits, context = rng.random((5, 1, 96, 160), np.float32), rng.random((5, 3, 24, 40), np.float32)
-    kept = Blocks(5, 3, 96, 160, 64, Spool())
+    kept = Blocks(5, 3, 96, 160, 64, Scratch())
     for rows, columns in tiles(96, 160, 64):
         patches = slice(rows.start // 4, rows.stop // 4), slice(columns.start // 4, columns.stop // 4)
         kept.put((rows, columns), Answer(logits=logits[..., rows, columns], context=context[(..., *patches)]))

@@ -9,12 +9,12 @@ import pytest
 
 from allfocus.errors import WriteError
 from allfocus.run import scratch as spools
-from allfocus.run.scratch import Spool, file_system, spool_folder
+from allfocus.run.scratch import Scratch, file_system, scratch_folder
 
 
 @pytest.mark.parametrize("in_files", [False, True])
 def test_an_array_holds_what_is_written_even_when_its_memory_is_given_back(tmp_path: Path, in_files: bool) -> None:
-    spool = Spool(tmp_path if in_files else None)
+    spool = Scratch(tmp_path if in_files else None)
     one, other = spool.empty((3, 50, 70, 3), np.uint8), spool.empty((2, 4, 30), np.float32)
     one[1], other[:] = 7, 0.5
     spool.release()
@@ -24,14 +24,14 @@ def test_an_array_holds_what_is_written_even_when_its_memory_is_given_back(tmp_p
 
 
 def test_nothing_is_seen_of_it_in_the_folder(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
+    spool = Scratch(tmp_path)
     array = spool.empty((100, 100), np.float32)
     array[:] = 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_arrays_without_elements_need_no_file(tmp_path: Path) -> None:
-    assert Spool(tmp_path).empty((0, 5), np.uint8).shape == (0, 5)
+    assert Scratch(tmp_path).empty((0, 5), np.uint8).shape == (0, 5)
 
 
 def test_a_full_disk_is_told_with_the_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +40,7 @@ def test_a_full_disk_is_told_with_the_numbers(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(spools, "reserve", full)
     with pytest.raises(WriteError, match=r"the disk is full; 0\.4 GB more are needed, .* are free: .*--spool"):
-        Spool(tmp_path).empty((400, 1000, 1000), np.uint8)
+        Scratch(tmp_path).empty((400, 1000, 1000), np.uint8)
 
 
 def test_room_is_reserved_before_anything_is_written(tmp_path: Path) -> None:
@@ -59,9 +59,9 @@ def test_room_is_reserved_where_the_system_has_no_call_for_it(tmp_path: Path, mo
 
 def test_the_spool_goes_where_files_are_not_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    assert spool_folder() == tmp_path
+    assert scratch_folder() == tmp_path
     monkeypatch.setattr(spools, "file_system", lambda place: "tmpfs" if place == tmp_path else "ext4")
-    assert spool_folder() != tmp_path
+    assert scratch_folder() != tmp_path
 
 
 @pytest.mark.skipif(not Path("/proc/mounts").exists(), reason="only Linux tells what is mounted where")

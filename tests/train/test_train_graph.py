@@ -15,7 +15,7 @@ from allfocus.decide import stack_pyramid as survey
 from allfocus.decide.model import FusionModel, load_model
 from allfocus.decide.stack_pyramid import Survey
 from allfocus.run.progress import silent
-from allfocus.run.scratch import Spool
+from allfocus.run.scratch import Scratch
 from allfocus.train.config import NetworkConfig
 from allfocus.train.network.fusion_network import FusionNetwork
 from allfocus.train.onnx.export import FORMAT, export
@@ -34,9 +34,9 @@ def every_frame_is_looked_at_everywhere(monkeypatch: pytest.MonkeyPatch) -> None
 
 def by_onnxruntime(model: FusionModel, frames: list[Array]) -> FloatArray:
     """Logits (N, H, W) as `fuse` computes them."""
-    stack = Survey(frames, Spool(), 1, silent)
+    stack = Survey(frames, Scratch(), 1, silent)
     chosen = selection.Selection(
-        model, stack, margin=0, max_tile=None, fast=False, spool=Spool(), workers=1, progress=silent
+        model, stack, margin=0, max_tile=None, fast=False, spool=Scratch(), workers=1, progress=silent
     )
     logits = np.empty((len(frames), *frames[0].shape[:2]), np.float32)
     for cell in chosen.cells():

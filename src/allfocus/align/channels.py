@@ -10,12 +10,12 @@ from allfocus.align.photometric import Tone, shade_of, surest_tones
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.stack import FocalStack
 from allfocus.options import Exposure
-from allfocus.run.scratch import Spool
+from allfocus.run.scratch import Scratch
 from allfocus.run.workers import in_parallel
 
 
 def carried_over(
-    stack: FocalStack, alignment: Alignment, exposure: Exposure, *, spool: Spool | None = None, workers: int = 1
+    stack: FocalStack, alignment: Alignment, exposure: Exposure, *, spool: Scratch | None = None, workers: int = 1
 ) -> Alignment:
     """The alignment of a stack for another of its channels: the same motions, and tones of its own.
 

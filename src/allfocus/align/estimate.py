@@ -6,9 +6,9 @@ from allfocus.align.contrast_pyramid import View, view_of
 from allfocus.align.warp import common_area, laid_over
 from allfocus.core.color import Array
 from allfocus.core.stack import FocalStack
-from allfocus.core.windows import Place
+from allfocus.core.windows import Window
 from allfocus.run.progress import Progress, silent
-from allfocus.run.scratch import Spool
+from allfocus.run.scratch import Scratch
 from allfocus.run.workers import in_parallel
 
 #: So many pixels at an edge that not all frames saw are not worth a picture of another size.
@@ -21,7 +21,7 @@ def estimate_alignment(
     stack: FocalStack,
     wanted: Wanted | None = None,
     *,
-    spool: Spool | None = None,
+    spool: Scratch | None = None,
     workers: int = 1,
     progress: Progress = silent,
 ) -> Alignment:
@@ -60,13 +60,13 @@ def lay_over(
     stack: FocalStack,
     alignment: Alignment,
     *,
-    area: Place | None = None,
+    area: Window | None = None,
     keep_canvas: bool = False,
     in_place: bool = False,
-    spool: Spool | None = None,
+    spool: Scratch | None = None,
     workers: int = 1,
     progress: Progress = silent,
-) -> tuple[FocalStack, Place]:
+) -> tuple[FocalStack, Window]:
     """Lay the frames that are used over the reference, each resampled once from its own pixels.
 
     Args:
@@ -84,7 +84,7 @@ def lay_over(
     Returns:
         The frames that are used, and which rows and columns of the reference they show.
     """
-    spool = spool or Spool()
+    spool = spool or Scratch()
     used, size = alignment.used, (stack.height, stack.width)
     keep_canvas = keep_canvas and area is None
     if area is None:
@@ -113,7 +113,7 @@ def lay_over(
     return FocalStack(frames=frames, names=[stack.names[position] for position in used]), area
 
 
-def is_nearly(area: Place, whole: Place) -> bool:
+def is_nearly(area: Window, whole: Window) -> bool:
     """Whether hardly anything is missing at any edge."""
     gaps = [
         end for part, all_of_it in zip(area, whole, strict=True) for end in (part.start, all_of_it.stop - part.stop)

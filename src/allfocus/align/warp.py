@@ -10,7 +10,7 @@ from allfocus.align.lanczos import can_resample, resample
 from allfocus.align.motion import Matrix, moved
 from allfocus.align.photometric import Tone, brightened
 from allfocus.core.color import Array, FloatArray, full_scale
-from allfocus.core.windows import Place
+from allfocus.core.windows import Window
 
 #: Below this, in pixels, a frame is left where it is: resampling would cost more than it gives.
 STILL = 0.05
@@ -93,7 +93,7 @@ def seen(matrix: Matrix, size: tuple[int, int]) -> Array:
     return np.asarray(cv2.warpPerspective(inside, matrix, size[::-1], flags=flags, borderValue=(0,))) > 0
 
 
-def common_area(matrices: Sequence[Matrix] | Array, size: tuple[int, int]) -> Place:
+def common_area(matrices: Sequence[Matrix] | Array, size: tuple[int, int]) -> Window:
     """Rows and columns that all frames saw: a rectangle that can't be made larger on any side.
 
     What a frame saw of the reference is bounded by four lines, and convex: a rectangle is within where its corners are.

@@ -8,7 +8,7 @@ import numpy as np
 
 from allfocus.core.color import Array, FloatArray, from_unit, full_scale, luma, to_unit
 from allfocus.core.weights import SHARPNESS, pick, winner
-from allfocus.core.windows import Place, grown, moved, tiles, within
+from allfocus.core.windows import Window, grown, moved, tiles, within
 from allfocus.options import Composition
 
 #: Logits of noisy stacks are multiplied by this instead of `SHARPNESS`, since the mean of two equally good frames has
@@ -52,7 +52,7 @@ def compose(
     weights: FloatArray,
     how: Composition = "band",
     noise: float = 0.0,
-    wanted: Place | None = None,
+    wanted: Window | None = None,
 ) -> Array:
     """Make the picture; nowhere does it leave the range of the frames' values at that place.
 
@@ -81,7 +81,7 @@ def compose(
 
 
 def compose_alike(
-    stacks: Sequence[Sequence[Array]], weights: FloatArray, how: Composition, noise: float, wanted: Place | None = None
+    stacks: Sequence[Sequence[Array]], weights: FloatArray, how: Composition, noise: float, wanted: Window | None = None
 ) -> list[Array]:
     """`compose` several stacks, such as channels, by the one decision: the first, which made it, shapes the weights."""
     height, width = stacks[0][0].shape[:2]

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from allfocus.errors import ConfigError
 
 #: Rows and columns of a part of a picture.
-Place = tuple[slice, slice]
+Window = tuple[slice, slice]
 
 
-def tiles(height: int, width: int, side: int) -> Iterator[Place]:
+def tiles(height: int, width: int, side: int) -> Iterator[Window]:
     """Cover `height` x `width` with squares of `side` pixels, cut at the edges, row by row.
 
     Raises:
@@ -21,7 +21,7 @@ def tiles(height: int, width: int, side: int) -> Iterator[Place]:
             yield slice(top, min(top + side, height)), slice(left, min(left + side, width))
 
 
-def grown(place: Place, by: int, height: int, width: int, step: int = 1) -> Place:
+def grown(place: Window, by: int, height: int, width: int, step: int = 1) -> Window:
     """A place with a margin on all sides, out to multiples of `step`, cut at the edges of `height` x `width`."""
 
     def wider(part: slice, length: int) -> slice:
@@ -31,13 +31,13 @@ def grown(place: Place, by: int, height: int, width: int, step: int = 1) -> Plac
     return wider(place[0], height), wider(place[1], width)
 
 
-def scaled(place: Place, scale: int) -> Place:
+def scaled(place: Window, scale: int) -> Window:
     """The same place in a picture `scale` times smaller; its bounds are multiples of that, or it grows to them."""
     down, across = (slice(part.start // scale, -(-part.stop // scale)) for part in place)
     return down, across
 
 
-def within(place: Place, outer: Place) -> Place:
+def within(place: Window, outer: Window) -> Window:
     """Rows and columns of a place, counted from the start of the place around it."""
     down, across = (
         slice(part.start - around.start, part.stop - around.start) for part, around in zip(place, outer, strict=True)
@@ -45,7 +45,7 @@ def within(place: Place, outer: Place) -> Place:
     return down, across
 
 
-def moved(place: Place, origin: Place) -> Place:
+def moved(place: Window, origin: Window) -> Window:
     """The reverse of `within`: a place counted from the start of another, counted in the picture again."""
     down, across = (
         slice(part.start + start.start, part.stop + start.start) for part, start in zip(place, origin, strict=True)
@@ -53,7 +53,7 @@ def moved(place: Place, origin: Place) -> Place:
     return down, across
 
 
-def common(one: Place, other: Place) -> Place:
+def common(one: Window, other: Window) -> Window:
     """The place that two places share."""
     down, across = (
         slice(max(part.start, twin.start), min(part.stop, twin.stop)) for part, twin in zip(one, other, strict=True)

@@ -13,12 +13,12 @@ import numpy as np
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.pyramid import PATCH
 from allfocus.core.weights import softmax_weights, winner
-from allfocus.core.windows import Place, grown, moved, scaled, tiles, within
+from allfocus.core.windows import Window, grown, moved, scaled, tiles, within
 from allfocus.decide.logit_store import Blocks, enlarged, part_of, settled
 from allfocus.decide.model import Answer, FusionModel
 from allfocus.decide.stack_pyramid import KEPT, Survey
 from allfocus.run.progress import Progress
-from allfocus.run.scratch import Spool
+from allfocus.run.scratch import Scratch
 from allfocus.run.workers import in_parallel
 
 #: How far the flaws look around a pixel, beyond what its logits and features know.
@@ -65,9 +65,9 @@ class Selected:
     others: Array
     logits: FloatArray
     flaws: FloatArray
-    around: Place
-    here: Place
-    own: Place
+    around: Window
+    here: Window
+    own: Window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class Approach:
 
     frames: Array
     others: Array
-    seen: Place
+    seen: Window
     coarser: Answer
     chances: FloatArray
     promise: FloatArray
@@ -112,7 +112,7 @@ class Selection:
         margin: int,
         max_tile: int | None,
         fast: bool,
-        spool: Spool,
+        spool: Scratch,
         workers: int,
         progress: Progress,
     ) -> None:
@@ -121,12 +121,12 @@ class Selection:
         self._known = min(KEPT, survey.octaves - 1)  # the finest octave that is answered whole
         self._answer = self._answer_whole(spool, workers, progress)
 
-    def cells(self) -> list[Place]:
+    def cells(self) -> list[Window]:
         """What `look` can be asked for: together they cover the picture."""
         height, width = self._survey.frames[0].shape[:2]
         return list(tiles(height, width, CELL))
 
-    def look(self, cell: Place) -> Selected:
+    def look(self, cell: Window) -> Selected:
         """Answer one cell in the finest octave."""
         height, width = self._survey.frames[0].shape[:2]
         around = grown(cell, self._margin, height, width)
@@ -151,7 +151,7 @@ class Selection:
             own=within(cell, around),
         )
 
-    def _answer_whole(self, spool: Spool, workers: int, progress: Progress) -> Blocks:
+    def _answer_whole(self, spool: Scratch, workers: int, progress: Progress) -> Blocks:
         """Logits and features of the finest octave that is answered whole, for all frames."""
         survey, every = self._survey, np.arange(len(self._survey.frames))
         coarsest = survey.octaves - 1
@@ -166,14 +166,14 @@ class Selection:
         progress("glance", coarsest - self._known + 1, coarsest - self._known + 1)
         return answer
 
-    def _look_at_all_of(self, octave: int, coarser: Blocks, channels: int, spool: Spool, workers: int) -> Blocks:
+    def _look_at_all_of(self, octave: int, coarser: Blocks, channels: int, spool: Scratch, workers: int) -> Blocks:
         """Logits and features of a whole octave, all frames, from those of the next coarser one."""
         every = np.arange(len(self._survey.frames))
         height, width = (part.stop for part in self._survey.whole(octave))
         side = self._tile_side(len(every))
         answer = Blocks(len(every), channels, height, width, side, spool)
 
-        def look(tile: Place) -> None:
+        def look(tile: Window) -> None:
             seen = self._grown(tile, self._model.reach, octave)
             told = coarser.part(scaled(seen, 2), every)
             found = self._model.look(self._survey.window(octave, seen, every), told)
@@ -184,7 +184,7 @@ class Selection:
             pass
         return answer
 
-    def _look(self, octave: int, place: Place, frames: Array) -> Answer:
+    def _look(self, octave: int, place: Window, frames: Array) -> Answer:
         """Answer a place of an octave, of some frames, by looking at it and around it in the coarser ones first."""
         if octave == self._known:
             return self._answer.part(place, frames)
@@ -192,7 +192,7 @@ class Selection:
         coarser = self._look(octave + 1, scaled(window, 2), frames)
         return self._look_closer(octave, place, frames, coarser, window)
 
-    def _look_closer(self, octave: int, place: Place, frames: Array, coarser: Answer, window: Place) -> Answer:
+    def _look_closer(self, octave: int, place: Window, frames: Array, coarser: Answer, window: Window) -> Answer:
         """Answer a place of an octave, tile by tile, from the coarser octave's answer to a window around it."""
         height, width = (part.stop - part.start for part in place)
         logits = np.empty((len(frames), 1, height, width), np.float32)
@@ -205,13 +205,13 @@ class Selection:
             logits[(..., *tile)], context[(..., *scaled(tile, PATCH))] = found.logits, found.context
         return Answer(logits=logits, context=context)
 
-    def _in_the_running(self, cell: Place) -> tuple[Array, Array]:
+    def _in_the_running(self, cell: Window) -> tuple[Array, Array]:
         """Frames that may be the best one somewhere in a cell, by what the coarse octaves say; and the next best."""
         place = scaled(cell, 1 << self._known)
         logits = self._answer.logits(place, np.arange(len(self._survey.frames)))[:, 0]
         return in_the_running(softmax_weights(logits, sharpness=1), IN_THE_RUNNING)
 
-    def _approach(self, cell: Place) -> Approach:
+    def _approach(self, cell: Window) -> Approach:
         """Answer a cell in the second finest octave, and say where that may not be enough.
 
         It has decided, but a pixel or two beside the right place. What that costs is the squared difference between
@@ -230,12 +230,12 @@ class Selection:
             promise += cv2.blur(chance, (MISPLACED, MISPLACED)) * np.square(frame - picked).mean(axis=0)
         return Approach(frames=frames, others=others, seen=seen, coarser=coarser, chances=chances, promise=promise)
 
-    def _blocks(self, cell: Place, approach: Approach) -> list[tuple[Place, Array]]:
+    def _blocks(self, cell: Window, approach: Approach) -> list[tuple[Window, Array]]:
         """Blocks of a cell that a closer look can improve, and which of its frames are in the running in each."""
         chances, promise = approach.chances, approach.promise
         height, width = promise.shape[-2:]
 
-        def pieces(part: Place, side: int) -> list[tuple[Place, Array]]:
+        def pieces(part: Window, side: int) -> list[tuple[Window, Array]]:
             """Blocks of a part of the cell; those that are cheaper to look at in one go are one."""
             if side == BLOCK:
                 half = scaled(part, 2)
@@ -255,7 +255,7 @@ class Selection:
         whole = slice(0, 2 * height), slice(0, 2 * width)
         return [(moved(part, cell), few) for part, few in pieces(whole, CELL)]
 
-    def _cost(self, place: Place, frames: Array) -> int:
+    def _cost(self, place: Window, frames: Array) -> int:
         """Pixels to look at, with what is around them, to answer a place."""
         height, width = (part.stop - part.start + 2 * self._model.reach for part in place)
         return int(height * width) * len(frames)
@@ -263,7 +263,7 @@ class Selection:
     def _tile_side(self, frames: int) -> int:
         return tile_side(frames, self._max_tile, self._model.reach)
 
-    def _grown(self, place: Place, by: int, octave: int) -> Place:
+    def _grown(self, place: Window, by: int, octave: int) -> Window:
         return grown(place, by, self._survey.height >> octave, self._survey.width >> octave, STEP)
 
 

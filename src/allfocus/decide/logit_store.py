@@ -6,9 +6,9 @@ import numpy as np
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.pyramid import ENERGY_FLOOR, PATCH, count_octaves, laplacian, padded_size
 from allfocus.core.stack import FrameInfo
-from allfocus.core.windows import Place, common, scaled, within
+from allfocus.core.windows import Window, common, scaled, within
 from allfocus.decide.model import LOGIT_RANGE, Answer
-from allfocus.run.scratch import Spool
+from allfocus.run.scratch import Scratch
 
 #: What the detail around a pixel counts where nobody looked closer, and how far around it is summed up, in pixels.
 DETAIL_GAIN, DETAIL_SIGMA, DETAIL_WINDOW = 2.0, 2.0, (7, 7)
@@ -27,30 +27,30 @@ class Blocks:
         spool: keeps them.
     """
 
-    def __init__(self, frames: int, channels: int, height: int, width: int, side: int, spool: Spool) -> None:
+    def __init__(self, frames: int, channels: int, height: int, width: int, side: int, spool: Scratch) -> None:
         side = min(side, max(height, width))
         rows, columns = -(-height // side), -(-width // side)
         self._side, self._spool = side, spool
         self._logits = spool.empty((rows, columns, frames, 1, side, side), np.float32)
         self._context = spool.empty((rows, columns, frames, channels, side // PATCH, side // PATCH), np.float32)
 
-    def put(self, block: Place, answer: Answer) -> None:
+    def put(self, block: Window, answer: Answer) -> None:
         """Keep the answer to one block, all frames."""
         row, column = (part.start // self._side for part in block)
         place = within(block, block)
         self._logits[(row, column, ..., *place)] = answer.logits
         self._context[(row, column, ..., *scaled(place, PATCH))] = answer.context
 
-    def part(self, place: Place, frames: Array) -> Answer:
+    def part(self, place: Window, frames: Array) -> Answer:
         """What was kept about a place, of whole patches, and some of the frames."""
         context = self._gather(self._context, scaled(place, PATCH), frames, self._side // PATCH)
         return Answer(logits=self.logits(place, frames), context=context)
 
-    def logits(self, place: Place, frames: Array) -> FloatArray:
+    def logits(self, place: Window, frames: Array) -> FloatArray:
         """The logits of a place alone, (n, 1, h, w)."""
         return self._gather(self._logits, place, frames, self._side)
 
-    def _gather(self, kept: FloatArray, place: Place, frames: Array, side: int) -> FloatArray:
+    def _gather(self, kept: FloatArray, place: Window, frames: Array, side: int) -> FloatArray:
         height, width = (part.stop - part.start for part in place)
         found = np.empty((len(frames), kept.shape[3], height, width), np.float32)
         for row in range(place[0].start // side, -(-place[0].stop // side)):
@@ -70,7 +70,7 @@ def bytes_answered(frame: FrameInfo, finest: int, channels: int = 32) -> int:
     return int(BLOCKS_FILL_UP * places * 4 * (1 + channels / PATCH**2))
 
 
-def part_of(answer: Answer, place: Place) -> Answer:
+def part_of(answer: Answer, place: Window) -> Answer:
     """What an answer says about a place, of whole patches."""
     return Answer(logits=answer.logits[(..., *place)], context=answer.context[(..., *scaled(place, PATCH))])
 

@@ -25,9 +25,9 @@ from allfocus.core.pyramid import (
     show,
 )
 from allfocus.core.stack import FrameInfo
-from allfocus.core.windows import Place
+from allfocus.core.windows import Window
 from allfocus.run.progress import Progress
-from allfocus.run.scratch import Spool
+from allfocus.run.scratch import Scratch
 from allfocus.run.workers import in_parallel
 
 #: Octaves from here on are kept, 0 being the frames themselves.
@@ -48,7 +48,7 @@ class Survey:
         height, width: of the finest octave, padding included.
     """
 
-    def __init__(self, frames: Sequence[Array], spool: Spool, workers: int, progress: Progress) -> None:
+    def __init__(self, frames: Sequence[Array], spool: Scratch, workers: int, progress: Progress) -> None:
         self._spool = spool
         rows, columns = frames[0].shape[:2]
         self.octaves = count_octaves(rows, columns)
@@ -87,17 +87,17 @@ class Survey:
         self.order = content_order(frames, sums)
         self.frames = [frames[position] for position in self.order]
 
-    def whole(self, octave: int) -> Place:
+    def whole(self, octave: int) -> Window:
         """All rows and columns of an octave."""
         return slice(0, self.height >> octave), slice(0, self.width >> octave)
 
-    def cut(self, frame: int, place: Place) -> Array:
+    def cut(self, frame: int, place: Window) -> Array:
         """A copy of a part of one frame, counted in the order of `frames`."""
         part: Array = self.frames[frame][place].copy()
         self._spool.release()
         return part
 
-    def window(self, octave: int, place: Place, chosen: Array) -> Octave:
+    def window(self, octave: int, place: Window, chosen: Array) -> Octave:
         """A window of an octave: of the chosen frames, counted in the order of `frames`.
 
         Args:
@@ -107,7 +107,7 @@ class Survey:
         """
         return Octave(pixels=self.pixels(octave, place, chosen), energy=self._window_energy(octave, place, chosen))
 
-    def pixels(self, octave: int, place: Place, chosen: Array) -> FloatArray:
+    def pixels(self, octave: int, place: Window, chosen: Array) -> FloatArray:
         """The pixels of a `window` alone."""
         shown = np.empty((len(chosen), 3, *(part.stop - part.start for part in place)), np.float32)
         for target, frame in zip(shown, chosen, strict=True):
@@ -115,7 +115,7 @@ class Survey:
             self._spool.release()  # or the pages of all frames would be there at once
         return shown
 
-    def _window_energy(self, octave: int, place: Place, chosen: Array) -> FloatArray:
+    def _window_energy(self, octave: int, place: Window, chosen: Array) -> FloatArray:
         patches = tuple(slice(part.start // PATCH, part.stop // PATCH) for part in place)
         energy = np.zeros((len(chosen), ENERGIES, *(part.stop - part.start for part in patches)), np.float32)
         for target, frame in zip(energy, chosen, strict=True):
@@ -124,7 +124,7 @@ class Survey:
             self._spool.release()
         return energy
 
-    def _cut(self, octave: int, place: Place, frame: int) -> Array:
+    def _cut(self, octave: int, place: Window, frame: int) -> Array:
         kept = self._pixels[octave]
         if kept is not None:
             return kept[(self.order[frame], *place)]

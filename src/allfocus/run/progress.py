@@ -11,7 +11,7 @@ def silent(stage: str, done: int, total: int) -> None:
     """Ignore progress: the default of every function that takes a `Progress`."""
 
 
-def one_of(progress: Progress, part: int, parts: int) -> Progress:
+def part_of(progress: Progress, part: int, parts: int) -> Progress:
     """The progress of one of so many parts, counted from 0, that go through the same stages as if they were one."""
     return lambda stage, done, total: progress(stage, part * total + done, parts * total)
 

@@ -22,7 +22,7 @@ from allfocus.errors import WriteError
 IN_MEMORY = ("tmpfs", "ramfs")
 
 
-class Spool:
+class Scratch:
     """Where a fusion keeps what it can't hold in memory.
 
     Attributes:
@@ -78,7 +78,7 @@ def gigabytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB"
 
 
-def spool_folder() -> Path:
+def scratch_folder() -> Path:
     """Where spools go if nobody names a place: the folder for temporary files, unless that is memory too."""
     places = (Path(tempfile.gettempdir()), Path("/var/tmp"), Path.home())
     usable = [place for place in places if place.is_dir() and os.access(place, os.W_OK)]

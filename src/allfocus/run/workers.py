@@ -3,20 +3,29 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from threading import Event, Lock
 from typing import TypeVar
 
 import cv2
 
+from allfocus.errors import Cancelled
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+#: Seconds between two looks at whether the work was called off.
+LOOK_EVERY = 0.1
 
-def in_parallel(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+
+def in_parallel(
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int, cancelled: Event | None = None
+) -> Iterator[Result]:
     """Yield `work(item)` of each item, in order; no more than `workers` are under way, and one each waits.
 
-    An error or an interrupt ends it at once: nothing more is begun, and what is under way is not waited for.
+    An error or an interrupt ends it at once: nothing more is begun, and what is under way is not waited for. Once
+    `cancelled` is set it ends too, with `Cancelled`; then what is under way, which sees the same event, is waited for.
     """
     if workers < 2:
         yield from map(work, items)
@@ -27,11 +36,20 @@ def in_parallel(work: Callable[[Item], Result], items: Iterable[Item], workers: 
         for item in items:
             waiting.append(pool.submit(work, item))
             if len(waiting) >= 2 * workers:
-                yield waiting.popleft().result()
+                yield await_result(waiting.popleft(), cancelled)
         while waiting:
-            yield waiting.popleft().result()
+            yield await_result(waiting.popleft(), cancelled)
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(wait=cancelled is not None and cancelled.is_set(), cancel_futures=True)
+
+
+def await_result(future: "Future[Result]", cancelled: Event | None) -> Result:
+    """Wait for a result, or until the work is called off; raises `Cancelled` then."""
+    while cancelled is not None and not future.done():
+        if cancelled.is_set():
+            raise Cancelled
+        wait([future], timeout=LOOK_EVERY)
+    return future.result()
 
 
 def cpus() -> int:
@@ -39,12 +57,33 @@ def cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Within the block OpenCV starts no threads of its own: our workers are enough, and cheaper."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
+class OneThreadEach:
+    """OpenCV's threads, switched off as long as anybody is within: our workers are enough, and cheaper.
+
+    The setting is the process's, so whoever comes first saves it and whoever leaves last puts it back: fusions side by
+    side don't restore each other's.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._within = 0
+        self._before = 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Be within for as long as the block lasts."""
+        with self._lock:
+            if not self._within:
+                self._before = cv2.getNumThreads()
+                cv2.setNumThreads(1)
+            self._within += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._within -= 1
+                if not self._within:
+                    cv2.setNumThreads(self._before)
+
+
+one_thread_each = OneThreadEach()

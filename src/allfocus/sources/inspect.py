@@ -12,7 +12,7 @@ from allfocus.formats.headers import Header, explained, read_header
 from allfocus.formats.raw import Development, development_of
 from allfocus.formats.sniff import look
 from allfocus.run.progress import Progress, silent
-from allfocus.run.scratch import Spool
+from allfocus.run.scratch import Scratch
 from allfocus.run.workers import in_parallel
 from allfocus.sources.conform import fit_frames, typical_frame
 from allfocus.sources.expand import without_twins
@@ -162,7 +162,7 @@ def notes_on(paths: Sequence[Path], headers: Sequence[Header | None]) -> list[st
 
 
 def read_stack(
-    paths: Sequence[Path | str] | Listing, progress: Progress = silent, spool: Spool | None = None, workers: int = 1
+    paths: Sequence[Path | str] | Listing, progress: Progress = silent, spool: Scratch | None = None, workers: int = 1
 ) -> FocalStack:
     """Read frames in the order given; a multi-page TIFF given alone is a stack of its pages.
 
@@ -180,7 +180,7 @@ def read_stack(
         WriteError: the spool has no room for them.
     """
     listing = paths if isinstance(paths, Listing) else inspect_stack(paths)
-    spool = spool or Spool()
+    spool = spool or Scratch()
     frames = spool.empty((len(listing), *listing.frame.shape), listing.frame.dtype)
 
     def read(position: int) -> None:

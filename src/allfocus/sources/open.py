@@ -10,8 +10,8 @@ import numpy as np
 from allfocus.core.color import Array
 from allfocus.core.stack import FocalStack
 from allfocus.errors import StackError
-from allfocus.run.progress import Progress, one_of
-from allfocus.run.scratch import Spool
+from allfocus.run.progress import Progress, part_of
+from allfocus.run.scratch import Scratch
 from allfocus.sources.describe import in_order_of_time
 from allfocus.sources.expand import list_frames
 from allfocus.sources.inspect import inspect_stack, read_stack
@@ -36,14 +36,16 @@ def listing_or_stack(frames: Frames, order: Literal["names", "time", "focus"] = 
 
 
 def read_all(
-    sources: Sequence[Listing | FocalStack], spool: Spool, workers: int, progress: Progress
+    sources: Sequence[Listing | FocalStack], spool: Scratch, workers: int, progress: Progress
 ) -> list[FocalStack]:
     """All channels of a stack; raises `StackError` where one has not as many frames of one size as the first."""
     counts = [(len(source), source.frame.size) for source in sources]
     if len(set(counts)) > 1:
         raise StackError(f"companions of {counts[1:]} frames and pixels; expected {counts[0]}, as the stack has")
     return [
-        read_stack(source, one_of(progress, k, len(sources)), spool, workers) if isinstance(source, Listing) else source
+        read_stack(source, part_of(progress, k, len(sources)), spool, workers)
+        if isinstance(source, Listing)
+        else source
         for k, source in enumerate(sources)
     ]
 
