@@ -48,7 +48,7 @@ def tiny_network() -> FusionNetwork:
     """A network of the real plan, small and untrained; its heads are moved off zero so that every part speaks."""
     import torch
 
-    from allfocus.compose.quality import FLAWED
+    from allfocus.decision.network import OUT_OF_FOCUS, VEILED
     from allfocus.train.config import NetworkConfig
     from allfocus.train.network.fusion_network import FusionNetwork
 
@@ -60,7 +60,7 @@ def tiny_network() -> FusionNetwork:
         for part in (network.glance, network.look):
             torch.nn.init.normal_(part.head.conv.weight, std=0.3)
         assert network.look.flaws.tell.bias is not None
-        network.look.flaws.tell.bias.data = torch.tensor(FLAWED).repeat_interleave(4)  # about half of all is flawed
+        network.look.flaws.tell.bias.data = torch.tensor([OUT_OF_FOCUS, VEILED]).repeat_interleave(4)  # about half of all is flawed
     return network
 
 

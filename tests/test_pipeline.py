@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,14 +13,16 @@ from hypothesis import strategies as st
 
 from allfocus.core.color import Array, from_unit, to_unit
 from allfocus.core.stack import FocalStack
-from allfocus.decide.coarse_to_fine import PIXELS_AT_ONCE, STEP, tile_side
-from allfocus.decide.laplacian import classic_decision
+from allfocus.decision.coarse_to_fine import PIXELS_AT_ONCE, STEP, tile_side
+from allfocus.decision.laplacian import decide_by_laplacian
 from allfocus.errors import ConfigError, ModelError, ReadError, StackError
 from allfocus.io import read_image, write_image
 from allfocus.options import FusionOptions
-from allfocus.pipeline import fuse
-from allfocus.plan import Plan
+from allfocus.pipeline import fuse, fuse_source
+from allfocus.plan import plan_for
 from allfocus.result import FusionResult
+from allfocus.run.machine import Machine
+from allfocus.sources.open import open_stack
 from pictures import focal_frames, picture, write_pair
 
 
@@ -51,9 +54,12 @@ def test_tile_size_does_not_change_the_picture(
     tiled = fuse_with(tiny_model, frames, max_tile=max_tile)
     assert_same_almost_everywhere(tiled, whole)
     np.testing.assert_allclose(tiled.confidence, whole.confidence, atol=1e-3)
-    assert tiled.flaws is not None
-    assert whole.flaws is not None
-    for one, other in ((tiled.flaws.unsharp, whole.flaws.unsharp), (tiled.flaws.veiled, whole.flaws.veiled)):
+    assert tiled.quality is not None
+    assert whole.quality is not None
+    for one, other in (
+        (tiled.quality.out_of_focus, whole.quality.out_of_focus),
+        (tiled.quality.veiled, whole.quality.veiled),
+    ):
         assert (one == other).mean() >= 0.999
         assert 0.02 < other.mean() < 0.98  # there is something to compare
 
@@ -65,7 +71,7 @@ def test_the_tiniest_tiles_do_not_change_the_picture_either(tiny_model: Path) ->
 
 def test_the_network_has_more_to_say_than_the_classic_rule(frames: list[Array], whole: FusionResult) -> None:
     # else the tests above would compare nothing
-    share = (whole.index_map != classic_decision(frames)[0]).mean()
+    share = (whole.index_map != decide_by_laplacian(frames)[0]).mean()
     assert 0.001 < share < 0.2
     assert len(np.unique(whole.index_map)) == 3
 
@@ -190,7 +196,7 @@ def test_depth_rises_with_the_place_in_the_stack(frames: list[Array], tiny_model
 
 def test_the_classic_rule_knows_no_depth() -> None:
     with pytest.raises(ConfigError, match="only the network"):
-        FusionOptions(method="classic", depth=True)
+        FusionOptions(method="laplacian", depth=True)
 
 
 def test_the_frames_are_left_as_they_are(tiny_model: Path) -> None:
@@ -231,7 +237,7 @@ def test_arrays_stacks_and_paths_say_the_same(tiny_model: Path, tmp_path: Path) 
 def test_files_are_frames_in_natural_order_of_their_names(tiny_model: Path, tmp_path: Path) -> None:
     for position, level in ((2, 10), (10, 20)):
         write_image(tmp_path / f"img{position}.png", np.full((8, 8), level, np.uint8))
-    result = fuse_with(tiny_model, [tmp_path], method="classic")
+    result = fuse_with(tiny_model, [tmp_path], method="laplacian")
     assert (result.image == 10).all()  # of equally sharp frames the first is picked: img2
 
 
@@ -289,32 +295,34 @@ def test_paths_and_models_that_are_not_there_are_refused(tiny_model: Path, tmp_p
         fuse_with(tmp_path / "none.onnx", focal_frames(8, 8, 2))
 
 
-def test_spooled_runs_side_by_side_say_what_one_in_memory_says(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    frames, spool = tmp_path / "frames", tmp_path / "spool"
+def test_runs_side_by_side_in_scratch_files_give_what_one_in_memory_gives(tiny_model: Path, tmp_path: Path) -> None:
+    frames, scratch = tmp_path / "frames", tmp_path / "scratch"
     frames.mkdir()
-    spool.mkdir()
+    scratch.mkdir()
     for position, frame in enumerate(focal_frames(150, 260, 4)):
         write_image(frames / f"{position}.png", frame)
     expected = fuse_with(tiny_model, [frames])
-    monkeypatch.setattr("allfocus.plan.KEPT_IN_MEMORY", 0)
-    heard: list[Plan] = []
-    options = FusionOptions(model=tiny_model, spool=spool)
+    options, source = FusionOptions(model=tiny_model, spool=scratch), open_stack([frames])
+    threads = cv2.getNumThreads()
+
+    def run() -> FusionResult:
+        plan = plan_for(source, options, machine=Machine(kept_in_memory=0))
+        assert plan.scratch == scratch
+        return fuse_source(source, options, plan.start())
+
     with ThreadPoolExecutor(2) as pool:
-        runs = [pool.submit(fuse, [frames], options=options, planned=heard.append) for _ in range(2)]
-        results = [run.result() for run in runs]
-    assert {plan.spool for plan in heard} == {spool}
+        results = [future.result() for future in [pool.submit(run) for _ in range(2)]]
     for result in results:
         np.testing.assert_array_equal(result.image, expected.image)
         np.testing.assert_array_equal(result.index_map, expected.index_map)
-    assert list(spool.iterdir()) == []
+    assert list(scratch.iterdir()) == []
+    assert cv2.getNumThreads() == threads
 
 
-def test_the_classic_method_needs_no_model(tmp_path: Path) -> None:
+def test_the_laplacian_method_needs_no_model(tmp_path: Path) -> None:
     frames = focal_frames(20, 30, 2)
-    result = fuse_with(tmp_path / "none.onnx", frames, method="classic")
-    np.testing.assert_array_equal(result.index_map, classic_decision(frames)[0])
+    result = fuse_with(tmp_path / "none.onnx", frames, method="laplacian")
+    np.testing.assert_array_equal(result.index_map, decide_by_laplacian(frames)[0])
 
 
 @pytest.mark.parametrize(

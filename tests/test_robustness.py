@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from allfocus.core.color import Array, FloatArray, from_unit, linear_to_srgb, luma, srgb_to_linear, to_unit
-from allfocus.decide.laplacian import classic_index_map
+from allfocus.decision.laplacian import decide_by_laplacian
 from allfocus.metrics.reference import Mask, psnr
 from allfocus.pipeline import fuse
 
@@ -122,7 +122,7 @@ def test_a_hair_that_differs_in_hue_alone_is_kept(hue: str) -> None:
     far = in_bytes(wall + smoothed(cover, 25)[..., None] * tint)
     assert np.abs(luma(near) - luma(in_bytes(behind))).max() <= 1  # rounding alone gives it away
     core = cover > 0.99
-    by_luma = classic_index_map([in_bytes(luma(to_unit(frame))) for frame in (near, far)])
+    by_luma = decide_by_laplacian([in_bytes(luma(to_unit(frame))) for frame in (near, far)])
     assert (by_luma[core] == 0).mean() < 0.1  # who sees no colour misses it
     share = (fuse([near, far]).index_map[core] == 0).mean()
     assert share >= 0.8
@@ -139,7 +139,7 @@ def test_noise_makes_few_islands_where_nothing_is_to_see(seed: int) -> None:
     flat = middle(75)
     assert all(np.ptp(frame[flat].astype(int)) == 0 for frame in clean)
     frames = noisy(clean, sigma=2, seed=seed)
-    by_rule = share_of_jumps(classic_index_map(frames), flat)
+    by_rule = share_of_jumps(decide_by_laplacian(frames), flat)
     assert by_rule > 0.06  # the classic rule falls for it
     assert share_of_jumps(fuse(frames).index_map, flat) < 0.4 * by_rule
 
@@ -191,7 +191,7 @@ def test_more_frames_do_not_make_it_worse(contrast: float, farthest: float, nois
 def test_a_gap_between_focus_steps_is_found_and_named() -> None:
     sharp, farthest = still_life(7), 24.0
     steps = tilted_plane(sharp, 7, farthest)
-    whole, gapped = fuse(steps).flaws, fuse([steps[k] for k in (0, 1, 5, 6)]).flaws
+    whole, gapped = fuse(steps).quality, fuse([steps[k] for k in (0, 1, 5, 6)]).quality
     assert whole is not None
     assert gapped is not None
     foci = np.array([0, 1, 5, 6]) / 6
@@ -208,12 +208,12 @@ def test_what_shows_only_through_the_blur_of_something_nearer_is_called_veiled()
     light, blurred = np.float32(0.8) * cover[..., None].repeat(3, axis=2), defocused(cover, 9)
     near = photo(light + (1 - cover)[..., None] * defocused(wall, 9))
     far = photo(defocused(light, 9) + (1 - blurred)[..., None] * wall)
-    flaws = fuse([near, far]).flaws
+    flaws = fuse([near, far]).quality
     assert flaws is not None
     behind = (blurred > 0.15) & (cover == 0)
     assert flaws.veiled[behind].mean() > 0.5
     assert flaws.veiled[(blurred < 0.001) | (cover == 1)].mean() < 0.05
-    unveiled = fuse([photo(wall), photo(defocused(wall, 9))]).flaws
+    unveiled = fuse([photo(wall), photo(defocused(wall, 9))]).quality
     assert unveiled is not None
     assert unveiled.veiled.mean() < 0.02
 

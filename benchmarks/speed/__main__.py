@@ -27,7 +27,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from allfocus.decide.model import load_model
+from allfocus.decision.model import load_model
 
 HERE = Path(__file__).parent
 #: Name, frames, width, height.

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 from allfocus.cli import main
-from allfocus.compose import compositor as canvas
+from allfocus.composition import compositor as canvas
 from allfocus.core import pyramid as octaves
-from allfocus.decide import model
-from allfocus.decide import stack_pyramid as survey
+from allfocus.decision import model
+from allfocus.decision import stack_pyramid as survey
 from allfocus.formats import write
 from allfocus.sources.open import inspect as frames
 

@@ -12,7 +12,7 @@ import numpy as np
 
 import allfocus
 from allfocus.bench.datasets import Scene, read_scenes
-from allfocus.compose.blend import ALIKE
+from allfocus.composition.blend import ALIKE
 from allfocus.core.color import FloatArray, to_unit
 from allfocus.core.weights import pick
 from allfocus.io import read_image

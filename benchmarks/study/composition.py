@@ -11,13 +11,13 @@ import numpy as np
 
 import allfocus
 from allfocus.bench.datasets import Scene, read_scenes
-from allfocus.compose.blend import MARGIN, two_bands
+from allfocus.composition.blend import MARGIN, two_bands
 from allfocus.core.color import Array, to_unit
-from allfocus.core.pyramid import levels_of
+from allfocus.core.pyramid import measure_range
 from allfocus.core.weights import pick, softmax_weights
-from allfocus.decide.coarse_to_fine import select
-from allfocus.decide.laplacian import classic_index_map
-from allfocus.decide.model import FusionModel, load_model
+from allfocus.decision.coarse_to_fine import select
+from allfocus.decision.laplacian import laplacian_index_map
+from allfocus.decision.model import FusionModel, load_model
 from allfocus.io import read_image
 from allfocus.metrics.reference import focus_ring, oracle_index_map, psnr, ssim
 from allfocus.options import COMPOSITIONS
@@ -30,7 +30,7 @@ LEFT_OUT = ("lightfield/cotton",)
 def gains(scene: Scene, frames: list[Array], truth: Array, model: Path | None) -> dict[str, tuple[float, ...]]:
     """For each composition PSNR over `wta`, the same in the ring, and SSIM over `wta`'s."""
     ring = focus_ring(oracle_index_map(frames, truth), len(frames))
-    wta = pick(frames, classic_index_map(frames))
+    wta = pick(frames, laplacian_index_map(frames))
 
     def scores(image: Array) -> np.ndarray:
         border = scene.border
@@ -48,7 +48,7 @@ def overshoot(frames: list[Array], model: FusionModel) -> tuple[float, float]:
     """Share of samples that two bands put outside the range of the frames by more than rounding; and the largest."""
     outside, largest, samples = 0, 0.0, 0
     low, high = (to_unit(bound) for bound in (np.min(frames, axis=0), np.max(frames, axis=0)))
-    for tile in select(model, frames, levels_of(frames), MARGIN, None, silent):
+    for tile in select(model, frames, measure_range(frames), MARGIN, None, silent):
         mixed = two_bands([frame[tile.around] for frame in frames], softmax_weights(tile.logits))[tile.own]
         beyond = np.maximum(low[tile.here] - mixed, mixed - high[tile.here])
         outside += int((beyond > 0.5 / 255).sum())

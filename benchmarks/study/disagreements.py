@@ -17,7 +17,7 @@ import allfocus
 from allfocus.bench.datasets import read_scenes
 from allfocus.core.color import Array, to_unit
 from allfocus.core.weights import pick
-from allfocus.decide.laplacian import classic_index_map
+from allfocus.decision.laplacian import laplacian_index_map
 from allfocus.io import read_image, write_image
 
 SIDE, WORST = 200, 20
@@ -60,7 +60,7 @@ def main() -> None:
             continue
         frames = [read_image(path) for path in scene.frames]
         result = allfocus.fuse(frames, options=allfocus.FusionOptions(align="none", model=arguments.model))
-        classic = classic_index_map(frames)
+        classic = laplacian_index_map(frames)
         images = [pick(frames, classic), result.image]
         gap = np.abs(to_unit(images[0]) - to_unit(pick(frames, result.index_map)))
         differ = (gap if gap.ndim == 2 else gap.max(axis=2)) > VISIBLE

@@ -20,7 +20,7 @@ import torch
 import allfocus
 from allfocus.bench.datasets import Scene, read_scenes
 from allfocus.core.color import Array
-from allfocus.decide.model import SHIPPED
+from allfocus.decision.model import SHIPPED
 from allfocus.io import read_image, write_image
 from allfocus.metrics.fusion import q_w, scd
 from allfocus.train.data import CropSampler, prepare

@@ -24,7 +24,7 @@ from allfocus.bench.datasets import Scene, read_scenes
 from allfocus.bench.rows import closed_gap, mean
 from allfocus.core.color import Array, from_unit, linear_to_srgb, luma, srgb_to_linear, to_unit
 from allfocus.core.weights import pick
-from allfocus.decide.laplacian import classic_index_map
+from allfocus.decision.laplacian import laplacian_index_map
 from allfocus.metrics.reference import oracle_index_map, psnr
 
 #: Scenes whose yardsticks are too far apart for a mean to say something: this oracle is 13 dB above `wta`.
@@ -196,7 +196,7 @@ def score_scene(scene: Scene, damage: Damage, model: Path | None) -> Scores:
 
     return Scores(
         network=score(fuse(frames, options=FusionOptions(align="none", model=model)).image),
-        wta=score(pick(frames, classic_index_map(frames))),
+        wta=score(pick(frames, laplacian_index_map(frames))),
         oracle=score(pick(frames, oracle_index_map(frames, truth))),
     )
 

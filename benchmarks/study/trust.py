@@ -25,7 +25,7 @@ import allfocus
 from allfocus.bench.datasets import Scene, read_scenes
 from allfocus.core.color import Array, FloatArray, to_unit
 from allfocus.core.weights import pick
-from allfocus.decide.laplacian import classic_index_map
+from allfocus.decision.laplacian import laplacian_index_map
 from allfocus.io import read_image, write_image
 from allfocus.metrics.reference import oracle_index_map
 from allfocus.result import Flaws, FusionResult
@@ -77,7 +77,7 @@ def depth_row(scene: Scene, frames: list[Array], result: FusionResult, true: Arr
     assert result.depth is not None
     inside = slice(scene.border, -scene.border or None)
     cells = []
-    for found in (classic_index_map(frames), result.index_map, result.depth):
+    for found in (laplacian_index_map(frames), result.index_map, result.depth):
         gap = np.abs(found.astype(np.float32) - true)[inside, inside]
         cells.append(f"{gap.mean():.3f} | {(gap <= 0.5).mean():.1%}")
     return f"| {scene.name} | {' | '.join(cells)} |"

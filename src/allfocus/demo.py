@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from allfocus.core.color import Array
+from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.errors import WriteError
 from allfocus.formats.decode import read_image
@@ -31,25 +32,25 @@ class DemoReport:
 
     Attributes:
         frames: name and PSNR in dB of each single frame.
-        classic: PSNR in dB of the classic rule.
+        laplacian: PSNR in dB of the Laplacian rule.
         result: PSNR in dB of the fused picture.
-        method: what fused it, `network` or `classic`.
+        method: what fused it, `network` or `laplacian`.
         seconds: wall time of that fusion, loading the model included, reading the frames not.
         files: what each file shows, and where it lies.
         notes: what the fusion wants its user to know.
     """
 
     frames: tuple[tuple[str, float], ...]
-    classic: float
+    laplacian: float
     result: float
     method: str
     seconds: float
     files: tuple[tuple[str, Path], ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def __str__(self) -> str:
         """The report as a few lines of text."""
-        rows = [*self.frames, ("classic rule", self.classic), (f"fused ({self.method})", self.result)]
+        rows = [*self.frames, ("Laplacian rule", self.laplacian), (f"fused ({self.method})", self.result)]
         return "\n".join(
             [
                 "closeness to the truth (PSNR):",
@@ -83,12 +84,12 @@ def run(folder: Path, progress: Progress = silent, *, options: FusionOptions | N
     started = time.perf_counter()
     result = fuse(stack, options=options or FusionOptions(), progress=progress)
     seconds = time.perf_counter() - started
-    classic = fuse(stack, options=FusionOptions(method="classic"))
+    laplacian = fuse(stack, options=FusionOptions(method="laplacian"))
     pictures = [result.image, colour_index_map(result.index_map, len(stack)), before_and_after(stack, result.image)]
     write_images(list(zip(files.values(), pictures, strict=True)))
     return DemoReport(
         frames=tuple((name, psnr(frame, truth)) for name, frame in zip(stack.names, stack.frames, strict=True)),
-        classic=psnr(classic.image, truth),
+        laplacian=psnr(laplacian.image, truth),
         result=psnr(result.image, truth),
         method=result.method,
         seconds=seconds,

@@ -9,7 +9,8 @@
     ├── ModelError                      a model file that is not ours, is corrupt or disagrees
     ├── PreflightError                  frames and outputs, both at fault
     ├── ResourceError                   not enough memory or disk for it
-    ├── ConfigError(ValueError)         a recipe, scenes file or option that makes no sense
+    ├── ConfigError(ValueError)         a recipe or scenes file that makes no sense
+    │   └── OptionError                 an option whose value makes no sense, or that contradicts another
     ├── MissingExtraError(ImportError)  an optional dependency is not installed
     └── Cancelled                       the work was called off, by another thread
 
@@ -77,6 +78,10 @@ class ResourceError(AllFocusError):
 
 class ConfigError(AllFocusError, ValueError):
     """A recipe, a scenes file or an option makes no sense."""
+
+
+class OptionError(ConfigError):
+    """An option has a value that makes no sense, or contradicts another: wrong usage, exit code 2."""
 
 
 class MissingExtraError(AllFocusError, ImportError):

@@ -1,12 +1,25 @@
-"""How to fuse: all that a user may choose, with one name in the library and on the command line."""
+"""How to fuse: all that a user may choose, each option declared once.
 
-from dataclasses import dataclass
+Keywords, option files, flags, forms and docs are made from the fields of `FusionOptions`: name, type, choices, default,
+range, group and help stand here and nowhere else.
+"""
+
+import json
+import re
+import tomllib
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
-from allfocus.errors import ConfigError
+from allfocus.core.typed import alternatives, build, check_fields, choices, declared, unknown_key
+from allfocus.errors import ConfigError, OptionError
 
-#: How weights become a picture; see `compose.blend.compose`.
+#: What decides which frame is in focus.
+Method = Literal["network", "laplacian"]
+
+#: How weights become a picture; see `compose.blend.blend`.
 Composition = Literal["band", "soft", "hard", "guided"]
 COMPOSITIONS: tuple[Composition, ...] = get_args(Composition)
 
@@ -18,77 +31,226 @@ EXPOSURES: tuple[Exposure, ...] = get_args(Exposure)
 MotionModel = Literal["none", "translation", "similarity", "affine", "homography"]
 MOTIONS: tuple[MotionModel, ...] = get_args(MotionModel)
 
+#: In which order the frames are focused.
+Order = Literal["names", "time", "focus"]
+
+#: Groups of options, as help and forms list them.
+FUSION, ALIGNMENT, OUTPUT, MACHINE = "Fusion", "Alignment", "More output", "Time and memory"
+
+#: Values that have another name now; the old ones work for one release.
+OLD_VALUES = {("method", "classic"): "laplacian"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class FusionOptions:
-    """How to fuse; the same names as the options of the command line.
-
-    Attributes:
-        method: `network`, or `classic`: the frame with the largest local Laplacian energy.
-        model: model file for the network; None: the shipped weights.
-        compose: how the network's weights become a picture, see `fusion.compose`. The classic method picks.
-        prefer: `near` or `far`: where the network is in doubt, as where hairs cross, lean towards the first or the
-            last frames; the frames must come in order from near to far.
-        align: how frames may have moved against each other: `auto`, the simplest model that explains it, or one of
-            them; `none`: they are registered, and taken as they are.
-        refine: `local`: look, after that, for what no motion of the whole can do, such as the parallax of a hand.
-        reference: position, counted from 0, of the frame that the others are laid over; None: the middle one.
-        transforms: a file of transforms to use instead of looking for any.
-        order: which frame is nearer than which, for depth and `prefer`: in the order of their names, or as they are
-            given; of the `time` at which they were taken; or as is found out from what is sharp in them: `focus`.
-        exposure: `match` the brightness of the frames, that of each of their channels, or `keep` it.
-        keep_canvas: whether to keep all that the reference saw, not only what all frames saw.
-        keep_all: whether to use frames too that are blurred everywhere, badly exposed or of another scene.
-        depth: whether to make a depth map too; only the network can.
-        fast: whether to look closer only where much can be gained by it: two thirds of the time, less exact.
-        max_tile: longest side in pixels of what the network looks at at once; None: what fits the memory. It does
-            not change the picture.
-        max_memory: bytes of memory that may be used; None: most of what is free.
-        spool: folder for what does not fit into memory; None: that for temporary files.
+    """How to fuse; the same names as the flags of the command line. `help(allfocus.FusionOptions)` lists the fields.
 
     Raises:
-        ConfigError: an unknown method, composition or preference, a depth map from the classic rule, or a `max_tile` or
-            `max_memory` below 1.
+        OptionError: a value of another type, none of the choices or out of range, or two that contradict each other.
     """
 
-    method: Literal["network", "classic"] = "network"
-    model: Path | None = None
-    compose: Composition = "band"
-    prefer: Literal["near", "far"] | None = None
-    align: Literal["auto", "none", "translation", "similarity", "affine", "homography"] = "auto"
-    refine: Literal["none", "local"] = "none"
-    reference: int | None = None
-    transforms: Path | None = None
-    order: Literal["names", "time", "focus"] = "names"
-    exposure: Exposure = "match"
-    keep_canvas: bool = False
-    keep_all: bool = False
-    depth: bool = False
-    fast: bool = False
-    max_tile: int | None = None
-    max_memory: int | None = None
-    spool: Path | None = None
+    method: Method = declared(
+        "network",
+        help="What decides: the trained network, or the Laplacian rule (the frame with the most local detail).",
+        group=FUSION,
+    )
+    model: Path | None = declared(
+        None, help="Model file (.onnx) for the network (default: the shipped one).", group=FUSION, metavar="FILE"
+    )
+    compose: Composition = declared(
+        "band",
+        help="How the network's weights become a picture: in two frequency bands, as a mean, as a hard choice, or as a "
+        "mean guided by edges.",
+        group=FUSION,
+    )
+    prefer: Literal["near", "far"] | None = declared(
+        None,
+        help="Where frames are equally sharp, prefer near (first) or far (last) ones.",
+        group=FUSION,
+    )
+    fast: bool = declared(
+        False, help="Refine only where much is gained: about two thirds of the time, slightly less exact.", group=FUSION
+    )
+    align: Literal["auto", MotionModel] = declared(
+        "auto",
+        help="Motion between frames: auto picks the simplest model that fits; none takes frames as registered.",
+        group=ALIGNMENT,
+    )
+    refine: Literal["none", "local"] = declared(
+        "none",
+        help="After global alignment, correct local parallax by optical flow (handheld stacks).",
+        group=ALIGNMENT,
+    )
+    reference: int | str | None = declared(
+        None,
+        help="Frame that the others are registered to: its name, or its number counted from 1 (default: the middle "
+        "one).",
+        group=ALIGNMENT,
+        metavar="FRAME",
+    )
+    transforms: Path | None = declared(
+        None,
+        help="Use the transforms of this file (.json), as --save-transforms writes it, instead of estimating them.",
+        group=ALIGNMENT,
+        metavar="FILE",
+    )
+    order: Order = declared(
+        "names",
+        help="Order of focus, for depth and --prefer: by name, by time taken, or found from the content.",
+        group=ALIGNMENT,
+    )
+    exposure: Exposure = declared(
+        "match",
+        help="Match the brightness of frames to the reference, also channel by channel, or keep it.",
+        group=ALIGNMENT,
+    )
+    keep_canvas: bool = declared(
+        False,
+        help="Keep the reference's full frame (default: crop to the area seen in every frame).",
+        group=ALIGNMENT,
+    )
+    keep_all: bool = declared(
+        False,
+        help="Use all frames, also those blurred everywhere, badly exposed or of another scene.",
+        group=ALIGNMENT,
+    )
+    depth: bool = declared(False, help="Make a depth map too; needs the network.", group=OUTPUT, is_map=True)
+    max_tile: int | None = declared(
+        None,
+        help="Longest side in pixels of what the network is given at once; does not change the picture.",
+        group=MACHINE,
+        low=1,
+        metavar="PX",
+        flags=("--max-tile", "--tile"),
+    )
+    max_memory: int | str | None = declared(
+        None, help="Memory to use, such as 2GB (default: most of what is free).", group=MACHINE, metavar="SIZE"
+    )
+    spool: Path | None = declared(
+        None,
+        help="Scratch folder for data larger than memory (default: the system's temporary folder).",
+        group=MACHINE,
+        metavar="FOLDER",
+    )
 
     def __post_init__(self) -> None:
-        if self.method not in ("network", "classic"):
-            raise ConfigError(f"method {self.method!r}: expected 'network' or 'classic'")
-        if self.compose not in COMPOSITIONS:
-            raise ConfigError(f"compose {self.compose!r}: expected one of {', '.join(COMPOSITIONS)}")
-        if self.prefer not in (None, "near", "far"):
-            raise ConfigError(f"prefer {self.prefer!r}: expected 'near', 'far' or None")
-        if self.align not in ("auto", *MOTIONS):
-            raise ConfigError(f"align {self.align!r}: expected 'auto' or one of {', '.join(MOTIONS)}")
-        if self.refine not in ("none", "local"):
-            raise ConfigError(f"refine {self.refine!r}: expected 'none' or 'local'")
-        if self.order not in ("names", "time", "focus"):
-            raise ConfigError(f"order {self.order!r}: expected 'names', 'time' or 'focus'")
-        if self.order == "focus" and (self.align == "none" or self.transforms is not None):
-            raise ConfigError("order 'focus': it is found out when the frames are aligned; leave --align as it is")
-        if self.exposure not in EXPOSURES:
-            raise ConfigError(f"exposure {self.exposure!r}: expected one of {', '.join(EXPOSURES)}")
-        if self.depth and self.method == "classic":
-            raise ConfigError("depth: only the network knows it; leave it out or choose the method 'network'")
-        if self.max_tile is not None and self.max_tile < 1:
-            raise ConfigError(f"max_tile {self.max_tile}: expected at least 1 pixel")
-        if self.max_memory is not None and self.max_memory < 1:
-            raise ConfigError(f"max_memory {self.max_memory}: expected at least 1 byte")
+        for (name, old), new in OLD_VALUES.items():
+            if getattr(self, name) == old:
+                warnings.warn(f"{name} {old!r} is called {new!r} now", DeprecationWarning, stacklevel=3)
+                object.__setattr__(self, name, new)
+        try:
+            check_fields(self)
+            if isinstance(self.max_memory, str):
+                object.__setattr__(self, "max_memory", parse_size(self.max_memory))
+        except ConfigError as error:
+            raise OptionError(str(error)) from None
+        check_together(self)
+
+    @property
+    def memory_limit(self) -> int | None:
+        """`max_memory` in bytes."""
+        return None if self.max_memory is None else int(self.max_memory)
+
+
+def check_together(options: FusionOptions) -> None:
+    """Raise `OptionError` for values that are fine by themselves but not together."""
+    if options.order == "focus" and (options.align == "none" or options.transforms is not None):
+        raise OptionError("order 'focus': it is found when the frames are aligned; leave --align as it is")
+    if options.depth and options.method == "laplacian":
+        raise OptionError("depth: only the network knows it; leave it out or choose the method 'network'")
+    if isinstance(options.max_memory, int) and options.max_memory < 1:
+        raise OptionError(f"max_memory: expected at least 1 byte, found {options.max_memory}")
+    if isinstance(options.reference, int) and options.reference < 0:
+        raise OptionError(f"reference: expected a position counted from 0, found {options.reference}")
+
+
+def parse_size(text: str) -> int:
+    """``2GB``, ``1.5G``, ``800MB`` or a number of bytes, in bytes.
+
+    Raises:
+        OptionError: anything else.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(i?)[bB]?\s*", text)
+    if found is None:
+        raise OptionError(f"size {text!r}: expected a size such as 2GB or 800MB")
+    number, unit, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " kmgt".index(unit.lower() or " "))
+
+
+def with_options(options: FusionOptions | None, changes: Mapping[str, Any]) -> FusionOptions:
+    """Options with some of them changed by keywords.
+
+    Raises:
+        OptionError: an unknown keyword, or a value that makes no sense.
+    """
+    known = [item.name for item in fields(FusionOptions)]
+    for name in changes:
+        if name not in known:
+            raise OptionError(unknown_key(name, name, known).replace("unknown key", "unknown option"))
+    return replace(options or FusionOptions(), **changes)
+
+
+def load_options(path: Path | str) -> FusionOptions:
+    """Read options from a TOML or JSON file: a table of their names and values.
+
+    Raises:
+        ConfigError: the file can't be read.
+        OptionError: an unknown option, or a value that makes no sense.
+    """
+    return build_options(read_option_values(path))
+
+
+def read_option_values(path: Path | str) -> dict[str, Any]:
+    """The table in a TOML or JSON file; raises `ConfigError` where there is none."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} is no {'JSON' if path.suffix.lower() == '.json' else 'TOML'}: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected a table of options, found {type(values).__name__}")
+    return values
+
+
+def build_options(values: Mapping[str, Any]) -> FusionOptions:
+    """Options from a mapping, such as a form or a file gives; the same checks as everywhere."""
+    try:
+        options: FusionOptions = build(FusionOptions, {name.replace("-", "_"): value for name, value in values.items()})
+    except OptionError:
+        raise
+    except ConfigError as error:
+        raise OptionError(str(error).replace("unknown key", "unknown option")) from None
+    return options
+
+
+#: How JSON schema calls the types of options.
+JSON_TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", Path: "string"}
+
+
+def describe_options(kind: type[Any] = FusionOptions) -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of a dataclass of options: what forms and documentation are made from."""
+    hints = get_type_hints(kind)
+    properties = {}
+    for item in fields(kind):
+        allowed, kinds = choices(hints[item.name]), alternatives(hints[item.name])
+        names = [JSON_TYPES[one] for one in kinds if one in JSON_TYPES]
+        is_optional = type(None) in kinds
+        described: dict[str, Any] = {"title": item.name.replace("_", " "), "description": item.metadata["help"]}
+        if allowed:
+            described["enum"] = [*allowed, *([None] if is_optional else [])]
+        else:
+            types = [*names, *(["null"] if is_optional else [])]
+            described["type"] = types[0] if len(types) == 1 else types
+        if "range" in item.metadata:
+            described["minimum"] = item.metadata["range"][0]
+        properties[item.name] = {**described, "default": item.default, "group": item.metadata["group"]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "allfocus options",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }

@@ -1,33 +1,38 @@
-"""The recipe of a fusion, readable aloud: frames -> laid over each other -> logits, cell by cell -> picture, maps."""
+"""A fusion in three steps: align, decide, compose. `fuse` is the three in a row."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import Literal
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import Any
 
 import numpy as np
 
-from allfocus.align import Alignment, Wanted, carried_over, estimate_alignment, lay_over, load_transforms
-from allfocus.compose.blend import MARGIN
-from allfocus.compose.compositor import Canvas, Manner
-from allfocus.core.color import Array, FloatArray
+from allfocus.align import AlignOptions, apply_alignment, estimate_alignment, load_transforms, transfer_alignment
+from allfocus.align.alignment import Alignment, notes_of
+from allfocus.composition.compositor import Canvas, Compositor
+from allfocus.composition.depth import fill_depth
+from allfocus.composition.quality import find_gap
+from allfocus.core.color import FloatArray, luma, to_unit
 from allfocus.core.stack import FocalStack
-from allfocus.core.weights import pick
 from allfocus.core.windows import Window
-from allfocus.decide.coarse_to_fine import Selection
-from allfocus.decide.laplacian import classic_decision
-from allfocus.decide.model import FusionModel, load_model
-from allfocus.decide.stack_pyramid import Survey
-from allfocus.options import FusionOptions
+from allfocus.decision.coarse_to_fine import SearchRule
+from allfocus.decision.decision import Decision, check_window, touching
+from allfocus.decision.laplacian import LaplacianDecision
+from allfocus.decision.model import Network, load_model
+from allfocus.decision.network import NetworkDecision
+from allfocus.errors import OptionError, StackError
+from allfocus.options import FusionOptions, with_options
 from allfocus.plan import Plan, plan_for
-from allfocus.result import FusionResult
-from allfocus.run.progress import Progress, part_of, silent
-from allfocus.run.scratch import Scratch
-from allfocus.run.workers import in_parallel, one_thread_each
+from allfocus.registered import Registered
+from allfocus.result import FusionResult, QualityMasks
+from allfocus.run.context import Run
+from allfocus.run.progress import Progress, silent
+from allfocus.run.workers import one_thread_each
+from allfocus.sources.inspect import read_stack
 from allfocus.sources.listing import Listing
-from allfocus.sources.open import Frames, listing_or_stack, notes_on, read_all
+from allfocus.sources.open import Frames, open_source
 
-#: What `prefer` adds to the logits of the frames at the one end, and takes from those at the other.
-PREFERENCE = 1.0
+#: Called with what was composed so far and the window that was added last.
+Preview = Callable[[Canvas, Window], None]
 
 
 def fuse(
@@ -35,28 +40,24 @@ def fuse(
     *,
     options: FusionOptions | None = None,
     progress: Progress = silent,
-    planned: Callable[[Plan], None] = lambda plan: None,
-    like: tuple[Alignment, Window] | None = None,
-    companions: Sequence[FocalStack | Listing] = (),
+    cancel: Event | None = None,
+    **changes: Any,
 ) -> FusionResult:
     """Fuse frames focused at different distances into one picture that is sharp everywhere.
 
-    They are aligned first: laid over one of them, the reference, and made as bright, where that is needed.
+    They are registered first, to one of them, the reference, and their brightness is matched, where that is needed.
 
     Args:
         frames: a `FocalStack`, or two or more arrays (H, W) or (H, W, 3) of uint8, uint16 or float32, or
             paths of pictures, or the path of a folder of them or of a multi-page TIFF.
         options: how; by default the shipped network.
         progress: called as the work goes on.
-        planned: called before it begins, with what it will take.
-        like: how to lay these frames over a reference, and which rows and columns of that to show, instead of finding
-            it out: for a part of a stack, so that it lies over the whole.
-        companions: other channels of the same stack: they are aligned and composed as this one is, without a look at
-            them. Only how bright they are is their own.
+        cancel: once it is set, by another thread, the work ends with `Cancelled`.
+        changes: options by their names, such as ``method="laplacian"``.
 
     Returns:
-        The picture in the depth of the frames, which frame each pixel is from, and how sure that is: of what all
-        frames saw.
+        The picture in the depth of the frames, which frame each pixel is from, and how sure that is: of the area that
+        all frames show.
 
     Raises:
         StackError: the frames can't be fused together.
@@ -64,196 +65,294 @@ def fuse(
         ReadError: a path can't be read as a picture.
         ModelError: the model can't be loaded.
         ResourceError: there is not enough memory, or not enough room on the disk.
+        OptionError: an unknown option, or a value that makes no sense.
+        Cancelled: `cancel` was set.
+
+    Example:
+        >>> import allfocus
+        >>> result = allfocus.fuse("stack/", method="laplacian")  # doctest: +SKIP
+        >>> result.names[result.index_map[0, 0]]  # doctest: +SKIP
+        'IMG_0003.jpg'
     """
-    options = options or FusionOptions()
-    source = listing_or_stack(frames, options.order)
-    plan = plan_for(source, options, len(companions))
-    model = load_model(options.model, plan.is_large) if options.method == "network" else None
-    planned(plan)
-    spool = Scratch(plan.spool)
-    workers = plan.workers
-    with one_thread_each():
-        stack, *others = read_all([source, *companions], spool, workers, progress)
-        if options.align == "none" and options.transforms is None and like is None:
-            result = fuse_registered(stack, model, options, others, spool, workers, progress)
-            return replace(result, notes=(*notes_on(source), *result.notes))
-        alignment, area = like or (alignment_of(stack, options, spool, workers, progress), None)
-        exposure = options.exposure
-        alignments = [carried_over(other, alignment, exposure, spool=spool, workers=workers) for other in others]
-        laid: list[FocalStack] = []
-        for channel, aligned in zip([stack, *others], [alignment, *alignments], strict=True):
-            over, shown = lay_over(
-                channel,
-                aligned,
-                area=area,
-                keep_canvas=options.keep_canvas,
-                in_place=isinstance(source, Listing),
-                spool=spool,
-                workers=workers,
-                progress=part_of(progress, len(laid), 1 + len(others)),
-            )
-            laid.append(over if not alignment.order else over.pick([alignment.used.index(k) for k in alignment.order]))
-        result = fuse_registered(laid[0], model, options, laid[1:], spool, workers, progress)
-        result = in_the_stack(result, stack, alignment, shown)
-        return replace(result, notes=(*notes_on(source), *result.notes))
+    options = with_options(options, changes)
+    source = open_source(frames, options.order)
+    run = plan_for(source, options).start(progress, cancel)
+    return fuse_source(source, options, run)
 
 
-def align_stack(
-    frames: Frames, *, options: FusionOptions | None = None, progress: Progress = silent
-) -> tuple[FocalStack, Alignment]:
-    """Lay frames over one of them, and make them as bright, without fusing them.
+def align(
+    frames: Frames,
+    *,
+    options: FusionOptions | None = None,
+    like: Registered | None = None,
+    progress: Progress = silent,
+    cancel: Event | None = None,
+    **changes: Any,
+) -> Registered:
+    """Register frames to one of them, and match their brightness: the first step of `fuse`.
 
     Args:
         frames: as `fuse` takes them.
-        options: how; those of the fusion do not matter.
+        options: how; those of the later steps matter only for how much memory is set aside.
+        like: another channel of the same frames, registered already: its motions are used, and its window; only the
+            brightness is estimated anew.
         progress: called as the work goes on.
-
-    Returns:
-        The frames that are used, and where all of them lay.
+        cancel: once it is set the work ends with `Cancelled`.
+        changes: options by their names.
 
     Raises:
         AllFocusError: as `fuse` does.
     """
-    options = replace(options or FusionOptions(), method="classic", depth=False)
-    source = listing_or_stack(frames)
-    plan = plan_for(source, options)
-    spool = Scratch(plan.spool)
+    options = with_options(options, changes)
+    source = open_source(frames, options.order)
+    run = plan_for(source, options).start(progress, cancel)
+    return register(source, options, run, like)
+
+
+def decide(
+    registered: Registered, *, options: FusionOptions | None = None, keep: bool = True, **changes: Any
+) -> Decision:
+    """Decide which frame is in focus where: the second step of `fuse`.
+
+    Args:
+        registered: what `align` made.
+        options: how: method, model, prefer, fast, depth and max_tile matter.
+        keep: whether to keep what the network says, so that composing again does not run it again.
+        changes: options by their names.
+
+    Raises:
+        ModelError: the model can't be loaded.
+        OptionError: an unknown option, or a value that makes no sense.
+    """
+    options = with_options(options, changes)
     with one_thread_each():
-        [stack] = read_all([source], spool, plan.workers, progress)
-        alignment = alignment_of(stack, options, spool, plan.workers, progress)
-        laid, _ = lay_over(
+        if options.method == "laplacian":
+            return LaplacianDecision(registered.frames, registered.run)
+        is_large = len(registered.frames) * registered.stack.frame.pixels >= Plan.LARGE
+        return decide_by_network(registered, load_model(options.model, is_large), options, keep)
+
+
+def compose(
+    registered: Registered,
+    decision: Decision,
+    *,
+    window: Window | None = None,
+    channels: Sequence[Registered] = (),
+    options: FusionOptions | None = None,
+    preview: Preview | None = None,
+    **changes: Any,
+) -> FusionResult:
+    """Compose the picture and its maps: the third step of `fuse`.
+
+    Args:
+        registered: what `align` made.
+        decision: which frame where: of `decide`, loaded, or painted over.
+        window: rows and columns of the registered frames to compose; None: all of them. The pixels are the same as in
+            the whole; a depth map alone is completed from the window, not from the whole.
+        channels: other channels of the same frames, composed by the same decision; see `align` with `like`.
+        options: how: compose matters.
+        preview: called as tiles are done.
+        changes: options by their names.
+
+    Raises:
+        StackError: the decision is for other frames, or the window is not within the picture.
+        OptionError: an unknown option, or a value that makes no sense.
+    """
+    options = with_options(options, changes)
+    check_decision(registered, decision)
+    check_channels(registered, channels)
+    if window is not None:
+        check_window(window, registered.size)
+    run = registered.run
+    stacks = [channel.frames for channel in channels]
+    compositor = Compositor(registered.frames, stacks, decision, options.compose, run, window)
+    whole = slice(0, registered.size[0]), slice(0, registered.size[1])
+    tiles = list(touching(decision, window or whole))
+    with one_thread_each():
+        for done in run.each("fuse", lambda tile: compositor.add(decision.decide_tile(tile)), tiles):
+            if preview is not None:
+                preview(compositor.canvas(), done)
+        return finish(registered, decision, compositor.canvas(), window)
+
+
+def fuse_source(
+    source: Listing | FocalStack, options: FusionOptions, run: Run, preview: Preview | None = None
+) -> FusionResult:
+    """`fuse` of what was opened, within a run."""
+    check_model(options)
+    registered = register(source, options, run)
+    return compose(registered, decide(registered, options=options, keep=False), options=options, preview=preview)
+
+
+def check_model(options: FusionOptions) -> None:
+    """Load the model, so that a file that is none is found before the frames are read; it stays loaded."""
+    if options.method == "network":
+        load_model(options.model)
+
+
+def register(
+    source: Listing | FocalStack, options: FusionOptions, run: Run, like: Registered | None = None
+) -> Registered:
+    """`align` of what was opened, within a run."""
+    with one_thread_each():
+        stack = read_stack(source, run) if isinstance(source, Listing) else source
+        names, notes = tuple(stack.names), source.notes if isinstance(source, Listing) else ()
+        listing = source if isinstance(source, Listing) else None
+        if like is not None:
+            check_alike(stack, like)
+        if (options.align == "none" and options.transforms is None) if like is None else like.alignment is None:
+            positions = tuple(range(len(stack)))
+            return Registered(stack=stack, positions=positions, names=names, notes=notes, source=listing, run=run)
+        alignment = find_alignment(stack, options, run) if like is None else follow(stack, like, options, run)
+        frames, window = apply_alignment(
             stack,
             alignment,
+            run,
             keep_canvas=options.keep_canvas,
-            in_place=isinstance(source, Listing),
-            spool=spool,
-            workers=plan.workers,
-            progress=progress,
+            in_place=listing is not None,
         )
-    return laid, alignment
+    used = list(alignment.used)
+    order = list(alignment.order) or used
+    return Registered(
+        stack=frames if order == used else frames.pick([used.index(k) for k in order]),
+        positions=tuple(order),
+        names=names,
+        alignment=alignment,
+        window=window,
+        is_cropped=(frames.height, frames.width) != (stack.height, stack.width),
+        notes=(*notes, *notes_of(alignment, names)),
+        source=listing,
+        run=run,
+    )
 
 
-def alignment_of(
-    stack: FocalStack, options: FusionOptions, spool: Scratch, workers: int, progress: Progress
-) -> Alignment:
-    """How the frames lie over each other: looked up or found out."""
+def find_alignment(stack: FocalStack, options: FusionOptions, run: Run) -> Alignment:
+    """How the frames lie over each other: loaded or estimated."""
     if options.transforms is not None:
         return load_transforms(options.transforms, len(stack), (stack.height, stack.width))
-    wanted = Wanted(
+    wanted = AlignOptions(
         model=None if options.align == "auto" else options.align,
-        reference=options.reference,
+        reference=find_reference(options.reference, stack.names),
         exposure=options.exposure,
         keep_all=options.keep_all,
         refine=options.refine == "local",
         order=options.order == "focus",
     )
-    return estimate_alignment(stack, wanted, spool=spool, workers=workers, progress=progress)
+    return estimate_alignment(stack, wanted, run)
 
 
-def in_the_stack(result: FusionResult, stack: FocalStack, alignment: Alignment, area: Window) -> FusionResult:
-    """The result, counted in all frames of the stack, those that were left out too; says what was done to them."""
-    used = np.array(alignment.order or alignment.used)
-    flaws = result.flaws
-    if flaws is not None and flaws.gap is not None:
-        one, other = used[list(flaws.gap)]
-        flaws = replace(flaws, gap=(int(one), int(other)))
-    depth = result.depth
-    if depth is not None and not alignment.order:
-        depth = np.interp(depth, np.arange(len(used)), used).astype(np.float32)
-    return replace(
-        result,
-        index_map=used.astype(np.uint16)[result.index_map],
-        depth=depth,
-        flaws=flaws,
-        frame_count=len(stack),
-        alignment=alignment,
-        area=area,
-        is_cropped=result.image.shape[:2] != (stack.height, stack.width),
-        notes=(*notes_on_alignment(alignment, stack.names), *result.notes),
-    )
+def follow(stack: FocalStack, like: Registered, options: FusionOptions, run: Run) -> Alignment:
+    """The alignment of another channel, for this one."""
+    assert like.alignment is not None
+    return transfer_alignment(stack, like.alignment, options.exposure, run)
 
 
-def notes_on_alignment(alignment: Alignment, names: Sequence[str]) -> list[str]:
-    """Which frames are left out, and what could not be done, a line each."""
-    left_out = [f"{names[k]} is left out: {reason}" for k, reason in alignment.left_out.items()]
-    return [*left_out, *(note.format(*names) for note in alignment.notes)]
+def find_reference(asked: int | str | None, names: Sequence[str]) -> int | None:
+    """Position of the reference, counted from 0; a text is a name, or a number counted from 1.
+
+    Raises:
+        OptionError: there is no such frame.
+    """
+    if asked is None:
+        return None
+    if isinstance(asked, int):
+        position = asked if 0 <= asked < len(names) else None
+    elif asked in names:
+        position = list(names).index(asked)
+    else:
+        position = int(asked) - 1 if asked.isdecimal() and 1 <= int(asked) <= len(names) else None
+    if position is None:
+        number = asked + 1 if isinstance(asked, int) else asked
+        raise OptionError(f"reference {number}: expected the name of a frame, or a number from 1 to {len(names)}")
+    return position
 
 
-def fuse_registered(
-    stack: FocalStack,
-    model: FusionModel | None,
-    options: FusionOptions,
-    companions: Sequence[FocalStack],
-    spool: Scratch,
-    workers: int,
-    progress: Progress,
-) -> FusionResult:
-    """Fuse frames that lie over each other, and those of companions by the same decision."""
-    others = [other.frames for other in companions]
-    if model is None:
-        return fuse_by_classic_rule(stack, progress, others)
-    return fuse_by_network(stack, model, options, spool, workers, progress, others)
-
-
-def fuse_by_classic_rule(
-    stack: FocalStack, progress: Progress, companions: Sequence[Sequence[Array]] = ()
-) -> FusionResult:
-    """Take each pixel from the frame with the most local detail."""
-    index_map, confidence = classic_decision(_counted(stack.frames, progress))
-    return FusionResult(
-        image=pick(stack.frames, index_map),
-        index_map=index_map,
-        confidence=confidence,
-        frame_count=len(stack),
-        method="classic",
-        companions=tuple(pick(frames, index_map) for frames in companions),
-    )
-
-
-def fuse_by_network(
-    stack: FocalStack,
-    model: FusionModel,
-    options: FusionOptions,
-    spool: Scratch,
-    workers: int,
-    progress: Progress,
-    companions: Sequence[Sequence[Array]] = (),
-) -> FusionResult:
-    """Let the network select, cell by cell, and compose each cell as it comes."""
-    survey = Survey(stack.frames, spool, workers, progress)
-    bias = preference(len(stack), options.prefer)[survey.order]
-    canvas = Canvas(survey, Manner(compose=options.compose, bias=bias, depth=options.depth), companions)
-    selection = Selection(
+def decide_by_network(registered: Registered, model: Network, options: FusionOptions, keep: bool) -> NetworkDecision:
+    """What this network decides about registered frames."""
+    return NetworkDecision(
+        registered.frames,
         model,
-        survey,
-        margin=MARGIN,
-        max_tile=options.max_tile,
-        fast=options.fast,
-        spool=spool,
-        workers=workers,
-        progress=progress,
+        registered.run,
+        rule=SearchRule.of(fast=options.fast, max_tile=options.max_tile),
+        prefer=options.prefer,
+        depth=options.depth,
+        keep=keep,
     )
 
-    def work(cell: Window) -> None:
-        canvas.paint(selection.look(cell))
-        spool.release()
 
-    cells = selection.cells()
-    for done, _ in enumerate(in_parallel(work, cells, workers)):
-        progress("fuse", done, len(cells))
-    progress("fuse", len(cells), len(cells))
-    return canvas.result()
+def check_alike(stack: FocalStack, like: Registered) -> None:
+    """Raise `StackError` unless another channel has as many frames, as large."""
+    size = like.size if like.source is None else like.source.frame.size
+    found, wanted = (len(stack), (stack.height, stack.width)), (len(like.names), size)
+    if found[0] != wanted[0] or (like.source is not None and found[1] != wanted[1]):
+        raise StackError(f"channel of {found[0]} frames, {found[1]}; expected {wanted[0]} frames, {wanted[1]}")
 
 
-def preference(frames: int, prefer: Literal["near", "far"] | None) -> FloatArray:
-    """What to add to the logits of each frame, from first to last, so that near or far ones win where it is close."""
-    towards = {None: 0.0, "near": PREFERENCE, "far": -PREFERENCE}[prefer]
-    return np.linspace(towards, -towards, frames, dtype=np.float32)
+def check_decision(registered: Registered, decision: Decision) -> None:
+    """Raise `StackError` unless a decision is for these frames."""
+    if decision.count != len(registered.frames) or decision.size != registered.size:
+        height, width = decision.size
+        raise StackError(
+            f"the decision is for {decision.count} frames of {width}x{height}; "
+            f"these are {len(registered.frames)} of {registered.size[1]}x{registered.size[0]}"
+        )
 
 
-def _counted(frames: Sequence[Array], progress: Progress) -> Iterator[Array]:
-    """Hand out the frames one by one, and say so."""
-    for done, frame in enumerate(frames):
-        progress("fuse", done, len(frames))
-        yield frame
-    progress("fuse", len(frames), len(frames))
+def check_channels(registered: Registered, channels: Sequence[Registered]) -> None:
+    """Raise `StackError` unless other channels have the same frames, as large."""
+    for channel in channels:
+        if channel.positions != registered.positions or channel.size != registered.size:
+            raise StackError(f"{channel} is no other channel of {registered}; align it with like=")
+
+
+def finish(registered: Registered, decision: Decision, canvas: Canvas, window: Window | None) -> FusionResult:
+    """The result: all frames counted as in the input."""
+    image, *channels = canvas.images
+    positions = np.array(registered.positions)
+    return FusionResult(
+        image=image,
+        index_map=positions.astype(np.uint16)[canvas.maps["index_map"]],
+        confidence=canvas.maps["confidence"],
+        names=registered.names,
+        method=decision.method,
+        depth=finish_depth(registered, canvas),
+        quality=finish_quality(registered, canvas),
+        alignment=registered.alignment,
+        window=move(window, registered.window),
+        is_cropped=registered.is_cropped or (window is not None and image.shape[:2] != registered.size),
+        notes=(*registered.notes, *decision.notes),
+        channels=tuple(channels),
+        source=registered.source,
+    )
+
+
+def move(window: Window | None, within: Window | None) -> Window | None:
+    """A window of registered frames, counted in the reference."""
+    if window is None or within is None:
+        return window or within
+    down, across = (
+        slice(part.start + outer.start, part.stop + outer.start) for part, outer in zip(window, within, strict=True)
+    )
+    return down, across
+
+
+def finish_depth(registered: Registered, canvas: Canvas) -> FloatArray | None:
+    """The completed depth map, in positions of the input unless the order of focus was found."""
+    if "depth" not in canvas.maps:
+        return None
+    guide = luma(to_unit(canvas.images[0]))
+    depth = fill_depth(canvas.maps["depth"], canvas.maps["certainty"], guide)
+    if registered.alignment is None or registered.alignment.order:
+        return depth
+    return np.interp(depth, np.arange(len(registered.positions)), registered.positions).astype(np.float32)
+
+
+def finish_quality(registered: Registered, canvas: Canvas) -> QualityMasks | None:
+    """The quality masks, and between which frames of the input the focus has a gap."""
+    if "out_of_focus" not in canvas.maps:
+        return None
+    out_of_focus, veiled = canvas.maps["out_of_focus"], canvas.maps["veiled"]
+    gap = find_gap(out_of_focus, canvas.maps["index_map"], len(registered.positions))
+    if gap is not None:
+        gap = registered.positions[gap[0]], registered.positions[gap[1]]
+    return QualityMasks(out_of_focus=out_of_focus, veiled=veiled, gap=gap)

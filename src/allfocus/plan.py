@@ -1,44 +1,42 @@
-"""What a fusion will need, found out before it starts: workers, memory, room on the disk, and where."""
+"""What a fusion will need, found before it starts: workers, memory, room on the disk, and where."""
 
 import os
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
+from typing import ClassVar
 
 from allfocus.core.stack import FocalStack, FrameInfo, size_of
-from allfocus.decide.coarse_to_fine import CELL, PIXELS_AT_ONCE
-from allfocus.decide.logit_store import bytes_answered
-from allfocus.decide.stack_pyramid import KEPT, bytes_kept
+from allfocus.decision.coarse_to_fine import CELL, PIXELS_AT_ONCE
+from allfocus.decision.logit_store import count_stored_bytes
+from allfocus.decision.stack_pyramid import KEPT, count_kept_bytes
 from allfocus.errors import ResourceError
 from allfocus.options import FusionOptions
-from allfocus.run.machine import free_memory
-from allfocus.run.scratch import gigabytes, scratch_folder
-from allfocus.run.workers import cpus
+from allfocus.run.context import Run
+from allfocus.run.machine import Machine
+from allfocus.run.progress import Progress, silent
+from allfocus.run.scratch import Scratch, gigabytes
 from allfocus.sources.listing import Listing
 
 #: Python, the libraries and the network.
 BASE = 300_000_000
-#: Bytes that the network needs for each pixel that it looks at: its features, a few times over.
+#: Bytes that the network needs for each pixel that it is given: its features, a few times over.
 BYTES_PER_PIXEL = 110
-#: Frames and octaves larger than this in all are kept in files.
-KEPT_IN_MEMORY = 256_000_000
 #: Share of the free memory that is used unless somebody allows more.
 SHARE = 0.7
-#: Pixels of all frames together from which on it takes seconds.
-LARGE = 4_000_000
-#: Copies of a frame that are there at once while it is decoded, while its octaves are made, and while it is written.
-DECODING, SURVEYING, WRITING = 3.0, 2.5, 2.5
+#: Copies of a frame that are there at once while it is decoded, while its pyramid is made, and while it is written.
+DECODING, BUILDING, WRITING = 3.0, 2.5, 2.5
 #: Bytes a pixel of the index map, the confidence and two masks; and of a depth map, while it is completed.
 MAPS, DEPTH = 8, 40
-
 
 #: Stages, and what each costs: CPU seconds for a megapixel of each frame, and for one of the picture.
 COSTS = {
     "read": (0.015, 0.0),
     "align": (0.02, 0.0),
     "warp": (0.05, 0.0),
-    "survey": (0.02, 0.0),
-    "glance": (0.015, 0.0),
+    "pyramid": (0.02, 0.0),
+    "coarse": (0.015, 0.0),
     "fuse": (0.02, 0.35),
     "write": (0.0, 0.05),
 }
@@ -54,17 +52,20 @@ class Plan:
         workers: how many things to do at a time.
         memory: bytes that it will need at most, about.
         allowed: bytes that it may use.
-        spooled: bytes that are kept in files.
-        spool: the folder for them; None: everything fits into memory.
+        on_disk: bytes that are kept in scratch files.
+        scratch: the folder for them; None: everything fits into memory.
     """
+
+    #: Pixels of all frames together from which on it takes seconds.
+    LARGE: ClassVar[int] = 4_000_000
 
     frames: int
     frame: FrameInfo
     workers: int
     memory: int
     allowed: int
-    spooled: int
-    spool: Path | None
+    on_disk: int
+    scratch: Path | None
 
     def costs(self) -> dict[str, float]:
         """The stages of the work, and what each is expected to cost: CPU seconds, on some machine or other."""
@@ -74,7 +75,16 @@ class Plan:
     @property
     def is_large(self) -> bool:
         """Whether it will take long enough for a person to wonder."""
-        return self.spool is not None or self.frames * self.frame.pixels >= LARGE
+        return self.scratch is not None or self.frames * self.frame.pixels >= self.LARGE
+
+    def start(self, progress: Progress = silent, cancelled: Event | None = None) -> Run:
+        """The run that is planned."""
+        return Run(
+            workers=self.workers,
+            scratch=Scratch(self.scratch),
+            progress=progress,
+            cancelled=Event() if cancelled is None else cancelled,
+        )
 
     def __str__(self) -> str:
         """One line for a person."""
@@ -83,13 +93,15 @@ class Plan:
             f"plan: {self.frames} frames of {size_of(self.frame)} ({megapixels:.1f} MP), tiles of {CELL} px, "
             f"{self.workers} at a time, about {gigabytes(self.memory)} of memory ({gigabytes(self.allowed)} allowed)"
         )
-        if self.spool is None:
+        if self.scratch is None:
             return line
-        free = gigabytes(shutil.disk_usage(self.spool).free)
-        return f"{line}, {gigabytes(self.spooled)} in {self.spool} ({free} free)"
+        free = gigabytes(shutil.disk_usage(self.scratch).free)
+        return f"{line}, {gigabytes(self.on_disk)} in {self.scratch} ({free} free)"
 
 
-def plan_for(source: Listing | FocalStack, options: FusionOptions, companions: int = 0) -> Plan:
+def plan_for(
+    source: Listing | FocalStack, options: FusionOptions, channels: int = 0, machine: Machine | None = None
+) -> Plan:
     """What the fusion of a stack will take, with so many other channels.
 
     Raises:
@@ -98,62 +110,50 @@ def plan_for(source: Listing | FocalStack, options: FusionOptions, companions: i
     return plan_fusion(
         len(source),
         source.frame,
+        options,
         are_files=isinstance(source, Listing),
-        network=options.method == "network",
-        depth=options.depth,
-        max_memory=options.max_memory,
-        spool=options.spool,
-        companions=companions,
+        channels=channels,
+        machine=machine or Machine(),
     )
 
 
 def plan_fusion(
-    frames: int,
-    frame: FrameInfo,
-    *,
-    are_files: bool,
-    network: bool,
-    depth: bool,
-    max_memory: int | None,
-    spool: Path | None,
-    companions: int = 0,
+    frames: int, frame: FrameInfo, options: FusionOptions, *, are_files: bool, machine: Machine, channels: int = 0
 ) -> Plan:
     """Plan the fusion of so many frames.
 
     Args:
         frames: how many.
         frame: shape and depth of each.
+        options: method, depth, max_memory and spool matter.
         are_files: whether they are still to be read; else they are in memory, and not counted.
-        network: whether the network decides; the classic rule keeps nothing but the frames.
-        depth: whether a depth map is wanted too.
-        max_memory: bytes that may be used; None: a share of what is free.
-        spool: folder for what does not fit into memory; None: see `scratch_folder`.
-        companions: how many other channels, of as many frames like these, are composed by the same decision.
+        machine: what there is.
+        channels: how many other channels, of as many frames like these, are composed by the same decision.
 
     Raises:
         ResourceError: memory or disk can't hold it.
     """
-    kept = (1 + companions) * frame.nbytes if are_files else 0
-    kept += bytes_kept(frame) + bytes_answered(frame, KEPT) if network else 0
+    kept = (1 + channels) * frame.nbytes if are_files else 0
+    kept += count_kept_bytes(frame) + count_stored_bytes(frame, KEPT) if options.method == "network" else 0
     kept *= frames
-    to_files = kept > KEPT_IN_MEMORY
-    allowed = int(SHARE * free_memory()) if max_memory is None else max_memory
-    fixed = BASE + frame.pixels * (MAPS + (DEPTH if depth else 0)) + (1 + companions) * frame.nbytes
+    to_files = kept > machine.kept_in_memory
+    allowed = int(SHARE * machine.free_memory) if options.memory_limit is None else options.memory_limit
+    fixed = BASE + frame.pixels * (MAPS + (DEPTH if options.depth else 0)) + (1 + channels) * frame.nbytes
     fixed += 0 if to_files else kept
-    looking = BYTES_PER_PIXEL * min(PIXELS_AT_ONCE, frames * frame.pixels)
-    one_worker = int(max(DECODING * frame.nbytes if are_files else 0, SURVEYING * frame.nbytes, looking))
-    workers = max(1, min(cpus(), frames, (allowed - fixed) // one_worker))
+    given = BYTES_PER_PIXEL * min(PIXELS_AT_ONCE, frames * frame.pixels)
+    one_worker = int(max(DECODING * frame.nbytes if are_files else 0, BUILDING * frame.nbytes, given))
+    workers = max(1, min(machine.processors, frames, (allowed - fixed) // one_worker))
     plan = Plan(
         frames=frames,
         frame=frame,
         workers=workers,
         memory=fixed + max(workers * one_worker, int(WRITING * frame.nbytes)),
         allowed=allowed,
-        spooled=kept if to_files else 0,
-        spool=None,
+        on_disk=kept if to_files else 0,
+        scratch=None,
     )
     require_memory(plan)
-    return with_spool(plan, spool) if to_files else plan
+    return with_scratch(plan, options.spool or machine.scratch) if to_files else plan
 
 
 def require_memory(plan: Plan) -> None:
@@ -166,16 +166,15 @@ def require_memory(plan: Plan) -> None:
         )
 
 
-def with_spool(plan: Plan, folder: Path | None) -> Plan:
-    """The plan with a folder for what is kept in files; raises `ResourceError` where there is no room for it."""
-    chosen = scratch_folder() if folder is None else folder
-    if not chosen.is_dir() or not os.access(chosen, os.W_OK):
-        what = "can't be written to" if chosen.is_dir() else "is not a folder"
-        raise ResourceError(f"spool {chosen} {what}; name another folder with --spool")
-    free = shutil.disk_usage(chosen).free
-    if free < plan.spooled:
+def with_scratch(plan: Plan, folder: Path) -> Plan:
+    """The plan with a folder for scratch files; raises `ResourceError` where there is no room for them."""
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        what = "can't be written to" if folder.is_dir() else "is not a folder"
+        raise ResourceError(f"spool {folder} {what}; name another folder with --spool")
+    free = shutil.disk_usage(folder).free
+    if free < plan.on_disk:
         raise ResourceError(
-            f"fusing {plan.frames} frames of {size_of(plan.frame)} needs {gigabytes(plan.spooled)} on disk; "
-            f"{chosen} has {gigabytes(free)} free: make room, or name another folder with --spool"
+            f"fusing {plan.frames} frames of {size_of(plan.frame)} needs {gigabytes(plan.on_disk)} on disk; "
+            f"{folder} has {gigabytes(free)} free: make room, or name another folder with --spool"
         )
-    return replace(plan, spool=chosen)
+    return replace(plan, scratch=folder)

@@ -1,58 +1,144 @@
 """FusionResult: what comes out of a fusion."""
 
-from dataclasses import dataclass
+import base64
+import warnings
+from dataclasses import dataclass, field
+from html import escape
+from typing import TypeVar
+
+import cv2
+import numpy as np
 
 from allfocus.align.alignment import Alignment
-from allfocus.core.color import Array, FloatArray
+from allfocus.core.color import Array, FloatArray, to_unit
+from allfocus.core.notes import Note
 from allfocus.core.windows import Window
+from allfocus.sources.listing import Listing
+
+Value = TypeVar("Value")
+
+#: Longest side of the thumbnails that a notebook shows.
+THUMBNAIL = 320
 
 
-@dataclass(frozen=True, kw_only=True)
-class Flaws:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QualityMasks:
     """Where the picture can't be trusted, because no choice among the frames is good.
 
     Attributes:
-        unsharp: (H, W) bool, sharp in no frame: in a gap between two focus steps, or beyond the last.
+        out_of_focus: (H, W) bool, sharp in no frame: in a gap between two focus steps, or beyond the last.
         veiled: (H, W) bool, seen only through the blur of something nearer.
-        gap: positions, counted from 0, of the two frames between which most of what is unsharp would be sharp; twice
-            the same one if it alone is near it, as at the ends of the stack; None if nothing is unsharp.
+        gap: the two frames, counted from 0 in the input, between which most of what is out of focus would be sharp;
+            twice the same one if it alone is near it, as at the ends of the stack; None if nothing is.
     """
 
-    unsharp: Array
+    out_of_focus: Array
     veiled: Array
     gap: tuple[int, int] | None = None
 
+    @property
+    def unsharp(self) -> Array:
+        """The old name of `out_of_focus`."""
+        return _renamed("unsharp", "out_of_focus", self.out_of_focus)
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FusionResult:
-    """One picture, sharp everywhere, and where each pixel came from.
+    """One picture, sharp everywhere, and where each pixel came from. Frames are counted from 0 in the input.
 
     Attributes:
-        image: the fused picture, shape and dtype of the frames.
-        index_map: (H, W) uint16, the frame with the largest weight at each pixel, counted from 0.
+        image: (H, W) or (H, W, 3), the fused picture, in the depth of the frames.
+        index_map: (H, W) uint16, the frame with the largest weight at each pixel: `names[k]` for the value k.
         confidence: (H, W) float32 in [0, 1]. Of the network: the probability that no frame's pixel would have been
-            visibly better. Of the classic rule: by what share of its detail the picked frame leads.
-        depth: (H, W) float32 in [0, N - 1], at which place of the stack the pixel is in focus, between two frames
-            too, in the order of focus if that was found out (`alignment.order`); None unless asked for.
-        flaws: where no frame was good enough; None from the classic rule.
-        frame_count: how many frames went in.
-        method: `network` or `classic`.
-        alignment: how the frames were laid over each other; None if they were taken as they are.
-        area: which rows and columns of the reference the picture shows; None: all of them.
+            visibly better. Of the Laplacian rule: by what share of its detail the picked frame leads.
+        names: of all frames that were given, those that were left out too.
+        method: `network` or `laplacian`.
+        depth: (H, W) float32 in [0, N - 1], at which frame the pixel is in focus, between two frames too; in the order
+            of focus if that was found (`alignment.order`); None unless asked for.
+        quality: where no frame was good enough; None where nothing is known about it.
+        alignment: how the frames were registered; None if they were taken as registered.
+        window: rows and columns of the reference that the picture shows; None: all of them.
         is_cropped: whether that is less than all of them.
-        notes: what a user should know about this result, one line each; empty when all is ordinary.
-        companions: the pictures of other channels, made by the same decision, in the order in which they were given.
+        notes: what a user should know about this result; empty when all is ordinary.
+        channels: the pictures of other channels, made by the same decision, in the order in which they were given.
+        source: the files that the frames came from; None for arrays.
     """
 
     image: Array
     index_map: Array
     confidence: FloatArray
-    frame_count: int
+    names: tuple[str, ...]
     method: str
     depth: FloatArray | None = None
-    flaws: Flaws | None = None
+    quality: QualityMasks | None = None
     alignment: Alignment | None = None
-    area: Window | None = None
+    window: Window | None = None
     is_cropped: bool = False
-    notes: tuple[str, ...] = ()
-    companions: tuple[Array, ...] = ()
+    notes: tuple[Note, ...] = ()
+    channels: tuple[Array, ...] = ()
+    source: Listing | None = field(default=None)
+
+    @property
+    def frame_count(self) -> int:
+        """How many frames were given."""
+        return len(self.names)
+
+    @property
+    def reference(self) -> int:
+        """The frame that the picture lies over: the reference, or the middle one."""
+        return self.frame_count // 2 if self.alignment is None else self.alignment.reference
+
+    @property
+    def flaws(self) -> QualityMasks | None:
+        """The old name of `quality`."""
+        return _renamed("flaws", "quality", self.quality)
+
+    @property
+    def companions(self) -> tuple[Array, ...]:
+        """The old name of `channels`."""
+        return _renamed("companions", "channels", self.channels)
+
+    @property
+    def area(self) -> Window | None:
+        """The old name of `window`."""
+        return _renamed("area", "window", self.window)
+
+    def __repr__(self) -> str:
+        size = f"{self.image.shape[1]}x{self.image.shape[0]}"
+        kind = "gray" if self.image.ndim == 2 else "RGB"
+        maps = ", ".join(name for name in ("depth", "quality", "alignment") if getattr(self, name) is not None)
+        return (
+            f"<FusionResult {size} {kind} {self.image.dtype} of {self.frame_count} frames by {self.method}"
+            f"{f', with {maps}' if maps else ''}{f', {len(self.notes)} notes' if self.notes else ''}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Thumbnails of the picture and its maps, for notebooks."""
+        last = np.float32(max(self.frame_count - 1, 1))
+        shades = self.index_map.astype(np.float32) / last
+        shown: dict[str, FloatArray] = {"picture": to_unit(self.image), "frame": shades, "confidence": self.confidence}
+        if self.depth is not None:
+            shown["depth"] = self.depth / last
+        cells = "".join(
+            f'<figure style="display:inline-block;margin:4px"><img alt="{name}" src="{_data_url(plane)}">'
+            f"<figcaption>{name}</figcaption></figure>"
+            for name, plane in shown.items()
+        )
+        notes = "".join(f"<li>{escape(str(note))}</li>" for note in self.notes)
+        return f"<div>{escape(repr(self))}<br>{cells}{f'<ul>{notes}</ul>' if notes else ''}</div>"
+
+
+def _renamed(old: str, new: str, value: Value) -> Value:
+    """Hand out a value under its old name, with a warning that names the new one."""
+    warnings.warn(f"{old} is called {new} now", DeprecationWarning, stacklevel=3)
+    return value
+
+
+def _data_url(plane: FloatArray) -> str:
+    """A small PNG of a plane, 1 is white, as a link that carries it."""
+    scale = min(1.0, THUMBNAIL / max(plane.shape[:2]))
+    size = max(1, round(plane.shape[1] * scale)), max(1, round(plane.shape[0] * scale))
+    small = cv2.resize(np.clip(plane, 0, 1), size, interpolation=cv2.INTER_AREA)
+    shades = np.rint(small * 255).astype(np.uint8)
+    done, data = cv2.imencode(".png", shades if shades.ndim == 2 else shades[..., ::-1])
+    return f"data:image/png;base64,{base64.b64encode(data.tobytes()).decode()}" if done else ""

@@ -1,28 +1,30 @@
 """Volumes: every position, time and channel of a microscope's file fused over its planes, and written with its axes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from threading import Event
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from allfocus.core.color import Array
-from allfocus.errors import ConfigError
+from allfocus.core.notes import Note
+from allfocus.errors import OptionError
 from allfocus.formats.ome_tiff import OmeFile, Scale
-from allfocus.options import FusionOptions
-from allfocus.pipeline import fuse
-from allfocus.plan import KEPT_IN_MEMORY, Plan
+from allfocus.options import FusionOptions, with_options
+from allfocus.pipeline import check_model, compose, decide, register
+from allfocus.plan import Plan, plan_for
 from allfocus.result import FusionResult
+from allfocus.run.context import Run
+from allfocus.run.machine import Machine
 from allfocus.run.progress import Progress, silent
-from allfocus.run.scratch import Scratch, scratch_folder
+from allfocus.run.scratch import Scratch
 from allfocus.sources.volume import Volume, VolumeStack, inspect_volume
 
 #: Maps that can be had of a volume.
 MapName = Literal["index_map", "confidence", "depth"]
 MAP_NAMES: tuple[MapName, ...] = get_args(MapName)
-#: Called as ``planned(plan, stacks)``: what one fusion will take, and how many there will be.
-Planned = Callable[[Plan, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +39,14 @@ class VolumeResult:
             `depth` float32, above the first plane, in the volume's unit, or in planes if it does not say how far
             these are apart.
         channel_for_focus: which channel decided for all, counted from 0; None: each for itself.
-        notes: what a user should know about this result, one line each; empty when all is ordinary.
+        notes: what a user should know about this result, empty when all is ordinary.
     """
 
     volume: Volume
     images: Array
     maps: Mapping[MapName, Array]
     channel_for_focus: int | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def fuse_volume(
@@ -54,7 +56,8 @@ def fuse_volume(
     channel_for_focus: int | None = None,
     maps: Sequence[MapName] = (),
     progress: Progress = silent,
-    planned: Planned = lambda plan, stacks: None,
+    cancel: Event | None = None,
+    **changes: Any,
 ) -> VolumeResult:
     """Fuse every position, time and channel of a volume over its planes, one stack at a time.
 
@@ -68,37 +71,49 @@ def fuse_volume(
             each channel for itself.
         maps: which maps to make too.
         progress: called as the work goes on; of several stacks each stage is led by a number, as in ``2/6 fuse``.
-        planned: called before it begins, with what the first stack will take, and with how many there are.
+        cancel: once it is set, by another thread, the work ends with `Cancelled`.
+        changes: options by their names.
 
     Raises:
-        ConfigError: there is no such channel or map, or a depth map from the classic rule.
+        ConfigError: there is no such channel or map, or a depth map from the Laplacian rule.
         AllFocusError: as `fuse` does.
     """
     volume = volume if isinstance(volume, Volume) else inspect_volume(volume)
-    options = replace(options or FusionOptions(), keep_canvas=True, depth="depth" in maps)
+    options = options_for_volumes(with_options(options, changes), maps)
     if channel_for_focus is not None and channel_for_focus not in range(volume.axes["C"]):
-        raise ConfigError(f"channel_for_focus {channel_for_focus}: expected 0 to {volume.axes['C'] - 1}")
+        raise OptionError(f"channel_for_focus {channel_for_focus}: expected 0 to {volume.axes['C'] - 1}")
     if not set(maps) <= set(MAP_NAMES):
-        raise ConfigError(f"maps {', '.join(maps)}: expected some of {', '.join(MAP_NAMES)}")
-    groups = groups_of(volume, channel_for_focus)
-    result, spool = blank(volume, options, channel_for_focus, maps)
-    said: dict[str, list[str]] = {}
+        raise OptionError(f"maps {', '.join(maps)}: expected some of {', '.join(MAP_NAMES)}")
+    groups = group_stacks(volume, channel_for_focus)
+    result, scratch = allocate(volume, options, channel_for_focus, maps)
+    notes: dict[Note, list[str]] = {}
     for number, group in enumerate(groups):
-        fused = fuse(
-            group[0].listing,
-            options=options,
-            progress=staged(progress, number, len(groups)),
-            planned=lambda plan, is_first=number == 0: planned(plan, len(groups)) if is_first else None,  # type: ignore[misc]
-            companions=[stack.listing for stack in group[1:]],
-        )
+        plan = plan_for(group[0].listing, options, len(group) - 1)
+        run = plan.start(staged(progress, number, len(groups)), cancel)
+        fused = fuse_group(group, options, run)
         put(result, group, fused)
-        spool.release()
+        scratch.release()
         for note in fused.notes:
-            said.setdefault(note, []).append(group[0].label)
-    return replace(result, notes=notes_on(said))
+            notes.setdefault(note, []).append(group[0].label)
+    return replace(result, notes=merge_notes(notes))
 
 
-def groups_of(volume: Volume, channel_for_focus: int | None) -> list[list[VolumeStack]]:
+def options_for_volumes(options: FusionOptions, maps: Sequence[MapName]) -> FusionOptions:
+    """The options with what all volumes need: nothing is cropped, and depth where it is wanted."""
+    return replace(options, keep_canvas=True, depth="depth" in maps)
+
+
+def fuse_group(group: Sequence[VolumeStack], options: FusionOptions, run: Run) -> FusionResult:
+    """Fuse channels that go by the decision of the first."""
+    check_model(options)
+    first, *others = (stack.listing for stack in group)
+    registered = register(first, options, run)
+    channels = [register(other, options, run, registered) for other in others]
+    decision = decide(registered, options=options, keep=False)
+    return compose(registered, decision, channels=channels, options=options)
+
+
+def group_stacks(volume: Volume, channel_for_focus: int | None) -> list[list[VolumeStack]]:
     """Stacks that are fused by one decision, the one that decides first: all channels, or each alone."""
     if channel_for_focus is None:
         return [[stack] for stack in volume.stacks]
@@ -107,27 +122,28 @@ def groups_of(volume: Volume, channel_for_focus: int | None) -> list[list[Volume
     return [sorted(group, key=lambda stack: stack.channel != channel_for_focus) for group in together]
 
 
-def blank(
+def allocate(
     volume: Volume, options: FusionOptions, channel_for_focus: int | None, maps: Sequence[MapName]
 ) -> tuple[VolumeResult, Scratch]:
-    """The result before anything is in it, in files where it is large, and what keeps it there."""
+    """The empty result, in scratch files where it is large, and what keeps it there."""
     frame = volume.stacks[0].listing.frame
     leading = volume.axes["P"], volume.axes["T"], volume.axes["C"]
     of_maps = (*leading[:2], leading[2] if channel_for_focus is None else 1, *frame.size)
     nbytes = int(np.prod(leading)) * (frame.nbytes + 4 * len(maps) * frame.pixels)
     indices = np.uint8 if volume.axes["Z"] <= 256 else np.uint16
-    spool = Scratch((options.spool or scratch_folder()) if nbytes > KEPT_IN_MEMORY else None)
+    machine = Machine()
+    scratch = Scratch((options.spool or machine.scratch) if nbytes > machine.kept_in_memory else None)
     return VolumeResult(
         volume=volume,
-        images=spool.empty((*leading, *frame.shape), frame.dtype),
-        maps={name: spool.empty(of_maps, indices if name == "index_map" else np.float32) for name in maps},
+        images=scratch.empty((*leading, *frame.shape), frame.dtype),
+        maps={name: scratch.empty(of_maps, indices if name == "index_map" else np.float32) for name in maps},
         channel_for_focus=channel_for_focus,
-    ), spool
+    ), scratch
 
 
 def put(result: VolumeResult, group: Sequence[VolumeStack], fused: FusionResult) -> None:
     """Put what one fusion gave where it belongs."""
-    for stack, picture in zip(group, (fused.image, *fused.companions), strict=True):
+    for stack, picture in zip(group, (fused.image, *fused.channels), strict=True):
         result.images[stack.position, stack.time, stack.channel] = picture
     stack = group[0]
     place = stack.position, stack.time, 0 if result.channel_for_focus is not None else stack.channel
@@ -143,7 +159,7 @@ def staged(progress: Progress, number: int, count: int) -> Progress:
     return lambda stage, done, total: progress(f"{number + 1}/{count} {stage}", done, total)
 
 
-def costs_of(plan: Plan, stacks: int) -> dict[str, float]:
+def stage_costs(plan: Plan, stacks: int) -> dict[str, float]:
     """What the stages of so many stacks are expected to cost, see `Plan.costs`."""
     if stacks == 1:
         return plan.costs()
@@ -153,19 +169,19 @@ def costs_of(plan: Plan, stacks: int) -> dict[str, float]:
     return each | {"write": stacks * write}
 
 
-def notes_on(said: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """One line for each thing that was said, with the stacks that it was said of."""
-    lines = []
-    for note, labels in said.items():
+def merge_notes(notes: Mapping[Note, Sequence[str]]) -> tuple[Note, ...]:
+    """One note for each thing, with the stacks that it is about."""
+    merged = []
+    for note, labels in notes.items():
         more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
-        lines.append(f"{labels[0]}{more}: {note}" if labels[0] else note)
-    return tuple(lines)
+        merged.append(replace(note, message=f"{labels[0]}{more}: {note}") if labels[0] else note)
+    return tuple(merged)
 
 
 # --- files ---------------------------------------------------------------------------------------
 
 
-def ome_files(result: VolumeResult, output: Path, maps: Mapping[MapName, Path]) -> list[OmeFile]:
+def make_ome_files(result: VolumeResult, output: Path, maps: Mapping[MapName, Path]) -> list[OmeFile]:
     """OME-TIFFs of a result: the pictures, and each map at its path; an image for each position in every file."""
     volume = result.volume
     frame = volume.stacks[0].listing.frame
@@ -176,17 +192,17 @@ def ome_files(result: VolumeResult, output: Path, maps: Mapping[MapName, Path]) 
             path=output,
             planes=list(result.images),
             axes="TCYXS" if frame.ndim == 3 else "TCYX",
-            scales=scales_of(volume, volume.channel_names, told_of(volume, focus)),
+            scales=describe_positions(volume, volume.channel_names, describe_origin(volume, focus)),
             source=volume.ome_xml,
         )
     ]
     for name, path in maps.items():
-        scales = scales_of(volume, names, meaning_of(name, volume))
+        scales = describe_positions(volume, names, describe_map(name, volume))
         files.append(OmeFile(path=path, planes=list(result.maps[name]), axes="TCYX", scales=scales))
     return files
 
 
-def scales_of(volume: Volume, channels: tuple[str, ...], description: str) -> list[Scale]:
+def describe_positions(volume: Volume, channels: tuple[str, ...], description: str) -> list[Scale]:
     """What is said of each position."""
     size = None if volume.pixel_size is None else (volume.pixel_size[1], volume.pixel_size[0])
     names = volume.position_names if volume.axes["P"] > 1 else ("",)
@@ -196,14 +212,14 @@ def scales_of(volume: Volume, channels: tuple[str, ...], description: str) -> li
     ]
 
 
-def told_of(volume: Volume, channel_for_focus: int | None) -> str:
+def describe_origin(volume: Volume, channel_for_focus: int | None) -> str:
     """How the pictures came about, in a line."""
     apart = "" if volume.z_step is None else f", {volume.z_step:g} {volume.unit} apart"
     by = "" if channel_for_focus is None else f", in focus by {volume.channel_names[channel_for_focus]}"
     return f"fused by allfocus from {volume.axes['Z']} planes of {volume.path.name}{apart}{by}"
 
 
-def meaning_of(name: MapName, volume: Volume) -> str:
+def describe_map(name: MapName, volume: Volume) -> str:
     """What the numbers of a map mean, in a line."""
     if name == "depth" and volume.z_step is not None:
         return f"depth in {volume.unit} above the first plane"

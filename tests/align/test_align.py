@@ -134,9 +134,9 @@ def test_aligned_frames_give_nearly_the_picture_of_registered_ones() -> None:
     for k, frame in enumerate(steps):
         after, _ = seen_after(frame, numbers_of(0.012 * (k - 2), 0.4 * (k - 2), 0.006 * (k - 2), frame.shape[:2]))
         moved_steps.append(brightened(after, Tone(gain=(1 + 0.04 * (k % 2),)), np.uint8))
-    plain = fuse(steps, options=FusionOptions(method="classic", align="none"))
-    loose = fuse(moved_steps, options=FusionOptions(method="classic", align="none", keep_canvas=True))
-    found = fuse(moved_steps, options=FusionOptions(method="classic", keep_canvas=True))
+    plain = fuse(steps, options=FusionOptions(method="laplacian", align="none"))
+    loose = fuse(moved_steps, options=FusionOptions(method="laplacian", align="none", keep_canvas=True))
+    found = fuse(moved_steps, options=FusionOptions(method="laplacian", keep_canvas=True))
     inner = slice(30, -30), slice(30, -30)
 
     def error(image: Array) -> float:
@@ -144,7 +144,7 @@ def test_aligned_frames_give_nearly_the_picture_of_registered_ones() -> None:
 
     assert error(found.image) < 0.25 * error(loose.image)
     assert not found.is_cropped
-    cropped = fuse(moved_steps, options=FusionOptions(method="classic"))
+    cropped = fuse(moved_steps, options=FusionOptions(method="laplacian"))
     assert cropped.is_cropped
     assert cropped.area is not None
     np.testing.assert_array_equal(cropped.image.shape[:2], [part.stop - part.start for part in cropped.area])
@@ -161,7 +161,7 @@ def test_useless_frames_are_named_and_left_out_unless_all_are_wanted() -> None:
     assert set(found.left_out) == {2, 4, 5}
     for position, word in ((2, "scene"), (4, "blurred by a motion"), (5, "exposed")):
         assert word in found.left_out[position]
-    result = fuse(spoiled, options=FusionOptions(method="classic"))
+    result = fuse(spoiled, options=FusionOptions(method="laplacian"))
     assert set(np.unique(result.index_map)) <= {0, 1, 3, 6, 7}
     assert sum("left out" in note for note in result.notes) == 3
     kept = estimate_alignment(FocalStack(frames=spoiled), Wanted(keep_all=True))
@@ -171,7 +171,7 @@ def test_useless_frames_are_named_and_left_out_unless_all_are_wanted() -> None:
 
 def test_frames_of_two_scenes_are_fused_as_they_are_and_that_is_said() -> None:
     frames = [from_unit(scene(seed), "uint8") for seed in (1, 2)]
-    result = fuse(frames, options=FusionOptions(method="classic"))
+    result = fuse(frames, options=FusionOptions(method="laplacian"))
     assert any("not aligned" in note for note in result.notes)
     assert result.image.shape == frames[0].shape
 
@@ -287,7 +287,7 @@ def test_transforms_are_saved_and_used_again(tmp_path: Path, cli: Cli) -> None:
     for k, frame in enumerate(frames):
         after, _ = seen_after(from_unit(to_unit(frame), "uint8"), numbers_of(0.01 * k, 0.2 * k, 0, size))
         write_image(tmp_path / f"img{k}.png", after)
-    base = ["fuse", "--method", "classic", *sorted(tmp_path.glob("img*.png"))]
+    base = ["fuse", "--method", "laplacian", *sorted(tmp_path.glob("img*.png"))]
     first = cli(*base, "-o", tmp_path / "one.png", "--save-transforms", tmp_path / "t.json")
     assert first.code == 0, first.err
     assert "similarity, laid over img1.png" in first.out
@@ -385,7 +385,7 @@ def test_the_reference_is_named_by_name_or_number(tmp_path: Path, cli: Cli) -> N
     wrong = cli(*base, "--reference", "4")
     assert (wrong.code, wrong.err) == (1, "error: reference 4: expected the name of a frame, or a number from 1 to 3\n")
     with pytest.raises(AlignmentError, match="reference 8: the stack has frames 1 to 3"):
-        fuse(focal_frames(64, 96, 3), options=FusionOptions(method="classic", reference=7))
+        fuse(focal_frames(64, 96, 3), options=FusionOptions(method="laplacian", reference=7))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -418,7 +418,7 @@ def test_frames_are_ordered_by_when_they_were_taken(tmp_path: Path, cli: Cli) ->
         exif = Image.Exif()
         exif.get_ifd(0x8769)[0x9003] = f"2026:01:02 10:00:0{k}"
         Image.fromarray(frame).save(tmp_path / f"{name}.jpg", quality=98, exif=exif)
-    base = ["fuse", "--method", "classic", tmp_path, "-o", tmp_path / "o.png", "--index-map", tmp_path / "i.png"]
+    base = ["fuse", "--method", "laplacian", tmp_path, "-o", tmp_path / "o.png", "--index-map", tmp_path / "i.png"]
     outcome = cli(*base, "--order", "time")
     assert outcome.code == 0, outcome.err
     assert "0 = c.jpg, 1 = a.jpg, 2 = b.jpg" in outcome.out

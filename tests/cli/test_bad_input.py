@@ -310,7 +310,7 @@ CASES = [
 def test_fuse_refuses_in_one_line(case: Callable[[Path], Case], tmp_path: Path, cli: Cli) -> None:
     typed, code, words = case(tmp_path)
     before = files_below(tmp_path)
-    assert_one_line(cli("fuse", "--method", "classic", *typed), code, *words)
+    assert_one_line(cli("fuse", "--method", "laplacian", *typed), code, *words)
     assert files_below(tmp_path) == before
 
 
@@ -327,7 +327,7 @@ def test_outputs_are_checked_before_any_frame_is_read(
 
     monkeypatch.setattr("allfocus.pipeline.read_all", never)  # their headers are looked at, to say all at once
     typed, code, words = case(tmp_path)
-    assert_one_line(cli("fuse", "--method", "classic", *typed), code, *words)
+    assert_one_line(cli("fuse", "--method", "laplacian", *typed), code, *words)
 
 
 # --- long stacks ---------------------------------------------------------------------------------
@@ -346,7 +346,7 @@ def test_a_corrupt_frame_is_named_before_fusing_starts(
     frames = write_stack(tmp_path, 20)
     data = Path(frames[16]).read_bytes()
     Path(frames[16]).write_bytes(data[: len(data) // 2])  # its header is sound
-    monkeypatch.setattr("allfocus.pipeline.Survey", None)
+    monkeypatch.setattr("allfocus.pipeline.StackPyramid", None)
     before = files_below(tmp_path)
     assert_one_line(cli("fuse", *frames, "-o", str(tmp_path / "out.png")), 1, "f16.jpg", "cut short")
     assert files_below(tmp_path) == before
@@ -439,7 +439,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, cli: Cli, monkeypatch: pytes
 
     monkeypatch.setattr("os.fsync", sync)
     maps = ["--index-map", tmp_path / "map.png", "--confidence", tmp_path / "sure.png"]
-    outcome = cli("fuse", "--method", "classic", *frames, "-o", tmp_path / "out.png", *maps)
+    outcome = cli("fuse", "--method", "laplacian", *frames, "-o", tmp_path / "out.png", *maps)
     assert_one_line(outcome, 1, "No space left on device", "nothing was kept")
     assert files_below(tmp_path) == before
 
@@ -449,7 +449,7 @@ def test_a_disk_that_fills_up_while_writing_leaves_nothing(tmp_path: Path) -> No
     frames = write_pair(tmp_path)
     before = files_below(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-m", "allfocus", "fuse", *frames, "-o", tmp_path / "out.png", "--method", "classic"],
+        [sys.executable, "-m", "allfocus", "fuse", *frames, "-o", tmp_path / "out.png", "--method", "laplacian"],
         capture_output=True,
         text=True,
         check=False,
@@ -468,7 +468,7 @@ def test_a_write_protected_file_is_not_replaced(tmp_path: Path, cli: Cli, monkey
     out.chmod(0o444)
     if os.geteuid() == 0:  # root may write anywhere: stand in for what the system tells others
         monkeypatch.setattr("os.access", lambda path, mode: path != out)
-    assert_one_line(cli("fuse", "--method", "classic", *frames, "-o", out), 1, "out.png is write-protected")
+    assert_one_line(cli("fuse", "--method", "laplacian", *frames, "-o", out), 1, "out.png is write-protected")
     assert out.read_bytes() == b"precious"
 
 

@@ -31,7 +31,7 @@ def test_the_classic_rule_keeps_depth_and_channels_and_finds_the_sharp_halves(
 ) -> None:
     frames = write_pair(tmp_path, suffix, gray=gray, dtype=dtype)
     out = tmp_path / f"out{suffix}"
-    assert cli("fuse", "--method", "classic", *frames, "-o", out).code == 0
+    assert cli("fuse", "--method", "laplacian", *frames, "-o", out).code == 0
     sharp, fused = picture(gray=gray, dtype=dtype), read_image(out)
     assert (fused.dtype, fused.shape) == (sharp.dtype, sharp.shape)
     assert np.array_equal(fused[:, :16], sharp[:, :16])
@@ -43,7 +43,7 @@ def test_a_folder_is_fused_in_natural_order_and_the_maps_say_so(tmp_path: Path, 
     folder.mkdir()
     write_pair(folder)
     maps = ["--index-map", tmp_path / "map.png", "--confidence", tmp_path / "sure.tif"]
-    outcome = cli("fuse", "--method", "classic", folder, "-o", tmp_path / "out.png", *maps)
+    outcome = cli("fuse", "--method", "laplacian", folder, "-o", tmp_path / "out.png", *maps)
     assert outcome.code == 0
     assert outcome.err == ""
     index_map, confidence = read_image(tmp_path / "map.png"), read_image(tmp_path / "sure.tif")
@@ -61,7 +61,7 @@ def test_a_folder_is_fused_in_natural_order_and_the_maps_say_so(tmp_path: Path, 
 def test_masks_of_what_is_sharp_in_no_frame_and_what_is_veiled(tmp_path: Path, cli: Cli) -> None:
     frames = write_pair(tmp_path, height=64, width=96)
     unsharp, veiled = tmp_path / "unsharp.png", tmp_path / "veiled.tif"
-    outcome = cli("fuse", *frames, "-o", tmp_path / "out.png", "--unsharp", unsharp, "--veiled", veiled)
+    outcome = cli("fuse", *frames, "-o", tmp_path / "out.png", "--out-of-focus", unsharp, "--veiled", veiled)
     assert outcome.code == 0
     for path, line in ((unsharp, "sharp in no frame: "), (veiled, "veiled by the blur of something nearer: ")):
         mask = read_image(path)
@@ -69,7 +69,7 @@ def test_masks_of_what_is_sharp_in_no_frame_and_what_is_veiled(tmp_path: Path, c
         assert set(np.unique(mask)) <= {0, 255}
         (said,) = (text for text in outcome.out.splitlines() if text.startswith(line))
         assert said.removeprefix(line).startswith(f"{(mask > 0).mean():.1%} of the picture")
-    refused = cli("fuse", "--method", "classic", *frames, "-o", tmp_path / "c.png", "--unsharp", unsharp)
+    refused = cli("fuse", "--method", "laplacian", *frames, "-o", tmp_path / "c.png", "--out-of-focus", unsharp)
     assert refused.code == 1
     assert "only the network" in refused.err
     assert not (tmp_path / "c.png").exists()
@@ -98,7 +98,7 @@ def test_more_than_256_frames_need_an_index_map_of_16_bits(tmp_path: Path, cli: 
     frames[299] = picture(8, 8, gray=True)
     tifffile.imwrite(tmp_path / "z.tif", frames, photometric="minisblack")
     maps = ["--index-map", tmp_path / "map.png"]
-    outcome = cli("fuse", "--method", "classic", tmp_path / "z.tif", "-o", tmp_path / "out.png", *maps)
+    outcome = cli("fuse", "--method", "laplacian", tmp_path / "z.tif", "-o", tmp_path / "out.png", *maps)
     assert outcome.code == 0
     index_map = read_image(tmp_path / "map.png")
     assert index_map.dtype == np.uint16
@@ -108,14 +108,14 @@ def test_more_than_256_frames_need_an_index_map_of_16_bits(tmp_path: Path, cli: 
 
 def test_a_format_that_loses_depth_is_mentioned(tmp_path: Path, cli: Cli) -> None:
     frames = write_pair(tmp_path, dtype="uint16")
-    outcome = cli("fuse", "--method", "classic", *frames, "-o", tmp_path / "out.jpg")
+    outcome = cli("fuse", "--method", "laplacian", *frames, "-o", tmp_path / "out.jpg")
     assert outcome.code == 0
     assert "note: out.jpg: uint16 samples were rounded to uint8" in outcome.out
 
 
 def test_quiet_prints_nothing(tmp_path: Path, cli: Cli) -> None:
     frames = write_pair(tmp_path)
-    outcome = cli("fuse", "--method", "classic", *frames, "-o", tmp_path / "out.png", "--quiet")
+    outcome = cli("fuse", "--method", "laplacian", *frames, "-o", tmp_path / "out.png", "--quiet")
     assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
     assert (tmp_path / "out.png").exists()
 
@@ -150,7 +150,7 @@ def test_the_network_is_the_default_and_finds_the_sharp_halves(tmp_path: Path, c
 def test_an_older_output_is_replaced(tmp_path: Path, cli: Cli) -> None:
     frames = write_pair(tmp_path)
     (tmp_path / "out.png").write_bytes(b"old")
-    assert cli("fuse", "--method", "classic", *frames, "-o", tmp_path / "out.png").code == 0
+    assert cli("fuse", "--method", "laplacian", *frames, "-o", tmp_path / "out.png").code == 0
     assert read_image(tmp_path / "out.png").shape == (32, 48, 3)
 
 
@@ -248,7 +248,7 @@ def write_scenes(folder: Path) -> Path:
 def test_evaluate_writes_a_report_and_prints_its_tables(tmp_path: Path, cli: Cli) -> None:
     scenes = write_scenes(tmp_path)
     (tmp_path / "peers.csv").write_text("scene,method,psnr_db,ssim,ring_psnr_db\ngroup/a,other,12.34,,\n")
-    typed = ["--method", "classic", "--only", "*/a", "--reference", tmp_path / "peers.csv"]
+    typed = ["--method", "laplacian", "--only", "*/a", "--reference", tmp_path / "peers.csv"]
     outcome = cli("evaluate", scenes, "-o", tmp_path / "report", *typed)
     assert (outcome.code, outcome.err) == (0, "")
     assert "12.34" in outcome.out
@@ -327,7 +327,7 @@ def test_ctrl_c_half_way_leaves_nothing(tmp_path: Path, where: str, number: int)
     module, _, name = where.rpartition(".")
     program = [sys.executable, "-c", HANGING.format(module=module, name=name)]
     process = subprocess.Popen(
-        [*program, "fuse", "--method", "classic", *frames, "-o", str(tmp_path / "out.png")],
+        [*program, "fuse", "--method", "laplacian", *frames, "-o", str(tmp_path / "out.png")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -346,7 +346,7 @@ def test_ctrl_c_half_way_leaves_nothing(tmp_path: Path, where: str, number: int)
 def test_ctrl_c_does_not_wait_for_the_workers(tmp_path: Path, number: int) -> None:
     frames = write_pair(tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())
-    program = [sys.executable, "-c", HANGING.format(module="allfocus.compose.compositor", name="compose_alike")]
+    program = [sys.executable, "-c", HANGING.format(module="allfocus.composition.compositor", name="compose_alike")]
     process = subprocess.Popen(
         [*program, "fuse", *frames, "-o", str(tmp_path / "out.png")],
         stdout=subprocess.PIPE,
@@ -368,7 +368,7 @@ def test_a_closed_pipe_is_no_error_message(tmp_path: Path) -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)
     done = subprocess.run(
-        [sys.executable, "-m", "allfocus", "fuse", "--method", "classic", *frames, "-o", tmp_path / "out.png"],
+        [sys.executable, "-m", "allfocus", "fuse", "--method", "laplacian", *frames, "-o", tmp_path / "out.png"],
         stdout=write_end,
         stderr=subprocess.PIPE,
         check=False,
@@ -380,7 +380,7 @@ def test_a_closed_pipe_is_no_error_message(tmp_path: Path) -> None:
 
 def test_progress_is_drawn_on_a_terminal_only(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     frames = write_pair(tmp_path)
-    typed = ["fuse", "--method", "classic", *frames, "-o", tmp_path / "out.png"]
+    typed = ["fuse", "--method", "laplacian", *frames, "-o", tmp_path / "out.png"]
     assert cli(*typed).err == ""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from test_align import numbers_of, scene, seen_after
 
-from allfocus.cli.outputs import Outputs, listed
-from allfocus.cli.slabs import slabs_of
 from allfocus.core.color import from_unit, to_unit
 from allfocus.errors import ConfigError
 from allfocus.io import linear_srgb_profile, read_image, read_metadata, srgb_profile, write_image
+from allfocus.outputs.slabs import parse_slabs
+from allfocus.outputs.wishes import Outputs, add_listed
 from conftest import Cli
 from pictures import focal_frames
 from test_robustness import still_life, tilted_plane
@@ -32,7 +32,7 @@ def stack(tmp_path: Path) -> Path:
 
 
 def test_outputs_are_named_after_the_picture(stack: Path, tmp_path: Path, cli: Cli) -> None:
-    base = ["fuse", "--method", "classic", stack, "-o", tmp_path / "sharp.jpg"]
+    base = ["fuse", "--method", "laplacian", stack, "-o", tmp_path / "sharp.jpg"]
     outcome = cli(*base, "--outputs", "index, confidence", "--confidence", tmp_path / "mine.tif")
     assert outcome.code == 0, outcome.err
     made = {path.name for path in tmp_path.iterdir()} - {"stack"}
@@ -45,7 +45,7 @@ def test_outputs_are_named_after_the_picture(stack: Path, tmp_path: Path, cli: C
 
 
 def test_outputs_beside_ome_tiff_are_ome_tiff_too() -> None:
-    found = listed(Outputs(image=Path("a/cells.ome.tif")), "image,index")
+    found = add_listed(Outputs(image=Path("a/cells.ome.tif")), "image,index")
     assert found.index_map == Path("a/cells_index.ome.tif")
 
 
@@ -60,7 +60,7 @@ def test_outputs_beside_ome_tiff_are_ome_tiff_too() -> None:
     ],
 )
 def test_slabs_cover_the_stack(text: str, frames: int, expected: list[tuple[int, int]]) -> None:
-    slabs = slabs_of(text, frames)
+    slabs = parse_slabs(text, frames)
     assert [(slab.start, slab.stop) for slab in slabs] == expected
     assert {position for slab in slabs for position in slab} == set(range(frames))
 
@@ -68,11 +68,11 @@ def test_slabs_cover_the_stack(text: str, frames: int, expected: list[tuple[int,
 @pytest.mark.parametrize("text", ["", "a", "1:0", "4:4", "3:5", "4:1:1", "-4:1"])
 def test_slabs_that_make_no_sense_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"slab .*expected"):
-        slabs_of(text, 9)
+        parse_slabs(text, 9)
 
 
 def test_slabs_lie_over_the_whole(stack: Path, tmp_path: Path, cli: Cli) -> None:
-    outcome = cli("fuse", "--method", "classic", stack, "-o", tmp_path / "out.tif", "--slab", "3:1")
+    outcome = cli("fuse", "--method", "laplacian", stack, "-o", tmp_path / "out.tif", "--slab", "3:1")
     assert outcome.code == 0, outcome.err
     whole, first, second = (read_image(tmp_path / name) for name in ("out.tif", "out_slab01.tif", "out_slab02.tif"))
     assert whole.shape == first.shape == second.shape
@@ -88,14 +88,14 @@ def test_slabs_lie_over_the_whole(stack: Path, tmp_path: Path, cli: Cli) -> None
 
 def test_reports_for_people_and_for_programs(stack: Path, tmp_path: Path, cli: Cli) -> None:
     reports = ["--report", tmp_path / "r.html", "--report", tmp_path / "r.json"]
-    outcome = cli("fuse", "--method", "classic", stack, "-o", tmp_path / "out.png", *reports)
+    outcome = cli("fuse", "--method", "laplacian", stack, "-o", tmp_path / "out.png", *reports)
     assert outcome.code == 0, outcome.err
     facts = json.loads((tmp_path / "r.json").read_text())
     assert [frame["name"] for frame in facts["frames"]] == [f"img{k}.png" for k in range(5)]
     assert facts["alignment"]["model"] == "similarity"
     assert facts["outputs"] == [{"shows": "image", "path": str(tmp_path / "out.png")}]
     assert "img4.png" in (tmp_path / "r.html").read_text()
-    refused = cli("fuse", "--method", "classic", stack, "-o", tmp_path / "x.png", "--report", tmp_path / "r.pdf")
+    refused = cli("fuse", "--method", "laplacian", stack, "-o", tmp_path / "x.png", "--report", tmp_path / "r.pdf")
     assert refused.code == 1
     assert "reports are written as .html or .json" in refused.err
     assert not (tmp_path / "x.png").exists()
@@ -138,7 +138,7 @@ def test_aligned_frames_are_written_for_other_programs(stack: Path, tmp_path: Pa
     frames = [read_image(path) for path in sorted((tmp_path / "aligned").iterdir())]
     assert len(frames) == 5
     assert len({frame.shape for frame in frames}) == 1
-    again = cli("fuse", "--method", "classic", tmp_path / "aligned", "-o", tmp_path / "out.png")
+    again = cli("fuse", "--method", "laplacian", tmp_path / "aligned", "-o", tmp_path / "out.png")
     assert "alignment: nothing moved" in again.out
     onto = cli("align", stack, "-o", stack, "--format", "png")
     assert onto.code == 1
@@ -153,7 +153,7 @@ def test_the_picture_keeps_what_the_reference_says(tmp_path: Path, cli: Cli) -> 
         turned.save(tmp_path / f"img{k}.jpg", quality=98, exif=exif, icc_profile=srgb_profile(), dpi=(300, 300))
     for suffix in ("png", "tif", "jpg", "webp"):
         path = tmp_path / f"out.{suffix}"
-        outcome = cli("fuse", "--method", "classic", *sorted(tmp_path.glob("img*")), "-o", path)
+        outcome = cli("fuse", "--method", "laplacian", *sorted(tmp_path.glob("img*")), "-o", path)
         assert outcome.code == 0, outcome.err
         assert read_image(path).shape == (64, 96, 3)
         kept = read_metadata(path)
@@ -172,9 +172,9 @@ def test_raw_frames_become_linear_light_where_the_format_holds_it(tmp_path: Path
 
     for k in range(2):
         write_dng(tmp_path / f"img{k}.dng", scene(1, (64, 96)))
-    outcome = cli("fuse", "--method", "classic", *sorted(tmp_path.glob("*.dng")), "-o", tmp_path / "out.tif")
+    outcome = cli("fuse", "--method", "laplacian", *sorted(tmp_path.glob("*.dng")), "-o", tmp_path / "out.tif")
     assert outcome.code == 0, outcome.err
-    assert cli("fuse", "--method", "classic", *sorted(tmp_path.glob("*.dng")), "-o", tmp_path / "out.png").code == 0
+    assert cli("fuse", "--method", "laplacian", *sorted(tmp_path.glob("*.dng")), "-o", tmp_path / "out.png").code == 0
     light, encoded = read_image(tmp_path / "out.tif"), read_image(tmp_path / "out.png")
     assert (light.dtype, encoded.dtype) == (np.uint16, np.uint16)
     assert read_metadata(tmp_path / "out.tif").icc == linear_srgb_profile()

@@ -15,7 +15,7 @@ from allfocus.align import carried_over, estimate_alignment
 from allfocus.core.color import Array
 from allfocus.core.stack import FocalStack
 from allfocus.core.weights import pick
-from allfocus.decide.laplacian import classic_decision
+from allfocus.decision.laplacian import decide_by_laplacian
 from allfocus.errors import ConfigError, StackError
 from allfocus.io import inspect_volume
 from allfocus.metadata import ome_carry as ome_kept
@@ -31,7 +31,7 @@ SIZES = {
     "PhysicalSizeX": 0.2, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 250.0, "PhysicalSizeYUnit": "nm",
     "PhysicalSizeZ": 0.5, "PhysicalSizeZUnit": "µm",
 }  # fmt: skip
-CLASSIC = FusionOptions(method="classic", align="none")
+CLASSIC = FusionOptions(method="laplacian", align="none")
 
 
 def planes_of(time: int, channel: int, dtype: str = "uint16", position: int = 0) -> list[Array]:
@@ -75,12 +75,12 @@ def read_ome(path: Path) -> tuple[Array, Any]:
 )
 def test_each_plane_is_what_its_stack_alone_gives(tmp_path: Path, cli: Cli, axes: str, dtype: str) -> None:
     source = write_volume(tmp_path / "a.ome.tif", axes, dtype)
-    said = cli("fuse", source, "-o", tmp_path / "b.ome.tif", "--method", "classic")
+    said = cli("fuse", source, "-o", tmp_path / "b.ome.tif", "--method", "laplacian")
     assert said.code == 0, said.err
     planes, _ = read_ome(tmp_path / "b.ome.tif")
     assert planes.shape == (TIMES, CHANNELS, 1, 36, 52)
     assert planes.dtype == dtype
-    options = FusionOptions(method="classic", keep_canvas=True)
+    options = FusionOptions(method="laplacian", keep_canvas=True)
     for t, c in np.ndindex(TIMES, CHANNELS):
         alone = fuse(planes_of(t, c, dtype), options=options)
         assert np.array_equal(planes[t, c, 0], alone.image)
@@ -88,7 +88,7 @@ def test_each_plane_is_what_its_stack_alone_gives(tmp_path: Path, cli: Cli, axes
 
 def test_the_file_says_what_it_is(tmp_path: Path, cli: Cli) -> None:
     source = write_volume(tmp_path / "a.ome.tif", TimeIncrement=2.5, TimeIncrementUnit="min")
-    said = cli("fuse", source, "-o", tmp_path / "b.ome.tif", "--method", "classic", "--no-align")
+    said = cli("fuse", source, "-o", tmp_path / "b.ome.tif", "--method", "laplacian", "--no-align")
     assert "2 times, 3 channels, 7 planes to 6 pictures, 52x36 gray uint16, classic" in said.out
     _, ome = read_ome(tmp_path / "b.ome.tif")
     pixels = ome.images[0].pixels
@@ -107,7 +107,7 @@ def test_what_comes_out_can_be_inspected_again(tmp_path: Path) -> None:
     result = fuse_volume(tmp_path / "a.tif", options=CLASSIC, maps=["index_map", "confidence"])
     assert result.images.shape == (1, 1, 2, 36, 52)
     for c, channel in enumerate((0, 2)):
-        index_map, confidence = classic_decision(planes_of(0, channel))
+        index_map, confidence = decide_by_laplacian(planes_of(0, channel))
         assert np.array_equal(result.maps["index_map"][0, 0, c], index_map)
         assert np.array_equal(result.maps["confidence"][0, 0, c], confidence)
 
@@ -115,10 +115,10 @@ def test_what_comes_out_can_be_inspected_again(tmp_path: Path) -> None:
 def test_a_plain_imagej_stack_becomes_ome_tiff(tmp_path: Path, cli: Cli) -> None:
     about = {"axes": "ZYX", "unit": "um", "spacing": 1.5}
     tifffile.imwrite(tmp_path / "z.tif", np.stack(planes_of(0, 0)), imagej=True, resolution=(5.0, 4.0), metadata=about)
-    said = cli("fuse", tmp_path / "z.tif", "-o", tmp_path / "s.ome.tif", "--method", "classic", "--no-align")
+    said = cli("fuse", tmp_path / "z.tif", "-o", tmp_path / "s.ome.tif", "--method", "laplacian", "--no-align")
     assert said.code == 0, said.err
     planes, ome = read_ome(tmp_path / "s.ome.tif")
-    assert np.array_equal(planes[0, 0, 0], pick(planes_of(0, 0), classic_decision(planes_of(0, 0))[0]))
+    assert np.array_equal(planes[0, 0, 0], pick(planes_of(0, 0), decide_by_laplacian(planes_of(0, 0))[0]))
     pixels = ome.images[0].pixels
     assert (pixels.physical_size_x, pixels.physical_size_y) == pytest.approx((0.2, 0.25))
 
@@ -128,7 +128,7 @@ def test_positions_become_images_of_one_file(tmp_path: Path, cli: Cli) -> None:
         for position in range(2):
             about = {"axes": "TCZYX", "Name": f"well <{position}>", "Channel": {"Name": NAMES}}
             file.write(volume_of("TCZ", position=position), photometric="minisblack", metadata=about)
-    said = cli("fuse", tmp_path / "a.ome.tif", "-o", tmp_path / "b.ome.tif", "--method", "classic", "--no-align")
+    said = cli("fuse", tmp_path / "a.ome.tif", "-o", tmp_path / "b.ome.tif", "--method", "laplacian", "--no-align")
     assert said.code == 0, said.err
     with tifffile.TiffFile(tmp_path / "b.ome.tif") as tiff:
         ome_types.validate_xml(tiff.ome_metadata or "")
@@ -136,18 +136,18 @@ def test_positions_become_images_of_one_file(tmp_path: Path, cli: Cli) -> None:
         for position, series in enumerate(tiff.series):
             found = series.asarray().reshape(TIMES, CHANNELS, 36, 52)
             frames = planes_of(1, 2, position=position)
-            assert np.array_equal(found[1, 2], pick(frames, classic_decision(frames)[0]))
+            assert np.array_equal(found[1, 2], pick(frames, decide_by_laplacian(frames)[0]))
 
 
 def test_rgb_volumes_stay_rgb(tmp_path: Path, cli: Cli) -> None:
     planes = np.stack([focal_frames(32, 40, 3, seed=time) for time in range(2)])
     tifffile.imwrite(tmp_path / "a.ome.tif", planes, ome=True, photometric="rgb", metadata={"axes": "TZYXS"})
-    said = cli("fuse", tmp_path / "a.ome.tif", "-o", tmp_path / "b.ome.tif", "--method", "classic", "--no-align")
+    said = cli("fuse", tmp_path / "a.ome.tif", "-o", tmp_path / "b.ome.tif", "--method", "laplacian", "--no-align")
     assert said.code == 0, said.err
     with tifffile.TiffFile(tmp_path / "b.ome.tif") as tiff:
         ome_types.validate_xml(tiff.ome_metadata or "")
         found = tiff.series[0].asarray()
-    assert np.array_equal(found[1], pick(planes[1], classic_decision(planes[1])[0]))
+    assert np.array_equal(found[1], pick(planes[1], decide_by_laplacian(planes[1])[0]))
 
 
 # --- one channel for all ---------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def test_rgb_volumes_stay_rgb(tmp_path: Path, cli: Cli) -> None:
 @pytest.mark.parametrize("channel", ["GFP", "2"])
 def test_one_channel_decides_for_all(tmp_path: Path, cli: Cli, channel: str) -> None:
     source, index = write_volume(tmp_path / "a.ome.tif"), tmp_path / "i.ome.tif"
-    arguments = ("--method", "classic", "--no-align", "--channel-for-focus", channel, "--index-map", index)
+    arguments = ("--method", "laplacian", "--no-align", "--channel-for-focus", channel, "--index-map", index)
     said = cli("fuse", source, "-o", tmp_path / "b.ome.tif", *arguments)
     assert said.code == 0, said.err
     assert "classic, all by the focus of GFP" in said.out
@@ -165,7 +165,7 @@ def test_one_channel_decides_for_all(tmp_path: Path, cli: Cli, channel: str) -> 
     assert maps.shape == (TIMES, 1, 1, 36, 52)
     assert [each.name for each in ome.images[0].pixels.channels] == ["GFP"]
     for t, c in np.ndindex(TIMES, CHANNELS):
-        decision, own = (classic_decision(planes_of(t, k))[0] for k in (1, c))
+        decision, own = (decide_by_laplacian(planes_of(t, k))[0] for k in (1, c))
         assert np.array_equal(maps[t, 0, 0], decision)
         assert np.array_equal(planes[t, c, 0], pick(planes_of(t, c), decision))
         assert c == 1 or (decision != own).mean() > 0.5  # it would have decided otherwise
@@ -181,7 +181,7 @@ def test_the_weights_are_the_same_in_every_channel(tiny_model: Path, compose: An
     options = FusionOptions(model=tiny_model, compose=compose, align="none")
     result = fuse(frames, options=options, companions=[companion, FocalStack(frames=frames)])
     assert np.array_equal(result.image, fuse(frames, options=options).image)
-    negative, same = result.companions
+    negative, same = result.channels
     assert np.array_equal(same, result.image)
     # mixing is linear: what is as far below white as the other is above black stays so
     assert np.abs(65535 - negative.astype(int) - result.image).max() <= 2
@@ -203,10 +203,10 @@ def test_companions_move_as_the_frames_do_and_keep_their_own_brightness() -> Non
     assert [tone.is_same for tone in carried.tones] == [False, True, True]
     assert carried.tones[0].gain[0] == pytest.approx(0.8**2.2, rel=0.1)
     assert all(tone.is_same for tone in carried_over(other, alignment, "keep").tones)
-    result = fuse(frames, options=FusionOptions(method="classic"), companions=[other])
-    assert result.companions[0].shape == result.image.shape
+    result = fuse(frames, options=FusionOptions(method="laplacian"), companions=[other])
+    assert result.channels[0].shape == result.image.shape
     middle = (slice(20, -20), slice(20, -20))
-    assert np.abs(result.companions[0][middle].astype(int) - result.image[middle]).mean() < 1500
+    assert np.abs(result.channels[0][middle].astype(int) - result.image[middle]).mean() < 1500
 
 
 def test_companions_must_be_as_many_and_as_large() -> None:
@@ -264,7 +264,7 @@ def test_colours_objective_and_date_are_kept(tmp_path: Path, cli: Cli) -> None:
     colours = [0x0000FFFF, 0x00FF00FF, -16776961]
     source = write_described(tmp_path / "a.ome.tif", Color=colours, EmissionWavelength=[460, 520, 670])
     ome_types.validate_xml(inspect_volume(source).ome_xml or "")
-    said = cli("fuse", source, "-o", tmp_path / "b.ome.tif", "--method", "classic", "--no-align")
+    said = cli("fuse", source, "-o", tmp_path / "b.ome.tif", "--method", "laplacian", "--no-align")
     assert said.code == 0, said.err
     _, ome = read_ome(tmp_path / "b.ome.tif")
     image, objective = ome.images[0], ome.instruments[0].objectives[0]
@@ -296,7 +296,7 @@ def test_what_is_not_valid_is_left_out(tmp_path: Path, cli: Cli) -> None:
     about = ABOUT.replace("1.4", "high").replace('"Oil"', '"Honey"')
     used = USED.replace("2024-05-06T", "yesterday ").replace("Objective:9", "Objective:none")
     source = write_described(tmp_path / "a.ome.tif", about, used, EmissionWavelength=["blue", 0, 670])
-    said = cli("fuse", source, "-o", tmp_path / "b.ome.tif", "--method", "classic", "--no-align")
+    said = cli("fuse", source, "-o", tmp_path / "b.ome.tif", "--method", "laplacian", "--no-align")
     assert said.code == 0, said.err
     _, ome = read_ome(tmp_path / "b.ome.tif")
     assert (ome.instruments[0].objectives[0].lens_na, ome.images[0].acquisition_date) == (None, None)
@@ -338,7 +338,7 @@ def test_words_that_are_kept_are_those_of_the_schema(known: dict[str, str], owne
         (["-o", "b.ome.tif", "--channel-for-focus", "0"], "channel-for-focus 0: expected one of DAPI"),
         (["-o", "b.ome.tif", "--depth-preview", "p.png"], "depth-preview: not made of volumes"),
         (["-o", "b.ome.tif", "--save-transforms", "t.json"], "save-transforms: not made of volumes"),
-        (["-o", "b.ome.tif", "--method", "classic", "--depth", "d.ome.tif"], "only the network knows it"),
+        (["-o", "b.ome.tif", "--method", "laplacian", "--depth", "d.ome.tif"], "only the network knows it"),
     ],
 )
 def test_errors_are_one_line(
@@ -384,7 +384,7 @@ def test_progress_runs_over_all_stacks(tmp_path: Path, cli: Cli) -> None:
 def test_large_results_lie_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("allfocus.volumes.KEPT_IN_MEMORY", 1000)
     source = write_volume(tmp_path / "a.ome.tif")
-    options = FusionOptions(method="classic", align="none", spool=tmp_path)
+    options = FusionOptions(method="laplacian", align="none", spool=tmp_path)
     result = fuse_volume(source, options=options)
     assert not result.images.flags.owndata
     assert np.array_equal(result.images, fuse_volume(source, options=CLASSIC).images)

@@ -14,14 +14,14 @@ from allfocus.core.pyramid import (
     GLANCE_SIDE,
     PATCH,
     Levels,
-    count_octaves,
-    levels_of,
-    octaves_of,
+    build_levels,
+    count_levels,
+    measure_range,
     padded_size,
-    samples_of,
+    sample_values,
     show,
 )
-from allfocus.decide.model import LOGIT_RANGE
+from allfocus.decision.model import LOGIT_RANGE
 from allfocus.train.network import features
 from allfocus.train.network import fusion_network as network
 from pictures import picture
@@ -31,7 +31,7 @@ SIDES = st.integers(1, 20_000)
 
 @given(SIDES, SIDES)
 def test_just_enough_octaves_to_see_the_whole_picture_at_once(height: int, width: int) -> None:
-    octaves = count_octaves(height, width)
+    octaves = count_levels(height, width)
     longest = max(height, width)
     assert octaves >= 2
     assert longest <= GLANCE_SIDE * 2 ** (octaves - 1)
@@ -62,7 +62,7 @@ def test_octaves_equal_those_of_training(height: int, width: int, octaves: int, 
     planes = torch.from_numpy(to_unit(frame)).permute(2, 0, 1)[None]
     padded = functional.pad(planes, (0, columns - width, 0, rows - height), mode="replicate")
     expected = features.build_octaves(padded, octaves)
-    found = list(octaves_of(frame, octaves))
+    found = list(build_levels(frame, octaves))
     assert len(found) == octaves
     for (pixels, energy), other in zip(found, expected, strict=True):
         np.testing.assert_allclose(
@@ -80,14 +80,14 @@ def shown(pixels: Array, levels: Levels | None = None) -> FloatArray:
 def test_a_gray_frame_is_an_rgb_frame_with_equal_channels() -> None:
     gray = picture(40, 56, gray=True)
     color = np.repeat(gray[..., None], 3, axis=2)
-    for (one, energy), (other, same) in zip(octaves_of(gray, 3), octaves_of(color, 3), strict=True):
+    for (one, energy), (other, same) in zip(build_levels(gray, 3), build_levels(color, 3), strict=True):
         np.testing.assert_array_equal(shown(one), shown(other))
         np.testing.assert_allclose(energy, same, rtol=1e-5)
 
 
 def test_a_frame_is_padded_by_repeating_its_last_row_and_column() -> None:
     frame = picture(5, 6)
-    pixels, energy = next(octaves_of(frame, 2))
+    pixels, energy = next(build_levels(frame, 2))
     assert pixels.shape == (8, 8, 3)
     np.testing.assert_array_equal(pixels[:5, :6], frame)
     assert (pixels[5:, :6] == pixels[4:5, :6]).all()
@@ -97,15 +97,15 @@ def test_a_frame_is_padded_by_repeating_its_last_row_and_column() -> None:
 
 def test_detail_that_only_the_finest_octave_shows_is_remembered_by_the_coarsest() -> None:
     checkers = np.indices((64, 64)).sum(0).astype(np.uint8) % 2 * 255
-    *_, (pixels, energy) = octaves_of(checkers, 4)
+    *_, (pixels, energy) = build_levels(checkers, 4)
     assert np.ptp(pixels) < 2  # in the mean of 2x2 pixels the checkers are gone
     assert energy[1].min() > 1
-    *_, (_, flat) = octaves_of(np.full((64, 64), 128, np.uint8), 4)
+    *_, (_, flat) = build_levels(np.full((64, 64), 128, np.uint8), 4)
     assert not flat.any()
 
 
 def test_ordinary_frames_are_seen_as_they_are() -> None:
-    assert levels_of([samples_of(picture()), samples_of(picture())]) == Levels()
+    assert measure_range([sample_values(picture()), sample_values(picture())]) == Levels()
     assert not Levels().are_stretched
     frame = picture()
     np.testing.assert_allclose(shown(frame), to_unit(frame).transpose(2, 0, 1), atol=1e-7)
@@ -114,11 +114,11 @@ def test_ordinary_frames_are_seen_as_they_are() -> None:
 @pytest.mark.parametrize(("low", "high"), [(0.0, 0.02), (0.5, 0.6), (0.0, 40.0), (-3.0, 3.0)])
 def test_dark_flat_and_boundless_data_are_stretched_to_the_whole_range(low: float, high: float) -> None:
     frame = np.linspace(low, high, 40 * 50, dtype=np.float32).reshape(40, 50)
-    levels = levels_of([samples_of(frame)] * 2)
+    levels = measure_range([sample_values(frame)] * 2)
     assert levels.are_stretched
     stretched = shown(frame, levels)
     np.testing.assert_allclose((stretched.min(), stretched.max()), (0, 1), atol=0.01)
 
 
 def test_a_stack_without_any_contrast_is_left_alone() -> None:
-    assert levels_of([np.full(81, 0.01, np.float32)] * 2) == Levels()
+    assert measure_range([np.full(81, 0.01, np.float32)] * 2) == Levels()

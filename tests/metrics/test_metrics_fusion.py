@@ -11,7 +11,7 @@ import pytest
 
 from allfocus.core.color import Array
 from allfocus.core.weights import pick
-from allfocus.decide.laplacian import classic_index_map
+from allfocus.decision.laplacian import decide_by_laplacian
 from allfocus.errors import StackError
 from allfocus.metrics.fusion import FusionScores, fusion_scores, q_g, q_mi, q_w, scd, viff
 from allfocus.metrics.gradient import PERFECT_Q_G
@@ -328,7 +328,7 @@ def test_the_classic_rule_on_lytro_scores_like_published_decision_map_methods() 
     scores = []
     for name in names:
         frames = [np.asarray(cv2.imread(str(SCENES.parent / p)))[..., ::-1] for p in scenes[name]["frames"]]
-        image = gray(pick(frames, classic_index_map(frames)))
+        image = gray(pick(frames, decide_by_laplacian(frames)))
         scores.append(q_g([gray(frame) for frame in frames], image, zero_padded=True))
     assert np.mean(scores) == pytest.approx(0.7612, abs=0.0005)
 

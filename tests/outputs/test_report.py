@@ -21,7 +21,7 @@ from allfocus.align.motion import in_pixels, motion_of
 from allfocus.align.photometric import Tone
 from allfocus.core.color import Array, luma
 from allfocus.core.stack import FrameInfo
-from allfocus.decide.model import SHIPPED
+from allfocus.decision.model import SHIPPED
 from allfocus.errors import ReadError
 from allfocus.io import Listing, inspect_stack, read_frame, srgb_profile, write_image
 from allfocus.outputs.report import dump, provenance, report_page
@@ -41,7 +41,7 @@ from allfocus.result import Flaws, FusionResult
 from pictures import focal_frames, picture
 
 EVIL = "<img src=x onerror=1>"
-CLASSIC = FusionOptions(method="classic", align="none")
+CLASSIC = FusionOptions(method="laplacian", align="none")
 OUTPUTS = {"fused picture": Path("out/sharp.png"), "index map": Path("out/index.png")}
 
 #: Elements that have no end tag.
@@ -329,7 +329,7 @@ def test_large_pictures_are_made_small_and_the_page_stays_light() -> None:
         index_map=np.random.default_rng(0).integers(0, 2, frame.shape[:2]).astype(np.uint16),
         confidence=np.random.default_rng(1).random(frame.shape[:2], np.float32),
         frame_count=2,
-        method="classic",
+        method="laplacian",
     )
     listing = Listing(
         paths=[Path(__file__)],

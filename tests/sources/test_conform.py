@@ -97,7 +97,7 @@ def test_fuse_takes_a_stack_with_a_turned_frame(tmp_path: Path, cli: Cli) -> Non
     frames[1] = np.ascontiguousarray(np.rot90(frames[1]))
     (tmp_path / "in").mkdir()
     write_all(tmp_path / "in", frames)
-    outcome = cli("fuse", tmp_path / "in", "--method", "classic", "-o", tmp_path / "out.png", "--progress", "none")
+    outcome = cli("fuse", tmp_path / "in", "--method", "laplacian", "-o", tmp_path / "out.png", "--progress", "none")
     assert (outcome.code, outcome.err) == (0, "")
     assert "note: f1.png was turned clockwise" in outcome.out
     assert read_image(tmp_path / "out.png").shape == (120, 200, 3)

@@ -133,7 +133,7 @@ def test_stdin_without_names_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_fuse_reads_names_from_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     type_in(monkeypatch, "\n".join(write_pair(tmp_path)).encode())
-    outcome = cli("fuse", "-", "--method", "classic", "-o", tmp_path / "out.png", "-q")
+    outcome = cli("fuse", "-", "--method", "laplacian", "-o", tmp_path / "out.png", "-q")
     assert (outcome.code, outcome.err) == (0, "")
     assert (tmp_path / "out.png").exists()
 

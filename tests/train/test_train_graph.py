@@ -9,13 +9,12 @@ import torch
 from torch.nn import functional
 
 from allfocus.core.color import Array, FloatArray, to_unit
-from allfocus.core.pyramid import Levels, count_octaves, padded_size
-from allfocus.decide import coarse_to_fine as selection
-from allfocus.decide import stack_pyramid as survey
-from allfocus.decide.model import FusionModel, load_model
-from allfocus.decide.stack_pyramid import Survey
-from allfocus.run.progress import silent
-from allfocus.run.scratch import Scratch
+from allfocus.core.pyramid import ValueRange, count_levels, padded_size
+from allfocus.decision.candidates import CandidateRule
+from allfocus.decision.coarse_to_fine import CoarseToFine, SearchRule
+from allfocus.decision.model import FusionModel, load_model
+from allfocus.decision.stack_pyramid import StackPyramid
+from allfocus.run.context import Run
 from allfocus.train.config import NetworkConfig
 from allfocus.train.network.fusion_network import FusionNetwork
 from allfocus.train.onnx.export import FORMAT, export
@@ -23,25 +22,20 @@ from allfocus.train.onnx.graph import build, disagreement
 from pictures import focal_frames
 
 
-@pytest.fixture(autouse=True)
-def every_frame_is_looked_at_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "MOST", 100)
-    monkeypatch.setattr(selection, "IN_THE_RUNNING", 0.0)
-    monkeypatch.setattr(selection, "IN_THE_RUNNING_THERE", 0.0)
-    monkeypatch.setattr(selection, "WORTH_A_LOOK", -1.0)
-    monkeypatch.setattr(survey, "levels_of", lambda samples: Levels())
+#: Every frame is refined everywhere, as the network does it in one go.
+EVERYTHING = CandidateRule(most=100, least=0.0)
+EVERYWHERE = SearchRule(least_gain=-1.0, in_cells=EVERYTHING, in_blocks=EVERYTHING)
 
 
 def by_onnxruntime(model: FusionModel, frames: list[Array]) -> FloatArray:
     """Logits (N, H, W) as `fuse` computes them."""
-    stack = Survey(frames, Scratch(), 1, silent)
-    chosen = selection.Selection(
-        model, stack, margin=0, max_tile=None, fast=False, spool=Scratch(), workers=1, progress=silent
-    )
+    run = Run()
+    pyramid = StackPyramid(frames, run, ValueRange())
+    search = CoarseToFine(model, pyramid, margin=0, rule=EVERYWHERE, run=run)
     logits = np.empty((len(frames), *frames[0].shape[:2]), np.float32)
-    for cell in chosen.cells():
-        found = chosen.look(cell)
-        for frame, plane in zip(stack.order[found.frames], found.logits, strict=True):
+    for cell in search.cells():
+        found = search.refine(cell)
+        for frame, plane in zip(pyramid.order[found.frames], found.logits, strict=True):
             logits[(frame, *cell)] = plane
     return logits
 
@@ -49,7 +43,7 @@ def by_onnxruntime(model: FusionModel, frames: list[Array]) -> FloatArray:
 def by_torch(network: FusionNetwork, frames: list[Array]) -> FloatArray:
     """Logits (N, H, W) of the same picture, padded, in one go."""
     height, width = frames[0].shape[:2]
-    octaves = count_octaves(height, width)
+    octaves = count_levels(height, width)
     rows, columns = padded_size(height, width, octaves)
     planes = torch.from_numpy(np.stack([to_unit(frame) for frame in frames])).permute(0, 3, 1, 2)
     padded = functional.pad(planes, (0, columns - width, 0, rows - height), mode="replicate")

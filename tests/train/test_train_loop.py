@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from allfocus.decide.laplacian import local_laplacian_energy
+from allfocus.decision.laplacian import local_laplacian_energy
 from allfocus.errors import ConfigError, ModelError, ReadError, WriteError
 from allfocus.train.checkpoint import load_checkpoint, save_checkpoint
 from allfocus.train.config import (

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from allfocus.core.color import to_unit
-from allfocus.decide.laplacian import classic_index_map
+from allfocus.decision.laplacian import decide_by_laplacian
 from allfocus.train.config import MOST_BLOCKS, NetworkConfig
 from allfocus.train.network.features import (
     PATCH,
@@ -94,7 +94,7 @@ def test_untrained_it_decides_as_the_classic_rule(count: int) -> None:
     with torch.no_grad():
         logits = FusionNetwork(NetworkConfig())(as_tensor(frames))[0][-1]
     decided = logits[0].argmax(0).numpy()
-    assert (decided == classic_index_map(frames)).mean() > 0.97
+    assert (decided == decide_by_laplacian(frames)).mean() > 0.97
 
 
 @pytest.mark.parametrize("parts", [{}, {"use_scan": False}, {"use_exchange": False}])
@@ -142,14 +142,14 @@ def test_the_glance_sees_from_edge_to_edge_and_only_with_its_scans() -> None:
 
 @pytest.mark.parametrize("depth", [1, NetworkConfig().depth, MOST_BLOCKS])
 def test_a_look_sees_no_further_than_the_overlap_of_tiles(depth: int) -> None:
-    from allfocus.decide.model import reach_of
+    from allfocus.decision.model import reach_of
 
     changed = columns_that_change(network_of(depth=depth).look, logits_scale=2)
     assert reach_of(depth) - 2 * PATCH < changed - 8 <= reach_of(depth)
 
 
 def test_flaws_see_no_further_than_the_overlap_of_tiles() -> None:
-    from allfocus.decide.coarse_to_fine import FLAWS_REACH
+    from allfocus.decision.coarse_to_fine import FLAWS_REACH
 
     assert columns_that_change(network_of().look.flaws, logits_scale=1) < 8 + FLAWS_REACH
 

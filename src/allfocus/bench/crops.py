@@ -36,14 +36,14 @@ def cut_worst(
         image: the result.
         index_map: (H, W) which frame each pixel is from, if the method says.
         truth: the sharp picture, if it is known.
-        best_map: (H, W) the oracle's index map with a truth, the classic rule's without.
+        best_map: (H, W) the oracle's index map with a truth, the Laplacian rule's without.
         border: pixels on each side where no difference counts.
 
     Returns:
         Result, what it is compared with, their difference, index map, and the frames used most there, at 100 %.
     """
     best = pick(frames, best_map)
-    word, compared = ("classic rule", best) if truth is None else ("truth", truth)
+    word, compared = ("Laplacian rule", best) if truth is None else ("truth", truth)
     difference = _difference(image, compared, border)
     excess = difference if truth is None else np.maximum(difference - _difference(best, truth, border), 0)
     top, left, height, width = _worst_square(excess)

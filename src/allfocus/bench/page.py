@@ -25,7 +25,7 @@ img { display: block; image-rendering: pixelated; }
 def render_page(rows: Sequence[Row]) -> str:
     """Show, for each scene and method, the square where the result falls furthest short of the oracle.
 
-    Where there is no truth it is the square furthest from the classic rule, which need not be wrong there.
+    Where there is no truth it is the square furthest from the Laplacian rule, which need not be wrong there.
 
     Args:
         rows: those with a `crop` are shown, `MOST_CROPS` at most.
@@ -49,7 +49,7 @@ def render_page(rows: Sequence[Row]) -> str:
 <body>
 <h1>Where results fall furthest short</h1>
 <p>One square of each result at 100 %: where its error exceeds most what the best choice of frames leaves, or, where
-nobody knows the truth, where it differs most from the classic rule.{left_out}</p>
+nobody knows the truth, where it differs most from the Laplacian rule.{left_out}</p>
 {sections}
 </body>
 </html>

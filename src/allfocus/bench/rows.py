@@ -41,7 +41,7 @@ class Row:
         scene: its name.
         group: its group.
         kind: what it pictures.
-        method: `network`, `classic`, `wta`, `oracle`, the name of a folder of results, or of a reference.
+        method: `network`, `laplacian`, `wta`, `oracle`, the name of a folder of results, or of a reference.
         source: `measured` here, or `reference` for a figure read from a table.
         frames: how many.
         width: pixels.
@@ -51,9 +51,9 @@ class Row:
         ssim: at most 1.
         ring_psnr_db: PSNR in the ring round focus edges.
         ring_ssim: SSIM there.
-        wta_psnr_db: what the classic rule reaches on the scene, as a yardstick.
+        wta_psnr_db: what the Laplacian rule reaches on the scene, as a yardstick.
         oracle_psnr_db: what the best choice of one frame a pixel reaches.
-        closed: (PSNR - wta) / (oracle - wta): 0 is the classic rule, 1 the oracle.
+        closed: (PSNR - wta) / (oracle - wta): 0 is the Laplacian rule, 1 the oracle.
         q_w: Piella's weighted quality index.
         scd: sum of the correlations of differences.
         q_g: gradients kept.
@@ -102,7 +102,7 @@ def mean(values: Iterable[float]) -> float:
 
 
 def closed_gap(psnr_db: float, wta_db: float, oracle_db: float) -> float:
-    """How much of the way from the classic rule to the oracle is gone; `nan` where there is no way to go."""
+    """How much of the way from the Laplacian rule to the oracle is gone; `nan` where there is no way to go."""
     if not (math.isfinite(oracle_db) and math.isfinite(psnr_db)) or oracle_db - wta_db < 0.01:
         return math.nan
     return (psnr_db - wta_db) / (oracle_db - wta_db)

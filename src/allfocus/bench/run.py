@@ -12,8 +12,8 @@ from allfocus.bench.rows import Row, closed_gap
 from allfocus.core.color import Array
 from allfocus.core.stack import FocalStack
 from allfocus.core.weights import pick
-from allfocus.decide.laplacian import classic_index_map
-from allfocus.decide.model import load_model
+from allfocus.decision.laplacian import laplacian_index_map
+from allfocus.decision.model import load_model
 from allfocus.errors import AllFocusError, ConfigError, ReadError
 from allfocus.formats.decode import read_image
 from allfocus.metrics.fusion import fusion_scores
@@ -25,7 +25,7 @@ from allfocus.run.progress import Progress, silent
 logger = logging.getLogger(__name__)
 
 #: Methods of this package, and the yardsticks that are always measured beside them.
-METHODS = ("network", "classic")
+METHODS = ("network", "laplacian")
 YARDSTICKS = ("wta", "oracle")
 
 #: Endings of ready-made results, lossless ones first.
@@ -34,7 +34,7 @@ RESULT_SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")
 
 @dataclass(frozen=True, kw_only=True)
 class Contestant:
-    """One method to measure: `network` or `classic` with a model, or a folder of ready-made results."""
+    """One method to measure: `network` or `laplacian` with a model, or a folder of ready-made results."""
 
     name: str
     model: Path | None = None
@@ -118,14 +118,14 @@ def measure_scene(scene: Scene, contestants: Sequence[Contestant]) -> list[Row]:
 
 
 def load_scene(scene: Scene) -> Loaded:
-    """Read a scene's pictures and work out what the classic rule and the oracle make of them.
+    """Read a scene's pictures and work out what the Laplacian rule and the oracle make of them.
 
     Raises:
         ReadError: a picture can't be read.
         StackError: frames or truth do not fit together.
     """
     frames = FocalStack(frames=[read_image(p) for p in scene.frames], names=[p.name for p in scene.frames]).frames
-    wta_map = classic_index_map(frames)
+    wta_map = laplacian_index_map(frames)
     loaded = Loaded(scene=scene, frames=frames, truth=None, wta=pick(frames, wta_map), wta_map=wta_map)
     if scene.truth is None:
         return loaded
@@ -177,7 +177,7 @@ def _measure(loaded: Loaded, contestant: Contestant) -> Row:
     stack = FocalStack(frames=loaded.frames, names=[path.name for path in loaded.scene.frames])
     # the truth shows what the reference does
     options = FusionOptions(
-        method="network" if contestant.name == "network" else "classic",
+        method="network" if contestant.name == "network" else "laplacian",
         model=contestant.model,
         align="none" if loaded.scene.registered else "auto",
         keep_canvas=True,

@@ -1,96 +1,72 @@
-"""``allfocus align``: frames in, the same frames out, laid over one of them."""
+"""``allfocus align``: frames in, the same frames out, registered to one of them."""
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from allfocus.cli import options as given
-from allfocus.cli import outcome
-from allfocus.cli.shared import DebugOption, QuietOption, show_progress
-from allfocus.errors import ConfigError, WriteError
+from allfocus.cli.flags import given_options, option_flags, with_flags
+from allfocus.cli.shared import DebugOption, FramesArgument, OptionsOption, ProgressOption, QuietOption, show_progress
+from allfocus.options import FusionOptions, build_options, read_option_values
 
 FolderOption = Annotated[
     Path,
-    typer.Option("--output", "-o", metavar="FOLDER", readable=False, help="Where the frames go; made if missing."),
+    typer.Option("--output", "-o", metavar="FOLDER", readable=False, help="Folder for the frames; made if missing."),
 ]
-FormatOption = Annotated[
-    Literal["tif", "png", "jpg", "webp"], typer.Option("--format", help="What kind of files to write.")
+FormatOption = Annotated[Literal["tif", "png", "jpg", "webp"], typer.Option("--format", help="Format of the files.")]
+TransformsOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", readable=False, help="Write the transforms that were estimated (.json)."),
 ]
+#: Options of the fusion that don't matter for the alignment.
+OTHERS = ("method", "model", "compose", "prefer", "fast", "depth", "max_tile")
 
 
+@with_flags(*option_flags(FusionOptions, skip=OTHERS))
 def align(
-    frames: given.FramesArgument,
+    context: typer.Context,
+    frames: FramesArgument,
     output: FolderOption,
+    *,
     file_format: FormatOption = "tif",
-    align: given.AlignOption = "auto",
-    refine: given.RefineOption = "none",
-    reference: given.ReferenceOption = None,
-    transforms: given.TransformsOption = None,
-    save_transforms: given.SaveTransformsOption = None,
-    exposure: given.ExposureOption = "match",
-    keep_canvas: given.KeepCanvasOption = False,
-    keep_all: given.KeepAllOption = False,
-    max_memory: given.MaxMemoryOption = None,
-    spool: given.SpoolOption = None,
-    progress: given.ProgressOption = "bar",
+    save_transforms: TransformsOption = None,
+    options: OptionsOption = None,
+    progress: ProgressOption = "bar",
     quiet: QuietOption = False,
     debug: DebugOption = False,
+    **flags: Any,
 ) -> None:
-    """Lay frames over one of them, make them as bright, and write them: for other programs.
+    """Register frames to one of them, match their brightness, and write them: for other programs.
 
-    Each is resampled once, and keeps its depth, its channels and what it says of itself.
+    Each is resampled once, and keeps its bit depth, its channels and its metadata.
     """
-    from allfocus import io, pipeline
-    from allfocus.align import dump_transforms
-    from allfocus.options import FusionOptions
+    from allfocus.cli import words
+    from allfocus.core.stack import size_of
+    from allfocus.formats.write import check_outputs
+    from allfocus.outputs.aligned import plan_aligned, write_aligned
+    from allfocus.pipeline import align as register
+    from allfocus.sources.expand import list_frames
+    from allfocus.sources.listing import Listing
+    from allfocus.sources.open import open_source
 
     started = time.monotonic()
-    paths = io.list_frames(frames)
+    typed = ({} if options is None else read_option_values(options)) | given_options(context, flags)
+    chosen = build_options({**typed, "method": "laplacian", "depth": False})
+    paths = list_frames(frames)
     if save_transforms is not None:
-        io.check_outputs([], paths, [save_transforms])
-    if output.exists() and not output.is_dir():
-        raise WriteError(f"{output} is not a folder; name a folder for the frames")
-    listing = io.inspect_stack(paths)
-    options = FusionOptions(
-        align=align,
-        refine=refine,
-        reference=outcome.position_of(reference, listing.names),
-        transforms=transforms,
-        exposure=exposure,
-        keep_canvas=keep_canvas,
-        keep_all=keep_all,
-        max_memory=max_memory,
-        spool=spool,
-    )
-    targets = targets_of(listing.names, output, file_format)
-    output.mkdir(parents=True, exist_ok=True)
-    io.check_outputs(targets, paths)
+        check_outputs([], paths, [save_transforms])
+    listing = open_source(paths, chosen.order)
+    assert isinstance(listing, Listing)
+    targets = plan_aligned(listing, output, file_format, paths, save_transforms)
     with show_progress(quiet, progress) as reporter:
-        stack, alignment = pipeline.align_stack(listing, options=options, progress=reporter)
-        notes = [*listing.notes, *pipeline.notes_on_alignment(alignment, listing.names)]
-        used = alignment.used
-        for done, (position, frame) in enumerate(zip(used, stack.frames, strict=True)):
-            reporter("write", done, len(used))
-            metadata = io.finished(io.read_metadata(listing.path_of(position)), frames=1, size=frame.shape[:2])
-            notes += io.write_images([io.Picture(targets[position], frame, metadata)])
-        if save_transforms is not None:
-            io.write_images([(save_transforms, dump_transforms(alignment, listing.names, listing.frame.size))])
-        reporter("write", len(used), len(used))
-    if not quiet:
-        size = "x".join(map(str, stack.frames[0].shape[1::-1]))
-        typer.echo(f"{output}: {len(used)} of {len(listing)} frames, {size}, {time.monotonic() - started:.1f} s")
-        typer.echo(outcome.aligned(alignment, listing.names))
-        for note in notes:
-            typer.echo(f"note: {note}")
-
-
-def targets_of(names: Sequence[str], folder: Path, ending: str) -> list[Path]:
-    """Where each frame goes; raises `ConfigError` where two would go to one file."""
-    targets = [folder / f"{Path(name.replace(' page ', '_')).stem}.{ending}" for name in names]
-    for position, target in enumerate(targets):
-        if target in targets[:position]:
-            raise ConfigError(f"{names[position]} and another frame would both become {target.name}; rename one")
-    return targets
+        registered = register(listing, options=chosen, progress=reporter)
+        notes = [*registered.notes, *write_aligned(registered, targets, save_transforms)]
+    if quiet:
+        return
+    used, size = len(registered.positions), size_of(registered.frames[0])
+    typer.echo(f"{output}: {used} of {len(listing)} frames, {size}, {time.monotonic() - started:.1f} s")
+    if registered.alignment is not None:
+        typer.echo(words.describe_alignment(registered.alignment, registered.names))
+    for note in notes:
+        typer.echo(f"note: {note}")

@@ -22,7 +22,7 @@ from allfocus.cli.evaluate import evaluate
 from allfocus.cli.fuse import fuse
 from allfocus.cli.shared import Session
 from allfocus.cli.train import train
-from allfocus.errors import AllFocusError, BadFramesError, PreflightError
+from allfocus.errors import AllFocusError, BadFramesError, OptionError, PreflightError
 
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + the signal's number
 
@@ -99,7 +99,7 @@ def explain(error: BaseException) -> tuple[str, int]:
         command = getattr(getattr(error, "ctx", None), "command_path", "allfocus")
         return f"error: {error.format_message().rstrip('.')}. See '{command} --help'.", USAGE
     if isinstance(error, AllFocusError):
-        return f"error: {error}", FAILED
+        return f"error: {error}", USAGE if isinstance(error, OptionError) else FAILED
     if isinstance(error, MemoryError):
         return "error: out of memory; close other programs, or fuse fewer or smaller frames", FAILED
     if isinstance(error, OSError) and error.strerror:

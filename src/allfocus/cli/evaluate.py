@@ -24,7 +24,7 @@ def evaluate(
     ],
     method: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="network or classic; may be repeated. Both without it."),
+        typer.Option(metavar="NAME", help="network or laplacian; may be repeated. Both without it."),
     ] = None,
     model: Annotated[
         Path | None, typer.Option(metavar="FILE", readable=False, help="A model of your own (.onnx) for the network.")

@@ -5,11 +5,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from allfocus.errors import MissingExtraError
+from allfocus.options import MACHINE
 from allfocus.run.progress import Pace
 
 if TYPE_CHECKING:
@@ -38,6 +40,24 @@ DebugOption = Annotated[
     bool, typer.Option("--debug", callback=note_debug, is_eager=True, help="Show the traceback of an error.")
 ]
 
+FramesArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="FRAME|FOLDER",
+        readable=False,
+        help="Photos of one scene, a folder or pattern of them, a TIFF stack or a video; - reads names from stdin.",
+    ),
+]
+OptionsOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", readable=False, help="Read options from this file (.toml, .json); flags override it."),
+]
+ProgressOption = Annotated[
+    Literal["bar", "json", "none"],
+    typer.Option(
+        help="Show progress as a bar on a terminal, as lines of JSON on stderr, or not at all.", rich_help_panel=MACHINE
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 

@@ -51,7 +51,7 @@ def train(
 ) -> None:
     """Train a fusion network on your own photos by inter-image pixel shuffling: no labels, no focal stacks."""
     with extra("train", "training"):
-        from allfocus.decide.model import SHIPPED
+        from allfocus.decision.model import SHIPPED
         from allfocus.train import train as loop
 
         init = SHIPPED if start == Path("shipped") else start

@@ -1,8 +1,8 @@
-"""The pyramid that the network looks at: octaves of one frame, each half the size of the one before.
+"""The pyramid that the network looks at: levels of one frame, each half the size of the one before.
 
-The twin of `allfocus.train.network.features.build_octaves`, in OpenCV; a test holds the two together. An octave has
-pixels and, for each patch of them, two energies: of its own detail, and of that of all finer octaves, so that the
-coarsest one still knows where fine detail is in focus. Octaves are kept in whole numbers of 16 bits where the
+The twin of `allfocus.train.network.features.build_octaves`, in OpenCV; a test holds the two together. A level has
+pixels and, for each patch of them, two energies: of its own detail, and of that of all finer levels, so that the
+coarsest one still knows where fine detail is in focus. Levels are kept in whole numbers of 16 bits where the
 frames are of whole numbers, and become floats on their way to the network.
 """
 
@@ -16,30 +16,30 @@ from allfocus.core.color import Array, FloatArray, full_scale, to_unit
 
 #: Pixels along the side of the patches that the network works on.
 PATCH = 4
-#: Longest side of the coarsest octave, where the whole picture is seen at once.
-GLANCE_SIDE = 160
-#: Energies of an octave: of its own detail, and of that of all finer ones.
+#: Longest side of the coarsest level, which the network sees whole.
+COARSEST_SIDE = 160
+#: Energies of a level: of its own detail, and of that of all finer ones.
 ENERGIES = 2
 #: Laplacian energy, unit scale, of an 8-bit picture's rounding noise: below this there is nothing to see.
 ENERGY_FLOOR = 1e-6
 #: Rows worked on at once, so that what lies between two steps stays small: a multiple of `PATCH`.
 STRIP = 128
-#: Frames whose values span less than this share of their range are stretched to all of it, for the network's eyes.
+#: Frames whose values span less than this share of their range are stretched to all of it on their way to the network.
 DARK_SPAN = 0.25
 #: Values looked at in each frame to find that span.
 SAMPLES = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Levels:
-    """What the network is shown as black and as white, on the unit scale of the frames."""
+class ValueRange:
+    """What the network takes for black and for white, on the unit scale of the frames."""
 
     black: float = 0.0
     white: float = 1.0
 
     @property
-    def are_stretched(self) -> bool:
-        """Whether the network sees other values than the frames hold."""
+    def is_stretched(self) -> bool:
+        """Whether the network is given other values than the frames hold."""
         return (self.black, self.white) != (0.0, 1.0)
 
     @property
@@ -49,73 +49,73 @@ class Levels:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Octave:
+class PyramidLevel:
     """One level of the pyramid of a stack, or a window of it, as the network is shown it.
 
     Attributes:
         pixels: (N, 3, h, w) float32, 1 is white.
-        energy: (N, 2, h / PATCH, w / PATCH) float32, see `octaves_of`.
+        energy: (N, 2, h / PATCH, w / PATCH) float32, see `build_levels`.
     """
 
     pixels: FloatArray
     energy: FloatArray
 
 
-def samples_of(frame: Array) -> FloatArray:
+def sample_values(frame: Array) -> FloatArray:
     """About `SAMPLES` values from all over a frame, unit scale."""
     return to_unit(frame.reshape(-1)[:: max(1, frame.size // SAMPLES)])
 
 
-def levels_of(samples: Sequence[FloatArray]) -> Levels:
+def measure_range(samples: Sequence[FloatArray]) -> ValueRange:
     """Black and white for a stack: 0 and 1, unless its values use little of their range or go beyond it.
 
     Scientific data often do: 12 bits in files of 16, or a dark field. The network was trained on photos, and detail
     of a fiftieth of the range would drown in what it takes for rounding noise.
 
     Args:
-        samples: of each frame, see `samples_of`.
+        samples: of each frame, see `sample_values`.
     """
     black, white = (float(value) for value in np.percentile(np.concatenate(samples), (0.1, 99.9)))
     is_ordinary = white - black >= DARK_SPAN and black >= 0 and white <= 1
-    return Levels() if is_ordinary or white <= black else Levels(black=black, white=white)
+    return ValueRange() if is_ordinary or white <= black else ValueRange(black=black, white=white)
 
 
-def count_octaves(height: int, width: int) -> int:
-    """How many octaves bring the longest side down to `GLANCE_SIDE`; at least 2."""
-    octaves = 2
-    while max(height, width) > GLANCE_SIDE * 2 ** (octaves - 1):
-        octaves += 1
-    return octaves
+def count_levels(height: int, width: int) -> int:
+    """How many levels bring the longest side down to `COARSEST_SIDE`; at least 2."""
+    levels = 2
+    while max(height, width) > COARSEST_SIDE * 2 ** (levels - 1):
+        levels += 1
+    return levels
 
 
-def padded_size(height: int, width: int, octaves: int) -> tuple[int, int]:
-    """The size that every octave divides into whole patches: `height` and `width`, rounded up."""
-    step = PATCH * 2 ** (octaves - 1)
+def padded_size(height: int, width: int, levels: int) -> tuple[int, int]:
+    """The size that every level divides into whole patches: `height` and `width`, rounded up."""
+    step = PATCH * 2 ** (levels - 1)
     return height + -height % step, width + -width % step
 
 
-def octaves_of(frame: Array, octaves: int) -> Iterator[tuple[Array, FloatArray]]:
-    """Yield the octaves of a frame, fine to coarse: pixels and energy.
+def build_levels(frame: Array, levels: int) -> Iterator[tuple[Array, FloatArray]]:
+    """Yield the levels of a frame, fine to coarse: pixels and energy.
 
     Args:
         frame: (H, W) or (H, W, 3) of any depth.
-        octaves: how many.
+        levels: how many.
 
     Yields:
         (H / 2^k, W / 2^k[, 3]) in the frame's depth for k = 0, then uint16 or float32, the last row and column
         repeated up to `padded_size`; and (2, H / 2^k / PATCH, W / 2^k / PATCH) float32, unit scale, means over each
-        patch of the squared Laplacian, summed over three channels: in this octave, and in all finer ones.
+        patch of the squared Laplacian, summed over three channels: in this level, and in all finer ones.
     """
-    pixels = padded(frame, *padded_size(frame.shape[0], frame.shape[1], octaves))
+    pixels = pad(frame, *padded_size(frame.shape[0], frame.shape[1], levels))
     finer = np.zeros((pixels.shape[0] // PATCH, pixels.shape[1] // PATCH), np.float32)
-    for octave in range(octaves):
+    for level in range(levels):
         here = patch_energy(pixels)
         yield pixels, np.stack([here, finer])
-        if octave < octaves - 1:
-            pixels, finer = halved(pixels), mean_of_squares(here + finer, 2)
+        if level < levels - 1:
+            pixels, finer = halve(pixels), block_means(here + finer, 2)
 
 
-def padded(pixels: Array, height: int, width: int) -> Array:
+def pad(pixels: Array, height: int, width: int) -> Array:
     """Repeat the last row and column up to `height` and `width`."""
     below, right = height - pixels.shape[0], width - pixels.shape[1]
     if not below and not right:
@@ -123,18 +123,18 @@ def padded(pixels: Array, height: int, width: int) -> Array:
     return np.asarray(cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REPLICATE))
 
 
-def halved(pixels: Array) -> Array:
+def halve(pixels: Array) -> Array:
     """Means of 2 x 2 pixels; of 8 bits with 16, so that hardly anything is lost: (h, w[, 3]) -> (h / 2, w / 2[, 3])."""
     if pixels.dtype != np.uint8:
-        return mean_of_squares(pixels, 2)
+        return block_means(pixels, 2)
     half = np.empty((pixels.shape[0] // 2, pixels.shape[1] // 2, *pixels.shape[2:]), np.uint16)
     for top in range(0, len(half), STRIP):
         deep = np.multiply(pixels[2 * top : 2 * (top + STRIP)], np.uint16(257), dtype=np.uint16)
-        half[top : top + STRIP] = mean_of_squares(deep, 2)
+        half[top : top + STRIP] = block_means(deep, 2)
     return half
 
 
-def mean_of_squares(plane: Array, side: int) -> Array:
+def block_means(plane: Array, side: int) -> Array:
     """Means over squares of `side` x `side`, which divides height and width."""
     size = (plane.shape[1] // side, plane.shape[0] // side)
     return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA))
@@ -155,7 +155,7 @@ def patch_energy(pixels: Array) -> FloatArray:
         bottom = min(top + STRIP, height)
         above, below = min(top, 1), min(height - bottom, 1)
         detail = laplacian(pixels[top - above : bottom + below])[above : above + bottom - top]
-        squares = mean_of_squares(cv2.multiply(detail, detail, dtype=cv2.CV_32F), PATCH)
+        squares = block_means(cv2.multiply(detail, detail, dtype=cv2.CV_32F), PATCH)
         energy[top // PATCH : bottom // PATCH] = squares * 3 if squares.ndim == 2 else squares @ np.ones(3, np.float32)
     energy /= np.float32(full_scale(pixels.dtype) ** 2)
     return energy
@@ -169,11 +169,11 @@ def laplacian(pixels: Array) -> Array:
     return np.asarray(cv2.Laplacian(floats, cv2.CV_32F, ksize=1, borderType=cv2.BORDER_REPLICATE))
 
 
-def show(pixels: Array, levels: Levels, shown: FloatArray) -> None:
+def stretch_into(pixels: Array, values: ValueRange, shown: FloatArray) -> None:
     """Fill (3, h, w) float32 with (h, w) or (h, w, 3) of any depth, stretched so that black is 0 and white 1."""
-    scale = np.float32(1 / (full_scale(pixels.dtype) * levels.span))
+    scale = np.float32(1 / (full_scale(pixels.dtype) * values.span))
     channels = cv2.split(pixels)
     for plane, channel in zip(shown, channels if len(channels) == 3 else [channels[0]] * 3, strict=True):
         np.multiply(channel, scale, out=plane)
-    if levels.black:
-        shown -= np.float32(levels.black / levels.span)
+    if values.black:
+        shown -= np.float32(values.black / values.span)

@@ -9,7 +9,7 @@ from allfocus.errors import WriteError
 from allfocus.formats.encode import FORMATS, encode
 from allfocus.formats.ome_tiff import OME_ENDINGS, OmeFile, Scale, check_planes, save_file
 from allfocus.metadata.carry import Metadata
-from allfocus.run.atomic import check_place, same_file, told, whole_files
+from allfocus.run.atomic import check_place, disk_errors, same_file, whole_files
 from allfocus.run.workers import in_parallel
 
 
@@ -105,7 +105,7 @@ def write_images(pictures: Sequence[Picture | tuple[Path, Array | str]]) -> list
         # in threads, so that Ctrl-C need not wait for an encoder
         encoded = in_parallel(bytes_of, wanted, workers=2)
         for picture, part, (data, said) in zip(wanted, parts, encoded, strict=True):
-            with told(picture.path), part.open("xb") as file:
+            with disk_errors(picture.path), part.open("xb") as file:
                 file.write(data)
             notes += said
     return notes
@@ -143,5 +143,5 @@ def write_ome_files(files: Sequence[OmeFile]) -> None:
             check_planes(wanted.path, planes, wanted.axes, scale)
     with whole_files([wanted.path for wanted in files]) as parts:
         for wanted, part in zip(files, parts, strict=True):
-            with told(wanted.path):
+            with disk_errors(wanted.path):
                 save_file(part, wanted)

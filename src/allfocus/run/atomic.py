@@ -56,10 +56,10 @@ def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
     try:
         yield parts
         for part, path in zip(parts, paths, strict=True):
-            with told(path):
+            with disk_errors(path):
                 sync(part)
         for part, target in zip(parts, targets, strict=True):
-            with told(target):
+            with disk_errors(target):
                 part.replace(target)  # in one step, which readers never see half done
     finally:
         for part in parts:
@@ -67,7 +67,7 @@ def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
+def disk_errors(path: Path) -> Iterator[None]:
     """Turn what the disk has to say into a `WriteError`."""
     try:
         yield

@@ -11,9 +11,7 @@ from allfocus.formats.decode import read_image
 from allfocus.formats.headers import Header, explained, read_header
 from allfocus.formats.raw import Development, development_of
 from allfocus.formats.sniff import look
-from allfocus.run.progress import Progress, silent
-from allfocus.run.scratch import Scratch
-from allfocus.run.workers import in_parallel
+from allfocus.run.context import Run
 from allfocus.sources.conform import fit_frames, typical_frame
 from allfocus.sources.expand import without_twins
 from allfocus.sources.listing import Listing, Reader, read_frame
@@ -161,35 +159,29 @@ def notes_on(paths: Sequence[Path], headers: Sequence[Header | None]) -> list[st
     return [f"{note} ({names[0]}{f' and {len(names) - 1} more' if names[1:] else ''})" for note, names in lost.items()]
 
 
-def read_stack(
-    paths: Sequence[Path | str] | Listing, progress: Progress = silent, spool: Scratch | None = None, workers: int = 1
-) -> FocalStack:
+def read_stack(paths: Sequence[Path | str] | Listing, run: Run | None = None) -> FocalStack:
     """Read frames in the order given; a multi-page TIFF given alone is a stack of its pages.
 
     All headers are looked at before the first frame is decoded.
 
     Args:
         paths: files, see `list_frames` for folders and order; or what `inspect_stack` found.
-        progress: called as ``progress("read", done, total)``.
-        spool: where to keep the frames; None: in memory.
-        workers: how many to decode at a time.
+        run: workers, and scratch files to keep the frames in; the stage is called `read`.
 
     Raises:
         ReadError: a file can't be read, see `read_image`.
         StackError: fewer than two frames, or frames of different size, channels or depth.
-        WriteError: the spool has no room for them.
+        WriteError: the scratch folder has no room for them.
     """
     listing = paths if isinstance(paths, Listing) else inspect_stack(paths)
-    spool = spool or Scratch()
-    frames = spool.empty((len(listing), *listing.frame.shape), listing.frame.dtype)
+    run = run or Run()
+    frames = run.empty((len(listing), *listing.frame.shape), listing.frame.dtype)
 
     def read(position: int) -> None:
         found = read_frame(listing, position)
         check_alike([listing.frame, FrameInfo(shape=found.shape, dtype=found.dtype)], ["", listing.names[position]])
         frames[position] = found
-        spool.release()
 
-    progress("read", 0, len(listing))
-    for done, _ in enumerate(in_parallel(read, range(len(listing)), workers), start=1):
-        progress("read", done, len(listing))
+    for _ in run.each("read", read, range(len(listing))):
+        pass
     return FocalStack(frames=list(frames), names=listing.names)

@@ -9,7 +9,7 @@ from typing import Any
 from allfocus.core.typed import bounded, build, toml_line
 from allfocus.errors import ConfigError
 
-#: Blocks of the look that inference allows for, see `allfocus.decide.coarse_to_fine.REACH`.
+#: Blocks of the look that inference allows for, see `allfocus.decision.coarse_to_fine.REACH`.
 MOST_BLOCKS = 6
 
 

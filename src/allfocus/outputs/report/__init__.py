@@ -5,6 +5,6 @@ makes small enough to be carried inside it, in the style of `look`.
 """
 
 from allfocus.outputs.report.page import report_page
-from allfocus.outputs.report.provenance import dump, flaw_facts, provenance, shortcomings
+from allfocus.outputs.report.provenance import dump, provenance, quality_facts, shortcomings
 
-__all__ = ["dump", "flaw_facts", "provenance", "report_page", "shortcomings"]
+__all__ = ["dump", "provenance", "quality_facts", "report_page", "shortcomings"]

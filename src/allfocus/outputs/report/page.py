@@ -99,7 +99,7 @@ def heading(facts: Document) -> str:
     """The title, and in one line what was done."""
     stack, area = facts["stack"], facts["area"]
     kind = f"{stack['width']} × {stack['height']} px, {stack['channels']}, {stack['samples']}"
-    by = {"network": "the network", "classic": "the classic rule"}[facts["method"]]
+    by = {"network": "the network", "laplacian": "the Laplacian rule"}[facts["method"]]
     cropped = f" Cropped to {area['width']} × {area['height']} px, what all frames saw." if area["is_cropped"] else ""
     line = f"{stack['frames']} frames of {kind}, fused by {by} in {facts['seconds']:.1f} s.{cropped}"
     return f"<h1>{text(title_of(facts))}</h1>\n<p>{text(line)}</p>"
@@ -112,7 +112,7 @@ def title_of(facts: Document) -> str:
 
 def comparison(result: FusionResult, facts: Document, reference_frame: Array, icc: bytes | None) -> str:
     """The reference and the fused picture on top of each other, with a slider between them."""
-    before = reference_frame if result.area is None else reference_frame[result.area]
+    before = reference_frame if result.window is None else reference_frame[result.window]
     gain = display_gain(result.image)
     name = "one frame" if facts["alignment"] is None else facts["frames"][facts["alignment"]["reference"]]["name"]
     hint = f" Shown {gain:.3g} times as bright as stored." if gain != 1 else ""

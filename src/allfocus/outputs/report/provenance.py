@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 
 from allfocus._version import __version__
-from allfocus.align import Alignment
+from allfocus.align.alignment import Alignment
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.stack import channels_of
-from allfocus.decide.model import SHIPPED, load_model
+from allfocus.decision.model import SHIPPED, load_model
 from allfocus.errors import ReadError
 from allfocus.options import FusionOptions
 from allfocus.result import FusionResult
@@ -89,9 +89,9 @@ def provenance(
         "area": area_facts(result),
         "frames": frames(result, listing),
         "confidence": float(result.confidence.mean(dtype=np.float64)),
-        "flaws": flaw_facts(result, listing.names),
+        "flaws": quality_facts(result, listing.names),
         "outputs": [{"shows": shows, "path": str(path)} for shows, path in outputs.items()],
-        "notes": [*result.notes, *notes],
+        "notes": [*map(str, result.notes), *notes],
     }
 
 
@@ -170,7 +170,7 @@ def alignment_facts(alignment: Alignment | None) -> Document | None:
 def area_facts(result: FusionResult) -> Document:
     """Which part of the reference the picture shows."""
     height, width = result.image.shape[:2]
-    top, left = (0, 0) if result.area is None else (int(part.start or 0) for part in result.area)
+    top, left = (0, 0) if result.window is None else (int(part.start or 0) for part in result.window)
     return {"top": top, "left": left, "height": height, "width": width, "is_cropped": result.is_cropped}
 
 
@@ -231,18 +231,18 @@ def motion_at(matrix: Array, size: tuple[int, int]) -> Document:
     }
 
 
-def flaw_facts(result: FusionResult, names: Sequence[str]) -> Document | None:
-    """How much of the picture can't be trusted, and what would help; None from the classic rule."""
-    flaws = result.flaws
-    if flaws is None:
+def quality_facts(result: FusionResult, names: Sequence[str]) -> Document | None:
+    """How much of the picture can't be trusted, and what would help; None where nothing is known about it."""
+    quality = result.quality
+    if quality is None:
         return None
-    unsharp = float(flaws.unsharp.mean())
-    gap = None if flaws.gap is None else [names[position] for position in flaws.gap]
+    unsharp = float(quality.out_of_focus.mean())
+    gap = None if quality.gap is None else [names[position] for position in quality.gap]
     advice = None
     if gap is not None and unsharp >= WORTH_A_SHOT:
         place = f"between {gap[0]} and {gap[1]}" if gap[0] != gap[1] else f"next to {gap[0]}"
         advice = f"most of it {place}: another shot focused there would help"
-    return {"unsharp": unsharp, "veiled": float(flaws.veiled.mean()), "gap": gap, "advice": advice}
+    return {"unsharp": unsharp, "veiled": float(quality.veiled.mean()), "gap": gap, "advice": advice}
 
 
 def shortcomings(flaws: Document | None) -> list[str]:

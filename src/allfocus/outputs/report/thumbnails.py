@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from allfocus.compose.depth import depth_preview
+from allfocus.composition.depth import depth_preview
 from allfocus.core.color import Array, FloatArray, from_unit, to_unit
 
 #: Longest side in pixels of the pictures that are compared, and of maps.

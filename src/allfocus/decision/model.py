@@ -1,15 +1,16 @@
-"""Models: the ONNX file that training wrote, its card, and the octaves it answers. The only user of onnxruntime."""
+"""Models: the ONNX file that training wrote, its card, and the pyramid levels that it answers."""
 
 import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from allfocus.core.color import FloatArray
-from allfocus.core.pyramid import ENERGIES, PATCH, Octave
+from allfocus.core.pyramid import ENERGIES, PATCH, PyramidLevel
+from allfocus.decision.session import open_session
 from allfocus.errors import ModelError
 
 #: The weights that ship with the package.
@@ -20,11 +21,11 @@ CARD_KEY = "allfocus"
 FORMAT = 4
 INPUTS = ("pixels", "energy", "logits_in", "context_in", "is_coarsest", "is_answered")
 OUTPUTS = ("logits", "context", "flaws")
-#: Blocks of the look in a model whose card does not tell: as many as training allows.
+#: Blocks in a model whose card does not tell: as many as training allows.
 MOST_BLOCKS = 6
 #: Coarser logits beyond this, relative to their mean over the frames, are certain enough.
 LOGIT_RANGE = 12.0
-#: What the flaws don't need.
+#: Judging needs no energy.
 NO_ENERGY = np.zeros((1, 2, 1, 1), np.float32)
 
 
@@ -53,15 +54,33 @@ class ModelCard:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the network says about an octave.
+    """What the network says about a pyramid level.
 
     Attributes:
         logits: (N, 1, h, w), which frame is in focus.
-        context: (N, C, h/4, w/4), features for the next finer octave.
+        context: (N, C, h/4, w/4), features for the next finer level.
     """
 
     logits: FloatArray
     context: FloatArray
+
+
+class Network(Protocol):
+    """What answers pyramid levels: `FusionModel`, or anything that computes the same elsewhere.
+
+    Attributes:
+        reach: how far, in pixels of a level, it sees around a pixel when it refines.
+        knows_quality: whether it can `judge`.
+    """
+
+    @property
+    def reach(self) -> int: ...  # noqa: D102
+    @property
+    def knows_quality(self) -> bool: ...  # noqa: D102
+
+    def answer_coarsest(self, level: PyramidLevel) -> Answer: ...  # noqa: D102
+    def refine(self, level: PyramidLevel, coarser: Answer) -> Answer: ...  # noqa: D102
+    def judge(self, pixels: FloatArray, answer: Answer) -> FloatArray: ...  # noqa: D102
 
 
 class FusionModel:
@@ -78,43 +97,48 @@ class FusionModel:
 
     @property
     def reach(self) -> int:
-        """How far, in pixels of its octave, a look sees around a pixel."""
+        """How far, in pixels of its level, the network sees around a pixel when it refines."""
         return reach_of(int(self.card.recipe.get("network", {}).get("depth", MOST_BLOCKS)))
 
-    def glance(self, octave: Octave) -> Answer:
-        """Answer the coarsest octave, which shows the whole picture.
+    @property
+    def knows_quality(self) -> bool:
+        """Whether it can `judge`."""
+        return True
+
+    def answer_coarsest(self, level: PyramidLevel) -> Answer:
+        """Answer the coarsest level, which shows the whole picture.
 
         Args:
-            octave: height and width multiples of 4, N >= 2.
+            level: height and width multiples of 4, N >= 2.
         """
-        frames = len(octave.pixels)
+        frames = len(level.pixels)
         nothing = np.zeros((frames, 1, PATCH, PATCH), np.float32)
         context = np.zeros((frames, self._context_channels, 1, 1), np.float32)
-        logits, context, _ = self._run(octave.pixels, octave.energy, nothing, context, is_coarsest=True)
+        logits, context, _ = self._run(level.pixels, level.energy, nothing, context, is_coarsest=True)
         return Answer(logits=logits, context=context)
 
-    def look(self, octave: Octave, coarser: Answer) -> Answer:
-        """Answer one octave, given the answer to the next coarser one.
+    def refine(self, level: PyramidLevel, coarser: Answer) -> Answer:
+        """Answer one level, given the answer to the next coarser one.
 
         Args:
-            octave: height and width multiples of 8.
+            level: height and width multiples of 8.
             coarser: at half the size.
         """
-        logits, context, _ = self._run(octave.pixels, octave.energy, coarser.logits, coarser.context)
+        logits, context, _ = self._run(level.pixels, level.energy, coarser.logits, coarser.context)
         return Answer(logits=logits, context=context)
 
-    def flaws(self, pixels: FloatArray, answer: Answer) -> FloatArray:
-        """Say of the finest octave where no choice is good, given what was chosen.
+    def judge(self, pixels: FloatArray, answer: Answer) -> FloatArray:
+        """Say where in the finest level no choice is good, given what was chosen.
 
         Args:
-            pixels: (N, 3, h, w) float32, of that octave, h and w multiples of 8.
-            answer: its logits, and the features of the next coarser octave, (N, C, h/8, w/8).
+            pixels: (N, 3, h, w) float32, of that level, h and w multiples of 8.
+            answer: its logits, and the features of the next coarser level, (N, C, h/8, w/8).
 
         Returns:
             (2, h/4, w/4), log-odds that a place is sharp in no frame, and that it is veiled.
         """
-        flaws: FloatArray = self._run(pixels, NO_ENERGY, answer.logits, answer.context, is_answered=True)[2][0]
-        return flaws
+        found: FloatArray = self._run(pixels, NO_ENERGY, answer.logits, answer.context, is_answered=True)[2][0]
+        return found
 
     def _run(
         self,
@@ -132,19 +156,19 @@ class FusionModel:
 
 
 def reach_of(blocks: int) -> int:
-    """How far a look with so many blocks sees: two patches by the measures, one by each block and one by the head.
+    """How far a network of so many blocks sees: two patches by the measures, one by each block and one by the head.
 
-    Rounded up to whole patches of the next coarser octave.
+    Rounded up to whole patches of the next coarser level.
     """
     return PATCH * (blocks + 3 + (blocks + 3) % 2)
 
 
-def load_model(path: Path | None = None, much_to_do: bool = False) -> FusionModel:
+def load_model(path: Path | None = None, is_large: bool = False) -> FusionModel:
     """Load a model file, or the shipped weights.
 
     Args:
         path: the file.
-        much_to_do: whether to prepare it for many pixels: loading takes a tenth of a second more, and each look a
+        is_large: whether to prepare it for many pixels: loading takes a tenth of a second more, and each look a
             third less.
 
     Raises:
@@ -155,43 +179,20 @@ def load_model(path: Path | None = None, much_to_do: bool = False) -> FusionMode
         changed = chosen.stat().st_mtime_ns
     except OSError as error:
         raise ModelError(f"{chosen}: can't be read ({error.strerror}); expected a model file (.onnx)") from error
-    return _load(chosen, changed, much_to_do)
+    return _load(chosen, changed, is_large)
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, changed: int, much_to_do: bool) -> FusionModel:
+def _load(path: Path, changed: int, is_large: bool) -> FusionModel:
     """Load `path`; `changed` (its time stamp) makes a file written anew load anew."""
-    session = _open_session(path, much_to_do)
+    session = open_session(path, is_large)
     inputs, outputs = ({value.name for value in values} for values in (session.get_inputs(), session.get_outputs()))
     metadata = session.get_modelmeta().custom_metadata_map
     if CARD_KEY not in metadata or inputs != set(INPUTS) or outputs != set(OUTPUTS):
         raise ModelError(f"{path}: not an allfocus model; expected a file that `allfocus train` wrote")
     if session.get_inputs()[1].shape[1] != ENERGIES:
-        raise ModelError(f"{path}: expects octaves of other channels than this version makes; train it again")
+        raise ModelError(f"{path}: expects levels of other channels than this version makes; train it again")
     return FusionModel(session, _read_card(path, metadata[CARD_KEY]))
-
-
-def _open_session(path: Path, much_to_do: bool) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what is wrong is said once, by the exception
-    # the file is simplified already: what is left to optimise is the order of numbers in memory, for this processor
-    level = onnxruntime.GraphOptimizationLevel
-    options.graph_optimization_level = level.ORT_ENABLE_ALL if much_to_do else level.ORT_DISABLE_ALL
-    # threads that wait give the core back: spinning saves little time and costs much work
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # tiles differ in size, so a plan of the memory of one is of no use for the next
-    options.enable_mem_pattern = False
-    # tiles are worked on side by side, a thread each
-    options.intra_op_num_threads = 1
-    try:
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    except OSError as error:
-        raise ModelError(f"{path}: can't be read ({error.strerror})") from error
-    # onnxruntime raises classes of its own that share no public root
-    except Exception as error:
-        raise ModelError(f"{path}: corrupt, or no ONNX model at all; get or train it again") from error
 
 
 def _read_card(path: Path, text: str) -> ModelCard:

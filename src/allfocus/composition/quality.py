@@ -1,28 +1,23 @@
-"""Where no choice among the frames is good, and between which two of them another shot would help."""
+"""Between which two frames another shot would help."""
 
 import numpy as np
 
 from allfocus.core.color import Array
-from allfocus.result import Flaws
 
-#: Log-odds from which on a place counts as sharp in no frame, and as veiled. Veils are rare and thin, so that the
-#: network is seldom sure of one; the place of both is chosen on generated groups, see docs/experiments.md.
-FLAWED = (0.5, -1.5)
 #: What lies in a gap is taken from the frames on both sides of it: the lesser share is at least this of the greatest.
 BOTH_SIDES = 0.2
 
 
-def flaws_from(unsharp: Array, veiled: Array, index_map: Array, frames: int) -> Flaws:
-    """The masks, and where in the stack most of what is sharp in no frame would have been.
+def find_gap(out_of_focus: Array, index_map: Array, frames: int) -> tuple[int, int] | None:
+    """Where in the stack most of what is sharp in no frame would have been; None if nothing is out of focus.
 
     Args:
-        unsharp: (H, W) bool.
-        veiled: (H, W) bool.
+        out_of_focus: (H, W) bool.
         index_map: (H, W), which frame is picked, counted from 0 in the order of focus.
         frames: how many there are.
     """
-    votes = np.bincount(index_map[unsharp], minlength=frames)
-    return Flaws(unsharp=unsharp, veiled=veiled, gap=widest_gap(votes) if votes.any() else None)
+    votes = np.bincount(index_map[out_of_focus], minlength=frames)
+    return widest_gap(votes) if votes.any() else None
 
 
 def widest_gap(votes: Array) -> tuple[int, int]:
@@ -33,7 +28,7 @@ def widest_gap(votes: Array) -> tuple[int, int]:
     frames beside it get picked.
 
     Args:
-        votes: (N,) how much of what is unsharp is from each frame.
+        votes: (N,) how much of what is out of focus is from each frame.
     """
     shared = np.minimum(votes[:-1], votes[1:])
     first, most = int(shared.argmax()), int(votes.argmax())

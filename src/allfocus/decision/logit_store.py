@@ -1,38 +1,41 @@
-"""What the network says of octaves and parts of them: kept, cut, and carried on to the next finer one."""
+"""The network's logits and features of a whole level: kept in blocks, cut, and carried on to the next finer level."""
+
+from itertools import product
 
 import cv2
 import numpy as np
 
 from allfocus.core.color import Array, FloatArray
-from allfocus.core.pyramid import ENERGY_FLOOR, PATCH, count_octaves, laplacian, padded_size
+from allfocus.core.pyramid import ENERGY_FLOOR, PATCH, count_levels, laplacian, padded_size
 from allfocus.core.stack import FrameInfo
 from allfocus.core.windows import Window, common, scaled, within
-from allfocus.decide.model import LOGIT_RANGE, Answer
-from allfocus.run.scratch import Scratch
+from allfocus.decision.model import LOGIT_RANGE, Answer
+from allfocus.run.context import Run
 
-#: What the detail around a pixel counts where nobody looked closer, and how far around it is summed up, in pixels.
+#: What the detail around a pixel counts where the finest level is not refined, and how far around it, in pixels, it
+#: is summed up.
 DETAIL_GAIN, DETAIL_SIGMA, DETAIL_WINDOW = 2.0, 2.0, (7, 7)
-#: What blocks take beyond the octave that they cover.
+#: What blocks take beyond the level that they cover.
 BLOCKS_FILL_UP = 1.1
 
 
-class Blocks:
-    """The answer to a whole octave, cut into blocks: what is looked at together lies together, on a few pages.
+class LogitStore:
+    """The network's answer to a whole level, in blocks: what is used together lies together, on a few pages.
 
     Args:
         frames: how many.
         channels: of the features.
-        height, width: of the octave.
-        side: of the blocks, whole patches; less where the octave is smaller.
-        spool: keeps them.
+        height, width: of the level.
+        side: of the blocks, whole patches; less where the level is smaller.
+        run: keeps them.
     """
 
-    def __init__(self, frames: int, channels: int, height: int, width: int, side: int, spool: Scratch) -> None:
+    def __init__(self, frames: int, channels: int, height: int, width: int, side: int, run: Run) -> None:
         side = min(side, max(height, width))
         rows, columns = -(-height // side), -(-width // side)
-        self._side, self._spool = side, spool
-        self._logits = spool.empty((rows, columns, frames, 1, side, side), np.float32)
-        self._context = spool.empty((rows, columns, frames, channels, side // PATCH, side // PATCH), np.float32)
+        self._side, self._run = side, run
+        self._logits = run.empty((rows, columns, frames, 1, side, side), np.float32)
+        self._context = run.empty((rows, columns, frames, channels, side // PATCH, side // PATCH), np.float32)
 
     def put(self, block: Window, answer: Answer) -> None:
         """Keep the answer to one block, all frames."""
@@ -53,20 +56,19 @@ class Blocks:
     def _gather(self, kept: FloatArray, place: Window, frames: Array, side: int) -> FloatArray:
         height, width = (part.stop - part.start for part in place)
         found = np.empty((len(frames), kept.shape[3], height, width), np.float32)
-        for row in range(place[0].start // side, -(-place[0].stop // side)):
-            for column in range(place[1].start // side, -(-place[1].stop // side)):
-                block = slice(row * side, (row + 1) * side), slice(column * side, (column + 1) * side)
-                shared = common(place, block)
-                found[(..., *within(shared, place))] = kept[(row, column, frames, slice(None), *within(shared, block))]
-                self._spool.release()
+        rows, columns = (range(part.start // side, -(-part.stop // side)) for part in place)
+        for row, column in self._run.in_turn(product(rows, columns)):
+            block = slice(row * side, (row + 1) * side), slice(column * side, (column + 1) * side)
+            shared = common(place, block)
+            found[(..., *within(shared, place))] = kept[(row, column, frames, slice(None), *within(shared, block))]
         return found
 
 
-def bytes_answered(frame: FrameInfo, finest: int, channels: int = 32) -> int:
-    """What answers to all octaves from `finest` on take for one frame like this, with so many channels of features."""
-    octaves = count_octaves(*frame.size)
-    height, width = padded_size(*frame.size, octaves)
-    places = sum((height >> k) * (width >> k) for k in range(finest, octaves))
+def count_stored_bytes(frame: FrameInfo, finest: int, channels: int = 32) -> int:
+    """What answers to all levels from `finest` on take for one frame like this, with so many channels of features."""
+    levels = count_levels(*frame.size)
+    height, width = padded_size(*frame.size, levels)
+    places = sum((height >> k) * (width >> k) for k in range(finest, levels))
     return int(BLOCKS_FILL_UP * places * 4 * (1 + channels / PATCH**2))
 
 
@@ -75,20 +77,20 @@ def part_of(answer: Answer, place: Window) -> Answer:
     return Answer(logits=answer.logits[(..., *place)], context=answer.context[(..., *scaled(place, PATCH))])
 
 
-def enlarged(plane: FloatArray, times: int = PATCH) -> FloatArray:
+def enlarge(plane: FloatArray, times: int = PATCH) -> FloatArray:
     """So many times the size, bilinear; by default from a value a patch to a value a pixel."""
     size = (plane.shape[1] * times, plane.shape[0] * times)
     return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def settled(coarser: Answer, pixels: FloatArray) -> FloatArray:
-    """Logits (n, h, w) of a window of the finest octave without a look at it: the coarser ones, and the detail.
+def extrapolate(coarser: Answer, pixels: FloatArray) -> FloatArray:
+    """Logits (n, h, w) of a window of the finest level without the network: from the coarser ones and the detail.
 
     Args:
-        coarser: the next coarser octave's answer to the window.
+        coarser: the next coarser level's answer to the window.
         pixels: (n, 3, h, w) of the window.
     """
-    prior = relative(coarser.logits[:, 0])
+    prior = subtract_mean(coarser.logits[:, 0])
     size = prior.shape[2], prior.shape[1]
     detail = np.empty_like(prior)
     for target, frame in zip(detail, pixels, strict=True):
@@ -98,10 +100,10 @@ def settled(coarser: Answer, pixels: FloatArray) -> FloatArray:
         half = cv2.resize(energy, size, interpolation=cv2.INTER_AREA)
         around = cv2.GaussianBlur(half, DETAIL_WINDOW, DETAIL_SIGMA / 2, borderType=cv2.BORDER_REPLICATE)
         np.log(around + np.float32(ENERGY_FLOOR), out=target)
-    decided = np.clip(prior, -LOGIT_RANGE, LOGIT_RANGE) + np.float32(DETAIL_GAIN) * relative(detail)
-    return np.stack([enlarged(plane, 2) for plane in decided])
+    decided = np.clip(prior, -LOGIT_RANGE, LOGIT_RANGE) + np.float32(DETAIL_GAIN) * subtract_mean(detail)
+    return np.stack([enlarge(plane, 2) for plane in decided])
 
 
-def relative(planes: FloatArray) -> FloatArray:
+def subtract_mean(planes: FloatArray) -> FloatArray:
     """Deviations from the mean over the first axis."""
     return np.asarray(planes - planes.mean(axis=0), np.float32)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from allfocus.compose.quality import flaws_from, widest_gap
+from allfocus.composition.quality import find_gap, widest_gap
 
 
 @pytest.mark.parametrize(
@@ -20,14 +20,12 @@ from allfocus.compose.quality import flaws_from, widest_gap
         ([0, 9], (1, 1)),
     ],
 )
-def test_a_gap_lies_between_the_two_frames_that_share_what_is_unsharp(votes: list[int], gap: tuple[int, int]) -> None:
+def test_a_gap_lies_between_the_two_frames_that_share_what_is_out_of_focus(votes: list[int], gap: tuple[int, int]) -> None:
     assert widest_gap(np.array(votes)) == gap
 
 
-def test_only_what_is_unsharp_votes() -> None:
+def test_only_what_is_out_of_focus_votes() -> None:
     index_map = np.array([[0, 0, 0, 1, 2, 2, 2, 2]], np.uint16)
-    unsharp = np.array([[0, 0, 1, 1, 0, 0, 0, 0]], np.bool_)
-    flaws = flaws_from(unsharp, ~unsharp, index_map, 3)
-    assert flaws.gap == (0, 1)
-    assert flaws.unsharp is unsharp
-    assert flaws_from(~np.ones_like(unsharp), unsharp, index_map, 3).gap is None
+    out_of_focus = np.array([[0, 0, 1, 1, 0, 0, 0, 0]], np.bool_)
+    assert find_gap(out_of_focus, index_map, 3) == (0, 1)
+    assert find_gap(np.zeros_like(out_of_focus), index_map, 3) is None

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from allfocus.compose.depth import depth_preview, expected_position, fill_depth
+from allfocus.composition.depth import depth_preview, fill_depth
+from allfocus.decision.confidence import measure_depth
 
 
 def test_depth_lies_between_two_frames_that_share_the_focus() -> None:
     chances = np.array([[0.0, 0.3, 0.7, 0.0], [0.1, 0.8, 0.1, 0.0], [1.0, 0.0, 0.0, 0.0]], np.float32).T[:, None]
     best = chances.argmax(axis=0)
-    depth, certainty = expected_position(chances, np.arange(4), best)
+    depth, certainty = measure_depth(chances, np.arange(4), best)
     np.testing.assert_allclose(depth[0], [1.7, 1.0, 0.0], atol=1e-6)
     assert certainty[0, 2] == pytest.approx(1)
     assert certainty[0, 1] > certainty[0, 0]
@@ -17,20 +18,20 @@ def test_depth_lies_between_two_frames_that_share_the_focus() -> None:
 
 def test_a_hair_and_its_wall_are_not_averaged() -> None:
     chances = np.array([0.55, 0.0, 0.0, 0.45], np.float32)[:, None, None]
-    depth, _ = expected_position(chances, np.arange(4), chances.argmax(axis=0))
+    depth, _ = measure_depth(chances, np.arange(4), chances.argmax(axis=0))
     assert depth[0, 0] == 0
 
 
 def test_positions_may_come_in_any_order() -> None:
     chances = np.random.default_rng(0).dirichlet(np.ones(5), (6, 7)).astype(np.float32).transpose(2, 0, 1)
     order = np.array([3, 0, 4, 1, 2])
-    expected, _ = expected_position(chances, np.arange(5), chances.argmax(axis=0))
-    found, _ = expected_position(chances[order], order, chances.argmax(axis=0))
+    expected, _ = measure_depth(chances, np.arange(5), chances.argmax(axis=0))
+    found, _ = measure_depth(chances[order], order, chances.argmax(axis=0))
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_no_chance_is_better_than_another() -> None:
-    _, certainty = expected_position(np.full((4, 2, 2), 0.25, np.float32), np.arange(4), np.zeros((2, 2), np.int64))
+    _, certainty = measure_depth(np.full((4, 2, 2), 0.25, np.float32), np.arange(4), np.zeros((2, 2), np.int64))
     np.testing.assert_allclose(certainty, 0, atol=1e-6)
 
 

@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allfocus.compose.blend import MARGIN, compose, confidence_of, noise_of
+from allfocus.composition.blend import blend
 from allfocus.core.color import Array, FloatArray, from_unit
 from allfocus.core.weights import pick, softmax_weights
+from allfocus.decision.confidence import measure_confidence
+from allfocus.decision.network import MARGIN
+from allfocus.decision.noise import noise_of
 from allfocus.options import COMPOSITIONS, Composition
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -76,7 +79,7 @@ def test_all_weight_on_one_frame_gives_its_pixels(
     frames = draw_frames(seed, count, dtype, channels)
     index_map = np.random.default_rng(seed).integers(0, count, (6, 7)).astype(np.uint16)
     weights = (index_map == np.arange(count)[:, None, None]).astype(np.float32)
-    np.testing.assert_array_equal(compose(frames, weights, how), pick(frames, index_map))
+    np.testing.assert_array_equal(blend(frames, weights, how), pick(frames, index_map))
 
 
 @given(SEEDS, DTYPES, CHANNELS, st.sampled_from(COMPOSITIONS))
@@ -84,7 +87,7 @@ def test_one_frame_everywhere_is_that_frame(seed: int, dtype: str, channels: tup
     frames = draw_frames(seed, 3, dtype, channels)
     weights = np.zeros((3, 6, 7), np.float32)
     weights[1] = 1
-    np.testing.assert_allclose(compose(frames, weights, how), frames[1], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(blend(frames, weights, how), frames[1], rtol=0, atol=1e-6)
 
 
 @given(SEEDS, COUNTS, DTYPES, CHANNELS, st.sampled_from(COMPOSITIONS))
@@ -92,7 +95,7 @@ def test_no_pixel_leaves_the_range_of_the_frames(
     seed: int, count: int, dtype: str, channels: tuple[int, ...], how: Composition
 ) -> None:
     frames = draw_frames(seed, count, dtype, channels)
-    image = compose(frames, softmax_weights(draw_logits(seed, count, 1.0)), how)
+    image = blend(frames, softmax_weights(draw_logits(seed, count, 1.0)), how)
     assert image.dtype == dtype
     assert (np.min(frames, axis=0) <= image).all()
     assert (image <= np.max(frames, axis=0)).all()
@@ -104,14 +107,14 @@ def test_soft_is_the_weighted_mean(seed: int, count: int, dtype: str, channels: 
     weights = softmax_weights(draw_logits(seed, count, 1.0))
     planes = weights.reshape(count, 6, 7, *([1] * len(channels)))
     expected = (planes.astype(np.float64) * np.stack(frames)).sum(axis=0)
-    image = compose(frames, weights, "soft")
+    image = blend(frames, weights, "soft")
     np.testing.assert_allclose(image, expected, rtol=0, atol=1e-6 if dtype == "float32" else 0.6)
 
 
 @given(SEEDS, COUNTS, st.sampled_from(COMPOSITIONS))
 def test_identical_frames_mix_to_that_frame_bit_for_bit(seed: int, count: int, how: Composition) -> None:
     frame = draw_frames(seed, 1, "float32", (3,))[0]
-    image = compose([frame] * count, softmax_weights(draw_logits(seed, count, 0.3)), how)
+    image = blend([frame] * count, softmax_weights(draw_logits(seed, count, 0.3)), how)
     assert image.tobytes() == frame.tobytes()
 
 
@@ -120,8 +123,8 @@ def test_pixels_beyond_the_margin_have_no_influence(how: Composition) -> None:
     rng = np.random.default_rng(0)
     frames = list(rng.integers(0, 256, (3, 60, 50, 3), np.uint8))
     weights = softmax_weights(rng.normal(0, 1, (3, 60, 50)).astype(np.float32))
-    whole = compose(frames, weights, how)
-    part = compose([frame[10:40, 12:44] for frame in frames], weights[:, 10:40, 12:44], how)
+    whole = blend(frames, weights, how)
+    part = blend([frame[10:40, 12:44] for frame in frames], weights[:, 10:40, 12:44], how)
     inner = slice(MARGIN, -MARGIN)
     np.testing.assert_array_equal(part[inner, inner], whole[10:40, 12:44][inner, inner])
 
@@ -131,7 +134,7 @@ def test_bands_hide_a_seam_between_frames_of_different_brightness() -> None:
     frames = [np.full((20, 40), 0.4, np.float32), np.full((20, 40), 0.5, np.float32)]
     weights = np.zeros((2, 20, 40), np.float32)
     weights[0, :, :20] = weights[1, :, 20:] = 1
-    steepest = {how: np.abs(np.diff(compose(frames, weights, how), axis=1)).max() for how in COMPOSITIONS}
+    steepest = {how: np.abs(np.diff(blend(frames, weights, how), axis=1)).max() for how in COMPOSITIONS}
     assert steepest["hard"] == steepest["soft"] == pytest.approx(0.1)
     assert steepest["band"] < 0.06
 
@@ -143,10 +146,10 @@ def test_confidence_adds_up_the_chances_of_all_that_look_alike(
     frames = draw_frames(seed, count, dtype, channels)
     chances = softmax_weights(draw_logits(seed, count), 1)
     best = chances.argmax(axis=0)
-    confidence = confidence_of(frames, chances, best)
+    confidence = measure_confidence(frames, chances, best)
     assert (confidence >= chances.max(axis=0) - 1e-6).all()
     assert confidence.max() <= 1
-    np.testing.assert_allclose(confidence_of([frames[0]] * count, chances, best), 1, atol=1e-5)
+    np.testing.assert_allclose(measure_confidence([frames[0]] * count, chances, best), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +159,7 @@ def test_confidence_adds_up_the_chances_of_all_that_look_alike(
 def test_confidence_of_plain_cases(levels: tuple[int, ...], span: float, expected: float) -> None:
     frames = [np.full((1, 1), level, np.uint8) for level in levels]
     chances = np.array([0.4, 0.3, 0.3], np.float32)[:, None, None]
-    confidence = confidence_of(frames, chances, np.zeros((1, 1), np.int64), span)
+    confidence = measure_confidence(frames, chances, np.zeros((1, 1), np.int64), span)
     assert confidence[0, 0] == pytest.approx(expected, abs=1e-6)
 
 
@@ -185,7 +188,7 @@ def test_noisy_frames_that_are_the_same_are_averaged_and_detail_is_not(how: Comp
     clear = [scene, blurred, blurred, blurred]
     frames = [(frame + rng.normal(0, 4 / 255, frame.shape)).astype(np.float32) for frame in clear]
     weights = softmax_weights(np.array([9, 0, 0, 0], np.float32)[:, None, None] * np.ones_like(scene))
-    before, after = (compose(frames, weights, how, noise) - scene for noise in (0.0, 4 / 255))
+    before, after = (blend(frames, weights, how, noise) - scene for noise in (0.0, 4 / 255))
     flat, textured = (slice(8, -8), slice(8, 36)), (slice(8, -8), slice(60, -8))
     assert after[flat].std() < 0.7 * before[flat].std()
     np.testing.assert_array_equal(after[textured], before[textured])
@@ -194,4 +197,4 @@ def test_noisy_frames_that_are_the_same_are_averaged_and_detail_is_not(how: Comp
 def test_weak_noise_is_left_alone() -> None:
     frames = draw_frames(0, 4, "uint8", (3,))
     weights = softmax_weights(draw_logits(0, 4))
-    np.testing.assert_array_equal(compose(frames, weights, "band", 1.0 / 255), compose(frames, weights, "band"))
+    np.testing.assert_array_equal(blend(frames, weights, "band", 1.0 / 255), blend(frames, weights, "band"))

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 import allfocus
 from allfocus.core.pyramid import ENERGIES, PATCH, Octave
-from allfocus.decide.model import CARD_KEY, FORMAT, INPUTS, OUTPUTS, Answer, load_model
+from allfocus.decision.model import CARD_KEY, FORMAT, INPUTS, OUTPUTS, Answer, load_model
 from allfocus.errors import ModelError
 from allfocus.train.onnx import export
 
@@ -59,7 +59,7 @@ def test_a_trained_file_says_what_it_is_and_answers(tiny_model: Path) -> None:
     look = model.look(finer, glance)
     assert look.logits.shape == (3, 1, 48, 80)
     assert look.context.shape == (3, 8, 12, 20)
-    assert model.flaws(finer.pixels, Answer(logits=look.logits, context=glance.context)).shape == (2, 12, 20)
+    assert model.quality(finer.pixels, Answer(logits=look.logits, context=glance.context)).shape == (2, 12, 20)
     assert np.isfinite(look.logits).all()
 
 

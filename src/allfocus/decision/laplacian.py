@@ -1,12 +1,21 @@
-"""Focus measures, and the classic rule: at each pixel, take the frame with the most fine detail around it."""
+"""The Laplacian rule: at each pixel, take the frame with the most fine detail around it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
 
 from allfocus.core.color import Array, FloatArray, to_unit
+from allfocus.core.windows import Window, grown, tiles
+from allfocus.decision.decision import Choice, TiledDecision
 from allfocus.errors import StackError
+from allfocus.options import Composition
+from allfocus.run.context import Run
+
+#: Side in pixels of the tiles that are composed at once.
+TILE = 512
+#: Pixels around a tile that composing may need.
+MARGIN = 32
 
 
 def local_laplacian_energy(frame: Array, sigma: float = 3.0) -> FloatArray:
@@ -31,12 +40,7 @@ def local_laplacian_energy(frame: Array, sigma: float = 3.0) -> FloatArray:
     return np.asarray(energy, np.float32)
 
 
-def classic_index_map(frames: Iterable[Array], sigma: float = 3.0) -> Array:
-    """Pick the frame with the largest local Laplacian energy at each pixel: the map of `classic_decision`."""
-    return classic_decision(frames, sigma)[0]
-
-
-def classic_decision(frames: Iterable[Array], sigma: float = 3.0) -> tuple[Array, FloatArray]:
+def decide_by_laplacian(frames: Iterable[Array], sigma: float = 3.0) -> tuple[Array, FloatArray]:
     """Pick the frame with the largest local Laplacian energy at each pixel, and say how clear the choice is.
 
     The frames are visited once and only the two best energies are kept, so memory does not grow with their number.
@@ -68,3 +72,49 @@ def classic_decision(frames: Iterable[Array], sigma: float = 3.0) -> tuple[Array
         raise StackError("no frames given; picking needs at least one")
     confidence: FloatArray = np.divide(best - second, best, out=np.zeros_like(best), where=best > 0)
     return index_map, confidence
+
+
+def laplacian_index_map(frames: Iterable[Array], sigma: float = 3.0) -> Array:
+    """Which frame has the largest local Laplacian energy at each pixel: the map of `decide_by_laplacian`."""
+    return decide_by_laplacian(frames, sigma)[0]
+
+
+class LaplacianDecision(TiledDecision):
+    """What the Laplacian rule decides about a registered stack; composed as a hard choice.
+
+    Args:
+        frames: N arrays (H, W) or (H, W, 3) of one dtype.
+        run: told how far it is; the stage is called `laplacian`.
+    """
+
+    method = "laplacian"
+    composition: Composition | None = "hard"
+
+    def __init__(self, frames: Sequence[Array], run: Run) -> None:
+        self.size, self.count = (frames[0].shape[0], frames[0].shape[1]), len(frames)
+
+        def counted() -> Iterable[Array]:
+            for position, frame in enumerate(run.in_turn(frames)):
+                run.report("laplacian", position, self.count)
+                yield frame
+
+        self._index_map, self._confidence = decide_by_laplacian(counted())
+        run.report("laplacian", self.count, self.count)
+
+    def tiles(self) -> Sequence[Window]:
+        """Squares that cover the picture."""
+        return list(tiles(*self.size, TILE))
+
+    def decide_tile(self, tile: Window) -> Choice:
+        """The choice for one square."""
+        around = grown(tile, MARGIN, *self.size)
+        candidates = np.unique(self._index_map[around])
+        return Choice(
+            window=tile,
+            around=around,
+            candidates=candidates,
+            extras=np.array([], np.uint16),
+            weights=(self._index_map[around] == candidates[:, None, None]).astype(np.float32),
+            index_map=self._index_map[tile],
+            confidence=self._confidence[tile],
+        )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from allfocus.core.color import Array, to_unit
-from allfocus.decide.laplacian import classic_index_map, local_laplacian_energy
+from allfocus.decision.laplacian import laplacian_index_map, local_laplacian_energy
 from allfocus.errors import StackError
 
 
@@ -73,14 +73,14 @@ def test_tiny_and_thin_pictures_are_measured(shape: tuple[int, ...]) -> None:
 def test_index_map_is_the_argmax_of_the_energies() -> None:
     frames = random_frames(5, (40, 30, 3))
     energies = np.stack([local_laplacian_energy(frame) for frame in frames])
-    index_map = classic_index_map(frames)
+    index_map = laplacian_index_map(frames)
     assert index_map.dtype == np.uint16
     np.testing.assert_array_equal(index_map, energies.argmax(axis=0))
 
 
 def test_of_equal_frames_the_first_wins() -> None:
     frame = random_frames(1, (20, 20))[0]
-    assert not classic_index_map([frame, frame.copy(), frame.copy()]).any()
+    assert not laplacian_index_map([frame, frame.copy(), frame.copy()]).any()
 
 
 def test_the_sharp_half_of_each_frame_is_picked() -> None:
@@ -88,7 +88,7 @@ def test_the_sharp_half_of_each_frame_is_picked() -> None:
     near, far = sharp.copy(), other.copy()
     near[:, 40:] = 128
     far[:, :40] = 128
-    index_map = classic_index_map([near, far])
+    index_map = laplacian_index_map([near, far])
     assert not index_map[:, :30].any()
     assert (index_map[:, 50:] == 1).all()
 
@@ -102,12 +102,12 @@ def test_frames_are_visited_once_so_a_generator_will_do() -> None:
             alive.append(position)
             yield frame
 
-    np.testing.assert_array_equal(classic_index_map(one_by_one()), classic_index_map(frames))
+    np.testing.assert_array_equal(laplacian_index_map(one_by_one()), laplacian_index_map(frames))
     assert alive == [0, 1, 2, 3]
 
 
 def test_no_frames_and_unequal_frames_are_refused() -> None:
     with pytest.raises(StackError, match="no frames"):
-        classic_index_map([])
+        laplacian_index_map([])
     with pytest.raises(StackError, match=r"frame 2 has shape \(4, 5\)"):
-        classic_index_map([np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8)])
+        laplacian_index_map([np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8)])

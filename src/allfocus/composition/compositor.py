@@ -1,0 +1,102 @@
+"""The compositor: choices in, tile by tile, the picture and its maps out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from allfocus.composition.blend import SQUARE, blend_alike
+from allfocus.core.color import Array, FloatArray
+from allfocus.core.windows import Window, common, within
+from allfocus.decision.decision import MAPS, Choice, Decision
+from allfocus.decision.noise import NOISY
+from allfocus.options import Composition
+from allfocus.run.context import Run
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Canvas:
+    """What is composed: pictures and maps of one window.
+
+    Attributes:
+        images: the picture of the stack that was decided on, and one of each other channel.
+        maps: by the names of `decision.MAPS`, (h, w) each; those that the decision knows.
+    """
+
+    images: list[Array]
+    maps: dict[str, Array]
+
+
+class Compositor:
+    """Composes tiles, in any order and side by side, into the pictures of a window.
+
+    Args:
+        frames: N arrays of the stack that was decided on.
+        channels: N arrays of each other channel: the same decision makes a picture of each.
+        decision: which frame where.
+        how: how weights become a picture, see `blend`; the decision may insist on its own.
+        run: where the frames may lie.
+        window: rows and columns of the picture to compose; None: all of them.
+    """
+
+    def __init__(
+        self,
+        frames: Sequence[Array],
+        channels: Sequence[Sequence[Array]],
+        decision: Decision,
+        how: Composition,
+        run: Run,
+        window: Window | None = None,
+    ) -> None:
+        self._stacks, self._run = [frames, *channels], run
+        self._noise, self._how = decision.noise, decision.composition or how
+        self._window = window or (slice(0, decision.size[0]), slice(0, decision.size[1]))
+        size = tuple(part.stop - part.start for part in self._window)
+        self._images = [np.empty((*size, *stack[0].shape[2:]), stack[0].dtype) for stack in self._stacks]
+        self._maps: dict[str, Array] = {}
+        self._size = size
+
+    def add(self, choice: Choice) -> Window:
+        """Compose what a tile shares with the window; returns that, in rows and columns of the picture."""
+        shared = common(choice.window, self._window)
+        here = within(shared, self._window)
+        for image, part in zip(self._images, self._blend(choice, shared), strict=True):
+            image[here] = part
+        for name in MAPS:
+            plane: FloatArray | None = getattr(choice, name)
+            if plane is not None:
+                self._map(name, plane.dtype)[here] = plane[within(shared, choice.window)]
+        return shared
+
+    def canvas(self) -> Canvas:
+        """What was composed."""
+        return Canvas(images=self._images, maps=self._maps)
+
+    def _map(self, name: str, kind: np.dtype[np.generic]) -> Array:
+        # two tiles side by side must not make it twice: the first one stays
+        return self._maps.get(name) if name in self._maps else self._maps.setdefault(name, np.empty(self._size, kind))  # type: ignore[return-value]
+
+    def _blend(self, choice: Choice, shared: Window) -> list[Array]:
+        """The pixels of a part of a tile: composed in whole squares of it, so that parts fit without a seam."""
+        wanted = align_to_squares(shared, choice.window)
+        # in noise, frames that can't win still count where they are the same
+        extras = choice.extras if self._noise >= NOISY and self._how != "hard" else ()
+        frames = [
+            [self._run.cut(stack[k], choice.around) for k in (*choice.candidates, *extras)] for stack in self._stacks
+        ]
+        nothing = np.zeros((len(extras), *choice.weights.shape[1:]), np.float32)
+        shares = np.concatenate([choice.weights, nothing])
+        made = blend_alike(frames, shares, self._how, self._noise, within(wanted, choice.around))
+        return [image[within(shared, wanted)] for image in made]
+
+
+def align_to_squares(part: Window, tile: Window) -> Window:
+    """A part of a tile, grown to whole squares of `SQUARE` counted from the start of the tile."""
+    down, across = (
+        slice(
+            own.start - (own.start - whole.start) % SQUARE,
+            min(whole.stop, own.stop + -(own.stop - whole.start) % SQUARE),
+        )
+        for own, whole in zip(part, tile, strict=True)
+    )
+    return down, across

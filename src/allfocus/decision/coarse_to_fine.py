@@ -1,0 +1,281 @@
+"""The network over the pyramid, coarse to fine: logits of any cell of the picture.
+
+The coarse levels are small; the network answers them whole, for all frames. Their answer tells which frames are
+candidates in each cell of the picture, and only those are refined in the finer levels, tile by tile. So neither memory
+nor the work there grows with the number of frames.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+
+from allfocus.core.color import Array, FloatArray
+from allfocus.core.pyramid import PATCH
+from allfocus.core.weights import softmax_weights, winner
+from allfocus.core.windows import Window, grown, moved, scaled, tiles, within
+from allfocus.decision.candidates import CandidateRule, find_candidates
+from allfocus.decision.logit_store import LogitStore, enlarge, extrapolate, part_of
+from allfocus.decision.model import Answer, Network
+from allfocus.decision.stack_pyramid import KEPT, StackPyramid
+from allfocus.run.context import Run
+
+#: How far the quality masks see around a pixel, beyond what its logits and features know.
+QUALITY_REACH = 32
+#: Bounds of what the network is given fall on whole patches of the next coarser level.
+STEP = 8
+#: Side of the cells: the same frames are candidates all over one. A multiple of `STEP`.
+CELL = 512
+#: Pixels of all frames together that the network is given at once: about 0.2 GB.
+PIXELS_AT_ONCE = 2_500_000
+#: How far below the others, in a block, the logits of frames are put that are no candidates there.
+NO_CANDIDATE = 12.0
+#: Side in pixels, of the second finest level, of the neighbourhood within which a choice may be misplaced.
+MISPLACED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRule:
+    """What is refined, and where.
+
+    Attributes:
+        cell: side of the cells in pixels, a multiple of `STEP`.
+        block: side of the blocks of a cell that the finest level is refined in or not: a multiple of `STEP`, and a
+            divisor of `cell` by a power of two.
+        least_gain: squared error, unit scale, that refining the finest level in a block has to promise to save.
+        max_tile: longest side in pixels of what the network is given at once; None: what fits the memory.
+        in_cells: which frames are candidates in a cell.
+        in_blocks: which of them are in a block, by the second finest level.
+    """
+
+    cell: int = CELL
+    block: int = 128
+    least_gain: float = 5e-6
+    max_tile: int | None = None
+    in_cells: CandidateRule = field(default_factory=CandidateRule)
+    in_blocks: CandidateRule = field(default_factory=lambda: CandidateRule(least=0.35))
+
+    @classmethod
+    def of(cls, *, fast: bool = False, max_tile: int | None = None) -> "SearchRule":
+        """The rule for a fast or a thorough search."""
+        return replace(cls(max_tile=max_tile), least_gain=5e-4) if fast else cls(max_tile=max_tile)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellLogits:
+    """What the network says about one cell: the logits with a margin around it.
+
+    Attributes:
+        frames: (n,) the candidates, counted in the order of the pyramid.
+        extras: frames that are not, and may be the same there but for noise.
+        logits: (n, h, w) of the cell with its margin.
+        quality: (2, h, w) of the cell alone, log-odds that a place is sharp in no frame, and that it is veiled; None
+            where the network does not know.
+        around: rows and columns of the picture that the logits belong to.
+        cell: rows and columns of the picture that the cell covers.
+    """
+
+    frames: Array
+    extras: Array
+    logits: FloatArray
+    quality: FloatArray | None
+    around: Window
+    cell: Window
+
+    @property
+    def inner(self) -> Window:
+        """The cell within `logits`."""
+        return within(self.cell, self.around)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellState:
+    """What is known of a cell before the finest level is refined.
+
+    Attributes:
+        frames, extras: see `CellLogits`.
+        window: the window of the finest level that the answer serves for.
+        coarser: the answer of the second finest level to it.
+        chances: (n, h / 2, w / 2) of the frames in the cell.
+        gain: (h / 2, w / 2) squared error, unit scale, that refining may save at most.
+    """
+
+    frames: Array
+    extras: Array
+    window: Window
+    coarser: Answer
+    chances: FloatArray
+    gain: FloatArray
+
+
+class CoarseToFine:
+    """The network's answers for one stack: the coarse levels at once, the finest cell by cell, on demand.
+
+    Args:
+        model: the network.
+        pyramid: of the stack.
+        margin: pixels around each cell whose logits are wanted too.
+        rule: what is refined, and where.
+        run: workers and scratch files; the stage of the coarse levels is called `coarse`.
+    """
+
+    def __init__(self, model: Network, pyramid: StackPyramid, *, margin: int, rule: SearchRule, run: Run) -> None:
+        self._model, self._pyramid, self._margin, self._rule, self._run = model, pyramid, margin, rule, run
+        self._known = min(KEPT, pyramid.levels - 1)  # the finest level that is answered whole
+        self._answer = self._answer_whole()
+
+    def cells(self) -> list[Window]:
+        """What `refine` can be asked for: together they cover the picture."""
+        return list(tiles(*self._pyramid.size, self._rule.cell))
+
+    def refine(self, cell: Window) -> CellLogits:
+        """Answer one cell in the finest level."""
+        around = grown(cell, self._margin, *self._pyramid.size)
+        state = self._approach(cell)
+        frames, window, coarser = state.frames, state.window, state.coarser
+        pixels = self._pyramid.cut_pixels(0, window, frames)
+        logits = extrapolate(coarser, pixels)
+        for block, few in self._blocks(cell, state):
+            known = Answer(logits=coarser.logits[few], context=coarser.context[few])
+            found = self._refine_tiles(0, block, frames[few], known, window).logits[:, 0]
+            place = within(block, window)
+            logits[(slice(None), *place)] = found.min(axis=0) - NO_CANDIDATE
+            logits[(few, *place)] = found
+        return CellLogits(
+            frames=frames,
+            extras=state.extras,
+            logits=logits[(slice(None), *within(around, window))],
+            quality=self._judge(cell, window, pixels, Answer(logits=logits[:, None], context=coarser.context)),
+            around=around,
+            cell=cell,
+        )
+
+    def _judge(self, cell: Window, window: Window, pixels: FloatArray, answer: Answer) -> FloatArray | None:
+        """Log-odds that the places of a cell are sharp in no frame, and that they are veiled."""
+        if not self._model.knows_quality:
+            return None
+        found = self._model.judge(pixels, answer)
+        return np.stack([enlarge(kind)[within(cell, window)] for kind in found])
+
+    def _answer_whole(self) -> LogitStore:
+        """Logits and features of the finest level that is answered whole, for all frames."""
+        pyramid, every = self._pyramid, np.arange(len(self._pyramid.frames))
+        coarsest = pyramid.levels - 1
+        whole = pyramid.whole(coarsest)
+        height, width = whole[0].stop, whole[1].stop
+        found = self._model.answer_coarsest(pyramid.cut(coarsest, whole, every))
+        channels = found.context.shape[1]
+        answer = LogitStore(len(every), channels, height, width, max(height, width), self._run)
+        answer.put(whole, found)
+        steps = coarsest - self._known
+        for step in range(steps):
+            self._run.report("coarse", step + 1, steps + 1)
+            answer = self._refine_level(coarsest - 1 - step, answer, channels)
+        self._run.report("coarse", steps + 1, steps + 1)
+        return answer
+
+    def _refine_level(self, level: int, coarser: LogitStore, channels: int) -> LogitStore:
+        """Logits and features of a whole level, all frames, from those of the next coarser one."""
+        every = np.arange(len(self._pyramid.frames))
+        height, width = (part.stop for part in self._pyramid.whole(level))
+        side = self._tile_side(len(every))
+        answer = LogitStore(len(every), channels, height, width, side, self._run)
+
+        def refine(tile: Window) -> None:
+            window = self._grow(tile, self._model.reach, level)
+            known = coarser.part(scaled(window, 2), every)
+            found = self._model.refine(self._pyramid.cut(level, window, every), known)
+            answer.put(tile, part_of(found, within(tile, window)))
+
+        for _ in self._run.map(refine, tiles(height, width, side)):
+            pass
+        return answer
+
+    def _answer_place(self, level: int, place: Window, frames: Array) -> Answer:
+        """Answer a place of a level, of some frames, after it and what is around it in the coarser levels."""
+        if level == self._known:
+            return self._answer.part(place, frames)
+        window = self._grow(place, self._model.reach, level)
+        coarser = self._answer_place(level + 1, scaled(window, 2), frames)
+        return self._refine_tiles(level, place, frames, coarser, window)
+
+    def _refine_tiles(self, level: int, place: Window, frames: Array, coarser: Answer, window: Window) -> Answer:
+        """Answer a place of a level, tile by tile, from the coarser level's answer to a window around it."""
+        height, width = (part.stop - part.start for part in place)
+        logits = np.empty((len(frames), 1, height, width), np.float32)
+        context = np.empty((len(frames), coarser.context.shape[1], height // PATCH, width // PATCH), np.float32)
+        for tile in self._run.in_turn(tiles(height, width, self._tile_side(len(frames)))):
+            here = moved(tile, place)
+            seen = self._grow(here, self._model.reach, level)
+            known = part_of(coarser, within(scaled(seen, 2), scaled(window, 2)))
+            found = part_of(self._model.refine(self._pyramid.cut(level, seen, frames), known), within(here, seen))
+            logits[(..., *tile)], context[(..., *scaled(tile, PATCH))] = found.logits, found.context
+        return Answer(logits=logits, context=context)
+
+    def _candidates(self, cell: Window) -> tuple[Array, Array]:
+        """Frames that may be the best one somewhere in a cell, by the coarse levels; and the next best."""
+        place = scaled(cell, 1 << self._known)
+        logits = self._answer.logits(place, np.arange(len(self._pyramid.frames)))[:, 0]
+        return find_candidates(softmax_weights(logits, sharpness=1), self._rule.in_cells)
+
+    def _approach(self, cell: Window) -> CellState:
+        """Answer a cell in the second finest level, and say where that may not be enough.
+
+        It has decided, but a pixel or two beside the right place. What that costs is the squared difference between
+        the frames that it picked there; where they are alike it costs nothing.
+        """
+        frames, extras = self._candidates(cell)
+        window = self._grow(cell, max(self._margin, QUALITY_REACH, self._model.reach), level=0)
+        coarser = self._answer_place(1, scaled(window, 2), frames)
+        place = scaled(self._grow(cell, 0, level=0), 2)
+        logits = coarser.logits[(slice(None), 0, *within(place, scaled(window, 2)))]
+        chances = softmax_weights(logits, sharpness=1)
+        pixels = self._pyramid.cut_pixels(1, place, frames)
+        picked = np.take_along_axis(pixels, winner(logits)[None, None], axis=0)[0]
+        gain = np.zeros(logits.shape[1:], np.float32)
+        for chance, frame in zip(chances, pixels, strict=True):
+            gain += cv2.blur(chance, (MISPLACED, MISPLACED)) * np.square(frame - picked).mean(axis=0)
+        return CellState(frames=frames, extras=extras, window=window, coarser=coarser, chances=chances, gain=gain)
+
+    def _blocks(self, cell: Window, state: CellState) -> list[tuple[Window, Array]]:
+        """Blocks of a cell that refining can improve, and which of its frames are candidates in each."""
+        chances, gain = state.chances, state.gain
+        height, width = gain.shape[-2:]
+
+        def split(part: Window, side: int) -> list[tuple[Window, Array]]:
+            """Blocks of a part of the cell; those that are cheaper to refine in one go are one."""
+            if side == self._rule.block:
+                half = scaled(part, 2)
+                if gain[half].mean() < self._rule.least_gain:
+                    return []
+                around = grown(half, MISPLACED, height, width)
+                return [(part, find_candidates(chances[(slice(None), *around)], self._rule.in_blocks)[0])]
+            rows, columns = part
+            inner = tiles(rows.stop - rows.start, columns.stop - columns.start, side // 2)
+            blocks = [block for place in inner for block in split(moved(place, part), side // 2)]
+            if not blocks:
+                return []
+            together = np.unique(np.concatenate([few for _, few in blocks]))
+            apart = sum(self._cost(place, few) for place, few in blocks)
+            return [(part, together)] if self._cost(part, together) <= apart else blocks
+
+        whole = slice(0, 2 * height), slice(0, 2 * width)
+        return [(moved(part, cell), few) for part, few in split(whole, self._rule.cell)]
+
+    def _cost(self, place: Window, frames: Array) -> int:
+        """Pixels that the network is given, with what is around them, to answer a place."""
+        height, width = (part.stop - part.start + 2 * self._model.reach for part in place)
+        return int(height * width) * len(frames)
+
+    def _tile_side(self, frames: int) -> int:
+        return tile_side(frames, self._rule.max_tile, self._model.reach)
+
+    def _grow(self, place: Window, by: int, level: int) -> Window:
+        return grown(place, by, self._pyramid.height >> level, self._pyramid.width >> level, STEP)
+
+
+def tile_side(frames: int, max_tile: int | None, reach: int) -> int:
+    """Side of square tiles: with `reach` around it as large as memory for so many frames allows, and as `max_tile`."""
+    affordable = int((PIXELS_AT_ONCE / frames) ** 0.5) - 2 * reach
+    wanted = affordable if max_tile is None else min(affordable, max_tile)
+    return max(STEP, wanted - wanted % STEP)

@@ -1,0 +1,140 @@
+"""The network's decision: its logits, turned into weights, confidence, depth and quality masks."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+
+from allfocus.core.color import Array, FloatArray
+from allfocus.core.notes import Note
+from allfocus.core.weights import softmax_weights, winner
+from allfocus.core.windows import Window
+from allfocus.decision.coarse_to_fine import CellLogits, CoarseToFine, SearchRule
+from allfocus.decision.confidence import measure_confidence, measure_depth
+from allfocus.decision.decision import Choice, TiledDecision
+from allfocus.decision.model import Network
+from allfocus.decision.noise import calm_logits, measure_noise, sharpness_in
+from allfocus.decision.stack_pyramid import StackPyramid
+from allfocus.run.context import Run
+
+#: How far, in pixels, a decision and the composition after it see around a pixel, rounded up to whole steps of tiles.
+MARGIN = 32
+#: What a preference adds to the logits of the frames at the one end, and takes from those at the other.
+PREFERENCE = 1.0
+#: Log-odds from which on a place counts as sharp in no frame, and as veiled. Veils are rare and thin, so that the
+#: network is seldom sure of one; both are chosen on generated groups, see docs/experiments.md.
+OUT_OF_FOCUS, VEILED = 0.5, -1.5
+
+
+class NetworkDecision(TiledDecision):
+    """What the network decides about a registered stack, tile by tile, when it is asked.
+
+    Args:
+        frames: N arrays (H, W) or (H, W, 3) of one dtype, from near to far or from far to near.
+        model: the network.
+        run: workers and scratch files.
+        rule: what is refined, and where.
+        prefer: which end of the stack to prefer where frames are equally sharp.
+        depth: whether to measure depth too.
+        keep: whether to keep the logits of each tile, so that no tile needs the network twice: for pictures that are
+            composed again, or in parts.
+    """
+
+    method = "network"
+
+    def __init__(
+        self,
+        frames: Sequence[Array],
+        model: Network,
+        run: Run,
+        *,
+        rule: SearchRule | None = None,
+        prefer: Literal["near", "far"] | None = None,
+        depth: bool = False,
+        keep: bool = False,
+    ) -> None:
+        self._run, self._depth = run, depth
+        self._pyramid = StackPyramid(frames, run)
+        self.size, self.count = self._pyramid.size, len(frames)
+        self.noise = measure_noise(self._pyramid.frames)
+        self.notes = tuple(note_values(self._pyramid))
+        self._bias = preference(len(frames), prefer)[self._pyramid.order]
+        search = CoarseToFine(model, self._pyramid, margin=MARGIN, rule=rule or SearchRule(), run=run)
+        self._cells = search.cells()
+        self._refine: Callable[[Window], CellLogits] = Keeper(search.refine, run) if keep else search.refine
+
+    def tiles(self) -> Sequence[Window]:
+        """The cells of the search."""
+        return self._cells
+
+    def decide_tile(self, tile: Window) -> Choice:
+        """The network's choice for one cell."""
+        found = self._refine(tile)
+        order = self._pyramid.order[found.frames]
+        frames = [self._pyramid.cut_frame(frame, found.around) for frame in found.frames]
+        logits = calm_logits(frames, found.logits + self._bias[found.frames, None, None], self.noise)
+        inner = found.inner
+        own = logits[(slice(None), *inner)]
+        chances, best = softmax_weights(own, sharpness=1), winner(own)
+        index_map = order[best]
+        depth, certainty = measure_depth(chances, order, index_map) if self._depth else (None, None)
+        picked = [frame[inner] for frame in frames]
+        return Choice(
+            window=tile,
+            around=found.around,
+            candidates=order,
+            extras=self._pyramid.order[found.extras],
+            weights=softmax_weights(logits, sharpness_in(self.noise)),
+            index_map=index_map,
+            confidence=measure_confidence(picked, chances, best, self._pyramid.values.span),
+            depth=depth,
+            certainty=certainty,
+            out_of_focus=None if found.quality is None else found.quality[0] > OUT_OF_FOCUS,
+            veiled=None if found.quality is None else found.quality[1] > VEILED,
+        )
+
+
+class Keeper:
+    """Calls the network once for each cell, and keeps what it says in scratch files.
+
+    Args:
+        refine: answers a cell.
+        run: keeps the answers.
+    """
+
+    def __init__(self, refine: Callable[[Window], CellLogits], run: Run) -> None:
+        self._refine_anew, self._run = refine, run
+        self._kept: dict[tuple[int, int], CellLogits] = {}
+
+    def __call__(self, cell: Window) -> CellLogits:
+        """The answer to one cell."""
+        key = cell[0].start, cell[1].start
+        if key not in self._kept:
+            found = self._refine_anew(cell)
+            logits = self._run.empty(found.logits.shape, np.float32)
+            logits[...] = found.logits
+            self._kept[key] = CellLogits(
+                frames=found.frames,
+                extras=found.extras,
+                logits=logits,
+                quality=found.quality,
+                around=found.around,
+                cell=found.cell,
+            )
+        return self._kept[key]
+
+
+def preference(frames: int, prefer: Literal["near", "far"] | None) -> FloatArray:
+    """What to add to the logits of each frame, from first to last, so that near or far ones win where it is close."""
+    towards = {None: 0.0, "near": PREFERENCE, "far": -PREFERENCE}[prefer]
+    return np.linspace(towards, -towards, frames, dtype=np.float32)
+
+
+def note_values(pyramid: StackPyramid) -> list[Note]:
+    """What a user should know about how the network saw the values of the frames."""
+    values = pyramid.values
+    if not values.is_stretched:
+        return []
+    used = f"{values.black:.2%} to {values.white:.2%}"
+    text = f"the frames use {used} of their range; for the decision they were stretched to all of it"
+    return [Note(code="values-stretched", message=text)]

@@ -1,0 +1,168 @@
+"""The pyramid of a whole stack: one pass over all frames, of which any window of any level can be cut.
+
+Of each frame the coarse levels are kept; the two finest, nine tenths of the data, are cut from the frame again where
+they are needed. Energies are kept of all levels: two numbers for a patch.
+"""
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from allfocus.core.color import Array, FloatArray
+from allfocus.core.pyramid import (
+    ENERGIES,
+    PATCH,
+    PyramidLevel,
+    ValueRange,
+    build_levels,
+    count_levels,
+    halve,
+    measure_range,
+    pad,
+    padded_size,
+    sample_values,
+    stretch_into,
+)
+from allfocus.core.stack import FrameInfo
+from allfocus.core.windows import Window
+from allfocus.run.context import Run
+
+#: Levels from here on are kept, 0 being the frames themselves.
+KEPT = 2
+#: Rows of a frame that its short checksum is made of: one in so many.
+ROWS_APART = 16
+
+
+class StackPyramid:
+    """All levels of all frames.
+
+    Args:
+        frames: N arrays (H, W) or (H, W, 3) of one dtype.
+        run: workers and scratch files; the stage is called `pyramid`.
+        values: what to take for black and white; None: see `measure_range`.
+
+    Attributes:
+        frames: the frames, in an order that depends on their pixels alone. Sums of floats depend on their order in the
+            last bit; the picture must not depend on the order of the frames.
+        order: (N,) uint16, the positions at which they were given.
+        values: what the network takes for black and white.
+        levels: how many there are.
+        height, width: of the finest level, padding included.
+    """
+
+    def __init__(self, frames: Sequence[Array], run: Run, values: ValueRange | None = None) -> None:
+        self._run = run
+        rows, columns = frames[0].shape[:2]
+        self.levels = count_levels(rows, columns)
+        self.height, self.width = padded_size(rows, columns, self.levels)
+        self._pixels, self._energy = self._allocate(len(frames), frames[0])
+        sums, samples = zip(*run.each("pyramid", lambda k: self._add(k, frames[k]), range(len(frames))), strict=True)
+        self.values = measure_range(samples) if values is None else values
+        self.order = order_by_content(frames, sums)
+        self.frames = [frames[position] for position in self.order]
+
+    def _allocate(self, count: int, frame: Array) -> tuple[list[Array | None], list[Array]]:
+        """Room for what is kept of so many frames like this one."""
+        depth = np.float32 if frame.dtype == np.float32 else np.uint16
+        sizes = [(self.height >> k, self.width >> k) for k in range(self.levels)]
+        pixels = [
+            self._run.empty((count, *size, *frame.shape[2:]), depth) if k >= KEPT else None
+            for k, size in enumerate(sizes)
+        ]
+        # no level is finer than the finest: its second energy is zero
+        energy = [
+            self._run.empty((count, ENERGIES if k else 1, h // PATCH, w // PATCH), np.float32)
+            for k, (h, w) in enumerate(sizes)
+        ]
+        return pixels, energy
+
+    def _add(self, position: int, frame: Array) -> tuple[int, FloatArray]:
+        """Keep the levels of one frame; returns its checksum and samples of its values."""
+        for kept, energies, (pixels, energy) in zip(
+            self._pixels, self._energy, build_levels(frame, self.levels), strict=True
+        ):
+            energies[position] = energy[: energies.shape[1]]
+            if kept is not None:
+                kept[position] = pixels
+        return checksum(frame, ROWS_APART), sample_values(frame)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the frames, without padding."""
+        return self.frames[0].shape[0], self.frames[0].shape[1]
+
+    def whole(self, level: int) -> Window:
+        """All rows and columns of a level."""
+        return slice(0, self.height >> level), slice(0, self.width >> level)
+
+    def cut_frame(self, frame: int, window: Window) -> Array:
+        """A copy of a part of one frame, counted in the order of `frames`."""
+        return self._run.cut(self.frames[frame], window)
+
+    def cut(self, level: int, window: Window, chosen: Array) -> PyramidLevel:
+        """A window of a level: of the chosen frames, counted in the order of `frames`.
+
+        Args:
+            level: 0 is the finest.
+            window: its rows and columns, whole patches, in the padded picture.
+            chosen: (n,) which frames.
+        """
+        return PyramidLevel(
+            pixels=self.cut_pixels(level, window, chosen), energy=self._cut_energy(level, window, chosen)
+        )
+
+    def cut_pixels(self, level: int, window: Window, chosen: Array) -> FloatArray:
+        """The pixels of a `cut` alone."""
+        pixels = np.empty((len(chosen), 3, *(part.stop - part.start for part in window)), np.float32)
+        for target, frame in self._run.in_turn(zip(pixels, chosen, strict=True)):
+            stretch_into(self._cut_level(level, window, frame), self.values, target)
+        return pixels
+
+    def _cut_energy(self, level: int, window: Window, chosen: Array) -> FloatArray:
+        patches = tuple(slice(part.start // PATCH, part.stop // PATCH) for part in window)
+        energy = np.zeros((len(chosen), ENERGIES, *(part.stop - part.start for part in patches)), np.float32)
+        for target, frame in self._run.in_turn(zip(energy, chosen, strict=True)):
+            kept = self._energy[level][(self.order[frame], slice(None), *patches)]
+            np.multiply(kept, np.float32(1 / self.values.span**2), out=target[: len(kept)])
+        return energy
+
+    def _cut_level(self, level: int, window: Window, frame: int) -> Array:
+        kept = self._pixels[level]
+        if kept is not None:
+            return kept[(self.order[frame], *window)]
+        if level:
+            rows, columns = (slice(2 * part.start, 2 * part.stop) for part in window)
+            return halve(self._cut_level(level - 1, (rows, columns), frame))
+        rows, columns = window
+        return pad(self.frames[frame][window], rows.stop - rows.start, columns.stop - columns.start)
+
+
+def count_kept_bytes(frame: FrameInfo) -> int:
+    """What a pyramid keeps of one frame like this."""
+    levels = count_levels(*frame.size)
+    height, width = padded_size(*frame.size, levels)
+    depth = 4 if frame.dtype == np.float32 else 2
+    channels = frame.shape[2] if frame.ndim == 3 else 1
+    pixels = sum((height >> k) * (width >> k) for k in range(KEPT, levels))
+    patches = sum((height >> k) * (width >> k) * (ENERGIES if k else 1) for k in range(levels)) // PATCH**2
+    return pixels * channels * depth + patches * 4
+
+
+def order_by_content(frames: Sequence[Array], sums: Sequence[int]) -> Array:
+    """Positions of the frames in an order that depends on their pixels alone, (N,) uint16.
+
+    Frames that tie hold the same pixels (but for one chance in 4 billion).
+
+    Args:
+        frames: N arrays.
+        sums: a checksum of each; where two agree, all rows of the frames are summed.
+    """
+    are_unique = len(set(sums)) == len(sums)
+    keys = [(short, 0 if are_unique else checksum(frame, 1)) for short, frame in zip(sums, frames, strict=True)]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.uint16)
+
+
+def checksum(frame: Array, apart: int) -> int:
+    """CRC-32 of one row in so many."""
+    return zlib.crc32(np.ascontiguousarray(frame[::apart]).view(np.uint8).data)

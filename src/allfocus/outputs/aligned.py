@@ -1,0 +1,59 @@
+"""Registered frames as files, for other programs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from allfocus.align.transforms_file import dump_transforms
+from allfocus.core.notes import Note
+from allfocus.errors import ConfigError, WriteError
+from allfocus.formats.metadata_blocks import read_metadata
+from allfocus.formats.write import Picture, check_outputs, write_images
+from allfocus.metadata.carry import finished
+from allfocus.registered import Registered
+from allfocus.sources.listing import Listing
+
+
+def plan_aligned(
+    listing: Listing, folder: Path, ending: str, inputs: Sequence[Path], transforms: Path | None
+) -> list[Path]:
+    """Where each frame goes; makes the folder.
+
+    Raises:
+        ConfigError: two frames would go to one file.
+        WriteError: the folder can't be made or written to, or a frame would be overwritten.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise WriteError(f"{folder} is not a folder; name a folder for the frames")
+    targets = [folder / f"{Path(name.replace(' page ', '_')).stem}.{ending}" for name in listing.names]
+    for position, target in enumerate(targets):
+        if target in targets[:position]:
+            name = listing.names[position]
+            raise ConfigError(f"{name} and another frame would both become {target.name}; rename one")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{folder} can't be made a folder: {error.strerror}") from error
+    check_outputs(targets, inputs, [] if transforms is None else [transforms])
+    return targets
+
+
+def write_aligned(registered: Registered, targets: Sequence[Path], transforms: Path | None) -> list[Note]:
+    """Write each registered frame with its own metadata, one after the other; returns what could not be kept.
+
+    Args:
+        registered: frames that came from files.
+        targets: where each frame of the input goes, see `plan_aligned`.
+        transforms: where the transforms go; None: they are not wanted.
+    """
+    source, run = registered.source, registered.run
+    assert source is not None
+    count, notes = len(registered.positions), []
+    for done, (position, frame) in enumerate(run.in_turn(zip(registered.positions, registered.frames, strict=True))):
+        run.report("write", done, count)
+        metadata = finished(read_metadata(source.path_of(position)), frames=1, size=frame.shape[:2])
+        notes += write_images([Picture(targets[position], frame, metadata)])
+    if transforms is not None and registered.alignment is not None:
+        text = dump_transforms(registered.alignment, registered.names, source.frame.size)
+        write_images([Picture(transforms, text)])
+    run.report("write", count, count)
+    return [note if isinstance(note, Note) else Note(code="format", message=str(note)) for note in notes]

@@ -1,0 +1,56 @@
+"""`allfocus.save`: one call that writes the same files as the command line."""
+
+from pathlib import Path
+from typing import Any
+
+from allfocus.core.notes import Note
+from allfocus.core.typed import check_fields
+from allfocus.errors import ConfigError, OptionError
+from allfocus.formats.write import check_output, check_outputs, write_images
+from allfocus.outputs.files import make_files
+from allfocus.outputs.wishes import Outputs, check_suffixes
+from allfocus.result import FusionResult
+
+#: What each map needs of a result.
+NEEDED = {"depth": "depth", "depth_preview": "depth", "out_of_focus": "quality", "veiled": "quality"}
+
+
+def save(result: FusionResult, path: Path | str, **maps: Path | str) -> list[Note]:
+    """Write a fused picture as the command line does: EXIF, colour profile, XMP and GPS of the reference included.
+
+    Args:
+        result: what `fuse` or `compose` returned.
+        path: ends in .png, .tif, .tiff, .webp, .jpg or .jpeg; of RAW frames TIFF holds linear light.
+        maps: files for index_map, confidence, depth, depth_preview, out_of_focus, veiled or save_transforms.
+
+    Returns:
+        What a format could not keep; empty when all is ordinary.
+
+    Raises:
+        OptionError: an unknown map, or one that the result does not have.
+        WriteError: a file can't be written, or is one of the frames; none is left behind.
+    """
+    outputs = build_outputs(Path(path), maps)
+    for name, needed in NEEDED.items():
+        if getattr(outputs, name) is not None and getattr(result, needed) is None:
+            raise OptionError(f"{name}: the result has no {needed}; ask fuse or decide for it")
+    check_suffixes(outputs)
+    check_output(Path(path), result.image.shape[:2])
+    check_outputs(outputs.pictures, [] if result.source is None else list(result.source.paths), outputs.texts)
+    return [
+        note if isinstance(note, Note) else Note(code="format", message=note)
+        for note in write_images(make_files(result, outputs))
+    ]
+
+
+def build_outputs(path: Path, maps: dict[str, Any]) -> Outputs:
+    """The outputs that keywords ask for; raises `OptionError` for a map that does not exist."""
+    try:
+        outputs = Outputs(image=path, **maps)
+        check_fields(outputs)
+    except TypeError:
+        known = ", ".join(name for name in Outputs.__dataclass_fields__ if name not in ("image", "report"))
+        raise OptionError(f"{', '.join(maps)}: expected maps among {known}") from None
+    except ConfigError as error:
+        raise OptionError(str(error)) from None
+    return outputs

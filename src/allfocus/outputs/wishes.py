@@ -1,0 +1,169 @@
+"""The files that a fusion is asked for: which, and where; said before anything heavy is loaded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from allfocus.core.typed import declared
+from allfocus.errors import OptionError, WriteError
+from allfocus.options import OUTPUT, FusionOptions
+
+#: Endings of maps: formats that keep numbers as they are and know gray.
+MAP_SUFFIXES = (".png", ".tif", ".tiff")
+#: Endings of reports.
+REPORT_SUFFIXES = (".html", ".json")
+#: Outputs that are no pictures.
+TEXTS = ("save_transforms", "report")
+#: Maps that the network alone can make.
+FROM_NETWORK = ("depth", "depth_preview", "out_of_focus", "veiled")
+#: Names that `--outputs` knows, and the field of each; the first of two names is that of the file.
+NAMED = {
+    "index": "index_map",
+    "confidence": "confidence",
+    "depth": "depth",
+    "depth-preview": "depth_preview",
+    "out-of-focus": "out_of_focus",
+    "veiled": "veiled",
+}
+#: Names of outputs that are called otherwise now; they work for one release.
+OLD_NAMES = {"unsharp": "out-of-focus"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """Where each output goes; None: it is not wanted. Flags are made from the fields."""
+
+    image: Path | None = None
+    index_map: Path | None = declared(
+        None, help="Write which frame each pixel is from, counted from 0 (.png, .tif).", group=OUTPUT, metavar="FILE"
+    )
+    confidence: Path | None = declared(
+        None, help="Write how sure each choice is, white is certain (.png, .tif).", group=OUTPUT, metavar="FILE"
+    )
+    depth: Path | None = declared(
+        None, help="Write the depth map, 16-bit gray (.png, .tif).", group=OUTPUT, metavar="FILE"
+    )
+    depth_preview: Path | None = declared(
+        None, help="Write the depth map in colours, with a legend.", group=OUTPUT, metavar="FILE"
+    )
+    out_of_focus: Path | None = declared(
+        None,
+        help="Write a mask, white where no frame is sharp (.png, .tif).",
+        group=OUTPUT,
+        metavar="FILE",
+        old_flags=("--unsharp",),
+    )
+    veiled: Path | None = declared(
+        None,
+        help="Write a mask, white where things are seen only through the blur of nearer ones (.png, .tif).",
+        group=OUTPUT,
+        metavar="FILE",
+    )
+    save_transforms: Path | None = declared(
+        None, help="Write the transforms that were estimated (.json).", group=OUTPUT, metavar="FILE"
+    )
+    report: tuple[Path, ...] = declared(
+        (),
+        help="Write a report: a page (.html), or all facts for programs (.json). May be given twice.",
+        group=OUTPUT,
+        metavar="FILE",
+    )
+
+    @property
+    def named(self) -> dict[str, Path]:
+        """What each picture shows, and where it goes."""
+        found = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in TEXTS}
+        return {name.replace("_", " "): path for name, path in found.items() if path is not None}
+
+    @property
+    def pictures(self) -> list[Path]:
+        """Everything but texts."""
+        return list(self.named.values())
+
+    @property
+    def texts(self) -> list[Path]:
+        """Files that hold no picture."""
+        return [*self.report, *([] if self.save_transforms is None else [self.save_transforms])]
+
+    @property
+    def need_depth(self) -> bool:
+        """Whether a depth map has to be made."""
+        return self.depth is not None or self.depth_preview is not None
+
+
+def add_listed(outputs: Outputs, names: str | None) -> Outputs:
+    """The outputs with those added that a list such as ``image,index,depth`` names, beside the picture.
+
+    Files that were named already stay; the picture is left out if the list does not hold it.
+
+    Raises:
+        OptionError: an unknown name.
+    """
+    if names is None or outputs.image is None:
+        return outputs
+    wanted = [OLD_NAMES.get(name.strip(), name.strip()) for name in names.split(",")]
+    for name in wanted:
+        if name != "image" and name not in NAMED:
+            raise OptionError(f"outputs {name!r}: expected some of image, {', '.join(NAMED)}, with commas between them")
+    image = outputs.image
+    stem, suffix = image.stem, image.suffix if image.suffix.lower() in MAP_SUFFIXES else ".png"
+    if stem.lower().endswith(".ome"):
+        stem, suffix = stem[: -len(".ome")], ".ome.tif"
+    beside: dict[str, Any] = {
+        NAMED[name]: getattr(outputs, NAMED[name]) or image.with_name(f"{stem}_{name}{suffix}")
+        for name in wanted
+        if name != "image"
+    }
+    return replace(outputs, **beside, image=image if "image" in wanted else None)
+
+
+def check_wishes(outputs: Outputs, options: FusionOptions, slab: str | None = None) -> None:
+    """Check what can be known of outputs before any file is opened.
+
+    Raises:
+        WriteError: a map or a report in a format that can't hold it.
+        OptionError: outputs and options that contradict each other.
+    """
+    check_suffixes(outputs)
+    asked = [name.replace("_", "-") for name in FROM_NETWORK if getattr(outputs, name) is not None]
+    if options.method == "laplacian" and asked:
+        raise OptionError(f"{', '.join(asked)}: only the network makes it; leave it out or choose --method network")
+    if outputs.save_transforms and options.align == "none" and options.transforms is None:
+        raise OptionError("save-transforms: without alignment there are none; leave out --no-align")
+    if slab is not None and options.keep_canvas:
+        raise OptionError("slab: can't keep the canvas, which its frames may not fill; leave out --keep-canvas")
+
+
+def check_suffixes(outputs: Outputs) -> None:
+    """Raise `WriteError` for a map whose format would change its numbers, and for a report of an unknown kind."""
+    for name in NAMED.values():
+        path: Path | None = getattr(outputs, name)
+        if path is not None and name != "depth_preview" and path.suffix.lower() not in MAP_SUFFIXES:
+            raise WriteError(f"{path}: maps are written as {', '.join(MAP_SUFFIXES)}; other formats change numbers")
+    for path in outputs.report:
+        if path.suffix.lower() not in REPORT_SUFFIXES:
+            raise WriteError(f"{path}: reports are written as {' or '.join(REPORT_SUFFIXES)}; choose one of these")
+
+
+#: Endings of the picture by those of the frames; of all other frames it is lossless.
+ENDINGS = {".jpg": ".jpg", ".jpeg": ".jpg", ".png": ".png", ".webp": ".webp"}
+
+
+def name_output(given: Sequence[Path], paths: Sequence[Path]) -> Path:
+    """Where the picture goes if nobody says so: ``STACK.fused.EXT`` beside the stack.
+
+    Args:
+        given: what was typed: one folder or file, or several.
+        paths: the frames, or the one file that holds them.
+    """
+    first = paths[0]
+    suffix = ENDINGS.get(first.suffix.lower(), ".tif")
+    if first.name.lower().endswith((".ome.tif", ".ome.tiff")) and len(paths) == 1:
+        return first.with_name(f"{first.name.rpartition('.ome.')[0]}.fused.ome.tif")
+    if len(given) == 1 and given[0].is_dir():
+        folder = given[0].resolve()
+        return folder.with_name(f"{folder.name}.fused{suffix}")
+    if len(paths) == 1:
+        return first.with_name(f"{first.stem}.fused{suffix}")
+    return first.with_name(f"{first.resolve().parent.name}.fused{suffix}")

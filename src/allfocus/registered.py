@@ -1,0 +1,68 @@
+"""Registered: frames that lie over each other, and which frames of the input they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from allfocus.align.alignment import Alignment
+from allfocus.core.color import Array
+from allfocus.core.notes import Note
+from allfocus.core.stack import FocalStack
+from allfocus.core.windows import Window
+from allfocus.errors import StackError
+from allfocus.run.context import Run
+from allfocus.sources.listing import Listing
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Registered:
+    """What `align` makes of frames, and what is decided on and composed.
+
+    Attributes:
+        stack: the frames that are used, in the order of focus: of one size and depth, registered to the reference.
+        positions: of each of them, its position in the input, counted from 0. All numbers of frames in results are such
+            positions.
+        names: of all frames of the input.
+        alignment: how the frames were registered; None: they were taken as registered.
+        window: rows and columns of the reference that the frames show; None: all of them.
+        is_cropped: whether that is less than all of them.
+        notes: what a user should know.
+        source: the files that the frames came from; None for arrays.
+        run: workers and scratch files, which keep the frames.
+    """
+
+    stack: FocalStack
+    positions: tuple[int, ...]
+    names: tuple[str, ...]
+    alignment: Alignment | None = None
+    window: Window | None = None
+    is_cropped: bool = False
+    notes: tuple[Note, ...] = ()
+    source: Listing | None = None
+    run: Run = field(default_factory=Run)
+
+    @property
+    def frames(self) -> Sequence[Array]:
+        """The frames that are used."""
+        return self.stack.frames
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.stack.height, self.stack.width
+
+    def pick(self, positions: Sequence[int]) -> "Registered":
+        """Some of the frames, by their positions in the input: a slab, for one.
+
+        Raises:
+            StackError: fewer than two of them are used.
+        """
+        rows = [row for row, position in enumerate(self.positions) if position in set(positions)]
+        if len(rows) < 2:
+            raise StackError(f"{len(rows)} of these frames are used; fusing needs at least 2")
+        return replace(self, stack=self.stack.pick(rows), positions=tuple(self.positions[row] for row in rows))
+
+    def __repr__(self) -> str:
+        return (
+            f"<Registered {len(self.positions)} of {len(self.names)} frames, {self.stack.width}x{self.stack.height} "
+            f"{self.stack.dtype}, {'as given' if self.alignment is None else self.alignment.model}>"
+        )
