@@ -6,7 +6,15 @@ from typing import Literal
 
 import numpy as np
 
-from allfocus.align import Alignment, Wanted, carried_over, estimate_alignment, lay_over, load_transforms
+from allfocus.align import (
+    Alignment,
+    AlignOptions,
+    apply_alignment,
+    estimate_alignment,
+    load_transforms,
+    notes_of,
+    transfer_alignment,
+)
 from allfocus.compose.blend import MARGIN
 from allfocus.compose.compositor import Canvas, Manner
 from allfocus.core.color import Array, FloatArray
@@ -20,7 +28,8 @@ from allfocus.decide.stack_pyramid import Survey
 from allfocus.options import FusionOptions
 from allfocus.plan import Plan, plan_for
 from allfocus.result import FusionResult
-from allfocus.run.progress import Progress, part_of, silent
+from allfocus.run.context import Run
+from allfocus.run.progress import Progress, silent
 from allfocus.run.scratch import Scratch
 from allfocus.run.workers import in_parallel, one_thread_each
 from allfocus.sources.listing import Listing
@@ -72,25 +81,24 @@ def fuse(
     planned(plan)
     spool = Scratch(plan.spool)
     workers = plan.workers
+    run = Run(workers=workers, scratch=spool, progress=progress)
     with one_thread_each():
         stack, *others = read_all([source, *companions], spool, workers, progress)
         if options.align == "none" and options.transforms is None and like is None:
             result = fuse_registered(stack, model, options, others, spool, workers, progress)
             return replace(result, notes=(*notes_on(source), *result.notes))
-        alignment, area = like or (alignment_of(stack, options, spool, workers, progress), None)
+        alignment, area = like or (alignment_of(stack, options, run), None)
         exposure = options.exposure
-        alignments = [carried_over(other, alignment, exposure, spool=spool, workers=workers) for other in others]
+        alignments = [transfer_alignment(other, alignment, exposure, run) for other in others]
         laid: list[FocalStack] = []
         for channel, aligned in zip([stack, *others], [alignment, *alignments], strict=True):
-            over, shown = lay_over(
+            over, shown = apply_alignment(
                 channel,
                 aligned,
+                run.part(len(laid), 1 + len(others)),
                 area=area,
                 keep_canvas=options.keep_canvas,
                 in_place=isinstance(source, Listing),
-                spool=spool,
-                workers=workers,
-                progress=part_of(progress, len(laid), 1 + len(others)),
             )
             laid.append(over if not alignment.order else over.pick([alignment.used.index(k) for k in alignment.order]))
         result = fuse_registered(laid[0], model, options, laid[1:], spool, workers, progress)
@@ -120,26 +128,19 @@ def align_stack(
     spool = Scratch(plan.spool)
     with one_thread_each():
         [stack] = read_all([source], spool, plan.workers, progress)
-        alignment = alignment_of(stack, options, spool, plan.workers, progress)
-        laid, _ = lay_over(
-            stack,
-            alignment,
-            keep_canvas=options.keep_canvas,
-            in_place=isinstance(source, Listing),
-            spool=spool,
-            workers=plan.workers,
-            progress=progress,
+        run = Run(workers=plan.workers, scratch=spool, progress=progress)
+        alignment = alignment_of(stack, options, run)
+        laid, _ = apply_alignment(
+            stack, alignment, run, keep_canvas=options.keep_canvas, in_place=isinstance(source, Listing)
         )
     return laid, alignment
 
 
-def alignment_of(
-    stack: FocalStack, options: FusionOptions, spool: Scratch, workers: int, progress: Progress
-) -> Alignment:
+def alignment_of(stack: FocalStack, options: FusionOptions, run: Run) -> Alignment:
     """How the frames lie over each other: looked up or found out."""
     if options.transforms is not None:
         return load_transforms(options.transforms, len(stack), (stack.height, stack.width))
-    wanted = Wanted(
+    wanted = AlignOptions(
         model=None if options.align == "auto" else options.align,
         reference=options.reference,
         exposure=options.exposure,
@@ -147,7 +148,7 @@ def alignment_of(
         refine=options.refine == "local",
         order=options.order == "focus",
     )
-    return estimate_alignment(stack, wanted, spool=spool, workers=workers, progress=progress)
+    return estimate_alignment(stack, wanted, run)
 
 
 def in_the_stack(result: FusionResult, stack: FocalStack, alignment: Alignment, area: Window) -> FusionResult:
@@ -169,14 +170,8 @@ def in_the_stack(result: FusionResult, stack: FocalStack, alignment: Alignment, 
         alignment=alignment,
         area=area,
         is_cropped=result.image.shape[:2] != (stack.height, stack.width),
-        notes=(*notes_on_alignment(alignment, stack.names), *result.notes),
+        notes=(*map(str, notes_of(alignment, stack.names)), *result.notes),
     )
-
-
-def notes_on_alignment(alignment: Alignment, names: Sequence[str]) -> list[str]:
-    """Which frames are left out, and what could not be done, a line each."""
-    left_out = [f"{names[k]} is left out: {reason}" for k, reason in alignment.left_out.items()]
-    return [*left_out, *(note.format(*names) for note in alignment.notes)]
 
 
 def fuse_registered(

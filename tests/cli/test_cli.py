@@ -54,7 +54,7 @@ def test_a_folder_is_fused_in_natural_order_and_the_maps_say_so(tmp_path: Path, 
     summary, alignment, legend, note = outcome.out.splitlines()
     assert "2 frames, 48x32 RGB uint8, classic" in summary
     assert alignment == "alignment: nothing moved"
-    assert note.startswith("note: not aligned")  # where the one is sharp the other is not
+    assert note == "note: alignment skipped: no two frames match (1 of 2)"  # each is blurred where the other is sharp
     assert legend == f"{tmp_path / 'map.png'}: 0 = img2.png, 1 = img10.png"
 
 

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from ome_types import model
 
-from allfocus.align import carried_over, estimate_alignment
+from allfocus.align import estimate_alignment, transfer_alignment
 from allfocus.core.color import Array
 from allfocus.core.stack import FocalStack
 from allfocus.core.weights import pick
@@ -197,12 +197,12 @@ def test_companions_move_as_the_frames_do_and_keep_their_own_brightness() -> Non
         for planes in (shifted, dimmed)
     )
     alignment = estimate_alignment(frames)
-    carried = carried_over(other, alignment, "match")
+    carried = transfer_alignment(other, alignment, "match")
     assert np.array_equal(carried.matrices, alignment.matrices)
-    assert [tone.is_same for tone in alignment.tones] == [True] * 3
-    assert [tone.is_same for tone in carried.tones] == [False, True, True]
-    assert carried.tones[0].gain[0] == pytest.approx(0.8**2.2, rel=0.1)
-    assert all(tone.is_same for tone in carried_over(other, alignment, "keep").tones)
+    assert [exposure.is_same for exposure in alignment.exposures] == [True] * 3
+    assert [exposure.is_same for exposure in carried.exposures] == [False, True, True]
+    assert carried.exposures[0].gain[0] == pytest.approx(0.8**2.2, rel=0.1)
+    assert all(exposure.is_same for exposure in transfer_alignment(other, alignment, "keep").exposures)
     result = fuse(frames, options=FusionOptions(method="classic"), companions=[other])
     assert result.companions[0].shape == result.image.shape
     middle = (slice(20, -20), slice(20, -20))

@@ -1,23 +1,28 @@
-"""Registration: how frames lie over each other and how bright they are, found out; then each is resampled once.
+"""Registration: how the frames of a stack have moved and how bright they are, estimated; then each is warped once.
 
-`motion` is what may have happened between two frames, `pair` finds it out, `chain` does so along a stack, `photometric`
-compares brightness, `registration` decides what follows for each frame, `warp` lays them over the reference,
-`transforms` saves and loads it, `companion` carries it over to another channel.
+`motion` holds the motion models and `contrast_pyramid` the pyramid that is compared; `pair` registers two frames, with
+`sift` where they are far apart; `chain` links the frames of a stack; `photometric` compares brightness; `screening`
+finds useless frames; `estimate` concludes an `Alignment`, with `flow` for local parallax and `focus_order`. `apply`
+warps the frames by it (`warp`, `lanczos`), `channels` transfers it to another channel, `transforms_file` stores it.
 """
 
-from allfocus.align.alignment import Alignment, Wanted
-from allfocus.align.channels import carried_over
-from allfocus.align.estimate import estimate_alignment, lay_over
-from allfocus.align.motion import FREEDOM
+from allfocus.align.alignment import Alignment, AlignOptions, notes_of
+from allfocus.align.apply import apply_alignment
+from allfocus.align.channels import transfer_alignment
+from allfocus.align.estimate import estimate_alignment
+from allfocus.align.motion import DEGREES_OF_FREEDOM
+from allfocus.align.photometric import ExposureTransfer
 from allfocus.align.transforms_file import dump_transforms, load_transforms
 
 __all__ = [
-    "FREEDOM",
+    "DEGREES_OF_FREEDOM",
+    "AlignOptions",
     "Alignment",
-    "Wanted",
-    "carried_over",
+    "ExposureTransfer",
+    "apply_alignment",
     "dump_transforms",
     "estimate_alignment",
-    "lay_over",
     "load_transforms",
+    "notes_of",
+    "transfer_alignment",
 ]

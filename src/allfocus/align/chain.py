@@ -1,55 +1,58 @@
-"""A stack as a chain: each frame is compared with one before it, as they come, and nothing large is kept."""
+"""A stack as a chain of links: each frame is registered to an earlier one as it arrives, and little is kept."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from allfocus.align.contrast_pyramid import View
-from allfocus.align.flow import comparable
-from allfocus.align.motion import FREEDOM, Matrix, grid, in_pixels, moved
-from allfocus.align.pair import AGREED, Move, finest_comparison, judged, register
-from allfocus.align.photometric import Tone, surest_tones
+from allfocus.align.contrast_pyramid import RegistrationPyramid
+from allfocus.align.flow import to_gray
+from allfocus.align.motion import DEGREES_OF_FREEDOM, Matrix, map_points, spread_points, to_pixels
+from allfocus.align.pair import MIN_AGREEMENT, PairMotion, compare_finest_level, evaluate_motions, register_pair
+from allfocus.align.photometric import ExposureTransfer, estimate_exposures
 from allfocus.core.color import Array, FloatArray
 from allfocus.options import MotionModel
 
-#: Earlier frames that are known: a frame is linked to the last of them that it agrees with, and a slow drift shows
+#: Earlier frames whose pyramids are kept: a frame is linked to the last of them that it matches, and slow drift shows
 #: against the first.
 REACH = 4
-#: Longest side of what is kept of those before the last.
+#: Longest side, in pixels, of the levels that are kept of those before the last.
 KEPT_SIDE = 800
-#: A model explains a motion if it leaves at most this share more difference than better ones: than a similarity,
-#: and than those with more freedom, which fit blur too; and so much more for each point that there is not.
-EXPLAINED, EXPLAINED_FREELY, DOUBT = 0.01, 0.04, 30.0
-#: What a single link may leave more than all do on average, as a multiple: a frame that was bumped.
+#: A model explains a motion if its loss exceeds by at most this share those of better models: up to a similarity, and
+#: of more freedom, which fit blur as well; and by so much more for each point that is missing.
+TOLERANCE, FREE_TOLERANCE, POINT_TOLERANCE = 0.01, 0.04, 30.0
+#: The excess loss of a single link may be so many times the mean of all: the frame may have been bumped.
 ONE_LINK = 5
-#: What a camera may do between two frames: make things larger or smaller by this, and still show this share of them.
-LARGEST_GROWTH, SMALLEST_OVERLAP = 1.3, 0.5
+#: Largest change of scale between two frames, and the smallest share of the picture that both must show.
+MAX_SCALE, MIN_OVERLAP = 1.3, 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """A frame compared with an earlier one.
+    """A frame registered to an earlier one.
 
     Attributes:
         parent: position of the earlier frame.
-        move: from that frame to this one.
+        motion: from that frame to this one.
     """
 
     parent: int
-    move: Move
+    motion: PairMotion
 
 
 class Chain:
-    """What is known of the frames so far.
+    """Links between the frames so far.
+
+    Args:
+        keep_details: whether to keep what optical flow needs.
 
     Attributes:
-        links: of each frame to one before it; None: it agrees with none of them.
-        roots: of each frame, the first one that it hangs together with.
-        paths: of each frame, the motion from its root to it, by every model.
-        shades, sharpness: of each frame, see `View`.
+        links: of each frame to an earlier one; None: it matches none of them.
+        roots: of each frame, the first frame that it is connected with.
+        paths: of each frame, the motion from its root to it, by every model, in normalised coordinates.
+        lights, sharpness: of each frame, see `RegistrationPyramid`.
         size: height and width of every frame.
-        details: of each frame, what can be compared place by place; empty unless it is to be kept.
+        details: of each frame, (h, w) uint8, see `flow.to_gray`; empty without `keep_details`.
     """
 
     def __init__(self, keep_details: bool = False) -> None:
@@ -58,97 +61,103 @@ class Chain:
         self.links: list[Link | None] = []
         self.roots: list[int] = []
         self.paths: list[dict[MotionModel, Matrix]] = []
-        self.shades: list[FloatArray] = []
+        self.lights: list[FloatArray] = []
         self.sharpness: list[FloatArray] = []
         self.size = (0, 0)
-        self._recent: list[tuple[int, View]] = []
-        self._over_a_while: list[Move] = []
+        self._recent: list[tuple[int, RegistrationPyramid]] = []
+        self._drifts: list[PairMotion] = []
 
-    def add(self, view: View) -> None:
-        """Compare the next frame with those before it."""
+    def add(self, pyramid: RegistrationPyramid) -> None:
+        """Register the next frame to those before it."""
         position = len(self.links)
-        self.size = view.size
-        link = next(self._agreeing(view), None)
+        self.size = pyramid.size
+        link = next(self._find_links(pyramid), None)
         self.links.append(link)
         if link is None:
             self.roots.append(position)
-            self.paths.append({model: np.eye(3) for model in FREEDOM})
+            self.paths.append({model: np.eye(3) for model in DEGREES_OF_FREEDOM})
         else:
             self.roots.append(self.roots[link.parent])
             before = self.paths[link.parent]
-            self.paths.append({model: link.move.motions[model] @ before[model] for model in FREEDOM})
-            self._look_back(view)
+            self.paths.append({model: link.motion.motions[model] @ before[model] for model in DEGREES_OF_FREEDOM})
+            self._measure_drift(pyramid)
         if self._keep_details:
-            self.details.append(comparable(without_finest(view).levels[-1].planes[..., 0]))
-        self.shades.append(view.shade)
-        self.sharpness.append(view.sharpness)
-        self._recent = [(k, without_finest(earlier)) for k, earlier in self._recent[1 - REACH :]]
-        self._recent.append((position, view))
+            self.details.append(to_gray(drop_finest(pyramid).levels[-1].planes[..., 0]))
+        self.lights.append(pyramid.light)
+        self.sharpness.append(pyramid.sharpness)
+        self._recent = [(k, drop_finest(earlier)) for k, earlier in self._recent[1 - REACH :]]
+        self._recent.append((position, pyramid))
 
-    def _agreeing(self, view: View) -> Iterator[Link]:
+    def _find_links(self, pyramid: RegistrationPyramid) -> Iterator[Link]:
+        """Yield links to recent frames that the new one matches, the last first."""
         for parent, earlier in reversed(self._recent):
-            move = register(earlier, view)
-            if move.agreement >= AGREED and is_plausible(in_pixels(move.motions["similarity"], view.size), view.size):
-                yield Link(parent=parent, move=move)
+            motion = register_pair(earlier, pyramid)
+            matrix = to_pixels(motion.motions["similarity"], pyramid.size)
+            if motion.agreement >= MIN_AGREEMENT and is_plausible(matrix, pyramid.size):
+                yield Link(parent=parent, motion=motion)
 
-    def _look_back(self, view: View) -> None:
-        """What each model leaves between this frame, the last, and the earliest that is known."""
+    def _measure_drift(self, pyramid: RegistrationPyramid) -> None:
+        """Evaluate each model between the new frame and the earliest whose pyramid is kept."""
         first, earlier = self._recent[0]
         if len(self._recent) < REACH or self.roots[first] != self.roots[-1]:
             return
-        motions = {model: self.paths[-1][model] @ np.linalg.inv(self.paths[first][model]) for model in FREEDOM}
-        self._over_a_while.append(judged(finest_comparison(earlier, view), motions))
+        last = self.paths[-1]
+        motions = {model: last[model] @ np.linalg.inv(self.paths[first][model]) for model in DEGREES_OF_FREEDOM}
+        self._drifts.append(evaluate_motions(compare_finest_level(earlier, pyramid), motions))
 
-    def simplest(self, group: Sequence[int]) -> MotionModel:
-        """The model of least freedom that leaves hardly more than the best one, among the frames of a group."""
-        links = [excesses(link.move) for k in group if (link := self.links[k]) is not None]
-        over_a_while = [excesses(move) for move in self._over_a_while]
+    def choose_model(self, group: Sequence[int]) -> MotionModel:
+        """The model of least freedom that explains the motions between the frames of a group."""
+        links = [measure_excess(link.motion) for k in group if (link := self.links[k]) is not None]
+        drifts = [measure_excess(motion) for motion in self._drifts]
 
-        def left(model: MotionModel) -> float:
-            near, far = ([found[model] for found in pairs] or [0.0] for pairs in (links, over_a_while))
+        def excess(model: MotionModel) -> float:
+            near, far = ([found[model] for found in pairs] or [0.0] for pairs in (links, drifts))
             return float(max(np.mean(near), np.max(near) / ONE_LINK, np.mean(far)))
 
-        return next(model for model in FREEDOM if model == "homography" or left(model) <= 0)
+        return next(model for model in DEGREES_OF_FREEDOM if model == "homography" or excess(model) <= 0)
 
-    def largest_group(self) -> list[int]:
-        """Positions of the frames that hang together with most others; of groups as large, the first."""
+    def find_largest_group(self) -> list[int]:
+        """Positions of the largest set of connected frames; of sets of equal size, the first."""
         root = max(dict.fromkeys(self.roots), key=self.roots.count)
         return [position for position, own in enumerate(self.roots) if own == root]
 
-    def motions(self, model: MotionModel, reference: int, group: Sequence[int]) -> list[Matrix]:
-        """From the reference to each frame of a group; frames that are not in it stay where they are."""
+    def compose_motions(self, model: MotionModel, reference: int, group: Sequence[int]) -> list[Matrix]:
+        """Motions from the reference to each frame of a group, normalised coordinates; the identity for the others."""
         back = np.linalg.inv(self.paths[reference][model])
         return [self.paths[k][model] @ back if k in group else np.eye(3) for k in range(len(self.links))]
 
-    def tones(self, model: MotionModel, reference: int, group: Sequence[int], by_channel: bool) -> list[Tone]:
-        """How bright each frame is against the reference."""
+    def estimate_exposures(
+        self, model: MotionModel, reference: int, group: Sequence[int], by_channel: bool
+    ) -> list[ExposureTransfer]:
+        """The exposure of each frame against the reference, see `photometric.estimate_exposures`."""
         parents = [None if link is None else link.parent for link in self.links]
-        return surest_tones(self.shades, self.motions(model, reference, group), parents, reference, group, by_channel)
+        motions = self.compose_motions(model, reference, group)
+        return estimate_exposures(self.lights, motions, parents, reference, group, by_channel)
 
 
-def excesses(move: Move) -> dict[MotionModel, float]:
-    """By what share each model leaves more than better ones, beyond what may be chance: 0 and less is as good."""
-    models = list(FREEDOM)
+def measure_excess(motion: PairMotion) -> dict[MotionModel, float]:
+    """By what share each model's loss exceeds those of better ones, beyond the tolerance: none if at most 0."""
+    models = list(DEGREES_OF_FREEDOM)
     free = models.index("similarity") + 1
 
     def excess(place: int) -> float:
-        own, doubt = move.losses[models[place]], DOUBT / (move.points + 1)
-        tamed = [own / move.losses[model] - 1 - EXPLAINED - doubt for model in models[place:free]]
-        freely = [own / move.losses[model] - 1 - EXPLAINED_FREELY - doubt for model in models[max(place, free) :]]
-        return max([*tamed, *freely])
+        own, doubt = motion.losses[models[place]], POINT_TOLERANCE / (motion.points + 1)
+        rigid = [own / motion.losses[model] - 1 - TOLERANCE - doubt for model in models[place:free]]
+        freer = [own / motion.losses[model] - 1 - FREE_TOLERANCE - doubt for model in models[max(place, free) :]]
+        return max([*rigid, *freer])
 
     return {model: excess(place) for place, model in enumerate(models)}
 
 
-def without_finest(view: View) -> View:
-    """The view without what takes most of its memory."""
-    small = [level for level in view.levels if max(level.planes.shape) <= KEPT_SIDE]
-    return replace(view, levels=small or view.levels)
+def drop_finest(pyramid: RegistrationPyramid) -> RegistrationPyramid:
+    """The pyramid without its large levels, which take most of its memory."""
+    small = [level for level in pyramid.levels if max(level.planes.shape) <= KEPT_SIDE]
+    return replace(pyramid, levels=small or pyramid.levels)
 
 
 def is_plausible(matrix: Matrix, size: tuple[int, int]) -> bool:
-    """Whether a camera may have moved so: nothing much larger or smaller, and most still in the picture."""
-    growth = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
-    points = moved(matrix, grid(size))
+    """Whether a pixel matrix is one between frames of a stack: its scale is near 1, and the frames overlap."""
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
+    points = map_points(matrix, spread_points(size))
     inside = np.mean(np.all((points >= 0) & (points <= np.array([size[1] - 1, size[0] - 1])), axis=1))
-    return 1 / LARGEST_GROWTH <= growth <= LARGEST_GROWTH and bool(inside >= SMALLEST_OVERLAP)
+    return 1 / MAX_SCALE <= scale <= MAX_SCALE and bool(inside >= MIN_OVERLAP)

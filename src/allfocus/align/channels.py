@@ -1,4 +1,4 @@
-"""Another channel of a stack: it moved as the one that was looked at did, and is as bright as it is."""
+"""Transfer the alignment of one channel to another channel of the same stack; only its exposure is estimated anew."""
 
 from dataclasses import replace
 
@@ -6,44 +6,35 @@ import numpy as np
 
 from allfocus.align.alignment import Alignment
 from allfocus.align.motion import from_pixels
-from allfocus.align.photometric import Tone, shade_of, surest_tones
-from allfocus.core.color import Array, FloatArray
+from allfocus.align.photometric import ExposureTransfer, estimate_exposures, measure_light
 from allfocus.core.stack import FocalStack
 from allfocus.options import Exposure
-from allfocus.run.scratch import Scratch
-from allfocus.run.workers import in_parallel
+from allfocus.run.context import Run
 
 
-def carried_over(
-    stack: FocalStack, alignment: Alignment, exposure: Exposure, *, spool: Scratch | None = None, workers: int = 1
+def transfer_alignment(
+    stack: FocalStack, alignment: Alignment, exposure: Exposure, run: Run | None = None
 ) -> Alignment:
-    """The alignment of a stack for another of its channels: the same motions, and tones of its own.
+    """The alignment of one channel for another: the same motions, with exposures of its own.
 
     Args:
         stack: the frames of the other channel.
-        alignment: of the channel that was looked at. Where its frames were left as they are, these are too.
-        exposure: what to do about brightness.
-        spool: where the frames are.
-        workers: how many frames to look at at a time.
+        alignment: of the channel that was registered. If that was skipped, exposures are not matched either.
+        exposure: whether to match brightness, by frame or by channel, or to keep it.
+        run: workers and cancelling; None: one worker.
     """
-    same = replace(alignment, tones=[Tone()] * len(stack))
+    run = run or Run()
+    same = replace(alignment, exposures=[ExposureTransfer()] * len(stack))
     if exposure == "keep" or np.isnan(alignment.residuals).all():
         return same
-
-    def look(frame: Array) -> FloatArray:
-        shade = shade_of(frame)
-        if spool is not None:
-            spool.release()
-        return shade
-
     used = alignment.used
-    tones = surest_tones(
-        list(in_parallel(look, [stack.frames[k] for k in used], workers)),
+    exposures = estimate_exposures(
+        list(run.map(measure_light, [stack.frames[k] for k in used])),
         [from_pixels(alignment.matrices[k], (stack.height, stack.width)) for k in used],
         [None, *range(len(used) - 1)],
         used.index(alignment.reference),
         range(len(used)),
         by_channel=exposure == "match-colour",
     )
-    own = dict(zip(used, tones, strict=True))
-    return replace(same, tones=[own.get(k, Tone()) for k in range(len(stack))])
+    own = dict(zip(used, exposures, strict=True))
+    return replace(same, exposures=[own.get(k, ExposureTransfer()) for k in range(len(stack))])

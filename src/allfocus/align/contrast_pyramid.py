@@ -1,4 +1,4 @@
-"""A frame as it is compared with others: at several sizes, freed of its brightness and contrast."""
+"""The pyramid that registration compares: each level of a frame with local brightness and contrast normalised."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,30 +6,30 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from allfocus.align.photometric import shade_of, shrunk
+from allfocus.align.photometric import measure_light, shrink
 from allfocus.core.color import Array, FloatArray, luma, srgb_to_linear, to_unit
 
-#: Longest side of the finest level that frames are compared at, and the shortest side of the coarsest, at least.
-FINEST, COARSEST = 1600, 24
-#: Standard deviation in pixels of the neighbourhood whose mean is taken out and whose contrast is divided by, and of
-#: the blur that keeps interpolation honest.
+#: Longest side of the finest level at most, and shortest side of the coarsest level at least, in pixels.
+MAX_SIDE, MIN_SIDE = 1600, 24
+#: Standard deviations in pixels of the Gaussians: of the neighbourhood that is normalised by, and of the blur that
+#: makes the plane smooth enough to be interpolated.
 NEIGHBOURHOOD, SMOOTH = 8.0, 1.0
-#: Side of the squares in which sharpness is summed up, in pixels of the finest level.
-SQUARE = 12
-#: Light that is taken for white at least, where nothing is brighter; every so many pixels are looked at.
-DARKEST_8_BIT, DARKEST, STEP = 0.2, 1e-4, 4
-#: Contrast that sensors and rounding make of flat areas, white being 1: what is not above it, does not count.
+#: Side of the patches in which sharpness is averaged, in pixels of the finest level.
+PATCH = 12
+#: Light that is taken for white at least, of 8-bit and of other frames, and the stride of the pixels it is found from.
+MIN_WHITE_8_BIT, MIN_WHITE, STRIDE = 0.2, 1e-4, 4
+#: Contrast that noise and rounding make of flat areas, white is 1: what is not above it counts little.
 NOISE = 0.004
 
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """A frame at one size, freed of its brightness.
+    """One level of a `RegistrationPyramid`.
 
     Attributes:
-        planes: (h, w, 4) float32: detail of mean 0 and contrast about 1, its gradients along x and y, and the contrast
-            that it had, unit scale.
-        scale: pixels of the frame for one of these.
+        planes: (h, w, 4) float32: detail of mean 0 and contrast about 1, its gradients along x and y, and the local
+            contrast before normalisation, white is 1.
+        scale: side of one pixel of the level, in pixels of the frame.
     """
 
     planes: FloatArray
@@ -37,48 +37,49 @@ class Level:
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
-    """A frame as it is compared with others.
+class RegistrationPyramid:
+    """A frame as registration compares it with others.
 
     Attributes:
         levels: coarse to fine.
         size: height and width of the frame.
-        sharpness: (4, h, w) float32, the energy of the finest detail in squares all over the frame, across, down and
-            along both diagonals.
-        shade: see `photometric.shade_of`.
+        sharpness: (4, h, w) float32, mean squared differences of the finest level in patches, across, down and along
+            both diagonals.
+        light: coarse grid of linear light, see `photometric.measure_light`.
     """
 
     levels: Sequence[Level]
     size: tuple[int, int]
     sharpness: FloatArray
-    shade: FloatArray
+    light: FloatArray
 
 
-def view_of(frame: Array) -> View:
-    """Make a frame (H, W) or (H, W, 3) of any depth comparable.
+def build_pyramid(frame: Array) -> RegistrationPyramid:
+    """Build the registration pyramid of a frame (H, W) or (H, W, 3) of any depth.
 
-    In linear light, since blur is a sum of it: encoded, the bright side of a blurred edge would seem to have moved.
+    In linear light, since defocus averages light: in display encoding the bright side of a blurred edge would seem to
+    have moved.
     """
-    scale = -(-max(frame.shape[:2]) // FINEST)
-    plane = luma(srgb_to_linear(to_unit(shrunk(frame, scale))))
-    white = max(float(np.percentile(plane[::STEP, ::STEP], 99)), DARKEST)
-    shown_as_white = max(white, DARKEST_8_BIT) if frame.dtype == np.uint8 else white
+    scale = -(-max(frame.shape[:2]) // MAX_SIDE)
+    plane = luma(srgb_to_linear(to_unit(shrink(frame, scale))))
+    white = max(float(np.percentile(plane[::STRIDE, ::STRIDE], 99)), MIN_WHITE)
+    shown_as_white = max(white, MIN_WHITE_8_BIT) if frame.dtype == np.uint8 else white
     plane /= shown_as_white
-    sharpness = sharpness_of(plane) * np.float32((shown_as_white / white) ** 2)  # a dark frame is no less sharp
-    levels = [level_of(plane, scale)]
-    while min(plane.shape) >= 2 * COARSEST:
-        plane, scale = shrunk(plane, 2), scale * 2
-        levels.append(level_of(plane, scale))
-    return View(
+    sharpness = measure_sharpness(plane) * np.float32((shown_as_white / white) ** 2)  # a dark frame is no less sharp
+    levels = [build_level(plane, scale)]
+    while min(plane.shape) >= 2 * MIN_SIDE:
+        plane, scale = shrink(plane, 2), scale * 2
+        levels.append(build_level(plane, scale))
+    return RegistrationPyramid(
         levels=levels[::-1],
         size=(frame.shape[0], frame.shape[1]),
         sharpness=sharpness,
-        shade=shade_of(frame),
+        light=measure_light(frame),
     )
 
 
-def sharpness_of(plane: FloatArray) -> FloatArray:
-    """Mean square of the differences over two pixels in four directions, in squares: (h, w) -> (4, h', w')."""
+def measure_sharpness(plane: FloatArray) -> FloatArray:
+    """Mean squared differences over two pixels, in four directions, in patches: (h, w) -> (4, h / PATCH, w / PATCH)."""
     middle = plane[1:-1, 1:-1]
     ends = ((1, 2, 1, 0), (2, 1, 0, 1), (2, 2, 0, 0), (2, 0, 0, 2))
     height, width = middle.shape
@@ -86,11 +87,11 @@ def sharpness_of(plane: FloatArray) -> FloatArray:
     def difference(down: int, right: int, up: int, left: int) -> FloatArray:
         return plane[down : down + height, right : right + width] - plane[up : up + height, left : left + width]
 
-    return np.stack([shrunk(difference(*end) ** 2, min(SQUARE, height, width)) for end in ends])
+    return np.stack([shrink(difference(*end) ** 2, min(PATCH, height, width)) for end in ends])
 
 
-def level_of(plane: FloatArray, scale: int) -> Level:
-    """Free a gray plane (h, w), unit scale, of its brightness and contrast."""
+def build_level(plane: FloatArray, scale: int) -> Level:
+    """Normalise brightness and contrast of a gray plane (h, w), linear light, white is 1, and take its gradients."""
     detail = cv2.GaussianBlur(plane, (0, 0), SMOOTH) - cv2.GaussianBlur(plane, (0, 0), NEIGHBOURHOOD)
     contrast = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), NEIGHBOURHOOD))
     detail /= contrast + NOISE

@@ -1,9 +1,9 @@
-"""What one motion of the whole can't do: parallax of a hand that moved, and sensors read line by line.
+"""Local registration by dense optical flow: parallax of a hand-held camera, rolling shutter.
 
-Frames that lie over each other already are compared once more, place by place, by dense inverse search (Kroeger et al.,
-10.1007/978-3-319-46493-0_29), each with the frame before it on the way to the reference. What comes of it is believed
-where both frames show detail, where the way there and back agree, and where it makes them more alike; everywhere else
-it fades to nothing, so that lines stay straight where nothing says that they bend.
+After the global alignment each frame is compared with its neighbour towards the reference, by dense inverse search
+(Kroeger et al., 10.1007/978-3-319-46493-0_29). The flow is trusted where both frames show detail, where forward and
+backward flow agree, and where it makes the frames more similar; elsewhere it fades to zero, so that straight lines in
+flat areas stay straight.
 """
 
 from collections.abc import Sequence
@@ -14,111 +14,116 @@ import numpy as np
 from allfocus.align.motion import Matrix
 from allfocus.core.color import Array, FloatArray
 
-#: Displacements are kept in squares of so many pixels of what is compared.
-GRID = 8
-#: No place is displaced by more than this share of the longest side.
-BOUND = 0.02
-#: There and back may miss by so many pixels.
-MISS = 0.4
-#: Frames must differ less than this share of what they did, around a place.
-ALIKE = 0.6
-#: How far, in squares, evidence counts around its place, and how much of it is as good as none.
-FAR, DOUBT = 4.0, 0.2
-#: Displacements smaller than this everywhere, in pixels of what is compared, are none.
-NOTHING = 0.15
-#: Contrast, of what is compared in 8 bits, that counts as detail.
+#: Flow is stored once for each patch of so many pixels a side.
+PATCH = 8
+#: Longest flow that is trusted, as a share of the longest side.
+MAX_FLOW = 0.02
+#: Forward-backward error that is tolerated, in pixels.
+MAX_ERROR = 0.4
+#: The local difference after the flow must be below this share of that before.
+MAX_DIFFERENCE = 0.6
+#: Standard deviation, in patches, over which evidence is spread, and the weight of the prior of no flow.
+SPREAD, PRIOR = 4.0, 0.2
+#: Flow shorter than this everywhere, in pixels of the compared planes, is dropped.
+NEGLIGIBLE = 0.15
+#: Contrast of the 8-bit planes at which detail counts by half.
 DETAIL = 12.0
 
 
-def comparable(detail: FloatArray) -> Array:
+def to_gray(detail: FloatArray) -> Array:
     """Detail of mean 0 and contrast about 1 (h, w) as 8-bit gray."""
     return np.clip(np.rint(128 + 40 * detail), 0, 255).astype(np.uint8)
 
 
-def displacements(
+def estimate_flows(
     details: Sequence[Array], matrices: Sequence[Matrix], reference: int, used: Sequence[int]
 ) -> list[FloatArray | None]:
-    """How far each place of the reference lies from where its motion puts it in each frame.
+    """Estimate for each frame the optical flow that its homography leaves.
 
     Args:
-        details: (h, w) uint8 each, see `comparable`.
-        matrices: from pixels of the reference, at this size, to those of each frame.
+        details: (h, w) uint8 each, see `to_gray`.
+        matrices: from pixels of the reference to those of each frame, at this size.
         reference: position of the reference.
         used: positions of the frames that are used, in their order.
 
     Returns:
-        For each frame (2, h / GRID, w / GRID) float32, to be added to pixels of the reference, x first, before its
-        matrix is applied; None where there is nothing to add.
+        For each frame (2, h / PATCH, w / PATCH) float32, x first: to be added to pixels of the reference before the
+        matrix is applied; None where the flow is negligible.
     """
-    found: list[FloatArray | None] = [None] * len(details)
+    flows: list[FloatArray | None] = [None] * len(details)
     outwards = ([k for k in used if k > reference], [k for k in reversed(used) if k < reference])
-    for way in outwards:
-        laid = details[reference]
-        for k in way:
-            plain = seen_through(details[k], matrices[k], None)
-            flow = believed(laid, plain)
-            found[k] = None if np.abs(flow).max() < NOTHING else flow
-            laid = seen_through(details[k], matrices[k], found[k])
-    return found
+    for direction in outwards:
+        neighbour = details[reference]
+        for k in direction:
+            flow = estimate_trusted_flow(neighbour, warp_plane(details[k], matrices[k], None))
+            flows[k] = None if np.abs(flow).max() < NEGLIGIBLE else flow
+            neighbour = warp_plane(details[k], matrices[k], flows[k])
+    return flows
 
 
-def believed(here: Array, there: Array) -> FloatArray:
-    """The flow from one picture to another, (h, w) uint8, as far as it can be believed: (2, h / GRID, w / GRID)."""
+def estimate_trusted_flow(here: Array, there: Array) -> FloatArray:
+    """The flow from one plane to another, (h, w) uint8 each, as far as it is trusted: (2, h / PATCH, w / PATCH)."""
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow, back = search.calc(here, there, np.empty(0)), search.calc(there, here, np.empty(0))
+    flow, back = (np.asarray(search.calc(*pair, np.empty(0)), np.float32) for pair in ((here, there), (there, here)))
+    height, width = here.shape
+    trust = measure_trust(here, there, flow, back)
+    size = (max(1, width // PATCH), max(1, height // PATCH))
+    weight, flow_x, flow_y = (
+        cv2.GaussianBlur(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), (0, 0), SPREAD)
+        for plane in (trust, trust * flow[..., 0], trust * flow[..., 1])
+    )
+    return np.asarray(np.stack([flow_x, flow_y]) / (weight + PRIOR), np.float32)
+
+
+def measure_trust(here: Array, there: Array, flow: FloatArray, back: FloatArray) -> FloatArray:
+    """How much to trust the flow at each pixel, (h, w) float32, 0 to 1; `back` is the flow from `there` to `here`."""
     height, width = here.shape
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    to = x + flow[..., 0], y + flow[..., 1]
-    returned = cv2.remap(back, *to, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    moved = cv2.remap(there, *to, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    misses = np.linalg.norm(flow + returned, axis=2)
-    likeness = [cv2.blur(cv2.absdiff(here, other).astype(np.float32), (9, 9)) for other in (there, moved)]
-    contrast = np.minimum(*(contrast_of(plane) for plane in (here, moved)))
-    bound = BOUND * max(height, width)
-    is_clear = (misses < MISS) & (likeness[1] < ALIKE * likeness[0]) & (np.linalg.norm(flow, axis=2) < bound)
-    belief = (is_clear * contrast / (contrast + DETAIL)).astype(np.float32)
-    size = (max(1, width // GRID), max(1, height // GRID))
-    weight, flow_x, flow_y = (
-        cv2.GaussianBlur(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), (0, 0), FAR)
-        for plane in (belief, belief * flow[..., 0], belief * flow[..., 1])
-    )
-    return np.asarray(np.stack([flow_x, flow_y]) / (weight + DOUBT), np.float32)
+    target = x + flow[..., 0], y + flow[..., 1]
+    returned = cv2.remap(back, *target, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.remap(there, *target, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    error = np.linalg.norm(flow + returned, axis=2)
+    before, after = (cv2.blur(cv2.absdiff(here, other).astype(np.float32), (9, 9)) for other in (there, warped))
+    contrast = np.minimum(*(measure_contrast(plane) for plane in (here, warped)))
+    is_short = np.linalg.norm(flow, axis=2) < MAX_FLOW * max(height, width)
+    is_trusted = (error < MAX_ERROR) & (after < MAX_DIFFERENCE * before) & is_short
+    return np.asarray(is_trusted * contrast / (contrast + DETAIL), np.float32)
 
 
-def contrast_of(plane: Array) -> FloatArray:
+def measure_contrast(plane: Array) -> FloatArray:
     """Standard deviation around each pixel of (h, w) uint8."""
     values = plane.astype(np.float32)
     mean = cv2.blur(values, (9, 9))
     return np.sqrt(np.maximum(cv2.blur(values * values, (9, 9)) - mean * mean, 0))
 
 
-def seen_through(plane: Array, matrix: Matrix, field: FloatArray | None) -> Array:
-    """A plane (h, w) as the reference would have seen it."""
+def warp_plane(plane: Array, matrix: Matrix, flow: FloatArray | None) -> Array:
+    """Warp a plane (h, w) into the reference's pixels, bilinearly; edges are repeated."""
     height, width = plane.shape
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    if field is None:
+    if flow is None:
         warped = cv2.warpPerspective(plane, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(warped)
-    x, y = places(matrix, field, (height, width), slice(0, height))
+    x, y = map_pixels(matrix, flow, (height, width), slice(0, height))
     return np.asarray(cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
-def places(matrix: Matrix, field: FloatArray, size: tuple[int, int], rows: slice) -> tuple[FloatArray, FloatArray]:
-    """Where pixels of the reference lie in a frame, for some of its rows: x and y, (rows, W) each.
+def map_pixels(matrix: Matrix, flow: FloatArray, size: tuple[int, int], rows: slice) -> tuple[FloatArray, FloatArray]:
+    """Where pixels of the reference lie in a frame, for some of its rows: x and y, (rows, W) float32 each.
 
     Args:
         matrix: from pixels of the reference to those of the frame.
-        field: see `displacements`, in pixels of a reference of this size.
+        flow: see `estimate_flows`, in pixels of a reference of this size.
         size: height and width.
         rows: which rows.
     """
     height, width = size
     columns = np.arange(width, dtype=np.float32)
     x, y = np.meshgrid(columns, np.arange(rows.start, rows.stop, dtype=np.float32))
-    # squares of the field are as wide as the picture has room for them
-    across = (x + 0.5) * (field.shape[2] / width) - 0.5
-    down = (y + 0.5) * (field.shape[1] / height) - 0.5
-    for plane, shift in zip((x, y), field, strict=True):
+    # patches of the flow divide the picture evenly, so they need not be exactly PATCH pixels
+    across = (x + 0.5) * (flow.shape[2] / width) - 0.5
+    down = (y + 0.5) * (flow.shape[1] / height) - 0.5
+    for plane, shift in zip((x, y), flow, strict=True):
         plane += cv2.remap(shift, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     m = matrix.astype(np.float64)
     depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]

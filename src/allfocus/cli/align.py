@@ -44,7 +44,7 @@ def align(
     Each is resampled once, and keeps its depth, its channels and what it says of itself.
     """
     from allfocus import io, pipeline
-    from allfocus.align import dump_transforms
+    from allfocus.align import dump_transforms, notes_of
     from allfocus.options import FusionOptions
 
     started = time.monotonic()
@@ -70,7 +70,7 @@ def align(
     io.check_outputs(targets, paths)
     with show_progress(quiet, progress) as reporter:
         stack, alignment = pipeline.align_stack(listing, options=options, progress=reporter)
-        notes = [*listing.notes, *pipeline.notes_on_alignment(alignment, listing.names)]
+        notes = [*listing.notes, *map(str, notes_of(alignment, listing.names))]
         used = alignment.used
         for done, (position, frame) in enumerate(zip(used, stack.frames, strict=True)):
             reporter("write", done, len(used))

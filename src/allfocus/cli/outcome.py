@@ -30,7 +30,7 @@ def registration(result: "FusionResult", names: Sequence[str]) -> list[str]:
 
 def aligned(alignment: "Alignment", names: Sequence[str]) -> str:
     """How frames were laid over each other."""
-    brightened = sum(not tone.is_same for tone in alignment.tones)
+    brightened = sum(not exposure.is_same for exposure in alignment.exposures)
     is_still = alignment.model == "none"
     moved = "nothing moved" if is_still else f"{alignment.model}, laid over {names[alignment.reference]}"
     known = [residual for residual in alignment.residuals if not isnan(residual)]
