@@ -60,7 +60,9 @@ def tiny_network() -> FusionNetwork:
         for part in (network.glance, network.look):
             torch.nn.init.normal_(part.head.conv.weight, std=0.3)
         assert network.look.flaws.tell.bias is not None
-        network.look.flaws.tell.bias.data = torch.tensor([OUT_OF_FOCUS, VEILED]).repeat_interleave(4)  # about half of all is flawed
+        network.look.flaws.tell.bias.data = torch.tensor([OUT_OF_FOCUS, VEILED]).repeat_interleave(
+            4
+        )  # about half of all is flawed
     return network
 
 

@@ -129,7 +129,7 @@ def test_every_composition_tells_the_same_story(
     assert 0 < gap.mean() < 0.01
 
 
-@pytest.mark.parametrize("method", ["network", "classic"])
+@pytest.mark.parametrize("method", ["network", "laplacian"])
 @pytest.mark.parametrize("gray", [False, True])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_depth_and_channels_are_kept(tiny_model: Path, dtype: str, gray: bool, method: str) -> None:
@@ -142,7 +142,7 @@ def test_depth_and_channels_are_kept(tiny_model: Path, dtype: str, gray: bool, m
     assert_same_almost_everywhere(result, expected)
 
 
-@pytest.mark.parametrize("method", ["network", "classic"])
+@pytest.mark.parametrize("method", ["network", "laplacian"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (1, 2, 3), (5, 1), (3, 5000, 3), (700, 2)])
 def test_tiny_and_thin_pictures(tiny_model: Path, shape: tuple[int, ...], method: str) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
@@ -153,7 +153,7 @@ def test_tiny_and_thin_pictures(tiny_model: Path, shape: tuple[int, ...], method
     assert np.isfinite(result.confidence).all()
 
 
-@pytest.mark.parametrize("method", ["network", "classic"])
+@pytest.mark.parametrize("method", ["network", "laplacian"])
 @pytest.mark.parametrize("count", [2, 3, 7])
 def test_identical_frames_give_that_frame_bit_for_bit(tiny_model: Path, count: int, method: str) -> None:
     frame = picture(37, 51, dtype="uint16")
@@ -175,7 +175,7 @@ def test_dark_data_are_decided_like_bright_ones_and_the_user_is_told(tiny_model:
     dark = [frame * np.float32(share) + np.float32(0.01) for frame in bright]
     expected, found = fuse_with(tiny_model, bright), fuse_with(tiny_model, dark)
     assert (found.index_map == expected.index_map).mean() > 0.97
-    assert "stretched" in found.notes[0]
+    assert found.notes[0].code == "values-stretched"
     assert expected.notes == ()
     assert found.image.max() <= max(frame.max() for frame in dark)
 
@@ -241,9 +241,9 @@ def test_files_are_frames_in_natural_order_of_their_names(tiny_model: Path, tmp_
     assert (result.image == 10).all()  # of equally sharp frames the first is picked: img2
 
 
-@pytest.mark.parametrize(("method", "max_tile"), [("network", None), ("network", 32), ("classic", None)])
+@pytest.mark.parametrize(("method", "max_tile"), [("network", None), ("network", 32), ("laplacian", None)])
 def test_progress_only_goes_forward_and_arrives(
-    tiny_model: Path, tmp_path: Path, method: Literal["network", "classic"], max_tile: int | None
+    tiny_model: Path, tmp_path: Path, method: Literal["network", "laplacian"], max_tile: int | None
 ) -> None:
     heard: list[tuple[str, int, int]] = []
     write_pair(tmp_path, height=70, width=90)
@@ -254,7 +254,7 @@ def test_progress_only_goes_forward_and_arrives(
     )
     stages = list(dict.fromkeys(stage for stage, _, _ in heard))
     assert stages[-1] == "fuse"
-    assert ("survey" in stages) == (method == "network")
+    assert ("pyramid" in stages) == (method == "network")
     assert [stages.index(stage) for stage, _, _ in heard] == sorted(stages.index(stage) for stage, _, _ in heard)
     for stage in stages:
         steps = [(done, total) for name, done, total in heard if name == stage]
@@ -280,7 +280,7 @@ def test_progress_only_goes_forward_and_arrives(
         (["a.png", np.zeros((4, 4), np.uint8)], "frame 1"),
     ],
 )
-@pytest.mark.parametrize("method", ["network", "classic"])
+@pytest.mark.parametrize("method", ["network", "laplacian"])
 def test_frames_that_do_not_belong_together_are_refused(
     tiny_model: Path, frames: Sequence[Any], message: str, method: str
 ) -> None:

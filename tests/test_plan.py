@@ -44,7 +44,9 @@ def test_small_stacks_stay_in_memory(machine: Machine) -> None:
 
 
 def test_frames_that_are_in_memory_already_are_not_spooled(machine: Machine) -> None:
-    assert planned(machine, 20, LARGE, are_files=False).on_disk == planned(machine, 20, LARGE).on_disk - 20 * LARGE.nbytes
+    assert (
+        planned(machine, 20, LARGE, are_files=False).on_disk == planned(machine, 20, LARGE).on_disk - 20 * LARGE.nbytes
+    )
 
 
 def test_little_memory_means_fewer_workers_and_then_a_refusal(machine: Machine) -> None:

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 
 import allfocus
-from allfocus.align import Alignment, Wanted, estimate_alignment
-from allfocus.align.motion import displacement, in_pixels, motion_of
-from allfocus.align.warp import resampled
+from allfocus.alignment import Alignment, AlignOptions, estimate_alignment
+from allfocus.alignment.motion import make_motion, measure_displacement, to_pixels
+from allfocus.alignment.warp import resample_by_matrix
 from allfocus.bench.datasets import Scene, read_scenes
 from allfocus.core.color import Array, to_unit
 from allfocus.core.stack import FocalStack
@@ -78,10 +78,10 @@ def print_unregistered(scenes: Sequence[Scene], output: Path | None) -> None:
 def words(alignment: Alignment, stack: FocalStack) -> str:
     """Cells of the table."""
     size = stack.height, stack.width
-    moved = max(displacement(matrix, np.eye(3), size).mean() for matrix in alignment.matrices)
+    moved = max(measure_displacement(matrix, np.eye(3), size).mean() for matrix in alignment.matrices)
     known = [residual for residual in alignment.residuals if not np.isnan(residual)]
     left = f"{np.mean(known):.2f}" if known else ""
-    gains = [tone.gain[0] for tone in alignment.tones]
+    gains = [exposure.gain[0] for exposure in alignment.exposures]
     spread = f"{min(gains):.3f} to {max(gains):.3f}"
     return f"{alignment.model} | {moved:.2f} | {left} | {spread} | {len(alignment.left_out)}"
 
@@ -114,7 +114,7 @@ def print_registered(scenes: Sequence[Scene]) -> None:
     for scene in scenes:
         stack = stack_of(scene)
         alignment = estimate_alignment(stack)
-        if alignment.model != "none" or alignment.left_out or not all(tone.is_same for tone in alignment.tones):
+        if alignment.model != "none" or alignment.left_out or not all(one.is_same for one in alignment.exposures):
             touched += 1
             print(f"| {scene.name} | {words(alignment, stack)} |")
     print(f"\n{touched} of {len(scenes)}")
@@ -131,13 +131,13 @@ def print_warps(scenes: Sequence[Scene]) -> None:
         half = np.hypot(*size) / 2
         signs = rng.choice([-1, 1], 4)
         numbers = signs * [shift * size[1] / half, shift * size[0] / half, np.deg2rad(degrees), np.log1p(growth)]
-        matrix = in_pixels(motion_of(numbers), size)
-        wanted = Wanted(model="similarity", reference=0, exposure="keep")
+        matrix = to_pixels(make_motion(numbers), size)
+        wanted = AlignOptions(model="similarity", reference=0, exposure="keep")
         unmoved = estimate_alignment(FocalStack(frames=[first, second]), wanted).matrices[1]
         for frame, expected in ((first, matrix), (second, matrix @ unmoved)):
-            warped = resampled(frame, np.linalg.inv(matrix))
+            warped = resample_by_matrix(frame, np.linalg.inv(matrix))
             found = estimate_alignment(FocalStack(frames=[first, warped]), wanted).matrices[1]
-            errors.append(displacement(found, expected, size).mean())
+            errors.append(measure_displacement(found, expected, size).mean())
     same, other = np.array(errors).reshape(-1, 2).T
     print(f"\nwarps of {growth:.0%}, {degrees} degrees, {shift:.0%}, {len(same)} scenes, mean error in pixels:")
     for name, found in (("the same frame", same), ("the next, against itself unmoved", other)):

@@ -12,9 +12,9 @@ import numpy as np
 
 import allfocus
 from allfocus.bench.datasets import Scene, read_scenes
-from allfocus.composition.blend import ALIKE
 from allfocus.core.color import FloatArray, to_unit
 from allfocus.core.weights import pick
+from allfocus.decision.confidence import ALIKE
 from allfocus.io import read_image
 from allfocus.metrics.reference import oracle_index_map
 

@@ -11,13 +11,14 @@ import numpy as np
 
 import allfocus
 from allfocus.bench.datasets import Scene, read_scenes
-from allfocus.composition.blend import MARGIN, two_bands
+from allfocus.composition.blend import two_bands
 from allfocus.core.color import Array, to_unit
 from allfocus.core.pyramid import measure_range
 from allfocus.core.weights import pick, softmax_weights
 from allfocus.decision.coarse_to_fine import select
 from allfocus.decision.laplacian import laplacian_index_map
 from allfocus.decision.model import FusionModel, load_model
+from allfocus.decision.network import MARGIN
 from allfocus.io import read_image
 from allfocus.metrics.reference import focus_ring, oracle_index_map, psnr, ssim
 from allfocus.options import COMPOSITIONS

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from allfocus.align import AlignOptions, apply_alignment, estimate_alignment, load_transforms, transfer_alignment
-from allfocus.align.alignment import Alignment, notes_of
+from allfocus.alignment import AlignOptions, apply_alignment, estimate_alignment, load_transforms, transfer_alignment
+from allfocus.alignment.alignment import Alignment, notes_of
 from allfocus.composition.compositor import Canvas, Compositor
 from allfocus.composition.depth import fill_depth
 from allfocus.composition.quality import find_gap
 from allfocus.core.color import FloatArray, luma, to_unit
+from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window
 from allfocus.decision.coarse_to_fine import SearchRule
@@ -196,7 +197,7 @@ def register(
     """`align` of what was opened, within a run."""
     with one_thread_each():
         stack = read_stack(source, run) if isinstance(source, Listing) else source
-        names, notes = tuple(stack.names), source.notes if isinstance(source, Listing) else ()
+        names, notes = tuple(stack.names), notes_on(source)
         listing = source if isinstance(source, Listing) else None
         if like is not None:
             check_alike(stack, like)
@@ -224,6 +225,12 @@ def register(
         source=listing,
         run=run,
     )
+
+
+def notes_on(source: Listing | FocalStack) -> tuple[Note, ...]:
+    """What was done to make a stack of files."""
+    notes: Sequence[Any] = source.notes if isinstance(source, Listing) else ()
+    return tuple(note if isinstance(note, Note) else Note(code="source", message=note) for note in notes)
 
 
 def find_alignment(stack: FocalStack, options: FusionOptions, run: Run) -> Alignment:

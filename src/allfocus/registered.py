@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from allfocus.align.alignment import Alignment
+from allfocus.alignment.alignment import Alignment
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack

@@ -9,7 +9,7 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from allfocus.align.alignment import Alignment
+from allfocus.alignment.alignment import Alignment
 from allfocus.core.color import Array, FloatArray, to_unit
 from allfocus.core.notes import Note
 from allfocus.core.windows import Window

@@ -14,8 +14,8 @@ import tifffile
 
 from allfocus import __version__
 from allfocus.io import read_image, write_image
-from allfocus.outputs.report import flaw_facts, shortcomings
-from allfocus.result import Flaws, FusionResult
+from allfocus.outputs.report import quality_facts, shortcomings
+from allfocus.result import FusionResult, QualityMasks
 from conftest import Cli
 from pictures import focused_pair, picture, write_pair
 
@@ -54,7 +54,7 @@ def test_a_folder_is_fused_in_natural_order_and_the_maps_say_so(tmp_path: Path, 
     summary, alignment, legend, note = outcome.out.splitlines()
     assert "2 frames, 48x32 RGB uint8, classic" in summary
     assert alignment == "alignment: nothing moved"
-    assert note.startswith("note: not aligned")  # where the one is sharp the other is not
+    assert note == "note: alignment skipped: no two frames match (1 of 2)"  # each is blurred where the other is sharp
     assert legend == f"{tmp_path / 'map.png'}: 0 = img2.png, 1 = img10.png"
 
 
@@ -81,12 +81,12 @@ def test_the_gap_between_two_frames_is_named_by_their_files() -> None:
 
     def told(share: float, gap: tuple[int, int] | None) -> str:
         unsharp = np.arange(100).reshape(10, 10) < 100 * share
-        flaws = Flaws(unsharp=unsharp, veiled=nothing, gap=gap)
+        quality = QualityMasks(out_of_focus=unsharp, veiled=nothing, gap=gap)
         empty = np.zeros((10, 10), np.float32)
         result = FusionResult(
-            image=empty, index_map=empty, confidence=empty, frame_count=3, method="network", flaws=flaws
+            image=empty, index_map=empty, confidence=empty, names=tuple(names), method="network", quality=quality
         )
-        return shortcomings(flaw_facts(result, names))[0]
+        return shortcomings(quality_facts(result, names))[0]
 
     assert "20.0% of the picture, most of it between b.png and c.png" in told(0.2, (1, 2))
     assert "most of it next to a.png" in told(0.2, (0, 0))

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_align import numbers_of, scene, seen_after
 
 from allfocus.core.color import from_unit, to_unit
 from allfocus.errors import ConfigError
@@ -14,6 +13,7 @@ from allfocus.io import linear_srgb_profile, read_image, read_metadata, srgb_pro
 from allfocus.outputs.slabs import parse_slabs
 from allfocus.outputs.wishes import Outputs, add_listed
 from conftest import Cli
+from moved_scenes import make_parameters, move_camera, scene
 from pictures import focal_frames
 from test_robustness import still_life, tilted_plane
 
@@ -26,7 +26,8 @@ def stack(tmp_path: Path) -> Path:
     folder = tmp_path / "stack"
     folder.mkdir()
     for k, frame in enumerate(tilted_plane(still_life(2), 5, 12.0)):
-        after, _ = seen_after(from_unit(to_unit(frame), "uint8"), numbers_of(0.01 * (k - 2), 0, 0, frame.shape[:2]))
+        parameters = make_parameters(0.01 * (k - 2), 0, 0, frame.shape[:2])
+        after, _ = move_camera(from_unit(to_unit(frame), "uint8"), parameters)
         write_image(folder / f"img{k}.png", after)
     return folder
 

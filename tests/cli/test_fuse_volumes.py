@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from ome_types import model
 
-from allfocus.align import carried_over, estimate_alignment
+from allfocus.alignment import estimate_alignment, transfer_alignment
 from allfocus.core.color import Array
 from allfocus.core.stack import FocalStack
 from allfocus.core.weights import pick
@@ -20,7 +20,7 @@ from allfocus.errors import ConfigError, StackError
 from allfocus.io import inspect_volume
 from allfocus.metadata import ome_carry as ome_kept
 from allfocus.options import COMPOSITIONS, FusionOptions
-from allfocus.pipeline import fuse
+from allfocus.pipeline import align, compose, decide, fuse
 from allfocus.volumes import fuse_volume
 from conftest import Cli
 from pictures import focal_frames
@@ -31,7 +31,7 @@ SIZES = {
     "PhysicalSizeX": 0.2, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 250.0, "PhysicalSizeYUnit": "nm",
     "PhysicalSizeZ": 0.5, "PhysicalSizeZUnit": "µm",
 }  # fmt: skip
-CLASSIC = FusionOptions(method="laplacian", align="none")
+LAPLACIAN = FusionOptions(method="laplacian", align="none")
 
 
 def planes_of(time: int, channel: int, dtype: str = "uint16", position: int = 0) -> list[Array]:
@@ -104,7 +104,7 @@ def test_the_file_says_what_it_is(tmp_path: Path, cli: Cli) -> None:
 def test_what_comes_out_can_be_inspected_again(tmp_path: Path) -> None:
     planes = np.stack([planes_of(0, 0), planes_of(0, 2)], axis=1)
     tifffile.imwrite(tmp_path / "a.tif", planes, imagej=True, metadata={"axes": "ZCYX"}, resolution=(5.0, 4.0))
-    result = fuse_volume(tmp_path / "a.tif", options=CLASSIC, maps=["index_map", "confidence"])
+    result = fuse_volume(tmp_path / "a.tif", options=LAPLACIAN, maps=["index_map", "confidence"])
     assert result.images.shape == (1, 1, 2, 36, 52)
     for c, channel in enumerate((0, 2)):
         index_map, confidence = decide_by_laplacian(planes_of(0, channel))
@@ -177,9 +177,12 @@ def test_the_weights_are_the_same_in_every_channel(tiny_model: Path, compose: An
     rng = np.random.default_rng(0)
     noisy = [frame + rng.normal(0, noise, frame.shape) for frame in focal_frames(70, 90, 4, gray=True, dtype="float32")]
     frames = [np.clip(frame * 65535, 0, 65535).round().astype(np.uint16) for frame in noisy]
-    companion = FocalStack(frames=[65535 - frame for frame in frames])
+    negatives = FocalStack(frames=[65535 - frame for frame in frames])
     options = FusionOptions(model=tiny_model, compose=compose, align="none")
-    result = fuse(frames, options=options, companions=[companion, FocalStack(frames=frames)])
+    registered = align(frames, options=options)
+    channels = [align(negatives, like=registered, align="none"), align(frames, like=registered, align="none")]
+    decision = decide(registered, options=options)
+    result = compose(registered, decision, channels=channels, options=options)
     assert np.array_equal(result.image, fuse(frames, options=options).image)
     negative, same = result.channels
     assert np.array_equal(same, result.image)
@@ -187,7 +190,7 @@ def test_the_weights_are_the_same_in_every_channel(tiny_model: Path, compose: An
     assert np.abs(65535 - negative.astype(int) - result.image).max() <= 2
 
 
-def test_companions_move_as_the_frames_do_and_keep_their_own_brightness() -> None:
+def test_channels_move_as_the_frames_do_and_keep_their_own_brightness() -> None:
     texture = np.random.default_rng(3).random((160, 200), np.float32)
     scene = cv2.GaussianBlur(texture, (0, 0), 1.5) * 2 - 0.5
     shifted = [np.roll(scene, 3 * k, axis=1)[:, 20:-20] for k in range(3)]
@@ -197,22 +200,25 @@ def test_companions_move_as_the_frames_do_and_keep_their_own_brightness() -> Non
         for planes in (shifted, dimmed)
     )
     alignment = estimate_alignment(frames)
-    carried = carried_over(other, alignment, "match")
+    carried = transfer_alignment(other, alignment, "match")
     assert np.array_equal(carried.matrices, alignment.matrices)
-    assert [tone.is_same for tone in alignment.tones] == [True] * 3
-    assert [tone.is_same for tone in carried.tones] == [False, True, True]
-    assert carried.tones[0].gain[0] == pytest.approx(0.8**2.2, rel=0.1)
-    assert all(tone.is_same for tone in carried_over(other, alignment, "keep").tones)
-    result = fuse(frames, options=FusionOptions(method="laplacian"), companions=[other])
+    assert [exposure.is_same for exposure in alignment.exposures] == [True] * 3
+    assert [exposure.is_same for exposure in carried.exposures] == [False, True, True]
+    assert carried.exposures[0].gain[0] == pytest.approx(0.8**2.2, rel=0.1)
+    assert all(exposure.is_same for exposure in transfer_alignment(other, alignment, "keep").exposures)
+    registered = align(frames, method="laplacian")
+    channel = align(other, like=registered)
+    result = compose(registered, decide(registered, method="laplacian"), channels=[channel])
     assert result.channels[0].shape == result.image.shape
     middle = (slice(20, -20), slice(20, -20))
     assert np.abs(result.channels[0][middle].astype(int) - result.image[middle]).mean() < 1500
 
 
-def test_companions_must_be_as_many_and_as_large() -> None:
+def test_channels_must_be_as_many_and_as_large() -> None:
     frames = planes_of(0, 0)
+    registered = align(frames, options=LAPLACIAN)
     with pytest.raises(StackError, match="expected"):
-        fuse(frames, options=CLASSIC, companions=[FocalStack(frames=frames[1:])])
+        align(FocalStack(frames=frames[1:]), like=registered)
 
 
 # --- depth -----------------------------------------------------------------------------------------
@@ -362,9 +368,9 @@ def test_a_channel_for_what_has_none_is_refused(tmp_path: Path, cli: Cli) -> Non
 def test_numbers_of_channels_are_checked_in_python_too(tmp_path: Path) -> None:
     source = write_volume(tmp_path / "a.ome.tif")
     with pytest.raises(ConfigError, match="channel_for_focus 3: expected 0 to 2"):
-        fuse_volume(source, options=CLASSIC, channel_for_focus=3)
+        fuse_volume(source, options=LAPLACIAN, channel_for_focus=3)
     with pytest.raises(ConfigError, match="maps height: expected some of index_map"):
-        fuse_volume(source, options=CLASSIC, maps=["height"])  # type: ignore[list-item]
+        fuse_volume(source, options=LAPLACIAN, maps=["height"])  # type: ignore[list-item]
 
 
 # --- how it goes about it --------------------------------------------------------------------------
@@ -373,7 +379,7 @@ def test_numbers_of_channels_are_checked_in_python_too(tmp_path: Path) -> None:
 def test_progress_runs_over_all_stacks(tmp_path: Path, cli: Cli) -> None:
     source = write_volume(tmp_path / "a.ome.tif")
     seen: list[tuple[str, int, int]] = []
-    fuse_volume(source, options=CLASSIC, channel_for_focus=0, progress=lambda *step: seen.append(step))
+    fuse_volume(source, options=LAPLACIAN, channel_for_focus=0, progress=lambda *step: seen.append(step))
     assert [step for step in seen if step[0].endswith("read") and step[1] == step[2]] == [
         ("1/2 read", 21, 21),
         ("2/2 read", 21, 21),
@@ -387,5 +393,5 @@ def test_large_results_lie_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     options = FusionOptions(method="laplacian", align="none", spool=tmp_path)
     result = fuse_volume(source, options=options)
     assert not result.images.flags.owndata
-    assert np.array_equal(result.images, fuse_volume(source, options=CLASSIC).images)
+    assert np.array_equal(result.images, fuse_volume(source, options=LAPLACIAN).images)
     assert [path.name for path in tmp_path.iterdir()] == ["a.ome.tif"]

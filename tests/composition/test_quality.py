@@ -20,7 +20,9 @@ from allfocus.composition.quality import find_gap, widest_gap
         ([0, 9], (1, 1)),
     ],
 )
-def test_a_gap_lies_between_the_two_frames_that_share_what_is_out_of_focus(votes: list[int], gap: tuple[int, int]) -> None:
+def test_a_gap_lies_between_the_two_frames_that_share_what_is_out_of_focus(
+    votes: list[int], gap: tuple[int, int]
+) -> None:
     assert widest_gap(np.array(votes)) == gap
 
 

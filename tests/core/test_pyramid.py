@@ -9,17 +9,17 @@ from torch.nn import functional
 
 from allfocus.core.color import Array, FloatArray, to_unit
 from allfocus.core.pyramid import (
+    COARSEST_SIDE,
     ENERGIES,
     ENERGY_FLOOR,
-    GLANCE_SIDE,
     PATCH,
-    Levels,
+    ValueRange,
     build_levels,
     count_levels,
     measure_range,
     padded_size,
     sample_values,
-    show,
+    stretch_into,
 )
 from allfocus.decision.model import LOGIT_RANGE
 from allfocus.train.network import features
@@ -34,8 +34,8 @@ def test_just_enough_octaves_to_see_the_whole_picture_at_once(height: int, width
     octaves = count_levels(height, width)
     longest = max(height, width)
     assert octaves >= 2
-    assert longest <= GLANCE_SIDE * 2 ** (octaves - 1)
-    assert octaves == 2 or longest > GLANCE_SIDE * 2 ** (octaves - 2)
+    assert longest <= COARSEST_SIDE * 2 ** (octaves - 1)
+    assert octaves == 2 or longest > COARSEST_SIDE * 2 ** (octaves - 2)
 
 
 @given(SIDES, SIDES, st.integers(2, 9))
@@ -71,9 +71,9 @@ def test_octaves_equal_those_of_training(height: int, width: int, octaves: int, 
         np.testing.assert_allclose(energy, other.energy[0].numpy(), rtol=2e-3, atol=1e-5)
 
 
-def shown(pixels: Array, levels: Levels | None = None) -> FloatArray:
+def shown(pixels: Array, levels: ValueRange | None = None) -> FloatArray:
     planes = np.empty((3, *pixels.shape[:2]), np.float32)
-    show(pixels, levels or Levels(), planes)
+    stretch_into(pixels, levels or ValueRange(), planes)
     return planes
 
 
@@ -105,20 +105,20 @@ def test_detail_that_only_the_finest_octave_shows_is_remembered_by_the_coarsest(
 
 
 def test_ordinary_frames_are_seen_as_they_are() -> None:
-    assert measure_range([sample_values(picture()), sample_values(picture())]) == Levels()
-    assert not Levels().are_stretched
+    assert measure_range([sample_values(picture()), sample_values(picture())]) == ValueRange()
+    assert not ValueRange().is_stretched
     frame = picture()
     np.testing.assert_allclose(shown(frame), to_unit(frame).transpose(2, 0, 1), atol=1e-7)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 0.02), (0.5, 0.6), (0.0, 40.0), (-3.0, 3.0)])
-def test_dark_flat_and_boundless_data_are_stretched_to_the_whole_range(low: float, high: float) -> None:
+def test_dark_flat_and_boundless_data_is_stretched_to_the_whole_range(low: float, high: float) -> None:
     frame = np.linspace(low, high, 40 * 50, dtype=np.float32).reshape(40, 50)
     levels = measure_range([sample_values(frame)] * 2)
-    assert levels.are_stretched
+    assert levels.is_stretched
     stretched = shown(frame, levels)
     np.testing.assert_allclose((stretched.min(), stretched.max()), (0, 1), atol=0.01)
 
 
 def test_a_stack_without_any_contrast_is_left_alone() -> None:
-    assert measure_range([np.full(81, 0.01, np.float32)] * 2) == Levels()
+    assert measure_range([np.full(81, 0.01, np.float32)] * 2) == ValueRange()

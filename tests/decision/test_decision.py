@@ -1,4 +1,4 @@
-"""Decisions of all kinds: any window says what the whole says, and what is stored or painted is composed like any other."""
+"""Decisions of all kinds: a window says what the whole says; stored and painted ones are composed like any other."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,9 +29,7 @@ def network(registered: Registered, tiny_model: Path) -> Decision:
 
 
 @pytest.fixture(scope="module")
-def kinds(
-    registered: Registered, network: Decision, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Decision]:
+def kinds(registered: Registered, network: Decision, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Decision]:
     """One decision of each kind."""
     path = tmp_path_factory.mktemp("decision") / "sharp.decision"
     save_decision(path, network)
@@ -200,7 +198,7 @@ def test_a_damaged_file_is_one_clear_error(
 
 
 def test_a_decision_that_is_not_there_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(ReadError, match="none.decision can't be read"):
+    with pytest.raises(ReadError, match=r"none\.decision can't be read"):
         load_decision(tmp_path / "none.decision")
 
 

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 
 import allfocus
-from allfocus.core.pyramid import ENERGIES, PATCH, Octave
+from allfocus.core.pyramid import ENERGIES, PATCH, PyramidLevel
 from allfocus.decision.model import CARD_KEY, FORMAT, INPUTS, OUTPUTS, Answer, load_model
 from allfocus.errors import ModelError
 from allfocus.train.onnx import export
@@ -28,10 +28,10 @@ def rewritten(source: Path, target: Path, change: Callable[[Any], object]) -> Pa
     return target
 
 
-def octave_of(frames: int, height: int, width: int) -> Octave:
+def octave_of(frames: int, height: int, width: int) -> PyramidLevel:
     rng = np.random.default_rng(0)
     energy = rng.random((frames, ENERGIES, height // PATCH, width // PATCH), np.float32)
-    return Octave(pixels=rng.random((frames, 3, height, width), np.float32), energy=energy)
+    return PyramidLevel(pixels=rng.random((frames, 3, height, width), np.float32), energy=energy)
 
 
 def write_foreign(path: Path, inputs: tuple[str, ...], outputs: tuple[str, ...], card: str | None) -> Path:
@@ -52,14 +52,14 @@ def test_a_trained_file_says_what_it_is_and_answers(tiny_model: Path) -> None:
     assert model.card.name == "tiny"
     assert model.card.version == allfocus.__version__
     assert model.card.recipe["network"]["width"] == 8
-    glance = model.glance(octave_of(3, 24, 40))
+    glance = model.answer_coarsest(octave_of(3, 24, 40))
     assert glance.logits.shape == (3, 1, 24, 40)
     assert glance.context.shape == (3, 8, 6, 10)
     finer = octave_of(3, 48, 80)
-    look = model.look(finer, glance)
+    look = model.refine(finer, glance)
     assert look.logits.shape == (3, 1, 48, 80)
     assert look.context.shape == (3, 8, 12, 20)
-    assert model.quality(finer.pixels, Answer(logits=look.logits, context=glance.context)).shape == (2, 12, 20)
+    assert model.judge(finer.pixels, Answer(logits=look.logits, context=glance.context)).shape == (2, 12, 20)
     assert np.isfinite(look.logits).all()
 
 
@@ -71,7 +71,7 @@ def test_the_shipped_weights_load() -> None:
     model = load_model()
     assert model.card.name == "default"
     assert model.card.data["photos"] >= 1
-    answer = model.glance(octave_of(2, 16, 16))
+    answer = model.answer_coarsest(octave_of(2, 16, 16))
     assert np.isfinite(answer.logits).all()
 
 

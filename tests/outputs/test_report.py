@@ -16,9 +16,9 @@ import tifffile
 from PIL import Image, ImageCms
 
 import allfocus
-from allfocus.align import Alignment
-from allfocus.align.motion import in_pixels, motion_of
-from allfocus.align.photometric import Tone
+from allfocus.alignment import Alignment
+from allfocus.alignment.motion import make_motion, to_pixels
+from allfocus.alignment.photometric import ExposureTransfer
 from allfocus.core.color import Array, luma
 from allfocus.core.stack import FrameInfo
 from allfocus.decision.model import SHIPPED
@@ -37,7 +37,7 @@ from allfocus.outputs.report.thumbnails import (
     picked,
 )
 from allfocus.pipeline import FusionOptions, fuse
-from allfocus.result import Flaws, FusionResult
+from allfocus.result import FusionResult, QualityMasks
 from pictures import focal_frames, picture
 
 EVIL = "<img src=x onerror=1>"
@@ -114,7 +114,7 @@ def aligned(listing: Listing, *, depth: bool = False) -> FusionResult:
     index_map[:, 20:] = 1
     unsharp = np.zeros((height, width), bool)
     unsharp[:, :8] = True
-    matrix = in_pixels(motion_of([0.02, -0.01, np.radians(1.5), np.log(1.03)]), listing.frame.size)
+    matrix = to_pixels(make_motion([0.02, -0.01, np.radians(1.5), np.log(1.03)]), listing.frame.size)
     return FusionResult(
         image=read_frame(listing, 1)[6:56, 4:84],
         index_map=index_map,
@@ -122,16 +122,16 @@ def aligned(listing: Listing, *, depth: bool = False) -> FusionResult:
         frame_count=3,
         method="network",
         depth=index_map.astype(np.float32) if depth else None,
-        flaws=Flaws(unsharp=unsharp, veiled=~unsharp, gap=(0, 1)),
+        quality=QualityMasks(out_of_focus=unsharp, veiled=~unsharp, gap=(0, 1)),
         alignment=Alignment(
             model="similarity",
             reference=1,
             matrices=np.stack([matrix, np.eye(3), np.eye(3)]),
-            tones=[Tone(gain=(1.25, 1.0, 0.5), offset=0.01), Tone(), Tone()],
+            exposures=[ExposureTransfer(gain=(1.25, 1.0, 0.5), offset=0.01), ExposureTransfer(), ExposureTransfer()],
             residuals=[float("nan"), 0.125, float("nan")],
             left_out={2: f"it is {EVIL}"},
         ),
-        area=(slice(6, 56), slice(4, 84)),
+        window=(slice(6, 56), slice(4, 84)),
         is_cropped=True,
         notes=("a note with <b>tags</b> & more",),
     )
@@ -221,7 +221,7 @@ def test_alignment_is_told_frame_by_frame_and_unknown_numbers_are_null(listing: 
 @pytest.mark.parametrize(("degrees", "growth"), [(1.5, 1.03), (-4.0, 0.9), (0.0, 1.0)])
 def test_motions_are_told_as_shift_scale_and_rotation(degrees: float, growth: float) -> None:
     size = (300, 400)
-    turned = in_pixels(motion_of([0, 0, np.radians(degrees), np.log(growth)]), size)
+    turned = to_pixels(make_motion([0, 0, np.radians(degrees), np.log(growth)]), size)
     shift = np.array([[1, 0, 7.5], [0, 1, -3.25], [0, 0, 1]])
     found = motion_at(shift @ turned, size)
     assert found["shift"] == pytest.approx([7.5, -3.25])
@@ -230,7 +230,7 @@ def test_motions_are_told_as_shift_scale_and_rotation(degrees: float, growth: fl
 
 
 def test_a_tilt_alone_neither_moves_turns_nor_scales_the_middle() -> None:
-    found = motion_at(in_pixels(motion_of([0, 0, 0, 0, 0, 0, 0.05, -0.02]), (300, 400)), (300, 400))
+    found = motion_at(to_pixels(make_motion([0, 0, 0, 0, 0, 0, 0.05, -0.02]), (300, 400)), (300, 400))
     assert found["shift"] == pytest.approx([0, 0], abs=1e-9)
     assert (found["scale"], found["rotation"]) == (pytest.approx(1), pytest.approx(0))
 

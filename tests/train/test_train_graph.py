@@ -21,7 +21,6 @@ from allfocus.train.onnx.export import FORMAT, export
 from allfocus.train.onnx.graph import build, disagreement
 from pictures import focal_frames
 
-
 #: Every frame is refined everywhere, as the network does it in one go.
 EVERYTHING = CandidateRule(most=100, least=0.0)
 EVERYWHERE = SearchRule(least_gain=-1.0, in_cells=EVERYTHING, in_blocks=EVERYTHING)

@@ -192,7 +192,7 @@ def test_weights_of_a_network_with_other_parts_are_refused(
     fewer = {name: value for name, value in state.ema.items() if "flaws" not in name}
     older = tmp_path / "older.pt"
     save_checkpoint(older, replace(state, ema=fewer, network=fewer))
-    with pytest.raises(ModelError, match=r"older\.pt.*another version.*look\.flaws"):
+    with pytest.raises(ModelError, match=r"older\.pt.*another version.*look\.quality"):
         train([photo], tmp_path / "m.onnx", TINY, device="cpu", **{way: older})
     assert not (tmp_path / "m.onnx").exists()
 

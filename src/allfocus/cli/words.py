@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from allfocus.align.alignment import Alignment
+    from allfocus.alignment.alignment import Alignment
     from allfocus.jobs import JobRequest, JobResult
     from allfocus.outputs.wishes import Outputs
     from allfocus.result import FusionResult
@@ -66,7 +66,7 @@ def describe_volume(result: "VolumeResult", made: "JobResult", request: "JobRequ
 
 def describe_alignment(alignment: "Alignment", names: Sequence[str]) -> str:
     """How frames were registered."""
-    matched = sum(not exposure.is_same for exposure in alignment.tones)
+    matched = sum(not exposure.is_same for exposure in alignment.exposures)
     is_still = alignment.model == "none"
     moved = "nothing moved" if is_still else f"{alignment.model}, registered to {names[alignment.reference]}"
     known = [residual for residual in alignment.residuals if not isnan(residual)]

@@ -1,6 +1,6 @@
 """FocalStack: what goes into a fusion."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -44,7 +44,7 @@ class FrameInfo:
         return prod(self.shape) * self.dtype.itemsize
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FocalStack:
     """Photos of one scene, focused differently, registered to each other.
 
@@ -98,6 +98,15 @@ class FocalStack:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def __getitem__(self, position: int) -> Array:
+        return self.frames[position]
+
+    def __iter__(self) -> Iterator[Array]:
+        return iter(self.frames)
+
+    def __repr__(self) -> str:
+        return f"<FocalStack of {len(self)} frames, {size_of(self.frame)} {channels_of(self.frame)} {self.dtype}>"
 
 
 def check_frames(frames: Sequence[Array], names: Sequence[str]) -> None:

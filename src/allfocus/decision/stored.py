@@ -52,7 +52,8 @@ class StoredDecision(TiledDecision):
             self.noise, self.method = float(header["noise"]), str(header["method"])
             self.composition = header["composition"]
             self.notes = tuple(Note(code=str(note["code"]), message=str(note["message"])) for note in header["notes"])
-            self._tiles = {window_of(tile["window"]): window_of(tile["around"]) for tile in header["tiles"]}
+            self._tiles = [window_of(tile["window"]) for tile in header["tiles"]]
+            self._around = [window_of(tile["around"]) for tile in header["tiles"]]
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ReadError(f"{path} is damaged: its header says nothing sensible ({error})") from error
         if self.composition not in (None, *get_args(Composition)) or not 0 < len(self._tiles) <= MOST_TILES:
@@ -60,12 +61,12 @@ class StoredDecision(TiledDecision):
 
     def tiles(self) -> Sequence[Window]:
         """The tiles of the decision that was saved."""
-        return list(self._tiles)
+        return self._tiles
 
     def decide_tile(self, tile: Window) -> Choice:
         """The choice for one tile, as it was saved."""
-        number = list(self._tiles).index(tile)
-        around = self._tiles[tile]
+        number = self._tiles.index(tile)
+        around = self._around[number]
         arrays = self._read_arrays(number)
         choice = Choice(window=tile, around=around, **{name: arrays.get(name) for name in ARRAYS})  # type: ignore[arg-type]
         self._check(choice)

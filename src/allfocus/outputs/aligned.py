@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from allfocus.align.transforms_file import dump_transforms
+from allfocus.alignment.transforms_file import dump_transforms
 from allfocus.core.notes import Note
 from allfocus.errors import ConfigError, WriteError
 from allfocus.formats.metadata_blocks import read_metadata

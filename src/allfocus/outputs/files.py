@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from allfocus.align.transforms_file import dump_transforms
+from allfocus.alignment.transforms_file import dump_transforms
 from allfocus.composition.depth import depth_preview
 from allfocus.core.color import Array, from_unit, srgb_to_linear, to_unit
 from allfocus.formats.metadata_blocks import read_metadata

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from allfocus._version import __version__
-from allfocus.align.alignment import Alignment
+from allfocus.alignment.alignment import Alignment
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.stack import channels_of
 from allfocus.decision.model import SHIPPED, load_model
@@ -203,12 +203,12 @@ def placing(alignment: Alignment | None, position: int, size: tuple[int, int]) -
     """How a frame was laid over the reference, and brightened; nothing where it was taken as it is."""
     if alignment is None:
         return {}
-    matrix, tone = alignment.matrices[position], alignment.tones[position]
+    matrix, exposure = alignment.matrices[position], alignment.exposures[position]
     return {
         "matrix": matrix.tolist(),
         **motion_at(matrix, size),
-        "gain": [float(gain) for gain in tone.gain],
-        "offset": float(tone.offset),
+        "gain": [float(gain) for gain in exposure.gain],
+        "offset": float(exposure.offset),
         "residual": plain(float(alignment.residuals[position])),
     }
 

@@ -1,0 +1,163 @@
+"""A stack as a chain of links: each frame is registered to an earlier one as it arrives, and little is kept."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from allfocus.alignment.contrast_pyramid import RegistrationPyramid
+from allfocus.alignment.flow import to_gray
+from allfocus.alignment.motion import DEGREES_OF_FREEDOM, Matrix, map_points, spread_points, to_pixels
+from allfocus.alignment.pair import MIN_AGREEMENT, PairMotion, compare_finest_level, evaluate_motions, register_pair
+from allfocus.alignment.photometric import ExposureTransfer, estimate_exposures
+from allfocus.core.color import Array, FloatArray
+from allfocus.options import MotionModel
+
+#: Earlier frames whose pyramids are kept: a frame is linked to the last of them that it matches, and slow drift shows
+#: against the first.
+REACH = 4
+#: Longest side, in pixels, of the levels that are kept of those before the last.
+KEPT_SIDE = 800
+#: A model explains a motion if its loss exceeds by at most this share those of better models: up to a similarity, and
+#: of more freedom, which fit blur as well; and by so much more for each point that is missing.
+TOLERANCE, FREE_TOLERANCE, POINT_TOLERANCE = 0.01, 0.04, 30.0
+#: The excess loss of a single link may be so many times the mean of all: the frame may have been bumped.
+ONE_LINK = 5
+#: Largest change of scale between two frames, and the smallest share of the picture that both must show.
+MAX_SCALE, MIN_OVERLAP = 1.3, 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """A frame registered to an earlier one.
+
+    Attributes:
+        parent: position of the earlier frame.
+        motion: from that frame to this one.
+    """
+
+    parent: int
+    motion: PairMotion
+
+
+class Chain:
+    """Links between the frames so far.
+
+    Args:
+        keep_details: whether to keep what optical flow needs.
+
+    Attributes:
+        links: of each frame to an earlier one; None: it matches none of them.
+        roots: of each frame, the first frame that it is connected with.
+        paths: of each frame, the motion from its root to it, by every model, in normalised coordinates.
+        lights, sharpness: of each frame, see `RegistrationPyramid`.
+        size: height and width of every frame.
+        details: of each frame, (h, w) uint8, see `flow.to_gray`; empty without `keep_details`.
+    """
+
+    def __init__(self, keep_details: bool = False) -> None:
+        self._keep_details = keep_details
+        self.details: list[Array] = []
+        self.links: list[Link | None] = []
+        self.roots: list[int] = []
+        self.paths: list[dict[MotionModel, Matrix]] = []
+        self.lights: list[FloatArray] = []
+        self.sharpness: list[FloatArray] = []
+        self.size = (0, 0)
+        self._recent: list[tuple[int, RegistrationPyramid]] = []
+        self._drifts: list[PairMotion] = []
+
+    def add(self, pyramid: RegistrationPyramid) -> None:
+        """Register the next frame to those before it."""
+        position = len(self.links)
+        self.size = pyramid.size
+        link = next(self._find_links(pyramid), None)
+        self.links.append(link)
+        if link is None:
+            self.roots.append(position)
+            self.paths.append({model: np.eye(3) for model in DEGREES_OF_FREEDOM})
+        else:
+            self.roots.append(self.roots[link.parent])
+            before = self.paths[link.parent]
+            self.paths.append({model: link.motion.motions[model] @ before[model] for model in DEGREES_OF_FREEDOM})
+            self._measure_drift(pyramid)
+        if self._keep_details:
+            self.details.append(to_gray(drop_finest(pyramid).levels[-1].planes[..., 0]))
+        self.lights.append(pyramid.light)
+        self.sharpness.append(pyramid.sharpness)
+        self._recent = [(k, drop_finest(earlier)) for k, earlier in self._recent[1 - REACH :]]
+        self._recent.append((position, pyramid))
+
+    def _find_links(self, pyramid: RegistrationPyramid) -> Iterator[Link]:
+        """Yield links to recent frames that the new one matches, the last first."""
+        for parent, earlier in reversed(self._recent):
+            motion = register_pair(earlier, pyramid)
+            matrix = to_pixels(motion.motions["similarity"], pyramid.size)
+            if motion.agreement >= MIN_AGREEMENT and is_plausible(matrix, pyramid.size):
+                yield Link(parent=parent, motion=motion)
+
+    def _measure_drift(self, pyramid: RegistrationPyramid) -> None:
+        """Evaluate each model between the new frame and the earliest whose pyramid is kept."""
+        first, earlier = self._recent[0]
+        if len(self._recent) < REACH or self.roots[first] != self.roots[-1]:
+            return
+        last = self.paths[-1]
+        motions = {model: last[model] @ np.linalg.inv(self.paths[first][model]) for model in DEGREES_OF_FREEDOM}
+        self._drifts.append(evaluate_motions(compare_finest_level(earlier, pyramid), motions))
+
+    def choose_model(self, group: Sequence[int]) -> MotionModel:
+        """The model of least freedom that explains the motions between the frames of a group."""
+        links = [measure_excess(link.motion) for k in group if (link := self.links[k]) is not None]
+        drifts = [measure_excess(motion) for motion in self._drifts]
+
+        def excess(model: MotionModel) -> float:
+            near, far = ([found[model] for found in pairs] or [0.0] for pairs in (links, drifts))
+            return float(max(np.mean(near), np.max(near) / ONE_LINK, np.mean(far)))
+
+        return next(model for model in DEGREES_OF_FREEDOM if model == "homography" or excess(model) <= 0)
+
+    def find_largest_group(self) -> list[int]:
+        """Positions of the largest set of connected frames; of sets of equal size, the first."""
+        root = max(dict.fromkeys(self.roots), key=self.roots.count)
+        return [position for position, own in enumerate(self.roots) if own == root]
+
+    def compose_motions(self, model: MotionModel, reference: int, group: Sequence[int]) -> list[Matrix]:
+        """Motions from the reference to each frame of a group, normalised coordinates; the identity for the others."""
+        back = np.linalg.inv(self.paths[reference][model])
+        return [self.paths[k][model] @ back if k in group else np.eye(3) for k in range(len(self.links))]
+
+    def estimate_exposures(
+        self, model: MotionModel, reference: int, group: Sequence[int], by_channel: bool
+    ) -> list[ExposureTransfer]:
+        """The exposure of each frame against the reference, see `photometric.estimate_exposures`."""
+        parents = [None if link is None else link.parent for link in self.links]
+        motions = self.compose_motions(model, reference, group)
+        return estimate_exposures(self.lights, motions, parents, reference, group, by_channel)
+
+
+def measure_excess(motion: PairMotion) -> dict[MotionModel, float]:
+    """By what share each model's loss exceeds those of better ones, beyond the tolerance: none if at most 0."""
+    models = list(DEGREES_OF_FREEDOM)
+    free = models.index("similarity") + 1
+
+    def excess(place: int) -> float:
+        own, doubt = motion.losses[models[place]], POINT_TOLERANCE / (motion.points + 1)
+        rigid = [own / motion.losses[model] - 1 - TOLERANCE - doubt for model in models[place:free]]
+        freer = [own / motion.losses[model] - 1 - FREE_TOLERANCE - doubt for model in models[max(place, free) :]]
+        return max([*rigid, *freer])
+
+    return {model: excess(place) for place, model in enumerate(models)}
+
+
+def drop_finest(pyramid: RegistrationPyramid) -> RegistrationPyramid:
+    """The pyramid without its large levels, which take most of its memory."""
+    small = [level for level in pyramid.levels if max(level.planes.shape) <= KEPT_SIDE]
+    return replace(pyramid, levels=small or pyramid.levels)
+
+
+def is_plausible(matrix: Matrix, size: tuple[int, int]) -> bool:
+    """Whether a pixel matrix is one between frames of a stack: its scale is near 1, and the frames overlap."""
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
+    points = map_points(matrix, spread_points(size))
+    inside = np.mean(np.all((points >= 0) & (points <= np.array([size[1] - 1, size[0] - 1])), axis=1))
+    return 1 / MAX_SCALE <= scale <= MAX_SCALE and bool(inside >= MIN_OVERLAP)

@@ -1,0 +1,100 @@
+"""The pyramid that registration compares: each level of a frame with local brightness and contrast normalised."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from allfocus.alignment.photometric import measure_light, shrink
+from allfocus.core.color import Array, FloatArray, luma, srgb_to_linear, to_unit
+
+#: Longest side of the finest level at most, and shortest side of the coarsest level at least, in pixels.
+MAX_SIDE, MIN_SIDE = 1600, 24
+#: Standard deviations in pixels of the Gaussians: of the neighbourhood that is normalised by, and of the blur that
+#: makes the plane smooth enough to be interpolated.
+NEIGHBOURHOOD, SMOOTH = 8.0, 1.0
+#: Side of the patches in which sharpness is averaged, in pixels of the finest level.
+PATCH = 12
+#: Light that is taken for white at least, of 8-bit and of other frames, and the stride of the pixels it is found from.
+MIN_WHITE_8_BIT, MIN_WHITE, STRIDE = 0.2, 1e-4, 4
+#: Contrast that noise and rounding make of flat areas, white is 1: what is not above it counts little.
+NOISE = 0.004
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """One level of a `RegistrationPyramid`.
+
+    Attributes:
+        planes: (h, w, 4) float32: detail of mean 0 and contrast about 1, its gradients along x and y, and the local
+            contrast before normalisation, white is 1.
+        scale: side of one pixel of the level, in pixels of the frame.
+    """
+
+    planes: FloatArray
+    scale: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistrationPyramid:
+    """A frame as registration compares it with others.
+
+    Attributes:
+        levels: coarse to fine.
+        size: height and width of the frame.
+        sharpness: (4, h, w) float32, mean squared differences of the finest level in patches, across, down and along
+            both diagonals.
+        light: coarse grid of linear light, see `photometric.measure_light`.
+    """
+
+    levels: Sequence[Level]
+    size: tuple[int, int]
+    sharpness: FloatArray
+    light: FloatArray
+
+
+def build_pyramid(frame: Array) -> RegistrationPyramid:
+    """Build the registration pyramid of a frame (H, W) or (H, W, 3) of any depth.
+
+    In linear light, since defocus averages light: in display encoding the bright side of a blurred edge would seem to
+    have moved.
+    """
+    scale = -(-max(frame.shape[:2]) // MAX_SIDE)
+    plane = luma(srgb_to_linear(to_unit(shrink(frame, scale))))
+    white = max(float(np.percentile(plane[::STRIDE, ::STRIDE], 99)), MIN_WHITE)
+    shown_as_white = max(white, MIN_WHITE_8_BIT) if frame.dtype == np.uint8 else white
+    plane /= shown_as_white
+    sharpness = measure_sharpness(plane) * np.float32((shown_as_white / white) ** 2)  # a dark frame is no less sharp
+    levels = [build_level(plane, scale)]
+    while min(plane.shape) >= 2 * MIN_SIDE:
+        plane, scale = shrink(plane, 2), scale * 2
+        levels.append(build_level(plane, scale))
+    return RegistrationPyramid(
+        levels=levels[::-1],
+        size=(frame.shape[0], frame.shape[1]),
+        sharpness=sharpness,
+        light=measure_light(frame),
+    )
+
+
+def measure_sharpness(plane: FloatArray) -> FloatArray:
+    """Mean squared differences over two pixels, in four directions, in patches: (h, w) -> (4, h / PATCH, w / PATCH)."""
+    middle = plane[1:-1, 1:-1]
+    ends = ((1, 2, 1, 0), (2, 1, 0, 1), (2, 2, 0, 0), (2, 0, 0, 2))
+    height, width = middle.shape
+
+    def difference(down: int, right: int, up: int, left: int) -> FloatArray:
+        return plane[down : down + height, right : right + width] - plane[up : up + height, left : left + width]
+
+    return np.stack([shrink(difference(*end) ** 2, min(PATCH, height, width)) for end in ends])
+
+
+def build_level(plane: FloatArray, scale: int) -> Level:
+    """Normalise brightness and contrast of a gray plane (h, w), linear light, white is 1, and take its gradients."""
+    detail = cv2.GaussianBlur(plane, (0, 0), SMOOTH) - cv2.GaussianBlur(plane, (0, 0), NEIGHBOURHOOD)
+    contrast = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), NEIGHBOURHOOD))
+    detail /= contrast + NOISE
+    slope = np.array([[1, -8, 0, 8, -1]], np.float32) / 12
+    across, down = (cv2.filter2D(detail, cv2.CV_32F, kernel) for kernel in (slope, slope.T))
+    return Level(planes=np.stack([detail, across, down, contrast], axis=2), scale=scale)

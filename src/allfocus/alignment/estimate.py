@@ -1,0 +1,155 @@
+"""Estimate the alignment of a stack: link its frames, choose model and reference, screen out useless frames."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from allfocus.alignment.alignment import Alignment, AlignOptions, make_identity
+from allfocus.alignment.chain import Chain
+from allfocus.alignment.contrast_pyramid import build_pyramid
+from allfocus.alignment.flow import estimate_flows
+from allfocus.alignment.focus_order import find_focus_order
+from allfocus.alignment.motion import to_pixels
+from allfocus.alignment.photometric import ExposureTransfer
+from allfocus.alignment.screening import UNALIGNED, find_blurred, find_misexposed
+from allfocus.core.notes import Note
+from allfocus.core.stack import FocalStack
+from allfocus.errors import AlignmentError
+from allfocus.options import Exposure, MotionModel
+from allfocus.run.context import Run
+
+#: Frames with a side shorter than this, in pixels, show too little to be registered.
+SMALLEST = 16
+
+
+def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, run: Run | None = None) -> Alignment:
+    """Estimate how the frames of a stack have moved, and how bright they are, against a reference.
+
+    Frames with a side below 16 pixels are not registered.
+
+    Args:
+        stack: the frames, best in the order of their focus: each is registered to one shortly before it.
+        wanted: options; None: the simplest model that fits, and the middle frame as the reference.
+        run: workers, progress (stage ``align``) and cancelling; None: one worker.
+
+    Raises:
+        AlignmentError: the reference is not a frame of the stack, or does not match most of the others.
+        Cancelled: the run was cancelled.
+    """
+    wanted, run = wanted or AlignOptions(), run or Run()
+    wanted.check_reference(len(stack))
+    if min(stack.height, stack.width) < SMALLEST:
+        return make_identity(len(stack), wanted.reference)
+    chain = Chain(keep_details=wanted.refine)
+    for pyramid in run.each("align", build_pyramid, stack.frames):
+        chain.add(pyramid)
+    return conclude(chain, wanted, stack.names)
+
+
+def conclude(chain: Chain, wanted: AlignOptions, names: Sequence[str]) -> Alignment:
+    """The alignment of a stack whose frames are all linked.
+
+    Where no more than half of the frames match each other nothing is aligned, and a note says so.
+
+    Raises:
+        AlignmentError: the reference does not match most of the others.
+    """
+    count, group = len(chain.links), chain.find_largest_group()
+    if 2 * len(group) <= count:
+        return make_identity(count, wanted.reference, (explain_skipping(len(group), count),))
+    if wanted.reference is not None and wanted.reference not in group:
+        raise AlignmentError(
+            f"reference {names[wanted.reference]} (frame {wanted.reference + 1}): expected a frame that matches the "
+            f"others, found one that can't be aligned with the {len(group)} that do; choose another reference"
+        )
+    model = wanted.model or chain.choose_model(group)
+    reference, useless = screen(chain, model, wanted.reference, group)
+    alignment = assemble(chain, wanted, model, reference, group, useless, names)
+    if wanted.order:
+        used = alignment.used
+        order = [used[k] for k in find_focus_order([chain.sharpness[k] for k in used])]
+        alignment = replace(alignment, order=order)
+    return add_flows(chain, alignment) if wanted.refine else alignment
+
+
+def explain_skipping(matching: int, count: int) -> Note:
+    """The note of a stack in which at most `matching` of `count` frames match each other."""
+    which = "no two frames match" if matching == 1 else "too few frames match each other"
+    return Note(code="alignment-skipped", message=f"alignment skipped: {which} ({matching} of {count})")
+
+
+def screen(chain: Chain, model: MotionModel, wanted: int | None, group: Sequence[int]) -> tuple[int, dict[int, str]]:
+    """Choose the reference, unless one is wanted, and find useless frames, each with the reason; never the reference.
+
+    Args:
+        chain: of all frames.
+        model: motion model.
+        wanted: position of the reference; None: the middle frame of those that are not useless.
+        group: positions of the frames that match each other.
+    """
+    count = len(chain.links)
+    useless = {k: UNALIGNED for k in range(count) if k not in group}
+    reference = choose_middle(group, useless, count) if wanted is None else wanted
+    misexposed = find_misexposed(chain, model, reference, group)
+    if reference in misexposed and wanted is None:
+        # the odd one out is no measure for the others
+        misexposed = find_misexposed(chain, model, choose_middle(group, useless | misexposed, count), group)
+    useless |= misexposed
+    useless |= find_blurred(chain.sharpness, [k for k in group if k not in useless])
+    if wanted is None:
+        reference = choose_middle(group, useless, count)
+    return reference, {k: useless[k] for k in sorted(useless) if k != reference}
+
+
+def choose_middle(group: Sequence[int], useless: Mapping[int, str], count: int) -> int:
+    """The frame of a group that is nearest to the middle of `count` frames and not useless, if there is one."""
+    usable = [k for k in group if k not in useless] or list(group)
+    return min(usable, key=lambda k: abs(k - count // 2))
+
+
+def assemble(
+    chain: Chain,
+    wanted: AlignOptions,
+    model: MotionModel,
+    reference: int,
+    group: Sequence[int],
+    useless: Mapping[int, str],
+    names: Sequence[str],
+) -> Alignment:
+    """The alignment to a reference; useless frames are left out unless all are wanted or fewer than two would stay."""
+    motions = chain.compose_motions(model, reference, group)
+    keeps_all = wanted.keep_all or len(chain.links) - len(useless) < 2
+    return Alignment(
+        model=model,
+        reference=reference,
+        matrices=np.stack([to_pixels(motion, chain.size) for motion in motions]),
+        exposures=estimate_exposures(chain, wanted.exposure, model, reference, group),
+        residuals=[np.nan if link is None else link.motion.residual for link in chain.links],
+        left_out={} if keeps_all else useless,
+        notes=tuple(explain_keeping(k, names[k], reason) for k, reason in useless.items()) if keeps_all else (),
+    )
+
+
+def explain_keeping(position: int, name: str, reason: str) -> Note:
+    """The note of a useless frame that is used."""
+    return Note(code="frame-kept-although", message=f"{name} was kept although {reason}", frames=(position,))
+
+
+def estimate_exposures(
+    chain: Chain, exposure: Exposure, model: MotionModel, reference: int, group: Sequence[int]
+) -> list[ExposureTransfer]:
+    """The exposure of each frame against the reference; all the same if brightness is to be kept."""
+    if exposure == "keep":
+        return [ExposureTransfer()] * len(chain.links)
+    return chain.estimate_exposures(model, reference, group, by_channel=exposure == "match-colour")
+
+
+def add_flows(chain: Chain, alignment: Alignment) -> Alignment:
+    """The alignment with the optical flow that its homographies leave."""
+    scale = round(chain.size[1] / chain.details[0].shape[1])
+    shift = (1 / scale - 1) / 2  # coordinates count from the middle of the first pixel
+    shrink = np.array([[1 / scale, 0, shift], [0, 1 / scale, shift], [0, 0, 1]])
+    small = [shrink @ matrix @ np.linalg.inv(shrink) for matrix in alignment.matrices]
+    flows = estimate_flows(chain.details, small, alignment.reference, alignment.used)
+    return replace(alignment, flows=[None if flow is None else flow * np.float32(scale) for flow in flows])

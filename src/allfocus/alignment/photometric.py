@@ -1,0 +1,256 @@
+"""Photometric registration: how bright each frame is against the reference, in linear light, and how to match it.
+
+Lamps flicker, and exposure drifts with focus. Frames are compared on a coarse grid of mean light, so that defocus and
+small motions hardly matter.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import DTypeLike
+
+from allfocus.alignment.motion import Matrix, to_pixels
+from allfocus.core.color import Array, FloatArray, from_unit, full_scale, linear_to_srgb, srgb_to_linear, to_unit
+
+#: Longest side of a frame when light is measured, and of the grid of means, larger than any blur: in pixels, about.
+FINE_SIDE, GRID_SIDE = 768, 48
+#: Encoded values outside of these may be clipped.
+DARKEST, BRIGHTEST = 0.02, 0.97
+#: Share of the grid that must be known in both frames for a comparison.
+MIN_KNOWN = 0.1
+#: Gains closer to 1 than this, or than so many standard errors, are taken as 1; neighbouring means are correlated, so
+#: that one in so many is independent.
+SAME_GAIN, STANDARD_ERRORS, INDEPENDENT = 0.006, 2.0, 4
+#: One kind of means is used alone if its error is less than this share of the other's.
+CLEARER = 0.97
+#: An offset is used if it leaves at most this share of the scatter, and is larger than this (linear light, white is 1).
+OFFSET_SCATTER, MIN_OFFSET = 0.6, 0.004
+#: Encoded output value above which the curve bends towards white, so that nothing is clipped.
+SHOULDER = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExposureTransfer:
+    """Linear light of a frame as a function of the reference's: ``light = gain * reference + offset``.
+
+    Attributes:
+        gain: one for all channels, or one for each of three; positive.
+        offset: for all channels, white is 1.
+    """
+
+    gain: tuple[float, ...] = (1.0,)
+    offset: float = 0.0
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the frame is as bright as the reference."""
+        return all(gain == 1 for gain in self.gain) and self.offset == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatioEstimate:
+    """The brightness ratio of two frames in logarithms, with its standard error.
+
+    Attributes:
+        gain: (c,) natural logarithm of the gain of each channel.
+        error: (c,) its standard error.
+        offset: of linear light, white is 1.
+    """
+
+    gain: FloatArray
+    error: FloatArray
+    offset: float = 0.0
+
+    def then(self, other: "RatioEstimate") -> "RatioEstimate":
+        """The composition: from a first frame to a third, if `other` leads from the second to the third."""
+        offset = self.offset * float(np.exp(other.gain.mean())) + other.offset
+        return RatioEstimate(gain=self.gain + other.gain, error=np.hypot(self.error, other.error), offset=offset)
+
+    def inverse(self) -> "RatioEstimate":
+        """The ratio in the other direction."""
+        return RatioEstimate(gain=-self.gain, error=self.error, offset=-self.offset / float(np.exp(self.gain.mean())))
+
+    @property
+    def transfer(self) -> ExposureTransfer:
+        """The transfer, with gains of exactly 1 where they don't differ significantly from it."""
+        is_significant = np.abs(self.gain) > np.maximum(SAME_GAIN, STANDARD_ERRORS * self.error)
+        gains = np.exp(np.where(is_significant, self.gain, 0))
+        return ExposureTransfer(gain=tuple(map(float, gains)), offset=self.offset)
+
+
+def measure_light(frame: Array) -> FloatArray:
+    """Mean linear light of a frame (H, W[, 3]) on a coarse grid: (2, h, w, c), c = 1 or 3; NaN where it may be clipped.
+
+    Two kinds of means: of linear light, which optical blur preserves; and of encoded values, then linearised, which
+    blur by most programs preserves.
+    """
+    fine = to_unit(shrink_to(frame, FINE_SIDE))
+    fine = fine if fine.ndim == 3 else fine[..., None]
+    may_be_clipped = np.asarray(((fine > BRIGHTEST) | (fine < DARKEST)).any(axis=2), np.float32)
+    light, encoded = shrink_to(srgb_to_linear(fine), GRID_SIDE), srgb_to_linear(shrink_to(fine, GRID_SIDE))
+    grid = np.stack([light, encoded]).reshape(2, *light.shape[:2], -1)
+    grid[:, shrink_to(may_be_clipped, GRID_SIDE) > 0] = np.nan
+    return grid
+
+
+def measure_clipped_share(light: FloatArray) -> float:
+    """The share of a frame, 0 to 1, where values may be clipped at black or white; `light` as `measure_light` gives."""
+    return float(np.isnan(light[0]).any(axis=2).mean())
+
+
+def shrink_to(plane: Array, side: int) -> Array:
+    """Shrink by a whole factor so that the longest side becomes `side` or a little more."""
+    return shrink(plane, max(1, max(plane.shape[:2]) // side))
+
+
+def shrink(plane: Array, factor: int) -> Array:
+    """Means over squares of `factor` pixels a side; incomplete squares at the right and the bottom are dropped."""
+    if factor == 1:
+        return plane
+    height, width = (max(1, side // factor) for side in plane.shape[:2])
+    whole = plane[: height * factor, : width * factor]
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def estimate_exposures(
+    lights: Sequence[FloatArray],
+    motions: Sequence[Matrix],
+    parents: Sequence[int | None],
+    reference: int,
+    group: Collection[int],
+    by_channel: bool,
+) -> list[ExposureTransfer]:
+    """Estimate the exposure of each frame against the reference.
+
+    Directly, and along the chain of neighbours: distant frames differ in blur, and a chain adds up errors. Of the two
+    the one with the smaller standard error is taken.
+
+    Args:
+        lights: `measure_light` of each frame.
+        motions: from the reference to each frame, in normalised coordinates.
+        parents: for each frame, an earlier one to compare it with as well; None: none.
+        reference: position of the reference.
+        group: positions of the frames that are connected by their parents.
+        by_channel: whether each channel has its own gain, for white balance that drifts.
+    """
+    direct = [
+        estimate_ratio(lights[reference], light, motion, by_channel)
+        for light, motion in zip(lights, motions, strict=True)
+    ]
+    nothing = np.zeros_like(direct[reference].gain)
+    paths = [RatioEstimate(gain=nothing, error=nothing)] * len(lights)
+    for k, parent in enumerate(parents):
+        if parent is not None and k in group:
+            motion = motions[k] @ np.linalg.inv(motions[parent])
+            paths[k] = paths[parent].then(estimate_ratio(lights[parent], lights[k], motion, by_channel))
+    back = paths[reference].inverse()
+    chained = [back.then(path) if k in group else direct[k] for k, path in enumerate(paths)]
+    best = (min(pair, key=lambda ratio: float(ratio.error.mean())) for pair in zip(direct, chained, strict=True))
+    return [ExposureTransfer() if k == reference else ratio.transfer for k, ratio in enumerate(best)]
+
+
+def estimate_ratio(reference: FloatArray, light: FloatArray, motion: Matrix, by_channel: bool) -> RatioEstimate:
+    """Estimate how bright a frame is against another: the median of many ratios, robust to blur, motion, vignetting.
+
+    Args:
+        reference: `measure_light` of the one frame.
+        light: that of the other.
+        motion: from the one to the other, in normalised coordinates.
+        by_channel: whether each channel has its own gain.
+    """
+    matrix = to_pixels(motion, (reference.shape[1], reference.shape[2]))
+    linear, encoded = (
+        compare_means(one, warp_means(other, matrix), by_channel) for one, other in zip(reference, light, strict=True)
+    )
+    # blur scatters the one kind of means, and leaves the other alone
+    for one, other in ((linear, encoded), (encoded, linear)):
+        if one.error.mean() < CLEARER * other.error.mean():
+            return one
+    agree = linear.gain * encoded.gain > 0
+    smaller = np.where(np.abs(linear.gain) < np.abs(encoded.gain), linear.gain, encoded.gain)
+    return replace(linear, gain=np.where(agree, smaller, 0), error=np.maximum(linear.error, encoded.error))
+
+
+def warp_means(means: FloatArray, matrix: Matrix) -> FloatArray:
+    """Warp a grid of means (h, w, c) by a matrix from the reference's grid to it; NaN outside of it."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpPerspective(means, matrix, means.shape[1::-1], flags=flags, borderValue=(np.nan,) * 4)
+    return np.asarray(warped, np.float32).reshape(means.shape)
+
+
+def compare_means(reference: FloatArray, means: FloatArray, by_channel: bool) -> RatioEstimate:
+    """Estimate the ratio of two grids of means (h, w, c), cell by cell; the error is infinite where few are known."""
+    known = np.isfinite(means).all(axis=2) & np.isfinite(reference).all(axis=2)
+    one, other = reference[known], means[known]
+    if not by_channel:
+        one, other = one.mean(axis=1, keepdims=True), other.mean(axis=1, keepdims=True)
+    if len(one) <= MIN_KNOWN * known.size:
+        return RatioEstimate(gain=np.zeros(one.shape[1], np.float32), error=np.full(one.shape[1], np.inf, np.float32))
+    offset = estimate_offset(one.mean(axis=1), other.mean(axis=1))
+    ratios = np.log(np.maximum(other - offset, 1e-5) / np.maximum(one, 1e-5))
+    low, gain, high = np.quantile(ratios, (0.25, 0.5, 0.75), axis=0).astype(np.float32)
+    # standard error of a median of normally distributed ratios
+    error = 1.2533 * (high - low) / 1.349 / np.sqrt(len(ratios) / INDEPENDENT)
+    return RatioEstimate(gain=gain, error=error, offset=offset)
+
+
+def estimate_offset(one: FloatArray, other: FloatArray) -> float:
+    """Linear light added everywhere, such as veiling glare, white is 1; 0 unless a gain alone fits much worse."""
+    gain = np.exp(np.median(np.log(np.maximum(other, 1e-5) / np.maximum(one, 1e-5))))
+    by_gain = np.median(np.abs(other - gain * one))
+    slope, offset = cv2.fitLine(np.stack([one, other], axis=1), cv2.DIST_HUBER, 0, 0.01, 0.01).reshape(2, 2)
+    if abs(slope[0]) < 1e-3:
+        return 0.0
+    steep = float(slope[1] / slope[0])
+    added = float(offset[1] - steep * offset[0])
+    by_line = np.median(np.abs(other - steep * one - added))
+    # a wide blur lowers contrast and keeps the mean: that is no change of light
+    is_light = abs(other.mean() - one.mean()) > abs(added) / 2
+    return added if is_light and abs(added) > MIN_OFFSET and by_line < OFFSET_SCATTER * by_gain else 0.0
+
+
+def match_exposure(frame: Array, transfer: ExposureTransfer, dtype: DTypeLike) -> Array:
+    """Make a frame (H, W[, 3]) as bright as the reference, in the depth `dtype`.
+
+    In integers black stays black, white stays white, and a shoulder below white keeps highlights from being clipped.
+    Floats may exceed 1.
+    """
+    if frame.dtype == np.float32:
+        gain = np.array(transfer.gain, np.float32)
+        light = (srgb_to_linear(frame) - np.float32(transfer.offset)) / (gain if frame.ndim == 3 else gain[0])
+        return linear_to_srgb(light)
+    tables = [build_table(gain, transfer.offset, frame.dtype, dtype) for gain in transfer.gain]
+    if len(tables) == 1:
+        return np.asarray(tables[0][frame])
+    return np.stack([table[frame[..., channel]] for channel, table in enumerate(tables)], axis=-1)
+
+
+def build_table(gain: float, offset: float, source: DTypeLike, target: DTypeLike) -> Array:
+    """Look-up table that undoes a gain and an offset, for every value of the dtype `source`, in the dtype `target`."""
+    values = np.arange(int(full_scale(source)) + 1, dtype=np.float64)
+    encoded = (values / values[-1]).astype(np.float32)
+    wanted = linear_to_srgb(np.maximum((srgb_to_linear(encoded) - offset) / gain, 0).astype(np.float32))
+    knee = int(np.searchsorted(wanted, SHOULDER))
+    if knee < len(values):
+        start, left = (encoded[knee], wanted[knee]) if knee else (0.0, 0.0)
+        share = np.clip((encoded[knee:] - start) / max(1 - start, 1e-6), 0, 1)
+        slope = (wanted[knee] - wanted[max(knee - 1, 0)]) * values[-1] * (1 - start)
+        wanted[knee:] = interpolate_shoulder(share, left, min(slope, 3 * (1 - left)))
+    else:
+        wanted = wanted + np.maximum(encoded - SHOULDER, 0) / (1 - SHOULDER) * (1 - wanted[-1])
+    wanted[0] = 0
+    return from_unit(wanted.astype(np.float32), target)
+
+
+def interpolate_shoulder(share: FloatArray, start: float, slope: float) -> FloatArray:
+    """A monotone cubic over 0 to 1, from `start` with this slope to 1 (Fritsch and Carlson, 10.1137/0717021)."""
+    end = min(slope, 3 * (1 - start)) / 2
+    cubed, squared = share**3, share**2
+    return np.asarray(
+        (2 * cubed - 3 * squared + 1) * start
+        + (cubed - 2 * squared + share) * slope
+        + (3 * squared - 2 * cubed)
+        + (cubed - squared) * end
+    )

@@ -1,0 +1,151 @@
+"""Warp a frame into the reference's pixels: one Lanczos resampling, with its exposure matched in the same pass."""
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+
+from allfocus.alignment.flow import map_pixels
+from allfocus.alignment.lanczos import can_resample, resample
+from allfocus.alignment.motion import Matrix, map_points
+from allfocus.alignment.photometric import ExposureTransfer, match_exposure
+from allfocus.core.color import Array, FloatArray, full_scale
+from allfocus.core.windows import Window
+
+#: Left, top, right and bottom, in pixels.
+Box = tuple[float, float, float, float]
+
+#: A frame whose corners move by less than this, in pixels, is not resampled: that would cost more than it gains.
+STILL = 0.05
+#: Rows that are warped by flow at a time, and how many pixels around its position the kernel reads.
+STRIP, REACH = 256, 5
+#: Precision of the common window, and how far outside of a frame it may lie, in pixels.
+PRECISION, OUTSIDE = 0.02, 0.05
+
+
+def warp_frame(
+    frame: Array,
+    matrix: Matrix,
+    exposure: ExposureTransfer,
+    flow: FloatArray | None = None,
+    filling: Array | None = None,
+) -> Array:
+    """Warp a frame into the reference's pixels by an 8 x 8 Lanczos kernel, clipped to the depth of the frame.
+
+    Args:
+        frame: (H, W) or (H, W, 3), uint8, uint16 or float32.
+        matrix: from pixels of the reference to those of the frame.
+        exposure: of the frame against the reference.
+        flow: added to pixels of the reference before the matrix is applied, see `flow.estimate_flows`.
+        filling: what to show where the frame shows nothing: the reference, of the frame's shape and dtype; None: the
+            frame's edges are repeated.
+
+    Returns:
+        An array of the frame's shape and dtype; the frame itself if nothing changes.
+    """
+    size = frame.shape[0], frame.shape[1]
+    is_still = flow is None and is_unmoved(matrix, size)
+    if is_still and exposure.is_same:
+        return frame
+    if is_still:
+        return match_exposure(frame, exposure, frame.dtype)
+    # with 16 bits in between, 8-bit values are rounded once
+    deeper = np.uint16 if frame.dtype == np.uint8 else frame.dtype
+    deep = frame if exposure.is_same else match_exposure(frame, exposure, deeper)
+    warped = resample_by_matrix(deep, matrix) if flow is None else resample_by_flow(deep, matrix, flow)
+    if warped.dtype != frame.dtype:
+        warped = np.rint(warped * np.float32(full_scale(frame.dtype) / full_scale(deep.dtype))).astype(frame.dtype)
+    if filling is not None:
+        unseen = ~find_seen(matrix, size)
+        warped[unseen] = filling[unseen]
+    return warped
+
+
+def is_unmoved(matrix: Matrix, size: tuple[int, int]) -> bool:
+    """Whether a matrix moves no corner of a picture of this height and width by `STILL` pixels or more."""
+    corners = list_corners((0, 0, size[1] - 1, size[0] - 1))
+    return bool(np.abs(map_points(matrix, corners) - corners).max() < STILL)
+
+
+def resample_by_matrix(frame: Array, matrix: Matrix) -> Array:
+    """Warp a frame (H, W[, 3]) by a matrix from pixels of the result to pixels of the frame; edges are repeated."""
+    if can_resample(matrix):
+        return resample(frame, matrix)
+    size = frame.shape[1::-1]
+    flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
+    if np.allclose(matrix[2], (0, 0, 1), atol=1e-12):
+        return np.asarray(cv2.warpAffine(frame, matrix[:2], size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
+    return np.asarray(cv2.warpPerspective(frame, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
+
+
+def resample_by_flow(frame: Array, matrix: Matrix, flow: FloatArray) -> Array:
+    """Warp a frame (H, W[, 3]) by an optical flow and a matrix, strip by strip; edges are repeated."""
+    size = frame.shape[0], frame.shape[1]
+    warped = np.empty_like(frame)
+    for top in range(0, size[0], STRIP):
+        rows = slice(top, min(top + STRIP, size[0]))
+        x, y = map_pixels(matrix, flow, size, rows)
+        first = int(np.clip(np.floor(y.min()) - REACH, 0, size[0] - 1))
+        last = int(np.clip(np.ceil(y.max()) + REACH, first + 1, size[0]))
+        source = frame[first:last]
+        warped[rows] = cv2.remap(source, x, y - first, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+    return warped
+
+
+def find_seen(matrix: Matrix, size: tuple[int, int]) -> Array:
+    """(H, W) bool: which pixels of the reference a frame shows, if a matrix leads from the reference to it."""
+    inside = np.full(size, 255, np.uint8)
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpPerspective(inside, matrix, size[::-1], flags=flags, borderValue=(0,))) > 0
+
+
+def find_common_window(matrices: Sequence[Matrix] | Array, size: tuple[int, int]) -> Window:
+    """Rows and columns of the reference that all frames show: a rectangle that can't be extended on any side.
+
+    The visible part of each frame is convex, so a rectangle lies within it if its corners do. A rectangle that shrinks
+    evenly towards the middle is fitted first; then each side moves out as far as it can.
+
+    Args:
+        matrices: from pixels of the reference to those of each frame.
+        size: height and width.
+    """
+    height, width = size
+    limit = np.array([width - 1, height - 1]) + OUTSIDE
+
+    def fits(box: Box) -> bool:
+        corners = list_corners(box)
+        points = np.concatenate([map_points(matrix, corners) for matrix in matrices])
+        return bool((points >= -OUTSIDE).all() and (points <= limit).all())
+
+    def shrunk(share: float) -> Box:
+        across, down = share * (width - 1) / 2, share * (height - 1) / 2
+        return across, down, width - 1 - across, height - 1 - down
+
+    def widened(side: int, share: float) -> Box:
+        moving = list(box)
+        moving[side] += share * (outermost[side] - box[side])
+        return moving[0], moving[1], moving[2], moving[3]
+
+    outermost = (0.0, 0.0, width - 1.0, height - 1.0)
+    box = shrunk(1 - bisect_share(lambda share: fits(shrunk(1 - share)), width))
+    for side in range(4):
+        box = widened(side, bisect_share(lambda share, side=side: fits(widened(side, share)), width))  # type: ignore[misc]
+    (left, top), (right, bottom) = np.ceil(np.array(box[:2]) - OUTSIDE), np.floor(np.array(box[2:]) + OUTSIDE)
+    return slice(int(top), max(int(bottom), int(top)) + 1), slice(int(left), max(int(right), int(left)) + 1)
+
+
+def bisect_share(holds: Callable[[float], bool], length: float) -> float:
+    """The largest share, 0 to 1, up to which a condition holds, to `PRECISION` pixels of this length."""
+    if holds(1.0):
+        return 1.0
+    low, high = 0.0, 1.0
+    while (high - low) * length > PRECISION:
+        middle = (low + high) / 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+def list_corners(box: Box) -> Array:
+    """The corners (4, 2) of a box, x first."""
+    left, top, right, bottom = box
+    return np.array([[left, top], [right, top], [left, bottom], [right, bottom]], np.float64)

@@ -1,0 +1,38 @@
+"""Frames in any order are sorted by focus distance."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from allfocus import FusionOptions, fuse
+from allfocus.alignment import AlignOptions, estimate_alignment
+from allfocus.core.stack import FocalStack
+from allfocus.errors import ConfigError
+from test_robustness import still_life, tilted_plane
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_frames_in_any_order_are_put_in_that_of_their_focus(seed: int) -> None:
+    steps = tilted_plane(still_life(5), 7, 16.0)
+    mixed = np.random.default_rng(seed).permutation(7)
+    found = estimate_alignment(FocalStack(frames=[steps[k] for k in mixed]), AlignOptions(order=True)).order
+    in_focus = [int(mixed[k]) for k in found]
+    assert in_focus in (list(range(7)), list(range(7))[::-1])
+
+
+def test_depth_counts_the_frames_in_the_order_of_their_focus(tiny_model: Path) -> None:
+    steps = tilted_plane(still_life(5), 5, 16.0)
+    mixed = [3, 0, 4, 1, 2]
+    options = FusionOptions(model=tiny_model, depth=True)
+    straight = fuse(steps, options=options)
+    found = fuse([steps[k] for k in mixed], options=dataclasses.replace(options, order="focus"))
+    np.testing.assert_array_equal(found.image, straight.image)
+    np.testing.assert_array_equal(np.array(mixed)[found.index_map], straight.index_map)
+    assert found.depth is not None
+    assert straight.depth is not None
+    same, turned = (np.abs(found.depth - depth).mean() for depth in (straight.depth, 4 - straight.depth))
+    assert min(same, turned) < 1e-3
+    with pytest.raises(ConfigError, match="order 'focus'"):
+        FusionOptions(order="focus", align="none")

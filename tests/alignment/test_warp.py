@@ -1,0 +1,33 @@
+"""Warping one frame, and the window that all frames show."""
+
+import numpy as np
+import pytest
+
+from allfocus.alignment import ExposureTransfer
+from allfocus.alignment.motion import make_motion, to_pixels
+from allfocus.alignment.warp import find_common_window, find_seen, warp_frame
+from allfocus.core.color import from_unit
+from moved_scenes import SIZE, scene
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("gray", [False, True])
+def test_frames_keep_their_depth_and_channels(dtype: str, gray: bool) -> None:
+    frame = from_unit(scene()[..., 0] if gray else scene(), dtype)
+    matrix = to_pixels(make_motion([0.01, 0.01, 0.01, 0.01]), SIZE)
+    for exposure in (ExposureTransfer(), ExposureTransfer(gain=(1.1,))):
+        laid = warp_frame(frame, matrix, exposure, filling=frame)
+        assert (laid.dtype, laid.shape) == (frame.dtype, frame.shape)
+        unseen = ~find_seen(matrix, SIZE)
+        assert unseen.any()
+        np.testing.assert_array_equal(laid[unseen], frame[unseen])
+
+
+def test_what_all_frames_saw_is_as_large_as_can_be() -> None:
+    shift = np.array([[1.0, 0, 12], [0, 1, -7], [0, 0, 1]])
+    assert find_common_window([np.eye(3), shift], SIZE) == (slice(7, 300), slice(0, 388))
+    turned = to_pixels(make_motion([0, 0, 0.05, 0]), SIZE)
+    rows, columns = find_common_window([np.eye(3), turned], SIZE)
+    assert find_seen(turned, SIZE)[rows, columns].all()
+    for wider in ((slice(rows.start - 9, rows.stop), columns), (rows, slice(columns.start, columns.stop + 9))):
+        assert not find_seen(turned, SIZE)[wider].all()
