@@ -59,9 +59,11 @@ class AlignOptions:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Alignment:
     """The registration of a stack: where each frame lies, and how bright it is, against the reference.
+
+    Alignments compare by identity.
 
     Attributes:
         model: motion model of all frames.
@@ -87,6 +89,10 @@ class Alignment:
     flows: Sequence[FloatArray | None] = ()
     order: Sequence[int] = ()
 
+    def __repr__(self) -> str:
+        used = f"{len(self.used)} of {len(self.matrices)} frames"
+        return f"Alignment(model={self.model!r}, reference={self.reference}, used={used})"
+
     @property
     def used(self) -> list[int]:
         """Positions of the frames that are used."""
@@ -99,7 +105,7 @@ class Alignment:
             matrices=self.matrices[list(positions)],
             exposures=[self.exposures[k] for k in positions],
             residuals=[self.residuals[k] for k in positions],
-            left_out={place: self.left_out[k] for place, k in enumerate(positions) if k in self.left_out},
+            left_out={index: self.left_out[k] for index, k in enumerate(positions) if k in self.left_out},
             flows=[self.flows[k] for k in positions] if self.flows else (),
             notes=(),
         )
