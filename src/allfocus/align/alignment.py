@@ -1,5 +1,6 @@
 """Alignment: the registration of a stack as a value, the options that ask for one, and the notes that explain it."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -97,6 +98,18 @@ class Alignment:
     def used(self) -> list[int]:
         """Positions of the frames that are used."""
         return [position for position in range(len(self.matrices)) if position not in self.left_out]
+
+    @property
+    def tones(self) -> Sequence[ExposureTransfer]:
+        """Deprecated name of `exposures`."""
+        warnings.warn("Alignment.tones is deprecated; use Alignment.exposures", DeprecationWarning, stacklevel=2)
+        return self.exposures
+
+    @property
+    def fields(self) -> Sequence[FloatArray | None]:
+        """Deprecated name of `flows`."""
+        warnings.warn("Alignment.fields is deprecated; use Alignment.flows", DeprecationWarning, stacklevel=2)
+        return self.flows
 
     def pick(self, positions: Sequence[int]) -> "Alignment":
         """The alignment of some of the frames; the reference stays the same and need not be one of them."""
