@@ -37,6 +37,22 @@ def test_notes_name_frames_that_were_left_out_and_then_what_else_happened() -> N
     assert alignment.used == [0, 1]
 
 
+def test_alignments_compare_by_identity_and_their_repr_is_short() -> None:
+    one, other = make_identity(3), make_identity(3)
+    assert one == one
+    assert one != other
+    assert len({one, other}) == 2
+    assert repr(one) == "Alignment(model='none', reference=1, used=3 of 3 frames)"
+
+
+def test_old_names_warn_and_name_the_new_ones() -> None:
+    alignment = make_identity(2)
+    with pytest.warns(DeprecationWarning, match=r"use Alignment\.exposures"):
+        assert alignment.tones is alignment.exposures
+    with pytest.warns(DeprecationWarning, match=r"use Alignment\.flows"):
+        assert alignment.fields is alignment.flows
+
+
 def test_some_frames_of_an_alignment_keep_their_reference() -> None:
     alignment = make_identity(4, reference=1)
     alignment.matrices[3, 0, 2] = 5

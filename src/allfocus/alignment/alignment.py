@@ -1,5 +1,6 @@
 """Alignment: the registration of a stack as a value, the options that ask for one, and the notes that explain it."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -59,9 +60,11 @@ class AlignOptions:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Alignment:
     """The registration of a stack: where each frame lies, and how bright it is, against the reference.
+
+    Alignments compare by identity.
 
     Attributes:
         model: motion model of all frames.
@@ -87,10 +90,26 @@ class Alignment:
     flows: Sequence[FloatArray | None] = ()
     order: Sequence[int] = ()
 
+    def __repr__(self) -> str:
+        used = f"{len(self.used)} of {len(self.matrices)} frames"
+        return f"Alignment(model={self.model!r}, reference={self.reference}, used={used})"
+
     @property
     def used(self) -> list[int]:
         """Positions of the frames that are used."""
         return [position for position in range(len(self.matrices)) if position not in self.left_out]
+
+    @property
+    def tones(self) -> Sequence[ExposureTransfer]:
+        """Deprecated name of `exposures`."""
+        warnings.warn("Alignment.tones is deprecated; use Alignment.exposures", DeprecationWarning, stacklevel=2)
+        return self.exposures
+
+    @property
+    def fields(self) -> Sequence[FloatArray | None]:
+        """Deprecated name of `flows`."""
+        warnings.warn("Alignment.fields is deprecated; use Alignment.flows", DeprecationWarning, stacklevel=2)
+        return self.flows
 
     def pick(self, positions: Sequence[int]) -> "Alignment":
         """The alignment of some of the frames; the reference stays the same and need not be one of them."""
@@ -99,7 +118,7 @@ class Alignment:
             matrices=self.matrices[list(positions)],
             exposures=[self.exposures[k] for k in positions],
             residuals=[self.residuals[k] for k in positions],
-            left_out={place: self.left_out[k] for place, k in enumerate(positions) if k in self.left_out},
+            left_out={index: self.left_out[k] for index, k in enumerate(positions) if k in self.left_out},
             flows=[self.flows[k] for k in positions] if self.flows else (),
             notes=(),
         )

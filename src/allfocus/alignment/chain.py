@@ -27,7 +27,7 @@ ONE_LINK = 5
 MAX_SCALE, MIN_OVERLAP = 1.3, 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Link:
     """A frame registered to an earlier one.
 
@@ -126,7 +126,7 @@ class Chain:
         back = np.linalg.inv(self.paths[reference][model])
         return [self.paths[k][model] @ back if k in group else np.eye(3) for k in range(len(self.links))]
 
-    def estimate_exposures(
+    def compare_exposures(
         self, model: MotionModel, reference: int, group: Sequence[int], by_channel: bool
     ) -> list[ExposureTransfer]:
         """The exposure of each frame against the reference, see `photometric.estimate_exposures`."""
@@ -140,13 +140,13 @@ def measure_excess(motion: PairMotion) -> dict[MotionModel, float]:
     models = list(DEGREES_OF_FREEDOM)
     free = models.index("similarity") + 1
 
-    def excess(place: int) -> float:
-        own, doubt = motion.losses[models[place]], POINT_TOLERANCE / (motion.points + 1)
-        rigid = [own / motion.losses[model] - 1 - TOLERANCE - doubt for model in models[place:free]]
-        freer = [own / motion.losses[model] - 1 - FREE_TOLERANCE - doubt for model in models[max(place, free) :]]
+    def excess(index: int) -> float:
+        own, doubt = motion.losses[models[index]], POINT_TOLERANCE / (motion.points + 1)
+        rigid = [own / motion.losses[model] - 1 - TOLERANCE - doubt for model in models[index:free]]
+        freer = [own / motion.losses[model] - 1 - FREE_TOLERANCE - doubt for model in models[max(index, free) :]]
         return max([*rigid, *freer])
 
-    return {model: excess(place) for place, model in enumerate(models)}
+    return {model: excess(index) for index, model in enumerate(models)}
 
 
 def drop_finest(pyramid: RegistrationPyramid) -> RegistrationPyramid:

@@ -22,7 +22,7 @@ MIN_WHITE_8_BIT, MIN_WHITE, STRIDE = 0.2, 1e-4, 4
 NOISE = 0.004
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Level:
     """One level of a `RegistrationPyramid`.
 
@@ -36,7 +36,7 @@ class Level:
     scale: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RegistrationPyramid:
     """A frame as registration compares it with others.
 

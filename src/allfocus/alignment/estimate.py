@@ -16,7 +16,7 @@ from allfocus.alignment.screening import UNALIGNED, find_blurred, find_misexpose
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.errors import AlignmentError
-from allfocus.options import Exposure, MotionModel
+from allfocus.options import MotionModel
 from allfocus.run.context import Run
 
 #: Frames with a side shorter than this, in pixels, show too little to be registered.
@@ -119,12 +119,14 @@ def assemble(
 ) -> Alignment:
     """The alignment to a reference; useless frames are left out unless all are wanted or fewer than two would stay."""
     motions = chain.compose_motions(model, reference, group)
+    kept = [ExposureTransfer()] * len(chain.links)
+    by_channel = wanted.exposure == "match-colour"
     keeps_all = wanted.keep_all or len(chain.links) - len(useless) < 2
     return Alignment(
         model=model,
         reference=reference,
         matrices=np.stack([to_pixels(motion, chain.size) for motion in motions]),
-        exposures=estimate_exposures(chain, wanted.exposure, model, reference, group),
+        exposures=kept if wanted.exposure == "keep" else chain.compare_exposures(model, reference, group, by_channel),
         residuals=[np.nan if link is None else link.motion.residual for link in chain.links],
         left_out={} if keeps_all else useless,
         notes=tuple(explain_keeping(k, names[k], reason) for k, reason in useless.items()) if keeps_all else (),
@@ -134,15 +136,6 @@ def assemble(
 def explain_keeping(position: int, name: str, reason: str) -> Note:
     """The note of a useless frame that is used."""
     return Note(code="frame-kept-although", message=f"{name} was kept although {reason}", frames=(position,))
-
-
-def estimate_exposures(
-    chain: Chain, exposure: Exposure, model: MotionModel, reference: int, group: Sequence[int]
-) -> list[ExposureTransfer]:
-    """The exposure of each frame against the reference; all the same if brightness is to be kept."""
-    if exposure == "keep":
-        return [ExposureTransfer()] * len(chain.links)
-    return chain.estimate_exposures(model, reference, group, by_channel=exposure == "match-colour")
 
 
 def add_flows(chain: Chain, alignment: Alignment) -> Alignment:

@@ -33,7 +33,7 @@ MIN_AGREEMENT = 0.4
 RESIDUAL_PATCHES, MIN_DETAIL = 16, 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PairMotion:
     """How one frame has moved against another.
 

@@ -49,7 +49,7 @@ class ExposureTransfer:
         return all(gain == 1 for gain in self.gain) and self.offset == 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class RatioEstimate:
     """The brightness ratio of two frames in logarithms, with its standard error.
 

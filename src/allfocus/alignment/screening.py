@@ -29,7 +29,7 @@ CLIPPED = "it is exposed very differently: most of it is black or white"
 
 def find_misexposed(chain: Chain, model: MotionModel, reference: int, group: Sequence[int]) -> dict[int, str]:
     """Frames of a group whose exposure is far from the median, each with the reason."""
-    exposures = chain.estimate_exposures(model, reference, group, by_channel=False)
+    exposures = chain.compare_exposures(model, reference, group, by_channel=False)
     stops = np.array([np.log2(exposure.gain[0]) for exposure in exposures])
     clipped = np.array([measure_clipped_share(light) for light in chain.lights])
     usual, usually_clipped = np.median(stops[group]), np.median(clipped[group])
