@@ -8,6 +8,7 @@ import re
 import statistics
 import subprocess
 import sys
+import typing
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,45 +44,71 @@ def test_nothing_heavy_loads_before_it_is_needed(use: str) -> None:
     assert python(f"{use}\n{report}").splitlines()[-1] == "LOADED []"
 
 
-def test_public_names_are_sorted_complete_and_there() -> None:
-    assert allfocus.__all__ == sorted(allfocus.__all__)
-    assert set(allfocus.__all__) == set(allfocus._HOMES)
+def test_public_names_are_sorted_and_there() -> None:
+    assert sorted(allfocus.__all__) == sorted(set(allfocus.__all__))
     for name in allfocus.__all__:
-        assert getattr(allfocus, name).__name__ == name
-    assert set(allfocus.__all__) < set(dir(allfocus))
+        assert getattr(allfocus, name) is not None
+    assert set(allfocus.__all__) < set(dir(allfocus)) | {"__version__"}
     with pytest.raises(AttributeError, match="no_such_name"):
         allfocus.no_such_name  # noqa: B018
 
 
-def test_type_checkers_and_the_running_program_see_the_same_names() -> None:
-    tree = ast.parse((ROOT / "src/allfocus/__init__.py").read_text())
-    block = next(node for node in tree.body if isinstance(node, ast.If))
-    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
-    seen = {alias.name: node.module for node in imports for alias in node.names}
-    assert seen == {name: f"allfocus.{home}" for name, home in allfocus._HOMES.items()}
+def test_public_names_stand_once_and_in_order() -> None:
+    tree = ast.parse((ROOT / "src/allfocus/__init__.pyi").read_text())
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    seen = sorted(alias.name for node in imports for alias in node.names)
+    listed = next(node.value for node in tree.body if isinstance(node, ast.Assign))
+    assert ast.literal_eval(listed) == seen == sorted(allfocus.__all__)
 
 
-def test_options_are_the_flags_of_fuse() -> None:
+def test_every_error_that_a_docstring_names_is_public() -> None:
+    from allfocus import errors
+
+    classes = {name for name, one in vars(errors).items() if isinstance(one, type) and issubclass(one, Exception)}
+    assert classes <= set(allfocus.__all__)
+    named = {
+        word for path in SOURCES for word in re.findall(r"^ {8}(\w+(?:Error|Cancelled)): ", path.read_text(), re.M)
+    }
+    assert {name for name in named if not hasattr(__builtins__, name) and name in classes} <= set(allfocus.__all__)
+
+
+def test_flags_are_made_from_options_and_outputs() -> None:
     from allfocus.cli.fuse import fuse
+    from allfocus.core.typed import choices
+    from allfocus.outputs.wishes import Outputs
 
     flags = inspect.signature(fuse).parameters
-    for option in dataclasses.fields(allfocus.FusionOptions):
-        assert option.name in flags
-        # a map that is asked for by naming its file is not made unless it is
-        assert flags[option.name].default == (None if option.name == "depth" else option.default)
-    files = {"frames", "output", "index_map", "confidence", "depth_preview", "unsharp", "veiled", "save_transforms"}
-    files_and_talk = files | {
-        "channel_for_focus",
-        "no_align",
-        "outputs",
-        "slab",
-        "report",
-        "dry_run",
-        "progress",
-        "quiet",
-        "debug",
-    }
-    assert set(flags) == files_and_talk | {option.name for option in dataclasses.fields(allfocus.FusionOptions)}
+    hints = typing.get_type_hints(allfocus.FusionOptions)
+    outputs = {item.name for item in dataclasses.fields(Outputs)} - {"image"}
+    options = {item.name for item in dataclasses.fields(allfocus.FusionOptions)} - {
+        "depth"
+    }  # the map's flag names a file
+    for item in dataclasses.fields(allfocus.FusionOptions):
+        if item.name in options:
+            assert flags[item.name].default == item.default
+            assert flag_choices(flags[item.name]) == choices(hints[item.name])
+            assert flag_help(flags[item.name]) == item.metadata["help"]
+    own = {"context", "frames", "output", "channel_for_focus", "no_align", "outputs", "slab", "options", "progress"}
+    own |= {"dry_run", "quiet", "debug", "old_unsharp"}
+    assert set(flags) == options | outputs | own
+
+
+def flag_choices(flag: inspect.Parameter) -> tuple[str, ...]:
+    """What a flag may be: of its type, or of the words between the brackets of its metavar."""
+    from allfocus.core.typed import choices
+
+    kind, option = typing.get_args(flag.annotation)
+    found = choices(kind)
+    return found or tuple((option.metavar or "").strip("[]").split("|") if "|" in (option.metavar or "") else ())
+
+
+def flag_help(flag: inspect.Parameter) -> str:
+    return str(typing.get_args(flag.annotation)[1].help)
+
+
+def test_the_command_line_stays_small() -> None:
+    lines = sum(len(path.read_text().splitlines()) for path in SOURCES if "cli" in path.parts)
+    assert lines <= 1200
 
 
 def test_every_module_says_what_it_is_for() -> None:
@@ -147,7 +174,7 @@ def test_the_wheel_holds_the_program_and_its_data_and_nothing_else(wheel: Path) 
     package = {name for name in sizes if name.startswith("allfocus/")}
     assert all(name.startswith(("allfocus/", f"allfocus-{allfocus.__version__}.dist-info/")) for name in sizes)
     assert {"allfocus/py.typed", "allfocus/demo_stack/frame1.webp", "allfocus/demo_stack/truth.webp"} <= package
-    assert {Path(name).suffix for name in package} <= {".py", ".typed", ".webp", ".md", ".onnx"}
+    assert {Path(name).suffix for name in package} <= {".py", ".pyi", ".typed", ".webp", ".md", ".onnx"}
     assert {f"allfocus/{path.relative_to(ROOT / 'src/allfocus').as_posix()}" for path in SOURCES} <= package
     weights = [size for name, size in sizes.items() if re.fullmatch(r"allfocus/weights/\w+\.onnx", name)]
     assert weights

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
-from allfocus.core.typed import alternatives, build, check_fields, choices, declared, unknown_key
+from allfocus.core.typed import alternatives, check_fields, choices, declared, unknown_key
 from allfocus.errors import ConfigError, OptionError
 
 #: What decides which frame is in focus.
@@ -217,13 +217,7 @@ def read_option_values(path: Path | str) -> dict[str, Any]:
 
 def build_options(values: Mapping[str, Any]) -> FusionOptions:
     """Options from a mapping, such as a form or a file gives; the same checks as everywhere."""
-    try:
-        options: FusionOptions = build(FusionOptions, {name.replace("-", "_"): value for name, value in values.items()})
-    except OptionError:
-        raise
-    except ConfigError as error:
-        raise OptionError(str(error).replace("unknown key", "unknown option")) from None
-    return options
+    return with_options(None, {name.replace("-", "_"): value for name, value in values.items() if value is not None})
 
 
 #: How JSON schema calls the types of options.

@@ -195,10 +195,21 @@ def register(
     source: Listing | FocalStack, options: FusionOptions, run: Run, like: Registered | None = None
 ) -> Registered:
     """`align` of what was opened, within a run."""
+    return register_stack(read(source, run), source, options, run, like)
+
+
+def read(source: Listing | FocalStack, run: Run) -> FocalStack:
+    """The frames of what was opened."""
+    return read_stack(source, run) if isinstance(source, Listing) else source
+
+
+def register_stack(
+    stack: FocalStack, source: Listing | FocalStack, options: FusionOptions, run: Run, like: Registered | None = None
+) -> Registered:
+    """`register` of frames that were read from `source`; those of files are overwritten."""
+    names, notes = tuple(stack.names), notes_on(source)
+    listing = source if isinstance(source, Listing) else None
     with one_thread_each():
-        stack = read_stack(source, run) if isinstance(source, Listing) else source
-        names, notes = tuple(stack.names), notes_on(source)
-        listing = source if isinstance(source, Listing) else None
         if like is not None:
             check_alike(stack, like)
         if (options.align == "none" and options.transforms is None) if like is None else like.alignment is None:
@@ -258,20 +269,15 @@ def find_reference(asked: int | str | None, names: Sequence[str]) -> int | None:
     """Position of the reference, counted from 0; a text is a name, or a number counted from 1.
 
     Raises:
-        OptionError: there is no such frame.
+        OptionError: there is no frame of this name or number.
     """
-    if asked is None:
-        return None
-    if isinstance(asked, int):
-        position = asked if 0 <= asked < len(names) else None
-    elif asked in names:
-        position = list(names).index(asked)
-    else:
-        position = int(asked) - 1 if asked.isdecimal() and 1 <= int(asked) <= len(names) else None
-    if position is None:
-        number = asked + 1 if isinstance(asked, int) else asked
-        raise OptionError(f"reference {number}: expected the name of a frame, or a number from 1 to {len(names)}")
-    return position
+    if asked is None or isinstance(asked, int):
+        return asked
+    if asked in names:
+        return list(names).index(asked)
+    if asked.isdecimal() and 1 <= int(asked) <= len(names):
+        return int(asked) - 1
+    raise OptionError(f"reference {asked}: expected the name of a frame, or a number from 1 to {len(names)}")
 
 
 def decide_by_network(registered: Registered, model: Network, options: FusionOptions, keep: bool) -> NetworkDecision:

@@ -12,7 +12,7 @@ from allfocus.decision.coarse_to_fine import CELL, PIXELS_AT_ONCE
 from allfocus.decision.logit_store import count_stored_bytes
 from allfocus.decision.stack_pyramid import KEPT, count_kept_bytes
 from allfocus.errors import ResourceError
-from allfocus.options import FusionOptions
+from allfocus.options import FusionOptions, Method
 from allfocus.run.context import Run
 from allfocus.run.machine import Machine
 from allfocus.run.progress import Progress, silent
@@ -37,9 +37,12 @@ COSTS = {
     "warp": (0.05, 0.0),
     "pyramid": (0.02, 0.0),
     "coarse": (0.015, 0.0),
+    "laplacian": (0.07, 0.0),
     "fuse": (0.02, 0.35),
     "write": (0.0, 0.05),
 }
+#: Stages that a method does not have.
+NOT_IN = {"network": ("laplacian",), "laplacian": ("pyramid", "coarse")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,7 @@ class Plan:
     Attributes:
         frames: how many.
         frame: what each of them is.
+        method: what decides.
         workers: how many things to do at a time.
         memory: bytes that it will need at most, about.
         allowed: bytes that it may use.
@@ -61,6 +65,7 @@ class Plan:
 
     frames: int
     frame: FrameInfo
+    method: Method
     workers: int
     memory: int
     allowed: int
@@ -70,7 +75,11 @@ class Plan:
     def costs(self) -> dict[str, float]:
         """The stages of the work, and what each is expected to cost: CPU seconds, on some machine or other."""
         megapixels = self.frame.pixels / 1e6
-        return {stage: megapixels * (self.frames * each + once) for stage, (each, once) in COSTS.items()}
+        return {
+            stage: megapixels * (self.frames * each + once)
+            for stage, (each, once) in COSTS.items()
+            if stage not in NOT_IN[self.method]
+        }
 
     @property
     def is_large(self) -> bool:
@@ -146,6 +155,7 @@ def plan_fusion(
     plan = Plan(
         frames=frames,
         frame=frame,
+        method=options.method,
         workers=workers,
         memory=fixed + max(workers * one_worker, int(WRITING * frame.nbytes)),
         allowed=allowed,

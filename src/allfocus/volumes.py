@@ -13,7 +13,7 @@ from allfocus.core.notes import Note
 from allfocus.errors import OptionError
 from allfocus.formats.ome_tiff import OmeFile, Scale
 from allfocus.options import FusionOptions, with_options
-from allfocus.pipeline import check_model, compose, decide, register
+from allfocus.pipeline import check_model, compose, decide, read, register_stack
 from allfocus.plan import Plan, plan_for
 from allfocus.result import FusionResult
 from allfocus.run.context import Run
@@ -57,6 +57,7 @@ def fuse_volume(
     maps: Sequence[MapName] = (),
     progress: Progress = silent,
     cancel: Event | None = None,
+    machine: Machine | None = None,
     **changes: Any,
 ) -> VolumeResult:
     """Fuse every position, time and channel of a volume over its planes, one stack at a time.
@@ -72,6 +73,7 @@ def fuse_volume(
         maps: which maps to make too.
         progress: called as the work goes on; of several stacks each stage is led by a number, as in ``2/6 fuse``.
         cancel: once it is set, by another thread, the work ends with `Cancelled`.
+        machine: what the plans may count on; by default what there is.
         changes: options by their names.
 
     Raises:
@@ -85,10 +87,11 @@ def fuse_volume(
     if not set(maps) <= set(MAP_NAMES):
         raise OptionError(f"maps {', '.join(maps)}: expected some of {', '.join(MAP_NAMES)}")
     groups = group_stacks(volume, channel_for_focus)
-    result, scratch = allocate(volume, options, channel_for_focus, maps)
+    machine = machine or Machine()
+    result, scratch = allocate(volume, options, channel_for_focus, maps, machine)
     notes: dict[Note, list[str]] = {}
     for number, group in enumerate(groups):
-        plan = plan_for(group[0].listing, options, len(group) - 1)
+        plan = plan_for(group[0].listing, options, len(group) - 1, machine)
         run = plan.start(staged(progress, number, len(groups)), cancel)
         fused = fuse_group(group, options, run)
         put(result, group, fused)
@@ -106,9 +109,14 @@ def options_for_volumes(options: FusionOptions, maps: Sequence[MapName]) -> Fusi
 def fuse_group(group: Sequence[VolumeStack], options: FusionOptions, run: Run) -> FusionResult:
     """Fuse channels that go by the decision of the first."""
     check_model(options)
-    first, *others = (stack.listing for stack in group)
-    registered = register(first, options, run)
-    channels = [register(other, options, run, registered) for other in others]
+    parts = [run.part(number, len(group)) for number in range(len(group))]
+    stacks = [read(stack.listing, part) for stack, part in zip(group, parts, strict=True)]
+    first = register_stack(stacks[0], group[0].listing, options, parts[0])
+    channels = [
+        register_stack(stack, one.listing, options, part, first)
+        for stack, one, part in zip(stacks[1:], group[1:], parts[1:], strict=True)
+    ]
+    registered = replace(first, run=run)
     decision = decide(registered, options=options, keep=False)
     return compose(registered, decision, channels=channels, options=options)
 
@@ -123,7 +131,11 @@ def group_stacks(volume: Volume, channel_for_focus: int | None) -> list[list[Vol
 
 
 def allocate(
-    volume: Volume, options: FusionOptions, channel_for_focus: int | None, maps: Sequence[MapName]
+    volume: Volume,
+    options: FusionOptions,
+    channel_for_focus: int | None,
+    maps: Sequence[MapName],
+    machine: Machine,
 ) -> tuple[VolumeResult, Scratch]:
     """The empty result, in scratch files where it is large, and what keeps it there."""
     frame = volume.stacks[0].listing.frame
@@ -131,7 +143,6 @@ def allocate(
     of_maps = (*leading[:2], leading[2] if channel_for_focus is None else 1, *frame.size)
     nbytes = int(np.prod(leading)) * (frame.nbytes + 4 * len(maps) * frame.pixels)
     indices = np.uint8 if volume.axes["Z"] <= 256 else np.uint16
-    machine = Machine()
     scratch = Scratch((options.spool or machine.scratch) if nbytes > machine.kept_in_memory else None)
     return VolumeResult(
         volume=volume,

@@ -57,8 +57,8 @@ def test_aligned_frames_give_nearly_the_picture_of_registered_ones() -> None:
     assert not found.is_cropped
     cropped = fuse(moved_steps, options=FusionOptions(method="laplacian"))
     assert cropped.is_cropped
-    assert cropped.area is not None
-    np.testing.assert_array_equal(cropped.image.shape[:2], [part.stop - part.start for part in cropped.area])
+    assert cropped.window is not None
+    np.testing.assert_array_equal(cropped.image.shape[:2], [part.stop - part.start for part in cropped.window])
 
 
 def test_a_slight_motion_does_not_change_the_size_of_the_picture() -> None:

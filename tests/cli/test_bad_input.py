@@ -13,7 +13,10 @@ import pytest
 import tifffile
 from PIL import Image
 
+from allfocus import FusionOptions, Job, JobRequest, Outputs
+from allfocus.errors import WriteError
 from allfocus.io import write_image
+from allfocus.run.machine import Machine
 from conftest import Cli, Outcome
 from pictures import picture, write_pair
 
@@ -39,10 +42,6 @@ Case = tuple[list[object], int, list[str]]
 
 def no_frames(folder: Path) -> Case:
     return ["-o", folder / "out.png"], 2, ["Missing argument", "allfocus fuse --help"]
-
-
-def no_output(folder: Path) -> Case:
-    return [*write_pair(folder)], 2, ["Missing option", "-o"]
 
 
 def one_frame(folder: Path) -> Case:
@@ -261,7 +260,6 @@ def tile_of_nothing(folder: Path) -> Case:
 
 CASES = [
     no_frames,
-    no_output,
     one_frame,
     missing_file,
     empty_folder,
@@ -325,7 +323,7 @@ def test_outputs_are_checked_before_any_frame_is_read(
     def never(*_: object) -> None:
         raise AssertionError("a frame was read")
 
-    monkeypatch.setattr("allfocus.pipeline.read_all", never)  # their headers are looked at, to say all at once
+    monkeypatch.setattr("allfocus.sources.inspect.read_frame", never)  # their headers are looked at, to say all at once
     typed, code, words = case(tmp_path)
     assert_one_line(cli("fuse", "--method", "laplacian", *typed), code, *words)
 
@@ -346,7 +344,7 @@ def test_a_corrupt_frame_is_named_before_fusing_starts(
     frames = write_stack(tmp_path, 20)
     data = Path(frames[16]).read_bytes()
     Path(frames[16]).write_bytes(data[: len(data) // 2])  # its header is sound
-    monkeypatch.setattr("allfocus.pipeline.StackPyramid", None)
+    monkeypatch.setattr("allfocus.jobs.decide", None)
     before = files_below(tmp_path)
     assert_one_line(cli("fuse", *frames, "-o", str(tmp_path / "out.png")), 1, "f16.jpg", "cut short")
     assert files_below(tmp_path) == before
@@ -361,18 +359,19 @@ def test_a_frame_of_another_size_is_named_before_any_is_decoded(
     assert_one_line(cli("fuse", *frames, "-o", str(tmp_path / "out.png")), 1, "frame 17 (f16.jpg) is 97x64")
 
 
-def test_a_disk_that_fills_up_while_spooling_is_one_line(
-    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(file: int, size: int) -> None:
+def test_a_disk_that_fills_up_with_scratch_files_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    frames = write_stack(tmp_path, 3)
-    monkeypatch.setattr("allfocus.plan.KEPT_IN_MEMORY", 0)
-    monkeypatch.setattr("allfocus.run.scratch.reserve", full)
+    frames = [Path(path) for path in write_stack(tmp_path, 3)]
+    monkeypatch.setattr("os.posix_fallocate", full)
     before = files_below(tmp_path)
-    typed = ("fuse", *frames, "-o", str(tmp_path / "out.png"), "--spool", str(tmp_path), "-q")
-    assert_one_line(cli(*typed), 1, str(tmp_path), "the disk is full", "--spool")
+    request = JobRequest(
+        frames=frames, outputs=Outputs(image=tmp_path / "out.png"), options=FusionOptions(spool=tmp_path)
+    )
+    job = Job(request, machine=Machine(kept_in_memory=0))
+    with pytest.raises(WriteError, match=r"the disk is full; .* are free: .*--spool"):
+        job.run()
     assert files_below(tmp_path) == before
 
 
@@ -492,7 +491,7 @@ def test_the_unexpected_is_one_line_too(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("allfocus.pipeline.fuse", fail)
+    monkeypatch.setattr("allfocus.jobs.Job.run", fail)
     assert_one_line(cli("fuse", *frames, "-o", tmp_path / "out.png"), 1, *words)
     assert files_below(tmp_path) == before
 

@@ -26,7 +26,7 @@ from pictures import focused_pair, picture, write_pair
 @pytest.mark.parametrize(
     ("suffix", "dtype"), [(".png", "uint8"), (".png", "uint16"), (".tif", "uint16"), (".tif", "float32")]
 )
-def test_the_classic_rule_keeps_depth_and_channels_and_finds_the_sharp_halves(
+def test_the_laplacian_rule_keeps_depth_and_channels_and_finds_the_sharp_halves(
     tmp_path: Path, cli: Cli, suffix: str, dtype: str, gray: bool
 ) -> None:
     frames = write_pair(tmp_path, suffix, gray=gray, dtype=dtype)
@@ -52,7 +52,7 @@ def test_a_folder_is_fused_in_natural_order_and_the_maps_say_so(tmp_path: Path, 
     assert (index_map[:, -16:] == 1).all()
     assert (confidence.dtype, confidence.shape) == (np.uint16, (32, 48))
     summary, alignment, legend, note = outcome.out.splitlines()
-    assert "2 frames, 48x32 RGB uint8, classic" in summary
+    assert "2 frames, 48x32 RGB uint8, laplacian" in summary
     assert alignment == "alignment: nothing moved"
     assert note == "note: alignment skipped: no two frames match (1 of 2)"  # each is blurred where the other is sharp
     assert legend == f"{tmp_path / 'map.png'}: 0 = img2.png, 1 = img10.png"
@@ -70,7 +70,7 @@ def test_masks_of_what_is_sharp_in_no_frame_and_what_is_veiled(tmp_path: Path, c
         (said,) = (text for text in outcome.out.splitlines() if text.startswith(line))
         assert said.removeprefix(line).startswith(f"{(mask > 0).mean():.1%} of the picture")
     refused = cli("fuse", "--method", "laplacian", *frames, "-o", tmp_path / "c.png", "--out-of-focus", unsharp)
-    assert refused.code == 1
+    assert refused.code == 2
     assert "only the network" in refused.err
     assert not (tmp_path / "c.png").exists()
 
@@ -121,7 +121,7 @@ def test_quiet_prints_nothing(tmp_path: Path, cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (3, 5000), (5000, 3)])
-@pytest.mark.parametrize("method", ["network", "classic"])
+@pytest.mark.parametrize("method", ["network", "laplacian"])
 @pytest.mark.parametrize("gray", [False, True])
 def test_pictures_of_any_shape_can_be_fused(
     tmp_path: Path, cli: Cli, size: tuple[int, int], method: str, gray: bool
@@ -255,7 +255,7 @@ def test_evaluate_writes_a_report_and_prints_its_tables(tmp_path: Path, cli: Cli
     assert "group/b" not in outcome.out
     written = {path.name for path in (tmp_path / "report").iterdir()}
     assert {str(tmp_path / "report" / name) in outcome.out for name in written} == {True}
-    assert "classic" in (tmp_path / "report" / "figures.csv").read_text()
+    assert "laplacian" in (tmp_path / "report" / "figures.csv").read_text()
 
 
 def test_evaluate_measures_the_pictures_of_other_tools(tmp_path: Path, cli: Cli) -> None:
@@ -320,7 +320,7 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("where", ["os.fsync", "allfocus.pipeline.fuse"])
+@pytest.mark.parametrize("where", ["os.fsync", "allfocus.jobs.register"])
 def test_ctrl_c_half_way_leaves_nothing(tmp_path: Path, where: str, number: int) -> None:
     frames = write_pair(tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())
@@ -346,7 +346,7 @@ def test_ctrl_c_half_way_leaves_nothing(tmp_path: Path, where: str, number: int)
 def test_ctrl_c_does_not_wait_for_the_workers(tmp_path: Path, number: int) -> None:
     frames = write_pair(tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())
-    program = [sys.executable, "-c", HANGING.format(module="allfocus.composition.compositor", name="compose_alike")]
+    program = [sys.executable, "-c", HANGING.format(module="allfocus.composition.compositor", name="blend_alike")]
     process = subprocess.Popen(
         [*program, "fuse", *frames, "-o", str(tmp_path / "out.png")],
         stdout=subprocess.PIPE,

@@ -41,7 +41,7 @@ def test_outputs_are_named_after_the_picture(stack: Path, tmp_path: Path, cli: C
     assert cli(*base, "--outputs", "image,index").code == 0
     assert (tmp_path / "sharp.jpg").exists()
     wrong = cli(*base, "--outputs", "image,depths")
-    assert wrong.code == 1
+    assert wrong.code == 2
     assert "outputs 'depths': expected some of image, index" in wrong.err
 
 
@@ -83,7 +83,7 @@ def test_slabs_lie_over_the_whole(stack: Path, tmp_path: Path, cli: Cli) -> None
     assert gaps[0][ends[0]].mean() < 0.3 * gaps[1][ends[0]].mean()
     assert gaps[1][ends[1]].mean() < 0.3 * gaps[0][ends[1]].mean()
     refused = cli("fuse", stack, "-o", tmp_path / "out.tif", "--slab", "3:1", "--keep-canvas")
-    assert refused.code == 1
+    assert refused.code == 2
     assert "--keep-canvas" in refused.err
 
 

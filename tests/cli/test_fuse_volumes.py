@@ -21,6 +21,7 @@ from allfocus.io import inspect_volume
 from allfocus.metadata import ome_carry as ome_kept
 from allfocus.options import COMPOSITIONS, FusionOptions
 from allfocus.pipeline import align, compose, decide, fuse
+from allfocus.run.machine import Machine
 from allfocus.volumes import fuse_volume
 from conftest import Cli
 from pictures import focal_frames
@@ -89,7 +90,7 @@ def test_each_plane_is_what_its_stack_alone_gives(tmp_path: Path, cli: Cli, axes
 def test_the_file_says_what_it_is(tmp_path: Path, cli: Cli) -> None:
     source = write_volume(tmp_path / "a.ome.tif", TimeIncrement=2.5, TimeIncrementUnit="min")
     said = cli("fuse", source, "-o", tmp_path / "b.ome.tif", "--method", "laplacian", "--no-align")
-    assert "2 times, 3 channels, 7 planes to 6 pictures, 52x36 gray uint16, classic" in said.out
+    assert "2 times, 3 channels, 7 planes to 6 pictures, 52x36 gray uint16, laplacian" in said.out
     _, ome = read_ome(tmp_path / "b.ome.tif")
     pixels = ome.images[0].pixels
     assert [channel.name for channel in pixels.channels] == NAMES
@@ -159,7 +160,7 @@ def test_one_channel_decides_for_all(tmp_path: Path, cli: Cli, channel: str) -> 
     arguments = ("--method", "laplacian", "--no-align", "--channel-for-focus", channel, "--index-map", index)
     said = cli("fuse", source, "-o", tmp_path / "b.ome.tif", *arguments)
     assert said.code == 0, said.err
-    assert "classic, all by the focus of GFP" in said.out
+    assert "laplacian, all by the focus of GFP" in said.out
     planes, _ = read_ome(tmp_path / "b.ome.tif")
     maps, ome = read_ome(index)
     assert maps.shape == (TIMES, 1, 1, 36, 52)
@@ -171,14 +172,14 @@ def test_one_channel_decides_for_all(tmp_path: Path, cli: Cli, channel: str) -> 
         assert c == 1 or (decision != own).mean() > 0.5  # it would have decided otherwise
 
 
-@pytest.mark.parametrize("compose", COMPOSITIONS)
+@pytest.mark.parametrize("how", COMPOSITIONS)
 @pytest.mark.parametrize("noise", [0.0, 0.02])
-def test_the_weights_are_the_same_in_every_channel(tiny_model: Path, compose: Any, noise: float) -> None:
+def test_the_weights_are_the_same_in_every_channel(tiny_model: Path, how: Any, noise: float) -> None:
     rng = np.random.default_rng(0)
     noisy = [frame + rng.normal(0, noise, frame.shape) for frame in focal_frames(70, 90, 4, gray=True, dtype="float32")]
     frames = [np.clip(frame * 65535, 0, 65535).round().astype(np.uint16) for frame in noisy]
     negatives = FocalStack(frames=[65535 - frame for frame in frames])
-    options = FusionOptions(model=tiny_model, compose=compose, align="none")
+    options = FusionOptions(model=tiny_model, compose=how, align="none")
     registered = align(frames, options=options)
     channels = [align(negatives, like=registered, align="none"), align(frames, like=registered, align="none")]
     decision = decide(registered, options=options)
@@ -344,7 +345,7 @@ def test_words_that_are_kept_are_those_of_the_schema(known: dict[str, str], owne
         (["-o", "b.ome.tif", "--channel-for-focus", "0"], "channel-for-focus 0: expected one of DAPI"),
         (["-o", "b.ome.tif", "--depth-preview", "p.png"], "depth-preview: not made of volumes"),
         (["-o", "b.ome.tif", "--save-transforms", "t.json"], "save-transforms: not made of volumes"),
-        (["-o", "b.ome.tif", "--method", "laplacian", "--depth", "d.ome.tif"], "only the network knows it"),
+        (["-o", "b.ome.tif", "--method", "laplacian", "--depth", "d.ome.tif"], "only the network makes it"),
     ],
 )
 def test_errors_are_one_line(
@@ -353,7 +354,7 @@ def test_errors_are_one_line(
     write_volume(tmp_path / "a.ome.tif")
     monkeypatch.chdir(tmp_path)
     said = cli("fuse", "a.ome.tif", *arguments)
-    assert said.code == 1
+    assert said.code == (1 if "OME-TIFF" in message else 2)  # 2: a value that makes no sense
     assert message in said.err
     assert len(said.err.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a.ome.tif"]
@@ -362,7 +363,7 @@ def test_errors_are_one_line(
 def test_a_channel_for_what_has_none_is_refused(tmp_path: Path, cli: Cli) -> None:
     tifffile.imwrite(tmp_path / "z.tif", np.stack(planes_of(0, 0)), imagej=True, metadata={"axes": "ZYX"})
     said = cli("fuse", tmp_path / "z.tif", "-o", tmp_path / "b.png", "--channel-for-focus", "1")
-    assert (said.code, said.err) == (1, "error: channel-for-focus 1: z.tif has one channel only; leave it out\n")
+    assert (said.code, said.err) == (2, "error: channel-for-focus 1: z.tif has one channel only; leave it out\n")
 
 
 def test_numbers_of_channels_are_checked_in_python_too(tmp_path: Path) -> None:
@@ -384,14 +385,13 @@ def test_progress_runs_over_all_stacks(tmp_path: Path, cli: Cli) -> None:
         ("1/2 read", 21, 21),
         ("2/2 read", 21, 21),
     ]
-    assert seen[-1] == ("2/2 fuse", 7, 7)
+    assert seen[-1] == ("2/2 fuse", 1, 1)
 
 
-def test_large_results_lie_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("allfocus.volumes.KEPT_IN_MEMORY", 1000)
+def test_large_results_lie_in_files(tmp_path: Path) -> None:
     source = write_volume(tmp_path / "a.ome.tif")
     options = FusionOptions(method="laplacian", align="none", spool=tmp_path)
-    result = fuse_volume(source, options=options)
+    result = fuse_volume(source, options=options, machine=Machine(kept_in_memory=1000))
     assert not result.images.flags.owndata
     assert np.array_equal(result.images, fuse_volume(source, options=LAPLACIAN).images)
     assert [path.name for path in tmp_path.iterdir()] == ["a.ome.tif"]

@@ -19,7 +19,7 @@ def test_the_reference_is_named_by_name_or_number(tmp_path: Path, cli: Cli) -> N
     base = [
         "fuse",
         "--method",
-        "classic",
+        "laplacian",
         tmp_path,
         "-o",
         tmp_path / "out.tif",
@@ -31,7 +31,7 @@ def test_the_reference_is_named_by_name_or_number(tmp_path: Path, cli: Cli) -> N
         assert json.loads((tmp_path / "t.json").read_text())["reference"] == position
         (tmp_path / "out.tif").unlink()
     wrong = cli(*base, "--reference", "4")
-    assert (wrong.code, wrong.err) == (1, "error: reference 4: expected the name of a frame, or a number from 1 to 3\n")
+    assert (wrong.code, wrong.err) == (2, "error: reference 4: expected the name of a frame, or a number from 1 to 3\n")
     with pytest.raises(
         AlignmentError, match="reference 7: expected a frame from 1 to 3, by its position counted from 0: 0 to 2"
     ):

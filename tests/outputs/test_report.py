@@ -20,6 +20,7 @@ from allfocus.alignment import Alignment
 from allfocus.alignment.motion import make_motion, to_pixels
 from allfocus.alignment.photometric import ExposureTransfer
 from allfocus.core.color import Array, luma
+from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo
 from allfocus.decision.model import SHIPPED
 from allfocus.errors import ReadError
@@ -41,7 +42,7 @@ from allfocus.result import FusionResult, QualityMasks
 from pictures import focal_frames, picture
 
 EVIL = "<img src=x onerror=1>"
-CLASSIC = FusionOptions(method="laplacian", align="none")
+LAPLACIAN = FusionOptions(method="laplacian", align="none")
 OUTPUTS = {"fused picture": Path("out/sharp.png"), "index map": Path("out/index.png")}
 
 #: Elements that have no end tag.
@@ -104,7 +105,7 @@ def listing(tmp_path: Path) -> Listing:
 
 @pytest.fixture
 def fused(listing: Listing) -> FusionResult:
-    return fuse(listing, options=CLASSIC)
+    return fuse(listing, options=LAPLACIAN)
 
 
 def aligned(listing: Listing, *, depth: bool = False) -> FusionResult:
@@ -119,7 +120,7 @@ def aligned(listing: Listing, *, depth: bool = False) -> FusionResult:
         image=read_frame(listing, 1)[6:56, 4:84],
         index_map=index_map,
         confidence=np.full((height, width), 0.75, np.float32),
-        frame_count=3,
+        names=tuple(listing.names),
         method="network",
         depth=index_map.astype(np.float32) if depth else None,
         quality=QualityMasks(out_of_focus=unsharp, veiled=~unsharp, gap=(0, 1)),
@@ -133,11 +134,11 @@ def aligned(listing: Listing, *, depth: bool = False) -> FusionResult:
         ),
         window=(slice(6, 56), slice(4, 84)),
         is_cropped=True,
-        notes=("a note with <b>tags</b> & more",),
+        notes=(Note(code="test", message="a note with <b>tags</b> & more"),),
     )
 
 
-def page_of(result: FusionResult, listing: Listing, options: FusionOptions = CLASSIC) -> Page:
+def page_of(result: FusionResult, listing: Listing, options: FusionOptions = LAPLACIAN) -> Page:
     reference = result.alignment.reference if result.alignment else 0
     return Page(report_page(result, listing, options, OUTPUTS, 2.5, read_frame(listing, reference)))
 
@@ -146,13 +147,13 @@ def page_of(result: FusionResult, listing: Listing, options: FusionOptions = CLA
 
 
 def test_json_says_what_went_in_and_comes_back_as_it_was(listing: Listing, fused: FusionResult) -> None:
-    found = provenance(fused, listing, CLASSIC, OUTPUTS, 1.5, notes=["a line"])
+    found = provenance(fused, listing, LAPLACIAN, OUTPUTS, 1.5, notes=["a line"])
     assert json.loads(dump(found)) == found
     assert found["allfocus"] == allfocus.__version__
     assert found["versions"]["numpy"] == np.__version__
     assert {"python", "opencv", "onnxruntime", "tifffile", "Pillow", "platform"} <= set(found["versions"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", found["time"])
-    assert found["options"]["method"] == "classic"
+    assert found["options"]["method"] == "laplacian"
     assert set(found["options"]) == set(FusionOptions.__dataclass_fields__)
     assert found["model"] is None
     assert found["stack"] | {"frames": 3, "width": 90, "height": 60, "samples": "uint8"} == found["stack"]
@@ -161,7 +162,7 @@ def test_json_says_what_went_in_and_comes_back_as_it_was(listing: Listing, fused
 
 
 def test_files_are_named_by_their_hashes(listing: Listing, fused: FusionResult) -> None:
-    found = provenance(fused, listing, CLASSIC, OUTPUTS, 1.0)
+    found = provenance(fused, listing, LAPLACIAN, OUTPUTS, 1.0)
     for entry, path in zip(found["inputs"], listing.paths, strict=True):
         data = path.read_bytes()
         assert entry == {
@@ -177,7 +178,7 @@ def test_a_file_of_several_pages_is_one_input(tmp_path: Path) -> None:
     path = tmp_path / "stack.tif"
     tifffile.imwrite(path, np.stack(focal_frames(40, 50, 4, gray=True)), photometric="minisblack")
     listing = inspect_stack([path])
-    found = provenance(fuse(listing, options=CLASSIC), listing, CLASSIC, OUTPUTS, 1.0)
+    found = provenance(fuse(listing, options=LAPLACIAN), listing, LAPLACIAN, OUTPUTS, 1.0)
     assert [entry["sha256"] for entry in found["inputs"]] == [hashlib.sha256(path.read_bytes()).hexdigest()]
     assert [frame["input"] for frame in found["frames"]] == [0] * 4
 
@@ -194,7 +195,7 @@ def test_the_network_is_named_by_its_card_and_its_hash(listing: Listing, tiny_mo
 
 
 def test_shares_are_counted_and_sum_to_one(listing: Listing, fused: FusionResult) -> None:
-    taken = [frame["share"] for frame in provenance(fused, listing, CLASSIC, OUTPUTS, 1.0)["frames"]]
+    taken = [frame["share"] for frame in provenance(fused, listing, LAPLACIAN, OUTPUTS, 1.0)["frames"]]
     assert sum(taken) == pytest.approx(1)
     assert taken == [pytest.approx(np.mean(fused.index_map == k)) for k in range(3)]
     tall = np.random.default_rng(0).integers(0, 5, (700, 3)).astype(np.uint16)
@@ -238,7 +239,7 @@ def test_a_tilt_alone_neither_moves_turns_nor_scales_the_middle() -> None:
 def test_a_file_that_is_gone_is_named(listing: Listing, fused: FusionResult) -> None:
     listing.paths[1].unlink()
     with pytest.raises(ReadError, match=r"img2\.png can't be read any more"):
-        provenance(fused, listing, CLASSIC, OUTPUTS, 1.0)
+        provenance(fused, listing, LAPLACIAN, OUTPUTS, 1.0)
 
 
 # The page
@@ -292,9 +293,9 @@ def test_names_reasons_and_notes_are_only_words(tmp_path: Path) -> None:
 def test_names_that_are_no_utf8_can_be_written_too(listing: Listing, fused: FusionResult) -> None:
     outputs = {"fused picture": Path("sharp\udcff.png")}
     frame = read_frame(listing, 0)
-    assert "sharp\\udcff.png" in Page(report_page(fused, listing, CLASSIC, outputs, 1.0, frame)).words
-    report_page(fused, listing, CLASSIC, outputs, 1.0, frame).encode()
-    text = dump(provenance(fused, listing, CLASSIC, outputs, 1.0))
+    assert "sharp\\udcff.png" in Page(report_page(fused, listing, LAPLACIAN, outputs, 1.0, frame)).words
+    report_page(fused, listing, LAPLACIAN, outputs, 1.0, frame).encode()
+    text = dump(provenance(fused, listing, LAPLACIAN, outputs, 1.0))
     assert json.loads(text.encode())["outputs"][0]["path"] == "sharp\udcff.png"
 
 
@@ -328,7 +329,7 @@ def test_large_pictures_are_made_small_and_the_page_stays_light() -> None:
         image=frame,
         index_map=np.random.default_rng(0).integers(0, 2, frame.shape[:2]).astype(np.uint16),
         confidence=np.random.default_rng(1).random(frame.shape[:2], np.float32),
-        frame_count=2,
+        names=("one", "other"),
         method="laplacian",
     )
     listing = Listing(
@@ -369,7 +370,7 @@ def test_the_page_says_that_it_shows_a_picture_brighter(tmp_path: Path) -> None:
     listing = write_frames(
         tmp_path, [(frame // 16).astype(np.uint16) for frame in focal_frames(40, 60, 2, dtype="uint16")]
     )
-    page = page_of(fuse(listing, options=CLASSIC), listing)
+    page = page_of(fuse(listing, options=LAPLACIAN), listing)
     assert "times as bright as stored" in page.words
     assert np.asarray(page.shown("after")).max() > 200
 

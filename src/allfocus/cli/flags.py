@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_origin, get_type_hints
 import typer
 
 from allfocus.core.typed import alternatives, choices
+from allfocus.errors import OptionError
 from allfocus.options import OLD_VALUES, FusionOptions, parse_size
 from allfocus.outputs.wishes import Outputs
 
@@ -68,7 +69,7 @@ def flag_type(item: "Field[Any]", hint: Any) -> tuple[Any, dict[str, Any]]:
         allowed = Literal[choices(hint)]  # type: ignore[valid-type]
         return (allowed | None if item.default is None else allowed), more
     if item.name == "max_memory":
-        return int | None, {**more, "parser": parse_size}
+        return int | None, {**more, "parser": size_parser}
     if get_origin(kinds[0]) is tuple:
         return list[Path] | None, {**more, "readable": False}
     if Path in kinds:
@@ -90,6 +91,14 @@ def choice_parser(allowed: tuple[str, ...], old: list[str]) -> Callable[[str], s
         return text
 
     return parse
+
+
+def size_parser(text: str) -> int:
+    """`parse_size`, whose errors Typer understands."""
+    try:
+        return parse_size(text)
+    except OptionError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def with_flags(*parameters: inspect.Parameter) -> Callable[[Command], Command]:
@@ -117,7 +126,7 @@ def with_flags(*parameters: inspect.Parameter) -> Callable[[Command], Command]:
 
 def given_options(context: typer.Context, flags: Mapping[str, Any]) -> dict[str, Any]:
     """The options among a command's flags that were typed, not left at their defaults."""
-    names = {item.name for item in fields(FusionOptions)}
+    names = {item.name for item in fields(FusionOptions)} - {item.name for item in fields(Outputs)}
     typed = {name for name in names & set(flags) if is_typed(context, name)}
     return {name: flags[name] for name in typed}
 
