@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         StackError,
         WriteError,
     )
-    from allfocus.formats.decode import read_image
+    from allfocus.formats.read import read_image
     from allfocus.formats.write import write_image
     from allfocus.options import FusionOptions
     from allfocus.pipeline import fuse
@@ -49,7 +49,7 @@ _HOMES = {
     "fuse_volume": "volumes",
     "inspect_volume": "sources.volume",
     "load_model": "decide.model",
-    "read_image": "formats.decode",
+    "read_image": "formats.read",
     "read_stack": "sources.inspect",
     "write_image": "formats.write",
 }

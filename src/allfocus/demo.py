@@ -10,7 +10,7 @@ import numpy as np
 from allfocus.core.color import Array
 from allfocus.core.stack import FocalStack
 from allfocus.errors import WriteError
-from allfocus.formats.decode import read_image
+from allfocus.formats.read import read_image
 from allfocus.formats.write import check_outputs, write_images
 from allfocus.metrics.reference import psnr
 from allfocus.options import FusionOptions

@@ -59,7 +59,7 @@ class PreflightError(AllFocusError):
         every = [one for problem in problems for one in getattr(problem, "problems", (problem,))]
         self.problems = tuple(every)
         lines = [f"  {' '.join(str(problem).split())}" for problem in every]
-        super().__init__("\n".join([f"{len(every)} things are wrong:", *lines]))
+        super().__init__("\n".join([f"{len(every)} problems:", *lines]))
 
 
 class WriteError(AllFocusError, OSError):

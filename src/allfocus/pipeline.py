@@ -24,7 +24,7 @@ from allfocus.run.progress import Progress, one_of, silent
 from allfocus.run.scratch import Spool
 from allfocus.run.workers import in_parallel, one_thread_each
 from allfocus.sources.listing import Listing
-from allfocus.sources.open import Frames, listing_or_stack, notes_on, read_all
+from allfocus.sources.open import Frames, notes_on, open_source, read_all
 
 #: What `prefer` adds to the logits of the frames at the one end, and takes from those at the other.
 PREFERENCE = 1.0
@@ -66,7 +66,7 @@ def fuse(
         ResourceError: there is not enough memory, or not enough room on the disk.
     """
     options = options or FusionOptions()
-    source = listing_or_stack(frames, options.order)
+    source = open_source(frames, options.order)
     plan = plan_for(source, options, len(companions))
     model = load_model(options.model, plan.is_large) if options.method == "network" else None
     planned(plan)
@@ -115,7 +115,7 @@ def align_stack(
         AllFocusError: as `fuse` does.
     """
     options = replace(options or FusionOptions(), method="classic", depth=False)
-    source = listing_or_stack(frames)
+    source = open_source(frames)
     plan = plan_for(source, options)
     spool = Spool(plan.spool)
     with one_thread_each():

@@ -223,7 +223,9 @@ def test_pairs_and_pictures_go_together(tmp_path: Path) -> None:
             Picture(path=tmp_path / "c.png", image=picture(gray=True), metadata=Metadata(icc=profile)),
         ]
     )
-    assert notes == ["c.png: the ICC profile is for RGB and the picture is gray; the profile was left out"]
+    assert [str(note) for note in notes] == [
+        "c.png: the ICC profile is for RGB and the picture is gray; the profile was left out"
+    ]
     assert [read_metadata(tmp_path / f"{name}.png").icc for name in "abc"] == [None, profile, None]
 
 

@@ -93,8 +93,7 @@ def fuse(
     with also(lambda: io.check_outputs(wanted.pictures, paths, wanted.texts)):
         volume = volume_in(paths, output, channel_for_focus)
         listing = volume.stacks[0].listing if volume else io.inspect_stack(paths)
-    if order == "time":
-        listing = io.in_order_of_time(listing)
+    listing = io.open_stack(listing, order)
     options = FusionOptions(
         method=method,
         model=model,
@@ -148,7 +147,7 @@ def fuse(
         more, notes = fuse_slabs(listing, result, options, slabs, slab_files, reporter)
         more += reports(result, wanted, listing, options, time.monotonic() - started)
         reporter("write", 0, 1)
-        notes = [*result.notes, *notes, *io.write_images([*files, *more])]
+        notes = [*result.notes, *notes, *map(str, io.write_images([*files, *more]))]
         reporter("write", 1, 1)
     if quiet:
         return

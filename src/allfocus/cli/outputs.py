@@ -120,7 +120,7 @@ def reports(
     result: "FusionResult", outputs: Outputs, listing: "Listing", options: "FusionOptions", seconds: float
 ) -> "list[Picture]":
     """The reports that are wanted."""
-    from allfocus.formats.metadata_blocks import read_metadata
+    from allfocus.formats.read import read_metadata
     from allfocus.formats.write import Picture
     from allfocus.outputs.report import dump, provenance, report_page
     from allfocus.sources.listing import read_frame
@@ -160,7 +160,7 @@ def contents(result: "FusionResult", outputs: Outputs, listing: "Listing") -> "l
 
 def picture_of(result: "FusionResult", path: Path, listing: "Listing") -> "Picture":
     """The fused picture with what the reference says of itself."""
-    from allfocus.formats.metadata_blocks import read_metadata
+    from allfocus.formats.read import read_metadata
 
     metadata = read_metadata(listing.path_of(reference_of(result)))
     return finished_picture(result, path, metadata, listing.is_linear)

@@ -52,7 +52,7 @@ def fuse_slabs(
     from dataclasses import replace
 
     from allfocus.cli.outputs import finished_picture
-    from allfocus.formats.metadata_blocks import read_metadata
+    from allfocus.formats.read import read_metadata
     from allfocus.pipeline import fuse
 
     alignment = whole.alignment

@@ -38,11 +38,12 @@ def volume_in(paths: Sequence[Path], output: Path, channel_for_focus: str | None
         ReadError: the file is damaged.
     """
     from allfocus import io
+    from allfocus.formats import registry
 
     volume = None
-    if len(paths) == 1 and paths[0].is_file() and io.find_kind(paths[0]) == "TIFF":
+    if len(paths) == 1 and paths[0].is_file() and registry.find_format(paths[0]).contains == "planes":
         volume = io.inspect_volume(paths[0])
-        if len(volume.stacks) > 1 or io.is_ome(output):
+        if len(volume.stacks) > 1 or io.holds_volumes(output):
             return volume
     if channel_for_focus is not None:
         what = f"{paths[0].name} has one channel only" if volume else "only a TIFF file given alone may have several"
@@ -110,7 +111,7 @@ def check_wishes(volume: "Volume", paths: Sequence[Path], unmade: Mapping[str, o
         which = "them" if len(asked) > 1 else "it"
         raise ConfigError(f"{', '.join(asked)}: not made of volumes ({volume}); leave {which} out")
     for path in paths:
-        if not io.is_ome(path):
+        if not io.holds_volumes(path):
             better = path.name.removesuffix(path.suffix) + ".ome.tif"
             raise WriteError(f"{path}: pictures and maps of {volume} are OME-TIFF; name it {better}")
         io.check_output(path)

@@ -10,9 +10,11 @@ import tifffile
 
 from allfocus.core.color import Array
 from allfocus.errors import WriteError
+from allfocus.formats.format import Capacity, Format
+from allfocus.formats.tiff_write import make_tiff
+from allfocus.metadata import exif
+from allfocus.metadata.carry import Metadata
 from allfocus.metadata.ome_carry import with_kept
-
-OME_ENDINGS = (".ome.tif", ".ome.tiff")
 
 #: Units of length that OME's schema of 2016-06 knows.
 METRIC = ("Y", "Z", "E", "P", "T", "G", "M", "k", "h", "da", "", "d", "c", "m", "µ", "n", "p", "f", "a", "z", "y")
@@ -23,9 +25,25 @@ UNITS = frozenset((*(f"{prefix}m" for prefix in METRIC), *OTHERS))
 LARGE = 2**32 - 2**26
 
 
+class OmeTiff(Format):
+    """OME-TIFF (the schema of 2016-06): a TIFF file on reading; on writing it gets OME-XML."""
+
+    name = "OME-TIFF"
+    extensions = (".ome.tif", ".ome.tiff")
+    capacity = Capacity(depths=(np.uint8, np.uint16, np.float32), volumes=True, iptc=True)
+
+    def encode(self, image: Array, metadata: Metadata) -> bytes:
+        """A TIFF file of one picture; OME-XML takes the place of EXIF's description."""
+        options = ome_options("YX" if image.ndim == 2 else "YXS")
+        return make_tiff(image, metadata, options, kept=(exif.DESCRIPTION,))
+
+
+FORMATS = (OmeTiff(),)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """What an OME-TIFF says of its planes.
+    """Names, sizes and positions of the planes in an OME-TIFF.
 
     Attributes:
         channels: a name for each channel.
@@ -55,8 +73,8 @@ class OmeFile:
         planes: for each of its images, such as positions on a stage, uint8, uint16 or float32, a plane for each
             channel, height and time.
         axes: a letter for each axis of `planes`: T times, C channels, Z heights, then YX, or YXS for RGB.
-        scales: for each of its images; by default nothing is said of them.
-        source: OME-XML of what the images were made of, see `ome_kept`.
+        scales: for each of its images; by default nothing is known of them.
+        source: OME-XML of what the images were made of, see `ome_carry`.
     """
 
     path: Path
@@ -67,23 +85,23 @@ class OmeFile:
 
 
 def ome_options(axes: str, scale: Scale | None = None) -> dict[str, Any]:
-    """What tifffile is told so that it writes OME-XML."""
+    """Options by which tifffile writes OME-XML."""
     scale = scale or Scale()
-    told: dict[str, Any] = {"axes": axes} if axes else {}
+    facts: dict[str, Any] = {"axes": axes} if axes else {}
     if scale.name:
-        told["Name"] = scale.name
+        facts["Name"] = scale.name
     if scale.description:
-        told["Description"] = scale.description
+        facts["Description"] = scale.description
     if scale.channels:
-        told["Channel"] = {"Name": list(scale.channels)}
+        facts["Channel"] = {"Name": list(scale.channels)}
     sizes = (*(scale.pixel_size or (None, None)), scale.z_step)
     for axis, size in zip("YXZ", sizes, strict=True):
         if size is not None:
-            told |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": scale.unit}
+            facts |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": scale.unit}
     if scale.z_positions:
         count = len(scale.z_positions)
-        told["Plane"] = {"PositionZ": list(scale.z_positions), "PositionZUnit": [scale.unit] * count}
-    return {"ome": True, "metadata": told}
+        facts["Plane"] = {"PositionZ": list(scale.z_positions), "PositionZUnit": [scale.unit] * count}
+    return {"ome": True, "metadata": facts}
 
 
 def check_planes(path: Path, planes: Array, axes: str, scale: Scale) -> None:
@@ -106,7 +124,7 @@ def check_planes(path: Path, planes: Array, axes: str, scale: Scale) -> None:
 
 
 def save_file(file: Path, wanted: OmeFile) -> None:
-    """Write planes that were checked to a file, which is left as it is when that fails."""
+    """Write planes that were checked to a file; one that fails may be half written."""
     description: bytes | None = xml_of(wanted).encode()
     with tifffile.TiffWriter(file, bigtiff=sum(planes.nbytes for planes in wanted.planes) > LARGE) as tiff:
         for planes in wanted.planes:

@@ -1,4 +1,4 @@
-"""TIFF: one page as a picture, or all pages of one file as a stack."""
+"""TIFF 6.0 and BigTIFF: one page as a picture, or all pages of one file as a stack; written as one page."""
 
 import logging
 import struct
@@ -11,9 +11,16 @@ from PIL.TiffImagePlugin import TiffImageFile
 from tifffile import PHOTOMETRIC, TiffFile, TiffFrame, TiffPage
 
 from allfocus.core.color import FULL_SCALE, Array
+from allfocus.core.stack import FrameInfo
 from allfocus.errors import ReadError
-from allfocus.formats.pixels import check_pixels, from_pillow, orient
+from allfocus.formats.filebytes import mapped
+from allfocus.formats.format import Capacity, Development, Format, Header
+from allfocus.formats.pixels import check_pixels, decode_pillow, describe_frame, orient
 from allfocus.formats.tiff_strips import is_for_strips, read_strips
+from allfocus.formats.tiff_tags import TIFF_STARTS, find_tags
+from allfocus.formats.tiff_write import make_tiff
+from allfocus.metadata.blocks import Blocks
+from allfocus.metadata.carry import Metadata
 
 log = logging.getLogger(__name__)
 
@@ -22,14 +29,42 @@ READABLE = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHO
 ORIENTATION = 274  # the TIFF tag
 
 
-def read_single_page(path: Path) -> Array:
-    """Read the one picture in a TIFF file: samples as `read_page` returns them.
+class Tiff(Format):
+    """TIFF; written with lossless deflate compression, 8 or 16 bit or 32 bit float."""
 
-    Raises:
-        ReadError: no page or several, or a page that can't be read.
-    """
-    with TiffFile(path) as tiff:
-        return read_page(path, only_page(tiff, path.name))
+    name = "TIFF"
+    extensions = (".tif", ".tiff")
+    contains = "planes"
+    capacity = Capacity(depths=(np.uint8, np.uint16, np.float32), alpha=True, iptc=True)
+
+    def sniff(self, start: bytes, path: Path) -> bool:
+        """By byte order and magic number; RAW files that begin so too are asked before."""
+        return start.startswith(TIFF_STARTS)
+
+    def header(self, path: Path) -> Header:
+        """Of the one picture in the file; several are refused."""
+        with TiffFile(path) as tiff:
+            page = only_page(tiff, path.name)
+            frame = inspect_page(page, path.name)
+            check_data(page, path.stat().st_size, path.name)
+        return Header(format=self, frame=frame)
+
+    def read(self, path: Path, development: Development | None = None) -> Array:
+        """The one picture in the file; several are refused."""
+        with TiffFile(path) as tiff:
+            return read_page(path, only_page(tiff, path.name))
+
+    def blocks(self, path: Path) -> Blocks:
+        """Of the first page."""
+        with mapped(path) as data:
+            return find_tags(data)
+
+    def encode(self, image: Array, metadata: Metadata) -> bytes:
+        """See `make_tiff`."""
+        return make_tiff(image, metadata, {"metadata": None})
+
+
+FORMATS = (Tiff(),)
 
 
 def only_page(tiff: TiffFile, name: str) -> TiffPage:
@@ -90,15 +125,15 @@ def read_page(path: Path, page: TiffPage) -> Array:
     check_data(page, path.stat().st_size, name)
     if page.photometric in (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB):
         if is_for_strips(page):
-            return finished(read_strips(path, page), page, name)
+            return normalize(read_strips(path, page), page, name)
         try:
-            return finished(page.asarray(), page, name)
+            return normalize(page.asarray(), page, name)
         except (ImportError, ValueError) as error:
             log.debug("%s: tifffile can't decode it (%s); another decoder is tried", name, error)
     return read_by_pillow(path, page)
 
 
-def finished(samples: Array, page: TiffPage, name: str) -> Array:
+def normalize(samples: Array, page: TiffPage, name: str) -> Array:
     """Stored samples the way they are seen: channels last, 0 for black, bits as 0 and 255, unsigned, oriented."""
     if page.axes == "SYX":
         samples = np.moveaxis(samples, 0, -1)
@@ -109,6 +144,13 @@ def finished(samples: Array, page: TiffPage, name: str) -> Array:
             raise ReadError(f"{name} has negative samples, down to {samples.min()}; expected 0 or more: add an offset")
         samples = samples.astype(np.uint16)
     return orient(black_is_zero(samples, page), orientation_of(page))
+
+
+def inspect_page(page: TiffPage, name: str) -> FrameInfo:
+    """Shape and depth of one page, once it is decoded; raises `ReadError` as `check_page` does."""
+    check_page(page, name)
+    is_gray = page.photometric in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
+    return describe_frame(page.imagelength, page.imagewidth, is_gray, stored_depth(page), orientation_of(page))
 
 
 def check_page(page: TiffPage, name: str) -> None:
@@ -168,4 +210,4 @@ def read_by_pillow(path: Path, page: TiffPage) -> Array:
     with TiffImageFile(path) as image:
         image.seek(page.index)
         image.load()
-        return from_pillow(image, path.name)
+        return decode_pillow(image, path.name)

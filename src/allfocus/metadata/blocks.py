@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from allfocus.metadata.exif import Block
+
 #: Letters that JPEG puts before an EXIF block.
 EXIF_START = b"Exif\0\0"
+#: Letters that stand before an XMP packet.
+XMP_START = b"http://ns.adobe.com/xap/1.0/\0"
 #: An inch.
 CENTIMETRES, METRES = 2.54, 0.0254
 
@@ -14,6 +18,7 @@ class Blocks:
 
     Attributes:
         exif: with or without the letters before it.
+        tags: taken apart already, where a file has tags of its own rather than an EXIF block.
         icc: the profile.
         xmp: the packet.
         rest: of a packet too long for one JPEG segment.
@@ -23,6 +28,7 @@ class Blocks:
     """
 
     exif: bytes | None = None
+    tags: Block | None = None
     icc: bytes | None = None
     xmp: bytes | None = None
     rest: bytes | None = None

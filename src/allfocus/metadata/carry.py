@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from allfocus._version import __version__
-from allfocus.metadata import exif, xmp
-from allfocus.metadata import icc as profiles
-from allfocus.metadata import ifd as directories
+from allfocus.metadata import exif, icc, ifd, xmp
 from allfocus.metadata.blocks import CENTIMETRES, EXIF_START
 from allfocus.metadata.exif import Block, Directory, Entry, letters
 
@@ -71,7 +69,7 @@ def parse(stored: bytes | None) -> Block | None:
     """A stored EXIF block, taken apart."""
     if not stored:
         return None
-    return directories.take_apart(exif.reader(stored.removeprefix(EXIF_START)))
+    return ifd.take_apart(exif.reader(stored.removeprefix(EXIF_START)))
 
 
 def assembled(block: Block, name: str) -> tuple[bytes, list[str]]:
@@ -82,17 +80,17 @@ def assembled(block: Block, name: str) -> tuple[bytes, list[str]]:
     if not any(block.directories.values()):
         return b"", notes
     try:
-        return directories.put_together(block), notes
+        return ifd.put_together(block), notes
     except ValueError:
         notes.append(f"{name}: the maker's note was left out: it would be wrong at any other place than in that file")
-        return directories.put_together(directories.without_note(block)), notes
+        return ifd.put_together(ifd.without_note(block)), notes
 
 
-def checked_profile(icc: bytes | None) -> bytes | None:
+def checked_profile(profile: bytes | None) -> bytes | None:
     """The profile, if it is a whole one; raises `ValueError` if not."""
-    if icc:
-        profiles.colour_space(icc)
-    return icc or None
+    if profile:
+        icc.colour_space(profile)
+    return profile or None
 
 
 def dpi_of(block: Block) -> tuple[float, float] | None:

@@ -73,6 +73,19 @@ def read_head(read: Reader) -> tuple[Layout, int]:
 
 def read_directory(read: Reader, layout: Layout, place: int) -> tuple[Directory, list[int]]:
     """One directory, and the tags in it that can't be read; raises `ValueError` where there is none."""
+    directory: Directory = {}
+    lost = []
+    for record in read_records(read, layout, place):
+        tag, entry = read_entry(read, layout, record)
+        if entry is None:
+            lost.append(tag)
+        else:
+            directory.setdefault(tag, entry)
+    return directory, lost
+
+
+def read_records(read: Reader, layout: Layout, place: int) -> list[bytes]:
+    """The records of a directory, one for each tag; raises `ValueError` where there is none."""
     code = "Q" if layout.big else "H"
     head = read(place, struct.calcsize(layout.order + code))
     width = struct.calcsize(f"{layout.order}HH{layout.offset * 2}")
@@ -82,15 +95,13 @@ def read_directory(read: Reader, layout: Layout, place: int) -> tuple[Directory,
     table = read(place + len(head), width * min(count, 65535))
     if not count or len(table) < width * count:
         raise ValueError("cut short")
-    directory: Directory = {}
-    lost = []
-    for row in range(0, len(table), width):
-        tag, entry = read_entry(read, layout, table[row : row + width])
-        if entry is None:
-            lost.append(tag)
-        else:
-            directory.setdefault(tag, entry)
-    return directory, lost
+    return [table[row : row + width] for row in range(0, len(table), width)]
+
+
+def list_tags(read: Reader) -> set[int]:
+    """Tags of the first directory, whose values are not read; raises `ValueError` for anything but TIFF."""
+    layout, place = read_head(read)
+    return {layout.unpack("H", record[:2])[0] for record in read_records(read, layout, place)}
 
 
 def read_entry(read: Reader, layout: Layout, record: bytes) -> tuple[int, Entry | None]:

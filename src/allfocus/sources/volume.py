@@ -12,12 +12,14 @@ import numpy as np
 from tifffile import TiffFile, TiffPage, TiffPageSeries
 
 from allfocus.core.color import Array
+from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo, check_alike
 from allfocus.errors import ReadError, StackError
-from allfocus.formats.headers import explained, of_page
+from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.pixels import drop_opaque_alpha
-from allfocus.formats.tiff import check_data, check_pages, finished, list_pages, read_page
-from allfocus.metadata.ome_xml import facts_of
+from allfocus.formats.tiff import check_data, check_pages, inspect_page, list_pages, normalize, read_page
+from allfocus.metadata import exif
+from allfocus.metadata.ome_xml import imagej_facts, name_axes, ome_facts
 from allfocus.sources.listing import Listing, Reader
 
 #: Series of pages that tifffile found without any description of their axes.
@@ -86,14 +88,28 @@ def inspect_volume(path: Path | str) -> Volume:
         StackError: its stacks have fewer than two planes.
     """
     path = Path(path)
-    with explained(path, "TIFF"), TiffFile(path) as tiff:
+    with explain_errors(path, "TIFF"), TiffFile(path) as tiff:
         described = described_series(tiff, path.name)
         if not described:
             return volume_of_pages(path, list_pages(tiff, path.name))
         sizes = axes_of(described, path.name)
-        facts = facts_of(tiff, sizes)
+        facts = read_facts(tiff, sizes)
         stacks = tuple(stacks_of(path, described, sizes, facts["channel_names"], facts["position_names"]))
         return Volume(path=path, axes=sizes, stacks=stacks, **facts)
+
+
+def read_facts(tiff: TiffFile, sizes: Mapping[str, int]) -> dict[str, Any]:
+    """Names and sizes, as the fields of `Volume`: from OME-XML or ImageJ's own notes."""
+    facts: dict[str, Any] = {"pixel_size": None, "z_step": None, "channel_names": (), "position_names": ()}
+    if tiff.is_ome and tiff.ome_metadata is not None:
+        facts |= ome_facts(tiff.ome_metadata)
+    elif tiff.is_imagej:
+        tags = tiff.pages.first.tags
+        resolution = [tags[code].value if code in tags else (0, 1) for code in (exif.X_RESOLUTION, exif.Y_RESOLUTION)]
+        facts |= imagej_facts(tiff.imagej_metadata or {}, resolution)
+    facts["channel_names"] = name_axes(facts["channel_names"], "channel", sizes["C"])
+    facts["position_names"] = name_axes(facts["position_names"], "position", sizes["P"])
+    return facts
 
 
 def described_series(tiff: TiffFile, name: str) -> list[TiffPageSeries]:
@@ -115,7 +131,7 @@ def volume_of_pages(path: Path, pages: list[TiffPage]) -> Volume:
     """A volume of one stack: the pages of a file that says nothing of axes."""
     name = path.name
     names = [name] if len(pages) == 1 else [f"{name} page {k + 1}" for k in range(len(pages))]
-    frames = [of_page(page, name) for page in pages]
+    frames = [inspect_page(page, name) for page in pages]
     for page in pages:
         check_data(page, path.stat().st_size, name)
     readers: list[Reader] = [partial(read_one_page, path, int(page.index)) for page in pages]
@@ -192,8 +208,8 @@ def stacks_of(
         numbers = planes_of(series, {"P": position % each, "T": time, "C": channel})
         listing = list_planes(path, series, numbers, label)
         if TIME in focus_axes(series) and any(axis == TIME and size > 1 for axis, size in leading(series)):
-            note = f"{path.name} has times and no planes: its times are taken for the planes of a focal stack"
-            listing = replace(listing, notes=(*listing.notes, note))
+            message = f"{path.name} has times and no planes: its times are taken for the planes of a focal stack"
+            listing = replace(listing, notes=(*listing.notes, Note(code="times-as-planes", message=message)))
         yield VolumeStack(position=position, time=time, channel=channel, label=label, listing=listing)
 
 
@@ -213,7 +229,7 @@ def list_planes(path: Path, series: TiffPageSeries, numbers: list[int], label: s
     called = f"{path.name} {label}".rstrip()
     noun = "plane" if "Z" in series.get_axes(squeeze=False) else "page"
     names = [f"{called} {noun} {k + 1}" for k in range(len(numbers))]
-    frame = of_page(series.keyframe, path.name)
+    frame = inspect_page(series.keyframe, path.name)
     if label and len(numbers) < 2:
         raise StackError(f"{called} has 1 plane; fusing needs at least 2, focused differently")
     check_alike([frame] * len(numbers), names)
@@ -246,14 +262,14 @@ def check_contiguous(path: Path, series: TiffPageSeries) -> None:
 
 def read_one_page(path: Path, index: int) -> Array:
     """Decode one page of a TIFF file, by its place among all pages."""
-    with explained(path, "TIFF"), TiffFile(path) as tiff:
+    with explain_errors(path, "TIFF"), TiffFile(path) as tiff:
         return drop_opaque_alpha(read_page(path, tiff.pages[index].aspage()), path.name)
 
 
 def read_at(path: Path, offset: int) -> Array:
     """Decode the samples at this place of a TIFF file, which are like those of its first page."""
-    with explained(path, "TIFF"), TiffFile(path) as tiff:
+    with explain_errors(path, "TIFF"), TiffFile(path) as tiff:
         page = tiff.pages.first
         dtype = np.dtype(page.dtype).newbyteorder(tiff.byteorder)
         samples = np.fromfile(path, dtype, page.size, offset=offset).astype(page.dtype, copy=False)
-        return drop_opaque_alpha(finished(samples.reshape(page.shape), page, path.name), path.name)
+        return drop_opaque_alpha(normalize(samples.reshape(page.shape), page, path.name), path.name)

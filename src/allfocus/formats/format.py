@@ -1,0 +1,135 @@
+"""What a file format has to offer: the protocol that every module of this package implements once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from allfocus.core.color import Array
+from allfocus.core.notes import Note
+from allfocus.core.stack import FrameInfo
+from allfocus.errors import ReadError, WriteError
+from allfocus.metadata.blocks import Blocks
+from allfocus.metadata.carry import Metadata
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """What a format can hold when it is written.
+
+    Attributes:
+        depths: sample types; samples of any other become the last of them.
+        longest: pixels a side; None: no limit that matters.
+        gray: whether it has pictures of one channel; if not, gray is stored as RGB.
+        alpha: whether it has an alpha channel, transparent pixels included.
+        volumes: whether it holds planes along several axes, and says what they are.
+        iptc: whether it holds IPTC records.
+        texts: keys of the texts that it holds; None: any.
+    """
+
+    depths: tuple[type[np.generic], ...]
+    longest: int | None = None
+    gray: bool = True
+    alpha: bool = False
+    volumes: bool = False
+    iptc: bool = False
+    texts: tuple[str, ...] | None = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Development:
+    """What is the same for all RAW frames of a stack, lest their colours or brightness jump.
+
+    Attributes:
+        white_balance: factors of red, green, blue and the second green.
+        black: the sensor's level for no light, one for each of them.
+        white: its level for the brightest light.
+    """
+
+    white_balance: tuple[float, ...]
+    black: tuple[int, ...]
+    white: int
+
+
+class Format(Protocol):
+    """A file format. Errors other than `AllFocusError` that its functions raise count as damage to the file.
+
+    Attributes:
+        name: what people call it; what `find_kind` returns.
+        extensions: endings of file names, in lower case and with the dot. Content decides what a file is; these tell
+            pictures in a folder that are damaged, and which format a file to be written gets.
+        contains: what one file holds: a `picture`, `planes` along axes, or the `frames` of a video.
+        is_raw: whether it holds a sensor's samples, which are linear light.
+        by_cameras: whether cameras write it themselves, also as the twin of a RAW file.
+        extra: the optional part of allfocus that reading it needs; empty: none.
+        capacity: what it can hold; None: it is only read.
+    """
+
+    name: str
+    extensions: tuple[str, ...] = ()
+    contains: Literal["picture", "planes", "frames"] = "picture"
+    is_raw: bool = False
+    by_cameras: bool = False
+    extra: str = ""
+    capacity: Capacity | None = None
+
+    def sniff(self, start: bytes, path: Path) -> bool:
+        """Whether a file that begins with these bytes (up to 64) is in this format."""
+        return False
+
+    def is_readable(self) -> bool:
+        """Whether the packages that reading needs are installed."""
+        return True
+
+    def check(self, path: Path) -> None:
+        """Raise `ReadError` for a file that was cut short, as far as that shows without decoding it."""
+        return
+
+    def header(self, path: Path) -> "Header":
+        """What `read` will return, as far as can be known without decoding the file."""
+        raise ReadError(f"{path} can't be read: {self.name} is only written")
+
+    def read(self, path: Path, development: Development | None = None) -> Array:
+        """Samples (H, W) or (H, W, C), turned as the file says; alpha, where there is any, is the last channel.
+
+        Args:
+            path: the file.
+            development: of the stack that a RAW picture belongs to; None: its own.
+        """
+        raise ReadError(f"{path} can't be read: {self.name} is only written")
+
+    def develop(self, path: Path) -> Development | None:
+        """How to develop a stack of RAW files of which this is the reference; None for other formats."""
+        return None
+
+    def blocks(self, path: Path) -> Blocks:
+        """What the file holds beside its pixels, as it is stored."""
+        return Blocks()
+
+    def date(self, path: Path) -> str:
+        """When it was taken (``YYYY:MM:DD HH:MM:SS``), where that stands outside of EXIF; empty where it does not."""
+        return ""
+
+    def fit(self, metadata: Metadata) -> tuple[Metadata, list[Note]]:
+        """Leave out of metadata what has no place in a file beyond what `capacity` says, and note it."""
+        return metadata, []
+
+    def encode(self, image: Array, metadata: Metadata) -> bytes:
+        """The bytes of a file; picture and metadata are what `capacity` and `fit` allow."""
+        raise WriteError(f"{self.name} is only read; write another format")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a file says of its picture.
+
+    Attributes:
+        format: what it is.
+        frame: shape and depth that `read_image` will return.
+        loss: what reading it will lose, such as bits; empty when nothing.
+    """
+
+    format: Format
+    frame: FrameInfo
+    loss: str = ""
