@@ -82,8 +82,8 @@ class MissingExtraError(AllFocusError, ImportError):
     """An optional dependency is missing; the message names the extra to install."""
 
 
-def say_all(problems: Sequence[AllFocusError], count: int) -> None:
-    """Raise what is wrong with some of so many frames, if anything is: one problem as it is, several together."""
+def raise_all(problems: Sequence[AllFocusError], count: int) -> None:
+    """Raise the problems of some of so many frames, if there are any: one by itself, several together."""
     if len(problems) == 1:
         raise problems[0]
     if problems:

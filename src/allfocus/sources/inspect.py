@@ -7,7 +7,7 @@ from pathlib import Path
 
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack, FrameInfo, check_alike, difference
-from allfocus.errors import AllFocusError, MissingExtraError, ReadError, StackError, say_all
+from allfocus.errors import AllFocusError, MissingExtraError, ReadError, StackError, raise_all
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Development, Header
 from allfocus.formats.read import read_header, read_image
@@ -62,7 +62,7 @@ def inspect_stack(paths: Sequence[Path | str] | Path | str) -> Listing:
     if alone is not None:
         return alone
     found = preflight(files)
-    say_all([problem for problem in found.problems if problem is not None], len(found.paths))
+    raise_all([problem for problem in found.problems if problem is not None], len(found.paths))
     frames = [frame for frame in found.frames if frame is not None]
     names = [path.name for path in found.paths]
     check_alike(frames, names)
