@@ -200,7 +200,10 @@ def test_an_array_whose_first_axis_counts_no_frames_is_refused(shape: tuple[int,
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("shape", [(3, 24, 32), (100, 64, 48), (40, 32, 32), (2, 500, 20), (12, 24, 32, 3), (9, 9, 9)])
+@pytest.mark.parametrize(
+    "shape",
+    [(3, 24, 32), (100, 64, 48), (40, 32, 32), (2, 500, 20), (12, 24, 32, 3), (9, 9, 9), (2, 5, 1), (2, 1, 1, 3)],
+)
 def test_an_array_whose_first_axis_counts_frames_is_a_stack(shape: tuple[int, ...]) -> None:
     frames = frames_of(np.zeros(shape, np.uint8))
     assert (len(frames), *frames[0].shape) == shape

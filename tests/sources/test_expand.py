@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from allfocus.errors import ReadError
+from allfocus.errors import BadFramesError, ReadError
 from allfocus.formats.registry import recognize
 from allfocus.io import find_kind, inspect_stack, list_frames, write_image
 from allfocus.sources.expand import drop_twins
@@ -209,3 +209,12 @@ def test_a_listing_says_what_was_left_out(tmp_path: Path, monkeypatch: pytest.Mo
     listing = inspect_stack(shots(tmp_path, "a1.JPG", "a1.RAF", "a2.JPG", "a2.RAF"))
     assert list(listing.names) == ["a1.JPG", "a2.JPG"]
     assert "stored twice" in str(listing.notes[0])
+
+
+def test_two_videos_of_one_name_are_both_named(tmp_path: Path) -> None:
+    for name in ("a.MOV", "a.mp4"):
+        (tmp_path / name).write_bytes(CLIP)
+    with pytest.raises(BadFramesError) as caught:
+        inspect_stack(list_frames([tmp_path]))
+    assert "a.MOV is a video; give it alone" in str(caught.value)
+    assert "a.mp4 is a video; give it alone" in str(caught.value)

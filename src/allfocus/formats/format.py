@@ -1,5 +1,6 @@
 """What a file format has to offer: the protocol that every module of this package implements once."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -52,6 +53,50 @@ class Development:
     white: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlaneStack:
+    """The planes along Z at one position, time and channel.
+
+    Attributes:
+        position, time, channel: counted from 0.
+        frames: shape and depth of each plane.
+        readers: for each plane, what decodes it; None: it is missing.
+        noun: what a plane is called, `plane` or `page`.
+    """
+
+    position: int
+    time: int
+    channel: int
+    frames: Sequence[FrameInfo]
+    readers: Sequence[Callable[[], Array] | None]
+    noun: str = "plane"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planes:
+    """What a file of planes along axes holds.
+
+    Attributes:
+        axes: how many positions (P), times (T), channels (C) and planes (Z) there are.
+        stacks: one for each position, time and channel, in this order.
+        channel_names: one for each channel.
+        position_names: one for each position.
+        pixel_size: width and height of a pixel in µm; None where the file does not say.
+        z_step: from plane to plane, in µm; None where the file does not say.
+        ome_xml: the file's OME-XML; None where it has none.
+        notes: how axes were understood that can be understood in several ways.
+    """
+
+    axes: Mapping[str, int]
+    stacks: Sequence[PlaneStack]
+    channel_names: tuple[str, ...]
+    position_names: tuple[str, ...]
+    pixel_size: tuple[float, float] | None = None
+    z_step: float | None = None
+    ome_xml: str | None = None
+    notes: tuple[Note, ...] = ()
+
+
 class Format(Protocol):
     """A file format. Errors other than `AllFocusError` that its functions raise count as damage to the file.
 
@@ -59,7 +104,7 @@ class Format(Protocol):
         name: what people call it; what `find_kind` returns.
         extensions: endings of file names, in lower case and with the dot. Content decides what a file is; these tell
             pictures in a folder that are damaged, and which format a file to be written gets.
-        contains: what one file holds: a `picture`, `planes` along axes, or the `frames` of a video.
+        contains: what one file holds: a `picture`; one or `planes` along axes; or the `frames` of a video.
         is_raw: whether it holds a sensor's samples, which are linear light.
         by_cameras: whether cameras write it themselves, also as the twin of a RAW file.
         extra: the optional part of allfocus that reading it needs; empty: none.
@@ -98,6 +143,10 @@ class Format(Protocol):
             development: of the stack that a RAW picture belongs to; None: its own.
         """
         raise ReadError(f"{path} can't be read: {self.name} is only written")
+
+    def planes(self, path: Path) -> Planes:
+        """What the file holds along its axes, where it `contains` planes; nothing is decoded."""
+        raise ReadError(f"{path} is {self.name}, which holds one picture; expected a stack of planes, such as TIFF")
 
     def develop(self, path: Path) -> Development | None:
         """How to develop a stack of RAW files of which this is the reference; None for other formats."""

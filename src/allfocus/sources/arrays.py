@@ -11,8 +11,8 @@ from allfocus.errors import StackError
 #: Names that axes of colours have, in lower case.
 COLOURS = ("c", "s", "channel", "channels", "band", "color", "colour", "rgb", "rgba")
 
-#: Numbers of samples in a pixel of colour pictures.
-SAMPLES = (3, 4)
+#: Numbers of samples in a pixel.
+SAMPLES = (1, 3, 4)
 
 #: A picture is hardly ever longer than so many times its height or width.
 LONG = 2
@@ -78,7 +78,7 @@ def check_axes(shape: tuple[int, ...]) -> None:
         raise StackError(f"an array of shape {shape} is one gray picture; {HINT}: pass a list of pictures")
     if len(shape) not in (3, 4):
         raise StackError(f"an array has shape {shape}; {HINT}: choose one channel and one time, or pass a list")
-    if shape[2] in (1, *SAMPLES):
+    if shape[2] in SAMPLES and min(shape[:2]) > max(SAMPLES):
         what = "one picture" if len(shape) == 3 else "one picture with several planes last"
         raise StackError(
             f"an array of shape {shape} is taken for {what}, not for {shape[0]} frames {shape[2]} pixels wide; "

@@ -93,7 +93,8 @@ def drop_twins(files: Sequence[Path], has_raw: bool | None = None) -> tuple[list
     shots: defaultdict[Path, list[tuple[Format | None, Path]]] = defaultdict(list)
     for file in files:
         shots[file.with_suffix("")].append((recognize(file) if file.is_file() else None, file))
-    clips = [file for shot in shots.values() if len(shot) > 1 for found, file in shot if is_video(found)]
+    mixed = [shot for shot in shots.values() if not all(is_video(found) for found, _ in shot)]
+    clips = [file for shot in mixed for found, file in shot if is_video(found)]
     pairs = [[(found, file) for found, file in shot if file not in clips] for shot in shots.values()]
     pairs = [pair for pair in pairs if {is_raw(found) for found, _ in pair} == {True, False}]
     raws = [found for pair in pairs for found, _ in pair if found is not None and found.is_raw]

@@ -47,7 +47,7 @@ def inspect_stack(paths: Sequence[Path | str] | Path | str) -> Listing:
     """Look at all files, in the order given, and find out whether they are one focal stack.
 
     One path stands for what `list_frames` finds there: the pictures of a folder, in natural order of their names.
-    A TIFF file of several planes or a video given alone is a stack of its own, see `inspect_volume` and
+    A file of several planes or a video given alone is a stack of its own, see `inspect_volume` and
     `inspect_video`. RAW files beside pictures of the same name, frames that lie on their side and slightly different
     sizes are dealt with; the listing's notes say how.
 

@@ -11,7 +11,7 @@ from allfocus.core.stack import FrameInfo
 from allfocus.errors import StackError
 from allfocus.formats.filebytes import mapped
 from allfocus.formats.pixels import check_pixels
-from allfocus.formats.video import Video, check_index, open_video
+from allfocus.formats.video import Video, VideoFile, check_index, open_video
 from allfocus.sources.listing import Listing
 
 #: More frames than this are thinned out: neighbours in a sweep hardly differ.
@@ -41,6 +41,6 @@ def inspect_video(path: Path, most_frames: int = MOST_FRAMES) -> Listing:
         names=[f"{path.name} frame {k + 1}" for k in chosen],
         frame=FrameInfo(shape=first.shape, dtype=first.dtype),
         readers=[partial(video.read, k) for k in chosen],
-        kinds=["video"] * len(chosen),
+        kinds=[VideoFile.name] * len(chosen),
         notes=(Note(code="video-thinned", message=thinned),) if count > most_frames else (),
     )
