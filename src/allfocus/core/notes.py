@@ -1,4 +1,4 @@
-"""Notes: what a user should know about a result although nothing failed, as data."""
+"""Notes: what a user should know about a result, as data."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,9 @@ class Note:
     """One thing that a user should know.
 
     Attributes:
-        code: what kind of thing it is, the same in every release: ``sizes-fitted``, ``bit-depth-reduced``...
-        message: one line of plain English.
-        frames: positions of the frames that it is about, in input order, counted from 0; empty where it is about all
-            of them or about none.
+        code: what kind of thing it is, a word or two for programs, such as ``frame-left-out``.
+        message: one line for a person.
+        frames: positions of the frames it is about, in the order of the input, counted from 0; empty: all of them.
     """
 
     code: str
