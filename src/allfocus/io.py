@@ -23,7 +23,7 @@ from allfocus.formats.write import (
     write_ome,
     write_ome_files,
 )
-from allfocus.metadata.carry import Metadata, finished
+from allfocus.metadata.carry import Metadata, finish_metadata
 from allfocus.metadata.icc import linear_srgb_profile, srgb_profile
 from allfocus.run.atomic import check_place
 from allfocus.sources.describe import FrameRow, describe_frames
@@ -47,7 +47,7 @@ __all__ = [
     "check_place",
     "describe_frames",
     "find_kind",
-    "finished",
+    "finish_metadata",
     "holds_volumes",
     "inspect_stack",
     "inspect_volume",

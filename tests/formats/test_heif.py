@@ -14,7 +14,7 @@ from allfocus.core.color import Array
 from allfocus.errors import MissingExtraError, ReadError
 from allfocus.formats import registry
 from allfocus.formats.format import Header
-from allfocus.formats.heif import Avif, avif_bits, loss_of, widen
+from allfocus.formats.heif import Avif, describe_loss, read_avif_bits, widen
 from allfocus.formats.pixels import orient
 from allfocus.io import inspect_stack, read_image
 from conftest import Cli
@@ -94,14 +94,14 @@ def test_bits_of_avif(tmp_path: Path, flags: int, bits: int) -> None:
     data = bytearray((tmp_path / "a.avif").read_bytes())
     data[data.find(b"av1C") + 6] |= flags
     (tmp_path / "a.avif").write_bytes(data)
-    assert avif_bits(tmp_path / "a.avif") == bits
+    assert read_avif_bits(tmp_path / "a.avif") == bits
 
 
 class DeepAvif(Avif):
     """AVIF of 10 bits, which nothing here can write."""
 
     def header(self, path: Path) -> Header:
-        return replace(super().header(path), loss=loss_of(10))
+        return replace(super().header(path), loss=describe_loss(10))
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def deep_avif() -> Iterator[None]:
 
 @pytest.mark.parametrize(("bits", "loss"), [(8, ""), (10, "10-bit AVIF is read as 8 bit")])
 def test_what_is_lost_of_deep_avif_is_named(bits: int, loss: str) -> None:
-    assert loss_of(bits) == loss
+    assert describe_loss(bits) == loss
 
 
 def test_deep_avif_is_read_at_8_bit_and_the_listing_says_so(tmp_path: Path, deep_avif: None) -> None:

@@ -20,7 +20,7 @@ from allfocus.io import (
     Picture,
     Scale,
     check_outputs,
-    finished,
+    finish_metadata,
     read_image,
     read_metadata,
     srgb_profile,
@@ -114,7 +114,7 @@ def test_rgb_is_one_channel_of_three_samples(tmp_path: Path) -> None:
 def test_a_picture_with_such_a_name_becomes_ome_tiff_with_all_metadata(tmp_path: Path, gray: bool) -> None:
     image = picture(gray=gray, dtype="uint16")
     profile = None if gray else srgb_profile()
-    metadata = finished(Metadata(icc=profile, dpi=(300, 300)), frames=9, size=(32, 48))
+    metadata = finish_metadata(Metadata(icc=profile, dpi=(300, 300)), frames=9, size=(32, 48))
     assert write_image(tmp_path / "a.OME.TIF", image, metadata) is None
     channels = valid_ome(tmp_path / "a.OME.TIF").pixels.channels
     assert [channel.samples_per_pixel for channel in channels] == [1 if gray else 3]

@@ -74,7 +74,7 @@ def align(
         used = alignment.used
         for done, (position, frame) in enumerate(zip(used, stack.frames, strict=True)):
             reporter("write", done, len(used))
-            metadata = io.finished(io.read_metadata(listing.path_of(position)), frames=1, size=frame.shape[:2])
+            metadata = io.finish_metadata(io.read_metadata(listing.path_of(position)), frames=1, size=frame.shape[:2])
             notes += io.write_images([io.Picture(targets[position], frame, metadata)])
         if save_transforms is not None:
             io.write_images([(save_transforms, dump_transforms(alignment, listing.names, listing.frame.size))])

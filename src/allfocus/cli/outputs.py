@@ -171,7 +171,7 @@ def finished_picture(result: "FusionResult", path: Path, metadata: "Metadata", i
     from allfocus import io
 
     frames = result.frame_count if result.alignment is None else len(result.alignment.used)
-    metadata = io.finished(metadata, frames=frames, size=result.image.shape[:2])
+    metadata = io.finish_metadata(metadata, frames=frames, size=result.image.shape[:2])
     if not is_linear:
         return io.Picture(path, result.image, metadata)
     if path.suffix.lower() in LINEAR_SUFFIXES:

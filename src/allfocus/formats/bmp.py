@@ -7,7 +7,7 @@ import numpy as np
 from PIL.BmpImagePlugin import BmpImageFile
 
 from allfocus.core.color import Array
-from allfocus.formats.filebytes import Data, check_length, mapped
+from allfocus.formats.filebytes import Data, check_length, map_file
 from allfocus.formats.format import Development, Format, Header
 from allfocus.formats.pixels import inspect_pillow, read_orientation, read_pillow
 
@@ -24,7 +24,7 @@ class Bmp(Format):
 
     def check(self, path: Path) -> None:
         """See `check_rows`."""
-        with mapped(path) as data:
+        with map_file(path) as data:
             check_rows(data, path.name)
 
     def header(self, path: Path) -> Header:

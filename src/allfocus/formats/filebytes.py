@@ -1,4 +1,4 @@
-"""The bytes of a file: mapped, so that only those are read that are looked at, and errors turned into `ReadError`."""
+"""The bytes of a file: mapped, so that no more of them are read than needed, and errors turned into `ReadError`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,6 @@ from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from allfocus.errors import AllFocusError, ReadError
-from allfocus.metadata.exif import Reader
 
 #: A file in memory, or mapped into it.
 Data = bytes | mmap
@@ -22,7 +21,7 @@ def read_start(path: Path) -> bytes:
 
 
 @contextmanager
-def mapped(path: Path) -> Iterator[Data]:
+def map_file(path: Path) -> Iterator[Data]:
     """A file's bytes; of an empty file, which can't be mapped, none."""
     with path.open("rb") as file:
         if not path.stat().st_size:
@@ -30,11 +29,6 @@ def mapped(path: Path) -> Iterator[Data]:
             return
         with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
             yield data
-
-
-def reader_of(data: Data) -> Reader:
-    """A `Reader` of the bytes of a file."""
-    return lambda place, size: bytes(data[place : place + size])
 
 
 def check_length(data: Data, promised: int, name: str) -> None:

@@ -62,7 +62,7 @@ def fit_metadata(metadata: Metadata, capacity: Capacity, *, is_gray: bool) -> tu
     """Leave out what a format, or a picture of these colours, has no place for."""
     notes = []
     colours = "gray" if is_gray else "RGB"
-    space = icc.colour_space(metadata.icc) if metadata.icc else colours
+    space = icc.read_colour_space(metadata.icc) if metadata.icc else colours
     if space != colours:
         message = f"the ICC profile is for {space} and the picture is {colours}; the profile was left out"
         notes.append(Note(code="icc-left-out", message=message))

@@ -24,7 +24,7 @@ class Capacity:
         longest: pixels a side; None: no limit that matters.
         gray: whether it has pictures of one channel; if not, gray is stored as RGB.
         alpha: whether it has an alpha channel, transparent pixels included.
-        volumes: whether it holds planes along several axes, and says what they are.
+        volumes: whether it holds planes along named axes.
         iptc: whether it holds IPTC records.
         texts: keys of the texts that it holds; None: any.
     """
@@ -81,8 +81,8 @@ class Planes:
         stacks: one for each position, time and channel, in this order.
         channel_names: one for each channel.
         position_names: one for each position.
-        pixel_size: width and height of a pixel in µm; None where the file does not say.
-        z_step: from plane to plane, in µm; None where the file does not say.
+        pixel_size: width and height of a pixel in µm; None where it is unknown.
+        z_step: from plane to plane, in µm; None where it is unknown.
         ome_xml: the file's OME-XML; None where it has none.
         notes: how axes were understood that can be understood in several ways.
     """
@@ -102,8 +102,8 @@ class Format(Protocol):
 
     Attributes:
         name: what people call it; what `find_kind` returns.
-        extensions: endings of file names, in lower case and with the dot. Content decides what a file is; these tell
-            pictures in a folder that are damaged, and which format a file to be written gets.
+        extensions: endings of file names, in lower case and with the dot. Content decides what a file is; by
+            these, damaged pictures in a folder are found, and a file to be written gets its format.
         contains: what one file holds: a `picture`; one or `planes` along axes; or the `frames` of a video.
         is_raw: whether it holds a sensor's samples, which are linear light.
         by_cameras: whether cameras write it themselves, also as the twin of a RAW file.
@@ -136,7 +136,7 @@ class Format(Protocol):
         raise ReadError(f"{path} can't be read: {self.name} is only written")
 
     def read(self, path: Path, development: Development | None = None) -> Array:
-        """Samples (H, W) or (H, W, C), turned as the file says; alpha, where there is any, is the last channel.
+        """Samples (H, W) or (H, W, C), turned the right way up; alpha, where there is any, is the last channel.
 
         Args:
             path: the file.
@@ -153,7 +153,7 @@ class Format(Protocol):
         return None
 
     def blocks(self, path: Path) -> Blocks:
-        """What the file holds beside its pixels, as it is stored."""
+        """Metadata as the file stores it."""
         return Blocks()
 
     def date(self, path: Path) -> str:
@@ -161,7 +161,7 @@ class Format(Protocol):
         return ""
 
     def fit(self, metadata: Metadata) -> tuple[Metadata, list[Note]]:
-        """Leave out of metadata what has no place in a file beyond what `capacity` says, and note it."""
+        """Leave out metadata that a file has no place for, beyond the limits in `capacity`, and note it."""
         return metadata, []
 
     def encode(self, image: Array, metadata: Metadata) -> bytes:
@@ -171,7 +171,7 @@ class Format(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What a file says of its picture.
+    """What is known of a picture before it is decoded.
 
     Attributes:
         format: what it is.

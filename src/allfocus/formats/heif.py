@@ -8,7 +8,7 @@ import numpy as np
 
 from allfocus.core.color import Array
 from allfocus.errors import MissingExtraError, ReadError
-from allfocus.formats.filebytes import mapped
+from allfocus.formats.filebytes import map_file
 from allfocus.formats.format import Development, Format, Header
 from allfocus.formats.isobmff import AVIF_BRANDS, HEIF_BRANDS, check_boxes, read_brands
 from allfocus.formats.pixels import check_pixels, describe_frame, inspect_pillow, read_orientation, read_pillow
@@ -18,7 +18,7 @@ from allfocus.metadata.blocks import Blocks
 class Heic(Format):
     """HEIC (ISO/IEC 23008-12), 8 to 12 bit; only read, by pillow-heif.
 
-    libheif turns the picture as the file says; its EXIF orientation repeats that and is to be ignored.
+    libheif turns the picture; its EXIF orientation repeats that and is to be ignored.
     """
 
     name = "HEIC"
@@ -37,7 +37,7 @@ class Heic(Format):
 
     def check(self, path: Path) -> None:
         """See `check_boxes`."""
-        with mapped(path) as data:
+        with map_file(path) as data:
             check_boxes(data, path.name)
 
     def header(self, path: Path) -> Header:
@@ -56,7 +56,7 @@ class Heic(Format):
 
     def blocks(self, path: Path) -> Blocks:
         """As pillow-heif finds them."""
-        return blocks_in(open_heic(path).info)
+        return make_blocks(open_heic(path).info)
 
 
 class Avif(Format):
@@ -72,14 +72,14 @@ class Avif(Format):
 
     def check(self, path: Path) -> None:
         """See `check_boxes`."""
-        with mapped(path) as data:
+        with map_file(path) as data:
             check_boxes(data, path.name)
 
     def header(self, path: Path) -> Header:
         """Read by Pillow."""
         with open_avif(path) as image:
             frame = inspect_pillow(image, path.name, np.uint8, read_orientation(image.getexif))
-        return Header(format=self, frame=frame, loss=loss_of(avif_bits(path)))
+        return Header(format=self, frame=frame, loss=describe_loss(read_avif_bits(path)))
 
     def read(self, path: Path, development: Development | None = None) -> Array:
         """Decoded by Pillow."""
@@ -89,13 +89,13 @@ class Avif(Format):
     def blocks(self, path: Path) -> Blocks:
         """As Pillow finds them."""
         with open_avif(path) as image:
-            return blocks_in(image.info)
+            return make_blocks(image.info)
 
 
 FORMATS = (Avif(), Heic())
 
 
-def blocks_in(info: dict[Any, Any]) -> Blocks:
+def make_blocks(info: dict[Any, Any]) -> Blocks:
     """What a decoder found beside the pixels."""
     return Blocks(icc=info.get("icc_profile"), exif=info.get("exif"), xmp=info.get("xmp"))
 
@@ -114,7 +114,7 @@ def open_heic(path: Path) -> Any:
 
 
 def widen(samples: Array, bits: int) -> Array:
-    """Samples of so many bits, which libheif moves to the upper end of 16, such that white is 65535."""
+    """Samples of 16 bits whose white is 65535, from those of `bits`, which libheif moves to the upper end of 16."""
     white = 2**bits - 1
     table = (np.arange(white + 1, dtype=np.uint32) * 65535 + white // 2) // white
     widened: Array = table.astype(np.uint16)[samples >> (16 - bits)]
@@ -132,7 +132,7 @@ def open_avif(path: Path) -> Any:
     return AvifImageFile(path)
 
 
-def avif_bits(path: Path) -> int:
+def read_avif_bits(path: Path) -> int:
     """Bits of a sample: 8, 10 or 12, from the AV1 configuration (AV1-ISOBMFF, section 2.3.3); 8 where there is none."""
     with path.open("rb") as file:
         start = file.read(1 << 16)
@@ -142,6 +142,6 @@ def avif_bits(path: Path) -> int:
     return 12 if start[place + 6] & 0x20 else 10
 
 
-def loss_of(bits: int) -> str:
-    """What reading AVIF of so many bits loses; nothing at 8."""
+def describe_loss(bits: int) -> str:
+    """What reading AVIF with samples of `bits` loses; empty at 8."""
     return f"{bits}-bit AVIF is read as 8 bit" if bits > 8 else ""

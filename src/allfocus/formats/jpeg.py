@@ -13,7 +13,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.errors import ReadError
-from allfocus.formats.filebytes import Data, mapped
+from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
 from allfocus.formats.pixels import inspect_pillow, read_orientation, read_pillow
 from allfocus.metadata import exif, ifd, iptc, xmp
@@ -49,7 +49,7 @@ class Jpeg(Format):
 
     def check(self, path: Path) -> None:
         """See `check_end`."""
-        with mapped(path) as data:
+        with map_file(path) as data:
             check_end(data, path.name)
 
     def header(self, path: Path) -> Header:
@@ -70,7 +70,7 @@ class Jpeg(Format):
 
     def blocks(self, path: Path) -> Blocks:
         """See `find_blocks`."""
-        with mapped(path) as data:
+        with map_file(path) as data:
             return find_blocks(data)
 
     def fit(self, metadata: Metadata) -> tuple[Metadata, list[Note]]:
@@ -169,7 +169,7 @@ def take_exif_or_xmp(found: Blocks, rest: dict[int, bytes], body: bytes) -> None
 
 
 def read_density(body: bytes) -> tuple[float, float] | None:
-    """Pixels for an inch from a JFIF segment, or None where it only says what shape they have."""
+    """Pixels for an inch from a JFIF segment, or None where it only holds their shape."""
     scale = {1: 1.0, 2: CENTIMETRES}.get(body[7])
     if scale is None:
         return None
@@ -179,24 +179,24 @@ def read_density(body: bytes) -> tuple[float, float] | None:
 def make_segments(metadata: Metadata) -> Iterator[bytes]:
     """Segments that hold metadata, in the order in which cameras write them."""
     if metadata.exif:
-        yield segment(EXIF, EXIF_START + metadata.exif)
+        yield make_segment(EXIF, EXIF_START + metadata.exif)
     packet, rest = xmp.split(metadata.xmp or b"")
     if packet:
-        yield segment(EXIF, XMP_START + packet)
+        yield make_segment(EXIF, XMP_START + packet)
     for place in range(0, len(rest), xmp.CHUNK):
         about = xmp.digest(rest) + struct.pack(">II", len(rest), place)
-        yield segment(EXIF, EXTENSION_START + about + rest[place : place + xmp.CHUNK])
+        yield make_segment(EXIF, EXTENSION_START + about + rest[place : place + xmp.CHUNK])
     if metadata.iptc:
-        yield segment(PHOTOSHOP, PHOTOSHOP_START + iptc.wrap_records(metadata.iptc))
+        yield make_segment(PHOTOSHOP, PHOTOSHOP_START + iptc.wrap_records(metadata.iptc))
     room = SEGMENT - 14
     parts = [metadata.icc[place : place + room] for place in range(0, len(metadata.icc), room)] if metadata.icc else []
     for number, part in enumerate(parts, start=1):
-        yield segment(ICC, ICC_START + bytes((number, len(parts))) + part)
+        yield make_segment(ICC, ICC_START + bytes((number, len(parts))) + part)
     for _, comment in metadata.text:
-        yield segment(COMMENT, comment.encode()[:SEGMENT])
+        yield make_segment(COMMENT, comment.encode()[:SEGMENT])
 
 
-def segment(marker: int, body: bytes) -> bytes:
+def make_segment(marker: int, body: bytes) -> bytes:
     """One segment."""
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 
@@ -208,13 +208,13 @@ def fit_segments(metadata: Metadata) -> tuple[Metadata, list[Note]]:
         xmp.split(metadata.xmp or b"")
     except ValueError:
         size = len(metadata.xmp or b"")
-        notes.append(left_out("xmp", f"XMP of {size} bytes is more than JPEG holds; it was left out"))
+        notes.append(note_left_out("xmp", f"XMP of {size} bytes is more than JPEG holds; it was left out"))
         metadata = replace(metadata, xmp=None)
     if metadata.icc and len(metadata.icc) > PARTS * (SEGMENT - 14):
-        notes.append(left_out("icc", "the ICC profile is longer than JPEG holds; it was left out"))
+        notes.append(note_left_out("icc", "the ICC profile is longer than JPEG holds; it was left out"))
         metadata = replace(metadata, icc=None)
     if metadata.iptc and len(metadata.iptc) > SEGMENT - 32:
-        notes.append(left_out("iptc", "the IPTC records are longer than JPEG holds; they were left out"))
+        notes.append(note_left_out("iptc", "the IPTC records are longer than JPEG holds; they were left out"))
         metadata = replace(metadata, iptc=None)
     return metadata, notes
 
@@ -224,12 +224,12 @@ def fit_exif(metadata: Metadata) -> tuple[Metadata, list[Note]]:
     room = SEGMENT - len(EXIF_START)
     if not metadata.exif or len(metadata.exif) <= room:
         return metadata, []
-    shorter = ifd.put_together(ifd.without_note(ifd.take_apart(exif.reader(metadata.exif))))
+    shorter = ifd.put_together(ifd.drop_note(ifd.take_apart(exif.make_reader(metadata.exif))))
     what = "the maker's note was" if len(shorter) <= room else "it was"
-    note = left_out("exif", f"EXIF of {len(metadata.exif)} bytes is more than JPEG holds; {what} left out")
+    note = note_left_out("exif", f"EXIF of {len(metadata.exif)} bytes is more than JPEG holds; {what} left out")
     return replace(metadata, exif=shorter if len(shorter) <= room else None), [note]
 
 
-def left_out(what: str, message: str) -> Note:
+def note_left_out(what: str, message: str) -> Note:
     """A note on metadata that the file does not hold."""
     return Note(code=f"{what}-left-out", message=message)

@@ -1,4 +1,4 @@
-"""OME-TIFF: planes of channels, heights and times, and OME-XML that says what they are."""
+"""OME-TIFF: planes of channels, heights and times, described by OME-XML."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from allfocus.formats.format import Capacity, Format
 from allfocus.formats.tiff_write import make_tiff
 from allfocus.metadata import exif
 from allfocus.metadata.carry import Metadata
-from allfocus.metadata.ome_carry import with_kept
+from allfocus.metadata.ome_carry import carry_over
 
 #: Units of length that OME's schema of 2016-06 knows.
 METRIC = ("Y", "Z", "E", "P", "T", "G", "M", "k", "h", "da", "", "d", "c", "m", "µ", "n", "p", "f", "a", "z", "y")
@@ -34,7 +34,7 @@ class OmeTiff(Format):
 
     def encode(self, image: Array, metadata: Metadata) -> bytes:
         """A TIFF file of one picture; OME-XML takes the place of EXIF's description."""
-        options = ome_options("YX" if image.ndim == 2 else "YXS")
+        options = make_ome_options("YX" if image.ndim == 2 else "YXS")
         return make_tiff(image, metadata, options, kept=(exif.DESCRIPTION,))
 
 
@@ -52,7 +52,7 @@ class Scale:
         z_positions: height of each plane of the file, in order, in `unit`.
         unit: of lengths, as OME writes it: µm, nm, mm, pixel...
         description: free text.
-        name: of the image; needed only to tell several in one file from each other.
+        name: of the image; needed only where a file holds several.
     """
 
     channels: Sequence[str] = ()
@@ -84,7 +84,7 @@ class OmeFile:
     source: str | None = None
 
 
-def ome_options(axes: str, scale: Scale | None = None) -> dict[str, Any]:
+def make_ome_options(axes: str, scale: Scale | None = None) -> dict[str, Any]:
     """Options by which tifffile writes OME-XML."""
     scale = scale or Scale()
     facts: dict[str, Any] = {"axes": axes} if axes else {}
@@ -123,9 +123,9 @@ def check_planes(path: Path, planes: Array, axes: str, scale: Scale) -> None:
         raise WriteError(f"{path}: {len(scale.z_positions)} positions for {count} planes")
 
 
-def save_file(file: Path, wanted: OmeFile) -> None:
+def write_planes(file: Path, wanted: OmeFile) -> None:
     """Write planes that were checked to a file; one that fails may be half written."""
-    description: bytes | None = xml_of(wanted).encode()
+    description: bytes | None = make_xml(wanted).encode()
     with tifffile.TiffWriter(file, bigtiff=sum(planes.nbytes for planes in wanted.planes) > LARGE) as tiff:
         for planes in wanted.planes:
             tiff.write(
@@ -140,12 +140,12 @@ def save_file(file: Path, wanted: OmeFile) -> None:
             description = None
 
 
-def xml_of(wanted: OmeFile) -> str:
+def make_xml(wanted: OmeFile) -> str:
     """OME-XML of a file."""
     xml = tifffile.OmeXml(Creator="allfocus")
     for planes, scale in zip(wanted.planes, wanted.scales, strict=True):
         frame = planes.shape[wanted.axes.index("Y") :]
         stored = (planes.size // int(np.prod(frame)), 1, 1, frame[0], frame[1], *frame[2:], 1)[:6]
-        xml.addimage(planes.dtype, planes.shape, stored, axes=wanted.axes, **ome_options("", scale)["metadata"])
+        xml.addimage(planes.dtype, planes.shape, stored, axes=wanted.axes, **make_ome_options("", scale)["metadata"])
     text = xml.tostring(declaration=True)
-    return text if wanted.source is None else with_kept(text, wanted.source)
+    return text if wanted.source is None else carry_over(text, wanted.source)

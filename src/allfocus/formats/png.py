@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from allfocus.core.color import Array
 from allfocus.errors import ReadError
-from allfocus.formats.filebytes import Data, mapped
+from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
 from allfocus.formats.pixels import check_pixels, inspect_pillow, orient, parse_exif, read_orientation, read_pillow
 from allfocus.metadata import iptc
@@ -45,12 +45,12 @@ class Png(Format):
 
     def check(self, path: Path) -> None:
         """Raise `ReadError` where the last chunk is missing; checksums are left to `read`."""
-        with mapped(path) as data:
+        with map_file(path) as data:
             check_last(data, path.name)
 
     def header(self, path: Path) -> Header:
         """Pillow would decode the file to find its EXIF, and calls 16-bit RGB 8-bit."""
-        with mapped(path) as data:
+        with map_file(path) as data:
             exif, depth = find_exif(data), np.uint16 if data[24] == 16 else np.uint8
         with PngImageFile(path) as image:
             frame = inspect_pillow(image, path.name, depth, read_orientation(lambda: parse_exif(exif)))
@@ -68,7 +68,7 @@ class Png(Format):
 
     def blocks(self, path: Path) -> Blocks:
         """See `find_blocks`."""
-        with mapped(path) as data:
+        with map_file(path) as data:
             return find_blocks(data)
 
     def encode(self, image: Array, metadata: Metadata) -> bytes:
@@ -206,21 +206,21 @@ def take_text(found: Blocks, key: str, value: str) -> None:
 def make_chunks(metadata: Metadata) -> Iterator[bytes]:
     """Chunks that hold metadata; all of them may stand before the samples."""
     if metadata.icc:
-        yield chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc))
+        yield make_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc))
     if metadata.dpi:
-        yield chunk(b"pHYs", struct.pack(">IIB", *(round(side / METRES) for side in metadata.dpi), 1))
+        yield make_chunk(b"pHYs", struct.pack(">IIB", *(round(side / METRES) for side in metadata.dpi), 1))
     if metadata.exif:
-        yield chunk(b"eXIf", metadata.exif)
+        yield make_chunk(b"eXIf", metadata.exif)
     if metadata.xmp:
-        yield chunk(b"iTXt", XMP_KEYWORD.encode() + bytes(5) + metadata.xmp)
+        yield make_chunk(b"iTXt", XMP_KEYWORD.encode() + bytes(5) + metadata.xmp)
     for key, value in metadata.text:
         name = key.encode("latin-1", "replace")[:79] + b"\0"
         if value.isascii():
-            yield chunk(b"tEXt", name + value.encode())
+            yield make_chunk(b"tEXt", name + value.encode())
         else:
-            yield chunk(b"iTXt", name + bytes(4) + value.encode())
+            yield make_chunk(b"iTXt", name + bytes(4) + value.encode())
 
 
-def chunk(kind: bytes, body: bytes) -> bytes:
+def make_chunk(kind: bytes, body: bytes) -> bytes:
     """One chunk."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

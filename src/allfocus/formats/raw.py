@@ -1,7 +1,7 @@
 """RAW: a sensor's samples developed to linear light, by one white balance and one scale for all frames of a stack.
 
 Needs the extra `raw` (LibRaw). The rest of the program computes on display-encoded values, so that what LibRaw
-develops linearly is encoded with the sRGB curve at 16 bit; `Listing.is_linear` says that it was light.
+develops linearly is encoded with the sRGB curve at 16 bit; `Listing.is_linear` marks such frames.
 """
 
 from datetime import datetime
@@ -14,12 +14,12 @@ import numpy as np
 
 from allfocus.core.color import Array, linear_to_srgb
 from allfocus.errors import MissingExtraError, ReadError
-from allfocus.formats.filebytes import Data, mapped, reader_of
+from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Development, Format, Header
 from allfocus.formats.isobmff import CANON_RAW, check_boxes, list_boxes, read_brands
 from allfocus.formats.jpeg import find_blocks as find_jpeg_blocks
 from allfocus.formats.pixels import describe_frame
-from allfocus.formats.tiff_tags import TIFF_STARTS, describing, find_tags
+from allfocus.formats.tiff_tags import TIFF_STARTS, find_tags, keep_descriptive
 from allfocus.metadata import exif, ifd
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.exif import Block
@@ -50,7 +50,7 @@ class Raw(Format):
     extra = "raw"
 
     def sniff(self, start: bytes, path: Path) -> bool:
-        """By its start or brand; files that begin like TIFF by their ending, or because they say that they are DNG."""
+        """By its start or brand; files that begin like TIFF by their ending, or by DNG's tag."""
         if start.startswith(STARTS) or read_brands(start)[:1] == [CANON_RAW]:
             return True
         if not start.startswith(TIFF_STARTS):
@@ -63,7 +63,7 @@ class Raw(Format):
 
     def check(self, path: Path) -> None:
         """Raise `ReadError` for a CR3 file that ends early; LibRaw knows of the others, and `header` of DNG."""
-        with mapped(path) as data:
+        with map_file(path) as data:
             if data[4:8] == b"ftyp":
                 check_boxes(data, path.name)
 
@@ -94,7 +94,7 @@ class Raw(Format):
 
     def blocks(self, path: Path) -> Blocks:
         """From where each maker keeps them; of other makers' files none."""
-        with mapped(path) as data:
+        with map_file(path) as data:
             if data[:16] == FUJI_START:
                 return find_fuji_blocks(data)
             if data[:2] in (b"II", b"MM"):
@@ -125,10 +125,10 @@ def open_raw(path: Path) -> Any:
 
 
 def is_dng(path: Path) -> bool:
-    """Whether a file that begins like TIFF says that it is DNG."""
-    with mapped(path) as data:
+    """Whether a file that begins like TIFF has the tag that only DNG has."""
+    with map_file(path) as data:
         try:
-            return DNG_VERSION in ifd.list_tags(reader_of(data))
+            return DNG_VERSION in ifd.list_tags(exif.make_reader(data))
         except ValueError:
             return False
 
@@ -137,7 +137,7 @@ def check_dng(path: Path) -> None:
     """Raise `ReadError` for a DNG file whose samples do not lie within it; other makers' files are left to LibRaw."""
     from tifffile import TiffFile
 
-    with mapped(path) as data:
+    with map_file(path) as data:
         if not data[:4].startswith(TIFF_STARTS):
             return
     size = path.stat().st_size
@@ -178,11 +178,11 @@ def develop(path: Path, development: Development) -> Array:
         )
     if linear.ndim == 3 and linear.shape[2] == 1:
         linear = linear[..., 0]
-    return encoding()[linear]
+    return make_encoding()[linear]
 
 
 @cache
-def encoding() -> Array:
+def make_encoding() -> Array:
     """The sRGB curve as a table of 65536 entries."""
     linear = np.arange(65536, dtype=np.float64) / 65535
     encoded: Array = np.rint(linear_to_srgb(linear.astype(np.float32)) * 65535).astype(np.uint16)
@@ -207,10 +207,10 @@ def find_canon_tags(data: Data) -> Block:
         if kind == b"uuid" and data[content.start : inside.start] == CANON_BOX:
             for name, _, block in list_boxes(data, inside):
                 if name in CANON_DIRECTORIES:
-                    found[CANON_DIRECTORIES[name]] = ifd.take_apart(exif.reader(data[block.start : block.stop]))
+                    found[CANON_DIRECTORIES[name]] = ifd.take_apart(exif.make_reader(data[block.start : block.stop]))
     if exif.IMAGE not in found:
         raise ValueError("no directories found")
     inner = {pointer: block.directory(exif.IMAGE) for pointer, block in found.items()}
-    inner[exif.IMAGE] = describing(inner[exif.IMAGE])
+    inner[exif.IMAGE] = keep_descriptive(inner[exif.IMAGE])
     damaged = tuple(what for block in found.values() for what in block.damaged)
     return Block(layout=found[exif.IMAGE].layout, directories=inner, damaged=damaged)

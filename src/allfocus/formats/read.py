@@ -1,4 +1,4 @@
-"""Read one picture file: its samples, what it says of them before they are decoded, and its metadata."""
+"""Read one picture file: its samples, its header before they are decoded, and its metadata."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def read_header(path: Path) -> Header:
 
 
 def read_blocks(path: Path) -> Blocks:
-    """What a file holds beside its pixels, as it is stored; nothing from a file of an unknown format.
+    """Metadata as a file stores it; nothing from a file of an unknown format.
 
     Raises:
         Exception: of any type, where the file is damaged.
@@ -72,26 +72,26 @@ def read_metadata(path: Path | str) -> Metadata:
     path = Path(path)
     notes: list[str] = []
     found, block = Blocks(), None
-    with carry.noted(notes, path.name, "metadata"):
+    with carry.collect_errors(notes, path.name, "metadata"):
         found = read_blocks(path)
     icc, packet, parts = None, None, b""
-    with carry.noted(notes, path.name, "EXIF"):
+    with carry.collect_errors(notes, path.name, "EXIF"):
         block = found.tags or carry.parse(found.exif)
-    with carry.noted(notes, path.name, "ICC profile"):
-        icc = carry.checked_profile(found.icc)
-    with carry.noted(notes, path.name, "XMP"):
+    with carry.collect_errors(notes, path.name, "ICC profile"):
+        icc = carry.check_profile(found.icc)
+    with carry.collect_errors(notes, path.name, "XMP"):
         packet = xmp.clean(found.xmp) if found.xmp else None
-    with carry.noted(notes, path.name, "extended XMP"):
+    with carry.collect_errors(notes, path.name, "extended XMP"):
         packet = xmp.join(packet, found.rest) if packet and found.rest else packet
     if block is not None:
-        parts, damage = carry.assembled(block, path.name)
+        parts, damage = carry.assemble(block, path.name)
         notes += damage
     return Metadata(
         exif=parts or None,
         icc=icc,
         xmp=packet,
         iptc=found.iptc,
-        dpi=carry.sensible(found.dpi) or (carry.dpi_of(block) if block else None),
+        dpi=carry.keep_plausible(found.dpi) or (carry.read_dpi(block) if block else None),
         text=tuple(found.text),
         notes=tuple(notes),
     )

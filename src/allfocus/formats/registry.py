@@ -14,7 +14,7 @@ from allfocus.formats.filebytes import read_start
 from allfocus.formats.format import Capacity, Format
 
 #: Modules that hold formats, in the order in which they are asked whether a file is theirs. RAW comes before TIFF,
-#: which many RAW files are at heart; what says least of itself comes last.
+#: which many RAW files are at heart; the weakest signature comes last.
 MODULES = ("png", "jpeg", "webp", "raw", "tiff", "ome_tiff", "heif", "video", "bmp")
 
 _added: list[Format] = []
@@ -113,7 +113,7 @@ def find_writer(path: Path) -> tuple[Format, Capacity]:
 
 
 def holds_volumes(path: Path) -> bool:
-    """Whether a file of this name keeps several planes and says what their axes are, as OME-TIFF does."""
+    """Whether a file of this name holds planes along named axes, as OME-TIFF does."""
     try:
         return find_writer(path)[1].volumes
     except WriteError:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from allfocus.formats.filebytes import Data, check_length
 
 
-def riff_type(start: bytes) -> bytes:
+def read_riff_type(start: bytes) -> bytes:
     """What a RIFF file holds, from its first bytes, such as ``WEBP``; nothing for files of other formats."""
     return start[8:12] if start.startswith(b"RIFF") else b""
 

@@ -6,9 +6,9 @@ import numpy as np
 from tifffile import TiffFile
 
 from allfocus.core.color import Array
-from allfocus.formats.filebytes import mapped
+from allfocus.formats.filebytes import map_file
 from allfocus.formats.format import Capacity, Development, Format, Header, Planes
-from allfocus.formats.tiff_pages import check_data, inspect_page, only_page, read_page
+from allfocus.formats.tiff_pages import check_data, find_page, inspect_page, read_page
 from allfocus.formats.tiff_series import find_planes
 from allfocus.formats.tiff_tags import TIFF_STARTS, find_tags
 from allfocus.formats.tiff_write import make_tiff
@@ -31,7 +31,7 @@ class Tiff(Format):
     def header(self, path: Path) -> Header:
         """Of the one picture in the file; several are refused."""
         with TiffFile(path) as tiff:
-            page = only_page(tiff, path.name)
+            page = find_page(tiff, path.name)
             frame = inspect_page(page, path.name)
             check_data(page, path.stat().st_size, path.name)
         return Header(format=self, frame=frame)
@@ -39,7 +39,7 @@ class Tiff(Format):
     def read(self, path: Path, development: Development | None = None) -> Array:
         """The one picture in the file; several are refused."""
         with TiffFile(path) as tiff:
-            return read_page(path, only_page(tiff, path.name))
+            return read_page(path, find_page(tiff, path.name))
 
     def planes(self, path: Path) -> Planes:
         """See `find_planes`."""
@@ -47,7 +47,7 @@ class Tiff(Format):
 
     def blocks(self, path: Path) -> Blocks:
         """Of the first page."""
-        with mapped(path) as data:
+        with map_file(path) as data:
             return find_tags(data)
 
     def encode(self, image: Array, metadata: Metadata) -> bytes:

@@ -23,7 +23,7 @@ READABLE = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHO
 ORIENTATION = 274  # the TIFF tag
 
 
-def only_page(tiff: TiffFile, name: str) -> TiffPage:
+def find_page(tiff: TiffFile, name: str) -> TiffPage:
     """The one page of full size; raises `ReadError` where there are several."""
     check_pages(tiff, name)
     pages = list_pages(tiff, name)
@@ -99,14 +99,14 @@ def normalize(samples: Array, page: TiffPage, name: str) -> Array:
         if samples.min() < 0:
             raise ReadError(f"{name} has negative samples, down to {samples.min()}; expected 0 or more: add an offset")
         samples = samples.astype(np.uint16)
-    return orient(black_is_zero(samples, page), orientation_of(page))
+    return orient(turn_white_is_zero(samples, page), find_orientation(page))
 
 
 def inspect_page(page: TiffPage, name: str) -> FrameInfo:
     """Shape and depth of one page, once it is decoded; raises `ReadError` as `check_page` does."""
     check_page(page, name)
     is_gray = page.photometric in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE)
-    return describe_frame(page.imagelength, page.imagewidth, is_gray, stored_depth(page), orientation_of(page))
+    return describe_frame(page.imagelength, page.imagewidth, is_gray, find_depth(page), find_orientation(page))
 
 
 def check_page(page: TiffPage, name: str) -> None:
@@ -116,7 +116,7 @@ def check_page(page: TiffPage, name: str) -> None:
         colours = getattr(page.photometric, "name", page.photometric)
         what = "CMYK" if page.photometric == PHOTOMETRIC.SEPARATED else colours
         raise ReadError(f"{name} has {what} colours; expected gray or RGB: convert it first")
-    if stored_depth(page) not in FULL_SCALE:
+    if find_depth(page) not in FULL_SCALE:
         raise ReadError(
             f"{name} has {page.dtype} samples; expected 8 or 16 bit unsigned, or 32 bit float: convert it first"
         )
@@ -126,7 +126,7 @@ def check_page(page: TiffPage, name: str) -> None:
         raise ReadError(f"{name} has shape {page.shape} ({page.axes}); expected a gray or RGB picture")
 
 
-def stored_depth(page: TiffPage) -> Any:
+def find_depth(page: TiffPage) -> Any:
     """Depth in which a page comes back: bits as 8 bit, signed samples of 16 bit as unsigned ones, if they can be."""
     if page.dtype == np.bool_:
         return np.dtype(np.uint8)
@@ -140,7 +140,7 @@ def check_data(page: TiffPage | TiffFrame, file_size: int, name: str) -> None:
         raise ReadError(f"{name} is cut short: the file ends at {file_size} bytes, before its samples do")
 
 
-def black_is_zero(picture: Array, page: TiffPage) -> Array:
+def turn_white_is_zero(picture: Array, page: TiffPage) -> Array:
     """Turn the gray of a page whose 0 means white; its alpha stays."""
     if page.photometric == PHOTOMETRIC.MINISWHITE:
         gray = picture if picture.ndim == 2 else picture[..., :1]
@@ -148,7 +148,7 @@ def black_is_zero(picture: Array, page: TiffPage) -> Array:
     return picture
 
 
-def orientation_of(page: TiffPage) -> int:
+def find_orientation(page: TiffPage) -> int:
     """The orientation tag, 1 where there is none."""
     tag = page.tags.get(ORIENTATION)
     return int(tag.value) if tag is not None else 1

@@ -18,7 +18,7 @@ from allfocus.formats.format import Planes, PlaneStack
 from allfocus.formats.pixels import drop_opaque_alpha
 from allfocus.formats.tiff_pages import check_data, check_pages, inspect_page, list_pages, normalize, read_page
 from allfocus.metadata import exif
-from allfocus.metadata.ome_xml import imagej_facts, name_axes, ome_facts
+from allfocus.metadata.ome_xml import name_axes, read_imagej_facts, read_ome_facts
 
 #: Series of pages that tifffile found without any description of their axes.
 PLAIN = ("generic", "uniform")
@@ -35,13 +35,13 @@ def find_planes(path: Path) -> Planes:
         ReadError: it is cut short, or has axes that are not understood.
     """
     with TiffFile(path) as tiff:
-        described = described_series(tiff, path.name)
+        described = find_described(tiff, path.name)
         if not described:
-            return planes_of_pages(path, list_pages(tiff, path.name))
-        sizes = axes_of(described, path.name)
-        stacks = tuple(stacks_of(path, described, sizes))
+            return stack_pages(path, list_pages(tiff, path.name))
+        sizes = find_axes(described, path.name)
+        stacks = tuple(list_stacks(path, described, sizes))
         notes: tuple[Note, ...] = ()
-        if any(TIME in focus_axes(series) and dict(leading(series)).get(TIME, 1) > 1 for series in described):
+        if any(TIME in list_focus_axes(series) and dict(list_leading(series)).get(TIME, 1) > 1 for series in described):
             message = f"{path.name} has times and no planes: its times are taken for the planes of a focal stack"
             notes = (Note(code="times-as-planes", message=message),)
         return Planes(axes=sizes, stacks=stacks, notes=notes, **read_facts(tiff, sizes))
@@ -51,33 +51,33 @@ def read_facts(tiff: TiffFile, sizes: Mapping[str, int]) -> dict[str, Any]:
     """Names and sizes, as the fields of `Planes`: from OME-XML or ImageJ's own notes."""
     facts: dict[str, Any] = {"pixel_size": None, "z_step": None, "channel_names": (), "position_names": ()}
     if tiff.is_ome and tiff.ome_metadata is not None:
-        facts |= ome_facts(tiff.ome_metadata)
+        facts |= read_ome_facts(tiff.ome_metadata)
     elif tiff.is_imagej:
         tags = tiff.pages.first.tags
         resolution = [tags[code].value if code in tags else (0, 1) for code in (exif.X_RESOLUTION, exif.Y_RESOLUTION)]
-        facts |= imagej_facts(tiff.imagej_metadata or {}, resolution)
+        facts |= read_imagej_facts(tiff.imagej_metadata or {}, resolution)
     facts["channel_names"] = name_axes(facts["channel_names"], "channel", sizes["C"])
     facts["position_names"] = name_axes(facts["position_names"], "position", sizes["P"])
     return facts
 
 
-def described_series(tiff: TiffFile, name: str) -> list[TiffPageSeries]:
+def find_described(tiff: TiffFile, name: str) -> list[TiffPageSeries]:
     """Series whose axes the file names; none where it is just pages, or pictures written one after the other.
 
     Raises:
-        ReadError: several series with axes, which only OME files say how to put together.
+        ReadError: several series with axes; only OME files describe how they go together.
     """
     check_pages(tiff, name)
     described = [series for series in tiff.series if series.kind not in PLAIN and not series.keyframe.is_reduced]
     if len(described) < 2 or described[0].kind == "ome":
         return described
-    if any(size > 1 for series in described for _, size in leading(series)):
+    if any(size > 1 for series in described for _, size in list_leading(series)):
         raise ReadError(f"{name} holds {len(described)} stacks; export each to a file of its own")
     return []
 
 
-def planes_of_pages(path: Path, pages: list[TiffPage]) -> Planes:
-    """One stack: the pages of a file that says nothing of axes."""
+def stack_pages(path: Path, pages: list[TiffPage]) -> Planes:
+    """One stack: the pages of a file without any description of axes."""
     frames = [inspect_page(page, path.name) for page in pages]
     for page in pages:
         check_data(page, path.stat().st_size, path.name)
@@ -87,25 +87,25 @@ def planes_of_pages(path: Path, pages: list[TiffPage]) -> Planes:
     return Planes(axes=axes, stacks=(stack,), channel_names=("channel 1",), position_names=("position 1",))
 
 
-def axes_of(described: list[TiffPageSeries], name: str) -> dict[str, int]:
+def find_axes(described: list[TiffPageSeries], name: str) -> dict[str, int]:
     """How many positions, times, channels and planes: series of an OME file are positions.
 
     Raises:
         ReadError: there are other axes, or the series differ in theirs.
     """
-    found = [sizes_of(series, name) for series in described]
+    found = [count_axes(series, name) for series in described]
     if any(sizes != found[0] for sizes in found):
         raise ReadError(f"{name} holds {len(found)} images of different axes; export them to files of their own")
     return found[0] | {"P": found[0]["P"] * len(found)}
 
 
-def sizes_of(series: TiffPageSeries, name: str) -> dict[str, int]:
+def count_axes(series: TiffPageSeries, name: str) -> dict[str, int]:
     """Positions, times, channels and planes of one series."""
     sizes = {"P": 1, "T": 1, "C": 1, "Z": 1}
-    for axis, size in leading(series):
+    for axis, size in list_leading(series):
         if size == 1:
             continue
-        known = "Z" if axis in focus_axes(series) else "P" if axis in POSITION else axis
+        known = "Z" if axis in list_focus_axes(series) else "P" if axis in POSITION else axis
         if known not in sizes:
             raise ReadError(f"{name} has an axis {axis} of {size}; expected positions, times, channels and planes only")
         sizes[known] *= size
@@ -114,13 +114,13 @@ def sizes_of(series: TiffPageSeries, name: str) -> dict[str, int]:
     return sizes
 
 
-def focus_axes(series: TiffPageSeries) -> str:
+def list_focus_axes(series: TiffPageSeries) -> str:
     """Letters of the axes along which focus goes: programs often call the planes of a focal stack times."""
-    has_planes = any(axis in FOCUS and size > 1 for axis, size in leading(series))
+    has_planes = any(axis in FOCUS and size > 1 for axis, size in list_leading(series))
     return FOCUS if has_planes else FOCUS + TIME
 
 
-def leading(series: TiffPageSeries) -> list[tuple[str, int]]:
+def list_leading(series: TiffPageSeries) -> list[tuple[str, int]]:
     """Axes of a series other than those of one plane, with their sizes, slowest first."""
     axes, shape = series.get_axes(squeeze=False), series.get_shape(squeeze=False)
     return [(axis, size) for axis, size in zip(axes, shape, strict=True) if axis not in "YXS"]
@@ -131,44 +131,44 @@ def is_contiguous(series: TiffPageSeries) -> bool:
     return series.parent is not None and len(series.parent.pages) == 1 and series.dataoffset is not None
 
 
-def stacks_of(path: Path, described: list[TiffPageSeries], sizes: Mapping[str, int]) -> Iterator[PlaneStack]:
+def list_stacks(path: Path, described: list[TiffPageSeries], sizes: Mapping[str, int]) -> Iterator[PlaneStack]:
     """One focal stack for each position, time and channel."""
     each = sizes["P"] // len(described)
     for position, time, channel in product(range(sizes["P"]), range(sizes["T"]), range(sizes["C"])):
         series = described[position // each]
-        numbers = planes_of(series, {"P": position % each, "T": time, "C": channel})
+        numbers = list_planes(series, {"P": position % each, "T": time, "C": channel})
         frame = inspect_page(series.keyframe, path.name)
         yield PlaneStack(
             position=position,
             time=time,
             channel=channel,
             frames=[frame] * len(numbers),
-            readers=readers_of(path, series, numbers),
+            readers=make_readers(path, series, numbers),
             noun="plane" if "Z" in series.get_axes(squeeze=False) else "page",
         )
 
 
-def planes_of(series: TiffPageSeries, fixed: Mapping[str, int]) -> list[int]:
+def list_planes(series: TiffPageSeries, fixed: Mapping[str, int]) -> list[int]:
     """Numbers of the planes along Z, in this order, at one position, time and channel."""
-    axes = leading(series)
+    axes = list_leading(series)
     numbers = np.arange(prod(size for _, size in axes)).reshape([size for _, size in axes] or [1])
     for place in reversed(range(len(axes))):
         axis = "P" if axes[place][0] in POSITION else axes[place][0]
-        if axis not in focus_axes(series):
+        if axis not in list_focus_axes(series):
             numbers = np.take(numbers, fixed.get(axis, 0), axis=place)
     return [int(number) for number in numbers.ravel()]
 
 
-def readers_of(path: Path, series: TiffPageSeries, numbers: list[int]) -> list[partial[Array] | None]:
+def make_readers(path: Path, series: TiffPageSeries, numbers: list[int]) -> list[partial[Array] | None]:
     """What decodes each of these planes; raises `ReadError` where one is cut short."""
     if not is_contiguous(series):
-        return [plane_reader(series, number) for number in numbers]
+        return [make_plane_reader(series, number) for number in numbers]
     check_contiguous(path, series)
     offset, nbytes = int(series.dataoffset or 0), series.keyframe.nbytes
     return [partial(read_at, path, offset + number * nbytes) for number in numbers]
 
 
-def plane_reader(series: TiffPageSeries, number: int) -> partial[Array] | None:
+def make_plane_reader(series: TiffPageSeries, number: int) -> partial[Array] | None:
     """What decodes one plane, which may lie in a companion file; None where that is missing."""
     page = series[number]
     if page is None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from allfocus.formats.filebytes import Data, reader_of
+from allfocus.formats.filebytes import Data
 from allfocus.metadata import exif, ifd
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.exif import Directory
@@ -28,18 +28,18 @@ RESOLUTION = (exif.X_RESOLUTION, exif.Y_RESOLUTION, exif.RESOLUTION_UNIT)
 
 def find_tags(data: Data) -> Blocks:
     """The metadata of a TIFF file's first page, its descriptive tags as an EXIF block."""
-    page = ifd.take_apart(reader_of(data))
+    page = ifd.take_apart(exif.make_reader(data))
     tags = page.directory(exif.IMAGE)
     icc, xmp, iptc = (tags[tag].value if tag in tags else None for tag in (exif.ICC, exif.XMP, exif.IPTC))
     has_no_unit = page.number(exif.IMAGE, exif.RESOLUTION_UNIT) == 1  # ImageJ's pixels for a micrometre, say
-    kept = {tag: entry for tag, entry in describing(tags).items() if not (has_no_unit and tag in RESOLUTION)}
+    kept = {tag: entry for tag, entry in keep_descriptive(tags).items() if not (has_no_unit and tag in RESOLUTION)}
     ours = {f"tag {tag:#06x}" for tag in DESCRIPTIVE}
     damaged = tuple(what for what in page.damaged if what in ours or not what.startswith("tag "))
     block = replace(page, directories={**page.directories, exif.IMAGE: kept}, damaged=damaged)
-    return Blocks(icc=icc, xmp=xmp, iptc=iptc, tags=ifd.narrowed(block))
+    return Blocks(icc=icc, xmp=xmp, iptc=iptc, tags=ifd.narrow(block))
 
 
-def describing(tags: Directory) -> Directory:
+def keep_descriptive(tags: Directory) -> Directory:
     """The tags of a first directory that describe the picture."""
     kept = {tag: entry for tag, entry in tags.items() if tag in DESCRIPTIVE}
     if exif.DESCRIPTION in kept and kept[exif.DESCRIPTION].value.startswith(MACHINE_WRITTEN):

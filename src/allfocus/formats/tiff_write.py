@@ -1,4 +1,4 @@
-"""TIFF files of one page whose directories hold all that EXIF, XMP and colour profiles say."""
+"""TIFF files of one page whose directories hold EXIF, XMP, IPTC and the colour profile."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,7 +9,7 @@ import tifffile
 
 from allfocus.core.color import Array
 from allfocus.metadata import exif, ifd
-from allfocus.metadata.carry import STORAGE, Metadata, parse, resolution
+from allfocus.metadata.carry import STORAGE, Metadata, make_resolution_tags, parse
 from allfocus.metadata.exif import Block, Entry
 
 #: Tags of the camera's directory that only JPEG's own samples need.
@@ -36,17 +36,17 @@ def make_tiff(image: Array, metadata: Metadata, options: Mapping[str, object], k
         **options,  # type: ignore[arg-type]
     )
     stored = buffer.getbuffer()
-    page = ifd.take_apart(exif.reader(stored))
+    page = ifd.take_apart(exif.make_reader(stored))
     ours = {tag: entry for tag, entry in page.directory(exif.IMAGE).items() if tag in kept}
-    tags = {**page.directory(exif.IMAGE), **describing_tags(block, metadata), **ours}
+    tags = {**page.directory(exif.IMAGE), **make_tags(block, metadata), **ours}
     camera = {tag: entry for tag, entry in block.directory(exif.EXIF).items() if tag not in COMPRESSED}
     inner = {**block.directories, exif.IMAGE: tags, exif.EXIF: camera}
     return put_tags_first(stored, replace(block, layout=page.layout, directories=inner))
 
 
-def describing_tags(block: Block, metadata: Metadata) -> dict[int, Entry]:
+def make_tags(block: Block, metadata: Metadata) -> dict[int, Entry]:
     """Tags of a TIFF file's first directory that describe the picture rather than how it is stored."""
-    tags = resolution(block, metadata.dpi) if metadata.dpi else {}
+    tags = make_resolution_tags(block, metadata.dpi) if metadata.dpi else {}
     stored = {*STORAGE, exif.POSITIONING}
     tags |= {tag: entry for tag, entry in block.directory(exif.IMAGE).items() if tag not in stored}
     if metadata.icc:

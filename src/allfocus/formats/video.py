@@ -10,17 +10,17 @@ import numpy as np
 
 from allfocus.core.color import Array
 from allfocus.errors import ReadError
-from allfocus.formats.filebytes import Data, mapped
+from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Development, Format
 from allfocus.formats.isobmff import AVIF_BRANDS, CANON_RAW, HEIF_BRANDS, check_boxes, read_brands
-from allfocus.formats.riff import check_riff, riff_type
+from allfocus.formats.riff import check_riff, read_riff_type
 
 MATROSKA_START = b"\x1aE\xdf\xa3"
 
 #: First boxes of QuickTime files from before they had brands.
 QUICKTIME_BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
-#: How to turn frames whose file says that they are to be seen turned clockwise by so many degrees.
+#: How to turn frames that are to be seen turned clockwise, by degrees.
 TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
@@ -37,11 +37,11 @@ class VideoFile(Format):
         if brands:
             return brands[0] not in HEIF_BRANDS | AVIF_BRANDS | {CANON_RAW}
         is_old = start[4:8] in QUICKTIME_BOXES and path.suffix.lower() in self.extensions
-        return is_old or start.startswith(MATROSKA_START) or riff_type(start) == b"AVI "
+        return is_old or start.startswith(MATROSKA_START) or read_riff_type(start) == b"AVI "
 
     def check(self, path: Path) -> None:
         """See `check_index`."""
-        with mapped(path) as data:
+        with map_file(path) as data:
             check_index(data, path.name)
 
     def read(self, path: Path, development: Development | None = None) -> Array:
@@ -53,8 +53,8 @@ FORMATS = (VideoFile(),)
 
 
 def check_index(data: Data, name: str) -> None:
-    """Raise `ReadError` for a file that ends early or has no index; Matroska does not say how long it is."""
-    if riff_type(data[:12]):
+    """Raise `ReadError` for a file that ends early or has no index; Matroska does not hold its own length."""
+    if read_riff_type(data[:12]):
         check_riff(data, name)
     elif data[:4] != MATROSKA_START and b"moov" not in check_boxes(data, name):
         raise ReadError(f"{name} has no index of its frames: the recording was interrupted; let the camera repair it")

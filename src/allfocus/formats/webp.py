@@ -9,10 +9,10 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from allfocus.core.color import Array
 from allfocus.errors import ReadError
-from allfocus.formats.filebytes import Data, mapped
+from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
 from allfocus.formats.pixels import check_pixels, describe_frame, parse_exif, read_orientation, read_pillow
-from allfocus.formats.riff import check_riff, list_chunks, riff_type
+from allfocus.formats.riff import check_riff, list_chunks, read_riff_type
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.carry import Metadata
 from allfocus.metadata.exif import LIMIT
@@ -29,16 +29,16 @@ class WebP(Format):
 
     def sniff(self, start: bytes, path: Path) -> bool:
         """By the type of the RIFF file."""
-        return riff_type(start) == b"WEBP"
+        return read_riff_type(start) == b"WEBP"
 
     def check(self, path: Path) -> None:
         """See `check_riff`."""
-        with mapped(path) as data:
+        with map_file(path) as data:
             check_riff(data, path.name)
 
     def header(self, path: Path) -> Header:
         """WebP is always RGB, 8 bit."""
-        with mapped(path) as data:
+        with map_file(path) as data:
             width, height = find_size(data, path.name)
             exif = find_blocks(data).exif or b""
         check_pixels(width, height, path.name)
@@ -51,7 +51,7 @@ class WebP(Format):
 
     def blocks(self, path: Path) -> Blocks:
         """See `find_blocks`."""
-        with mapped(path) as data:
+        with map_file(path) as data:
             return find_blocks(data)
 
     def encode(self, image: Array, metadata: Metadata) -> bytes:

@@ -12,7 +12,7 @@ from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.errors import WriteError
 from allfocus.formats.fit import check_picture, fit_metadata, fit_picture
-from allfocus.formats.ome_tiff import OmeFile, Scale, check_planes, save_file
+from allfocus.formats.ome_tiff import OmeFile, Scale, check_planes, write_planes
 from allfocus.formats.registry import find_writer, holds_volumes
 from allfocus.metadata.carry import Metadata
 from allfocus.run.atomic import check_place, disk_errors, same_file, whole_files, write_part
@@ -75,7 +75,7 @@ def write_image(path: Path | str, image: Array, metadata: Metadata | None = None
         path: ends in .png, .tif, .tiff, .webp, .jpg or .jpeg.
         image: (H, W) or (H, W, 1) gray, (H, W, 3) RGB or, for PNG, TIFF and WebP, (H, W, 4) RGBA; uint8, uint16 or
             float32 (1 is white).
-        metadata: EXIF, colour profile, XMP and what else is kept beside the pixels, as `finished` returns it.
+        metadata: EXIF, colour profile, XMP and what else is kept beside the pixels, as `finish_metadata` returns it.
 
     Returns:
         None, or one line about what the format could not keep.
@@ -168,4 +168,4 @@ def write_ome_files(files: Sequence[OmeFile]) -> None:
     with whole_files([wanted.path for wanted in files]) as parts:
         for wanted, part in zip(files, parts, strict=True):
             with disk_errors(wanted.path):
-                save_file(part, wanted)
+                write_planes(part, wanted)

@@ -1,4 +1,4 @@
-"""What a file holds beside its pixels, as it is stored: neither judged nor decoded."""
+"""Metadata as a file stores it: found and taken out, neither judged nor decoded."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ CENTIMETRES, METRES = 2.54, 0.0254
 
 @dataclass(kw_only=True)
 class Blocks:
-    """What a file holds beside its pixels, as it is stored.
+    """Metadata as a file stores it.
 
     Attributes:
         exif: with or without the letters before it.
@@ -23,7 +23,7 @@ class Blocks:
         xmp: the packet.
         rest: of a packet too long for one JPEG segment.
         iptc: IPTC-IIM records.
-        dpi: pixels for an inch across and down, where the container itself says so.
+        dpi: pixels for an inch across and down, where the container itself holds that.
         text: keys and values.
     """
 

@@ -7,6 +7,7 @@ tags, values up to four bytes in the directory itself and longer ones elsewhere.
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from mmap import mmap
 from typing import Literal, NamedTuple
 
 #: Returns the bytes of a block or file from a place on: so many, or fewer at its end.
@@ -133,11 +134,11 @@ class Block:
         return over / under if under else None
 
 
-def letters(text: str) -> Entry:
+def encode_text(text: str) -> Entry:
     """A value of letters; beyond ASCII in UTF-8, as most programs write and read them."""
     return Entry(ASCII, text.encode() + b"\0")
 
 
-def reader(data: bytes | memoryview) -> Reader:
-    """A `Reader` of bytes that are in memory."""
+def make_reader(data: bytes | memoryview | mmap) -> Reader:
+    """A `Reader` of bytes that are in memory or mapped into it."""
     return lambda place, size: bytes(data[place : place + size])

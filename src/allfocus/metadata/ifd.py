@@ -122,14 +122,14 @@ def put_together(block: Block) -> bytes:
     """The bytes of a block; maker's notes that hold offsets stay where they were found.
 
     Raises:
-        ValueError: such a note is found too far behind to stay there; `without_note` leaves it out.
+        ValueError: such a note is found too far behind to stay there; `drop_note` leaves it out.
     """
     layout = block.layout
-    directories = with_pointers(block)
-    gap = fixed_note(block)
+    directories = add_pointers(block)
+    gap = find_fixed_note(block)
     places: dict[tuple[int, int], int] = {}
     end = layout.start
-    for pointer, tag, size in pieces(directories, layout):
+    for pointer, tag, size in list_pieces(directories, layout):
         if gap and (pointer, tag) == (EXIF, MAKER_NOTE):
             places[pointer, tag] = gap.start
             continue
@@ -139,7 +139,7 @@ def put_together(block: Block) -> bytes:
         places[pointer, tag] = end
         end += size
     data = bytearray(max(end, gap.stop))
-    data[: layout.start] = header(layout, places[IMAGE, -1])
+    data[: layout.start] = make_header(layout, places[IMAGE, -1])
     for pointer, directory in directories.items():
         for child, parent in PARENTS.items():
             if parent == pointer and child in directories:
@@ -148,13 +148,13 @@ def put_together(block: Block) -> bytes:
     return bytes(data)
 
 
-def header(layout: Layout, place: int) -> bytes:
+def make_header(layout: Layout, place: int) -> bytes:
     """The first bytes of a file whose first directory is at `place`."""
     mark = b"II" if layout.order == "<" else b"MM"
     return mark + (layout.pack("HHHQ", 43, 8, 0, place) if layout.big else layout.pack("HL", 42, place))
 
 
-def with_pointers(block: Block) -> dict[int, Directory]:
+def add_pointers(block: Block) -> dict[int, Directory]:
     """A copy of a block's directories that have something in them, with room for the pointers between them."""
     kept = {pointer: dict(block.directory(pointer)) for pointer in (IMAGE, *PARENTS)}
     for pointer in reversed(PARENTS):  # the innermost first
@@ -163,7 +163,7 @@ def with_pointers(block: Block) -> dict[int, Directory]:
     return {pointer: directory for pointer, directory in kept.items() if directory}
 
 
-def fixed_note(block: Block) -> range:
+def find_fixed_note(block: Block) -> range:
     """The bytes that a maker's note must stay in, an empty range where there is none."""
     note = block.directory(EXIF).get(MAKER_NOTE)
     if note is None or not note.place or note.value.startswith(MOVABLE):
@@ -173,7 +173,7 @@ def fixed_note(block: Block) -> range:
     return range(note.place, note.place + len(note.value))
 
 
-def narrowed(block: Block) -> Block:
+def narrow(block: Block) -> Block:
     """The block with offsets of 32 bits, as EXIF blocks have them; numbers that don't fit are left out."""
     layout = Layout(order=block.layout.order)
     directories = {pointer: dict(directory) for pointer, directory in block.directories.items()}
@@ -187,13 +187,13 @@ def narrowed(block: Block) -> Block:
     return Block(layout=layout, directories=directories, damaged=block.damaged)
 
 
-def without_note(block: Block) -> Block:
+def drop_note(block: Block) -> Block:
     """The block without its maker's note."""
     camera = {tag: entry for tag, entry in block.directory(EXIF).items() if tag != MAKER_NOTE}
     return Block(layout=block.layout, directories={**block.directories, EXIF: camera}, damaged=block.damaged)
 
 
-def pieces(directories: dict[int, Directory], layout: Layout) -> Iterator[tuple[int, int, int]]:
+def list_pieces(directories: dict[int, Directory], layout: Layout) -> Iterator[tuple[int, int, int]]:
     """What needs a place: pointer and length of each directory (its tag is -1), and of its longer values."""
     width, ends = (20, 16) if layout.big else (12, 6)
     for pointer, directory in directories.items():

@@ -15,32 +15,32 @@ def name_axes(names: Sequence[str], noun: str, count: int) -> tuple[str, ...]:
     return tuple(a or b for a, b in zip(names, numbered, strict=False)) + numbered[len(names) :]
 
 
-def ome_facts(xml: str) -> dict[str, Any]:
+def read_ome_facts(xml: str) -> dict[str, Any]:
     """Names and sizes from OME-XML (the schema of 2016-06); those of the first image stand for all."""
-    images = [element for element in ElementTree.fromstring(xml) if local(element) == "Image"]
-    pixels = next(element for element in images[0] if local(element) == "Pixels")
-    width, height, step = (length_of(pixels, f"PhysicalSize{axis}") for axis in "XYZ")
+    images = [element for element in ElementTree.fromstring(xml) if local_name(element) == "Image"]
+    pixels = next(element for element in images[0] if local_name(element) == "Pixels")
+    width, height, step = (read_length(pixels, f"PhysicalSize{axis}") for axis in "XYZ")
     return {
         "ome_xml": xml,
         "pixel_size": (width, height) if width and height else None,
         "z_step": step,
-        "channel_names": tuple(element.get("Name", "") for element in pixels if local(element) == "Channel"),
+        "channel_names": tuple(element.get("Name", "") for element in pixels if local_name(element) == "Channel"),
         "position_names": tuple(image.get("Name", "") for image in images) if len(images) > 1 else (),
     }
 
 
-def local(element: ElementTree.Element) -> str:
+def local_name(element: ElementTree.Element) -> str:
     """An element's name without its namespace."""
     return element.tag.rpartition("}")[2]
 
 
-def length_of(pixels: ElementTree.Element, name: str) -> float | None:
+def read_length(pixels: ElementTree.Element, name: str) -> float | None:
     """A length in µm, its unit being µm unless another attribute says otherwise; None where it is not there."""
     value, scale = pixels.get(name), MICRONS.get(pixels.get(f"{name}Unit", "µm"))
     return float(value) * scale if value is not None and scale is not None else None
 
 
-def imagej_facts(notes: Mapping[str, Any], resolution: Sequence[tuple[int, int]]) -> dict[str, Any]:
+def read_imagej_facts(notes: Mapping[str, Any], resolution: Sequence[tuple[int, int]]) -> dict[str, Any]:
     """Sizes from ImageJ's notes: its unit, the distance of planes, and the resolution tags.
 
     Args:

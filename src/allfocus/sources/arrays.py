@@ -14,7 +14,7 @@ COLOURS = ("c", "s", "channel", "channels", "band", "color", "colour", "rgb", "r
 #: Numbers of samples in a pixel.
 SAMPLES = (1, 3, 4)
 
-#: A picture is hardly ever longer than so many times its height or width.
+#: A picture is hardly ever more than twice as long as high, or as high as long.
 LONG = 2
 
 #: What to do with an array that was meant otherwise.
@@ -35,14 +35,14 @@ def split_array(array: Any) -> list[Array]:
     Raises:
         StackError: it is one picture, or its planes lie along another axis.
     """
-    samples, axes = np.asarray(array), axis_names(array)
+    samples, axes = np.asarray(array), find_axis_names(array)
     if axes:
         return list(order_axes(samples, axes, has_frames=True))
     check_axes(samples.shape)
     return list(samples)
 
 
-def axis_names(array: Any) -> tuple[str, ...]:
+def find_axis_names(array: Any) -> tuple[str, ...]:
     """Names of an array's axes in lower case, if two of them are `y` and `x`; none otherwise."""
     dims = getattr(array, "dims", None)
     if not isinstance(dims, tuple) or not all(isinstance(name, str) for name in dims):
@@ -122,7 +122,7 @@ def make_frames(items: Sequence[Any], names: Sequence[str]) -> list[Array]:
 
 def as_picture(item: Any) -> Array:
     """One picture as a NumPy array in this machine's byte order, (H, W) instead of (H, W, 1)."""
-    samples, axes = np.asarray(item), axis_names(item)
+    samples, axes = np.asarray(item), find_axis_names(item)
     if axes:
         samples = order_axes(samples, axes, has_frames=False)
     if not samples.dtype.isnative:

@@ -18,7 +18,7 @@ from allfocus.sources.listing import Reader
 #: Sides that differ by less than this share are cropped to the shorter one.
 SLIGHT = 0.01
 
-#: Side of the small pictures by which the direction of a turn is told, and what one has to be ahead of the other.
+#: Side of the small pictures that decide the direction of a turn, and by how much one has to correlate better.
 PROXY, LEAD = 64, 0.1
 
 
@@ -35,7 +35,7 @@ class Fit:
     crop: tuple[int, int] | None = None
 
 
-def typical_frame(frames: Sequence[FrameInfo]) -> FrameInfo:
+def find_typical(frames: Sequence[FrameInfo]) -> FrameInfo:
     """What most frames are; of equally many, the first."""
     (shape, dtype), _ = Counter((frame.shape, frame.dtype) for frame in frames).most_common(1)[0]
     return FrameInfo(shape=shape, dtype=dtype)
@@ -49,7 +49,7 @@ def conform_frames(
     Returns:
         What the frames are then, what decodes them so, and notes on what was done.
     """
-    typical = typical_frame(frames)
+    typical = find_typical(frames)
     turned = find_turns(frames, readers, typical)
     sizes = [frame.size[::-1] if position in turned else frame.size for position, frame in enumerate(frames)]
     near = [position for position, size in enumerate(sizes) if is_near(size, typical.size)]
@@ -69,7 +69,7 @@ def is_near(size: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 def find_turns(frames: Sequence[FrameInfo], readers: Sequence[Reader], typical: FrameInfo) -> dict[int, int]:
-    """Quarter turns, anticlockwise, of frames that lie on their side, where a neighbour tells the direction."""
+    """Quarter turns, anticlockwise, of frames that lie on their side, where a neighbour shows the direction."""
     lying = [
         position
         for position, frame in enumerate(frames)
@@ -79,13 +79,13 @@ def find_turns(frames: Sequence[FrameInfo], readers: Sequence[Reader], typical: 
     turns: dict[int, int] = {}
     for position in lying:
         neighbour = min(upright, key=lambda other: abs(other - position))
-        with suppress(AllFocusError):  # a damaged frame is left as it is: what is wrong with it is said elsewhere
-            found = find_direction(small(readers[position]()), small(readers[neighbour]()))
+        with suppress(AllFocusError):  # a damaged frame stays unchanged: its damage is reported elsewhere
+            found = find_direction(make_proxy(readers[position]()), make_proxy(readers[neighbour]()))
             turns |= {position: found} if found else {}
     return turns
 
 
-def small(picture: Array) -> FloatArray:
+def make_proxy(picture: Array) -> FloatArray:
     """A square picture of the luma, without its mean, small enough that focus and slight shifts do not matter."""
     proxy = cv2.resize(luma(picture), (PROXY, PROXY), interpolation=cv2.INTER_AREA)
     return np.asarray(proxy - proxy.mean(), np.float32)

@@ -25,12 +25,12 @@ class FrameRow:
 
     Attributes:
         name: what it is called in messages.
-        kind: `JPEG`, `TIFF`, ..., see `find_kind`; empty where that can't be told.
-        size: width x height, as it will be fused; empty where it can't be told, and so for what follows.
+        kind: `JPEG`, `TIFF`, ..., see `find_kind`; empty where it is unknown.
+        size: width x height, as it will be fused; empty where it is unknown, and so for what follows.
         channels: `gray` or `RGB`.
         depth: of a sample, such as `uint8`.
         profile: the name of its ICC profile; empty without one.
-        date: when it was taken, as EXIF writes it; empty where the file does not say.
+        date: when it was taken, as EXIF writes it; empty where it is unknown.
         problem: `ok`, or why it can't be used.
     """
 
@@ -45,7 +45,7 @@ class FrameRow:
 
 
 def describe_frames(source: Listing | Sequence[Path | str]) -> list[FrameRow]:
-    """Describe each frame of a stack; files that can't be used are rows too, and say why.
+    """Describe each frame of a stack; files that can't be used are rows too, with the reason.
 
     Args:
         source: what `inspect_stack` found, or files as it takes them.
@@ -99,7 +99,7 @@ def read_dates(listing: Listing) -> list[str]:
     """When each frame was taken, as EXIF writes it; each file is read once.
 
     Raises:
-        ReadError: a frame does not say when it was taken.
+        ReadError: the date of a frame is unknown.
     """
     dates = {path: read_facts(path, find_format(path))[1] for path in dict.fromkeys(listing.paths)}
     found = [dates[listing.path_of(position)] for position in range(len(listing))]
@@ -118,7 +118,7 @@ def read_facts(path: Path, found: Format) -> tuple[str, str]:
         date = find_date(blocks)
     with suppress(ReadError), explain_errors(path, found.name):
         date = date or found.date(path)
-    return profile_name(blocks.icc), date
+    return read_profile_name(blocks.icc), date
 
 
 def find_date(blocks: Blocks) -> str:
@@ -127,7 +127,7 @@ def find_date(blocks: Blocks) -> str:
     return "" if block is None else block.date
 
 
-def profile_name(profile: bytes | None) -> str:
+def read_profile_name(profile: bytes | None) -> str:
     """What an ICC profile calls itself; `damaged` for one that can't be read, empty for none."""
     if not profile:
         return ""

@@ -26,7 +26,7 @@ def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
 def list_frames(inputs: Sequence[Path | str]) -> list[Path]:
     """Files named in `inputs`, in natural order of their names.
 
-    A folder stands for the pictures directly inside, told by content; hidden files are left out. A pattern that no
+    A folder stands for the pictures directly inside, found by content; hidden files are left out. A pattern that no
     shell has expanded (`stack/*.jpg`) stands for what matches it, and ``-`` for the names on stdin, one a line or
     ended by NUL. Whether named files exist is found out by `inspect_stack`, together with all else that is wrong.
 
@@ -36,8 +36,8 @@ def list_frames(inputs: Sequence[Path | str]) -> list[Path]:
     """
     found: list[Path] = []
     for source in inputs:
-        for path in names_on_stdin() if str(source) == STDIN else expand(Path(source)):
-            found += pictures_in(path) if path.is_dir() else [path]
+        for path in read_stdin() if str(source) == STDIN else expand(Path(source)):
+            found += list_pictures(path) if path.is_dir() else [path]
     times = Counter(path.resolve() for path in found)
     for path in found:
         if times[path.resolve()] > 1:
@@ -55,7 +55,7 @@ def expand(path: Path) -> list[Path]:
     return found
 
 
-def names_on_stdin() -> list[Path]:
+def read_stdin() -> list[Path]:
     """Paths listed on stdin: one a line, or ended by NUL as `find -print0` does."""
     listed = sys.stdin.buffer.read()
     names = listed.split(b"\0") if b"\0" in listed else listed.splitlines()
@@ -65,7 +65,7 @@ def names_on_stdin() -> list[Path]:
     return paths
 
 
-def pictures_in(folder: Path) -> list[Path]:
+def list_pictures(folder: Path) -> list[Path]:
     """Pictures and videos directly inside `folder`; raises `ReadError` when there are none."""
     try:
         inside = [path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()]
@@ -123,10 +123,10 @@ def note_twins(kept: Sequence[Path], clips: Sequence[Path], doubles: Sequence[Pa
     """What was left out beside the files that are used."""
     notes = []
     if clips:
-        message = f"{count(clips, 'video')} beside photos of the same name left out, such as {clips[0].name}"
+        message = f"{count_noun(clips, 'video')} beside photos of the same name left out, such as {clips[0].name}"
         notes.append(Note(code="clip-left-out", message=message, frames=find_shots(kept, clips)))
     if doubles:
-        message = f"{count(doubles, 'shot')} stored twice, such as {doubles[0].stem}: {which}"
+        message = f"{count_noun(doubles, 'shot')} stored twice, such as {doubles[0].stem}: {which}"
         notes.append(Note(code="raw-twin-dropped", message=message, frames=find_shots(kept, doubles)))
     return notes
 
@@ -137,6 +137,6 @@ def find_shots(kept: Sequence[Path], left_out: Sequence[Path]) -> tuple[int, ...
     return tuple(position for position, file in enumerate(kept) if file.with_suffix("") in shots)
 
 
-def count(files: Sequence[Path], noun: str) -> str:
+def count_noun(files: Sequence[Path], noun: str) -> str:
     """How many there are of something."""
     return f"{len(files)} {noun}{'' if len(files) == 1 else 's'}"

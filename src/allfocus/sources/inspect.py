@@ -15,7 +15,7 @@ from allfocus.formats.registry import recognize
 from allfocus.run.progress import Progress, silent
 from allfocus.run.scratch import Spool
 from allfocus.run.workers import in_parallel
-from allfocus.sources.conform import conform_frames, typical_frame
+from allfocus.sources.conform import conform_frames, find_typical
 from allfocus.sources.expand import drop_twins, list_frames
 from allfocus.sources.listing import Listing, Reader, read_frame
 from allfocus.sources.video import inspect_video
@@ -28,7 +28,7 @@ class Preflight:
 
     Attributes:
         paths: of the files to use.
-        headers: what each says; None where that can't be read.
+        headers: of each; None where it can't be read.
         frames: what each is once it has been made to fit the others; of those that can be read.
         readers: what decodes each, as it then is.
         problems: for each, why it can't be used; None where it can.
@@ -49,7 +49,7 @@ def inspect_stack(paths: Sequence[Path | str] | Path | str) -> Listing:
     One path stands for what `list_frames` finds there: the pictures of a folder, in natural order of their names.
     A file of several planes or a video given alone is a stack of its own, see `inspect_volume` and
     `inspect_video`. RAW files beside pictures of the same name, frames that lie on their side and slightly different
-    sizes are dealt with; the listing's notes say how.
+    sizes are dealt with, see the listing's notes.
 
     Raises:
         ReadError: a file is missing, no picture, cut short, or its header is damaged.
@@ -111,7 +111,7 @@ def preflight(files: Sequence[Path]) -> Preflight:
     if known:
         names = [paths[position].name for position in known]
         fitted, through, done = conform_frames(list(known.values()), [readers[position] for position in known], names)
-        unlike = differences(fitted, [f"frame {position + 1} ({paths[position].name})" for position in known])
+        unlike = find_differences(fitted, [f"frame {position + 1} ({paths[position].name})" for position in known])
         for position, frame, reader, problem in zip(known, fitted, through, unlike, strict=True):
             frames[position], readers[position], problems[position] = frame, reader, problem
         notes += done
@@ -126,7 +126,7 @@ def preflight(files: Sequence[Path]) -> Preflight:
 
 
 def examine(path: Path) -> Header | AllFocusError:
-    """What a file says of its picture, or why it can't be used; raises `MissingExtraError`."""
+    """The header of a file, or why it can't be used; raises `MissingExtraError`."""
     try:
         return read_header(path)
     except MissingExtraError:
@@ -147,9 +147,9 @@ def develop_alike(paths: Sequence[Path], looked: list[Header | AllFocusError]) -
     return None
 
 
-def differences(frames: Sequence[FrameInfo], names: Sequence[str]) -> list[StackError | None]:
+def find_differences(frames: Sequence[FrameInfo], names: Sequence[str]) -> list[StackError | None]:
     """Why each frame does not go with the others, where it does not: most of them decide."""
-    typical = typical_frame(frames)
+    typical = find_typical(frames)
     model = names[list(frames).index(typical)]
     return [difference(frame, typical, name, model) for frame, name in zip(frames, names, strict=True)]
 
@@ -176,7 +176,7 @@ def read_stack(
 ) -> FocalStack:
     """Read frames in the order given; a multi-page TIFF given alone is a stack of its pages.
 
-    All headers are looked at before the first frame is decoded.
+    All headers are read before the first frame is decoded.
 
     Args:
         paths: files, a folder, or what `inspect_stack` found, see there.

@@ -36,7 +36,7 @@ def open_source(frames: Frames, order: Order = "names") -> Listing | FocalStack:
 
     Raises:
         StackError: fewer than two frames, frames that can't be fused together, or an array of other axes.
-        ReadError: a path can't be read as a picture, or does not say when it was taken.
+        ReadError: a path can't be read as a picture, or has no date to order it by.
         MissingExtraError: a format needs a package that is not installed.
     """
     if isinstance(frames, FocalStack):
@@ -68,7 +68,7 @@ def order_by_time(listing: Listing) -> Listing:
     """The listing in the order in which its frames were taken; of those taken in one second, in the order given.
 
     Raises:
-        ReadError: a frame does not say when it was taken.
+        ReadError: the date of a frame is unknown.
     """
     dates = read_dates(listing)
     return replace(listing.pick(sorted(range(len(listing)), key=dates.__getitem__)), order="time")

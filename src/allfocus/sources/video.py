@@ -9,7 +9,7 @@ import numpy as np
 from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import StackError
-from allfocus.formats.filebytes import mapped
+from allfocus.formats.filebytes import map_file
 from allfocus.formats.pixels import check_pixels
 from allfocus.formats.video import Video, VideoFile, check_index, open_video
 from allfocus.sources.listing import Listing
@@ -25,7 +25,7 @@ def inspect_video(path: Path, most_frames: int = MOST_FRAMES) -> Listing:
         ReadError: it is cut short, or no decoder knows it.
         StackError: it has fewer than two frames.
     """
-    with mapped(path) as data:
+    with map_file(path) as data:
         check_index(data, path.name)
     count = int(open_video(path).get(cv2.CAP_PROP_FRAME_COUNT))
     if count < 2:

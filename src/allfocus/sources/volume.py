@@ -18,7 +18,7 @@ class VolumeStack:
 
     Attributes:
         position, time, channel: counted from 0.
-        label: what tells it from the others, such as `position 2, time 1, DAPI`; empty where it is the only one.
+        label: what is different from the others, such as `position 2, time 1, DAPI`; empty where it is the only one.
         listing: its planes, in the order of Z.
     """
 
@@ -31,15 +31,15 @@ class VolumeStack:
 
 @dataclass(frozen=True, kw_only=True)
 class Volume:
-    """What a file says of its axes.
+    """The axes of a file of planes, and a focal stack for each position, time and channel.
 
     Attributes:
         path: the file.
         axes: how many positions (P), times (T), channels (C) and planes (Z) there are.
         channel_names: one for each channel.
         position_names: one for each position.
-        pixel_size: width and height of a pixel in `unit`; None where the file does not say.
-        z_step: from plane to plane, in `unit`; None where the file does not say.
+        pixel_size: width and height of a pixel in `unit`; None where it is unknown.
+        z_step: from plane to plane, in `unit`; None where it is unknown.
         unit: always µm.
         ome_xml: the file's OME-XML; None where it has none.
         stacks: one for each position, time and channel, in this order.
@@ -92,7 +92,7 @@ def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str) -> Volu
         ReadError: a plane is missing.
         StackError: fewer than two planes, or planes that can't be fused together.
     """
-    label = label_of(planes, stack)
+    label = make_label(planes, stack)
     called = f"{path.name} {label}".rstrip()
     names = [f"{called} {stack.noun} {k + 1}" for k in range(len(stack.frames))]
     if label and len(names) < 2:
@@ -113,8 +113,8 @@ def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str) -> Volu
     return VolumeStack(position=stack.position, time=stack.time, channel=stack.channel, label=label, listing=listing)
 
 
-def label_of(planes: Planes, stack: PlaneStack) -> str:
-    """What tells a stack from the others of its file; empty where it is the only one."""
+def make_label(planes: Planes, stack: PlaneStack) -> str:
+    """What is different from the other stacks of the file; empty where it is the only one."""
     words = {
         "P": planes.position_names[stack.position],
         "T": f"time {stack.time + 1}",
