@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 
 from allfocus.core.color import Array
 from allfocus.core.stack import FrameInfo
-from allfocus.errors import ReadError, WriteError
+from allfocus.errors import ReadError, StackError, WriteError
 from allfocus.formats import registry
 from allfocus.formats.format import Capacity, Development, Format, Header
 from allfocus.io import (
@@ -58,6 +58,22 @@ class TextPicture(Format):
         comment = dict(metadata.text).get("Comment", "")
         rows = [" ".join(map(str, row)) for row in image.tolist()]
         return "\n".join([f"TEXTPICTURE {comment}", f"{image.shape[1]} {image.shape[0]}", *rows, ""]).encode()
+
+
+class Flipbook(Format):
+    """Bytes, each of which is a frame of that brightness: a format that holds frames as videos do."""
+
+    name = "flipbook"
+    contains = "frames"
+
+    def sniff(self, start: bytes, path: Path) -> bool:
+        return start.startswith(b"FLIPBOOK")
+
+    def count_frames(self, path: Path) -> int:
+        return len(path.read_bytes()) - 8
+
+    def frame_reader(self, path: Path, positions: Sequence[int]) -> Callable[[int], Array]:
+        return lambda position: np.full((4, 6), path.read_bytes()[8 + position], np.uint8)
 
 
 @pytest.fixture
@@ -122,6 +138,22 @@ def test_its_damage_is_found_before_anything_is_decoded(stack: list[Path]) -> No
     stack[1].write_text("TEXTPICTURE\nno numbers\n")
     with pytest.raises(ReadError, match=r"f1\.txtpic can't be read as text picture: invalid literal"):
         open_stack(stack)
+
+
+def test_a_format_of_frames_is_a_stack_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"FLIPBOOK\3\5\7")
+    registry.register(Flipbook())
+    try:
+        listing = open_stack(tmp_path / "a")
+        assert list(listing.names) == ["a frame 1", "a frame 2", "a frame 3"]
+        assert [int(frame[0, 0]) for frame in read_stack(listing).frames] == [3, 5, 7]
+        with pytest.raises(ReadError, match="a is a flipbook; give it alone"):
+            open_stack([tmp_path / "a", tmp_path / "a2"])
+        (tmp_path / "a").write_bytes(b"FLIPBOOK\3")
+        with pytest.raises(StackError, match="1 frame found"):
+            open_stack(tmp_path / "a")
+    finally:
+        registry.unregister("flipbook")
 
 
 def test_added_formats_can_be_replaced_and_taken_back(tmp_path: Path, text_pictures: None) -> None:

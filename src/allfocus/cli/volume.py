@@ -38,10 +38,10 @@ def volume_in(paths: Sequence[Path], output: Path, channel_for_focus: str | None
         ReadError: the file is damaged.
     """
     from allfocus import io
-    from allfocus.formats import registry
+    from allfocus.sources.volume import holds_planes
 
     volume = None
-    if len(paths) == 1 and paths[0].is_file() and registry.find_format(paths[0]).contains == "planes":
+    if len(paths) == 1 and holds_planes(paths[0]):
         volume = io.inspect_volume(paths[0])
         if len(volume.stacks) > 1 or io.holds_volumes(output):
             return volume

@@ -148,6 +148,19 @@ class Format(Protocol):
         """What the file holds along its axes, where it `contains` planes; nothing is decoded."""
         raise ReadError(f"{path} is {self.name}, which holds one picture; expected a stack of planes, such as TIFF")
 
+    def count_frames(self, path: Path) -> int:
+        """How many frames a file holds that `contains` frames; 0 where that can't be found out."""
+        return 0
+
+    def frame_reader(self, path: Path, positions: Sequence[int]) -> Callable[[int], Array]:
+        """What decodes frames of a file that `contains` frames, each by its position, counted from 0.
+
+        Args:
+            path: the file.
+            positions: those that may be asked for; asked for in order, none need be decoded twice.
+        """
+        raise ReadError(f"{path} is {self.name}, which holds one picture; expected a video")
+
     def develop(self, path: Path) -> Development | None:
         """How to develop a stack of RAW files of which this is the reference; None for other formats."""
         return None

@@ -1,6 +1,7 @@
 """Video, decoded by FFmpeg as OpenCV brings it: frames in any order, none of them decoded twice."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Condition
 from typing import Any
@@ -47,6 +48,14 @@ class VideoFile(Format):
     def read(self, path: Path, development: Development | None = None) -> Array:
         """Raise `ReadError`: a video is no picture."""
         raise ReadError(f"{path} is a video; expected a picture")
+
+    def count_frames(self, path: Path) -> int:
+        """As FFmpeg finds it in the file's index."""
+        return max(int(open_video(path).get(cv2.CAP_PROP_FRAME_COUNT)), 0)
+
+    def frame_reader(self, path: Path, positions: Sequence[int]) -> Callable[[int], Array]:
+        """See `Video`."""
+        return Video(path, frozenset(positions)).read
 
 
 FORMATS = (VideoFile(),)

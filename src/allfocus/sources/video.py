@@ -3,15 +3,14 @@
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import StackError
-from allfocus.formats.filebytes import map_file
+from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.pixels import check_pixels
-from allfocus.formats.video import Video, VideoFile, check_index, open_video
+from allfocus.formats.registry import find_format
 from allfocus.sources.listing import Listing
 
 #: More frames than this are thinned out: neighbours in a sweep hardly differ.
@@ -25,22 +24,23 @@ def inspect_video(path: Path, most_frames: int = MOST_FRAMES) -> Listing:
         ReadError: it is cut short, or no decoder knows it.
         StackError: it has fewer than two frames.
     """
-    with map_file(path) as data:
-        check_index(data, path.name)
-    count = int(open_video(path).get(cv2.CAP_PROP_FRAME_COUNT))
-    if count < 2:
-        found = "1 frame" if count == 1 else "no frames"
-        raise StackError(f"{path}: {found} found in the video; fusing needs at least 2: export them as pictures")
-    chosen = [int(k) for k in np.linspace(0, count - 1, min(count, most_frames)).round()]
-    video = Video(path, frozenset(chosen))
-    first = video.read(0)
+    found = find_format(path)
+    with explain_errors(path, found.name):
+        found.check(path)
+        count = found.count_frames(path)
+        if count < 2:
+            frames = "1 frame" if count else "no frames"
+            raise StackError(f"{path}: {frames} found in the video; fusing needs at least 2: export them as pictures")
+        chosen = [int(k) for k in np.linspace(0, count - 1, min(count, most_frames)).round()]
+        read = found.frame_reader(path, chosen)
+        first = read(chosen[0])
     check_pixels(first.shape[1], first.shape[0], path.name)
     thinned = f"{path.name} has {count} frames; {most_frames} of them, evenly spaced, are used"
     return Listing(
         paths=[path],
         names=[f"{path.name} frame {k + 1}" for k in chosen],
         frame=FrameInfo(shape=first.shape, dtype=first.dtype),
-        readers=[partial(video.read, k) for k in chosen],
-        kinds=[VideoFile.name] * len(chosen),
+        readers=[partial(read, k) for k in chosen],
+        kinds=[found.name] * len(chosen),
         notes=(Note(code="video-thinned", message=thinned),) if count > most_frames else (),
     )

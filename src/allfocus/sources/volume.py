@@ -8,7 +8,7 @@ from allfocus.core.stack import check_alike
 from allfocus.errors import ReadError, StackError
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Planes, PlaneStack
-from allfocus.formats.registry import find_format
+from allfocus.formats.registry import find_format, recognize
 from allfocus.sources.listing import Listing
 
 
@@ -83,6 +83,12 @@ def inspect_volume(path: Path | str) -> Volume:
         stacks=tuple(make_stack(path, planes, stack, found.name) for stack in planes.stacks),
         ome_xml=planes.ome_xml,
     )
+
+
+def holds_planes(path: Path) -> bool:
+    """Whether a file is in a format that `inspect_volume` can look at; raises `ReadError` where it can't be opened."""
+    found = recognize(path) if path.is_file() else None
+    return found is not None and found.contains == "planes"
 
 
 def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str) -> VolumeStack:
