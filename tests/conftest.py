@@ -43,6 +43,14 @@ def cli(capfd: pytest.CaptureFixture[str]) -> Cli:
     return call
 
 
+@pytest.fixture
+def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever decodes samples fails: what Pillow, OpenCV and tifffile decode with is gone."""
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", None)
+    monkeypatch.setattr("cv2.imdecode", None)
+    monkeypatch.setattr("tifffile.TiffPage.asarray", None)
+
+
 @pytest.fixture(scope="session")
 def tiny_network() -> FusionNetwork:
     """A network of the real plan, small and untrained; its heads are moved off zero so that every part speaks."""

@@ -19,7 +19,7 @@ from allfocus.core import pyramid as octaves
 from allfocus.decision import model
 from allfocus.decision import stack_pyramid as survey
 from allfocus.formats import write
-from allfocus.sources.open import inspect as frames
+from allfocus.sources import inspect as frames
 
 SECONDS: Counter[str] = Counter()
 LOOKED: Counter[str] = Counter()
@@ -50,7 +50,7 @@ if __name__ == "__main__":
     for part in ("glance", "look", "flaws"):
         account(model.FusionModel, part, "network")
     account(canvas.Canvas, "paint", "composition")
-    account(write, "encode", "encode")
+    account(write, "make_content", "encode")
     fast = [argument for argument in sys.argv[1:] if argument == "--fast"]
     output, *names = (argument for argument in sys.argv[1:] if argument != "--fast")
     code = main(["fuse", *names, "-o", output, "-q", *fast])

@@ -23,8 +23,7 @@ from .errors import (
     StackError,
     WriteError,
 )
-from .formats.decode import read_image
-from .formats.metadata_blocks import read_metadata
+from .formats.read import read_image, read_metadata
 from .formats.write import write_image
 from .jobs import Event, Job, JobRequest, JobResult
 from .metadata.carry import Metadata

@@ -11,7 +11,7 @@ from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.errors import WriteError
-from allfocus.formats.decode import read_image
+from allfocus.formats.read import read_image
 from allfocus.formats.write import check_outputs, write_images
 from allfocus.metrics.reference import psnr
 from allfocus.options import FusionOptions

@@ -61,7 +61,7 @@ class PreflightError(AllFocusError):
         every = [one for problem in problems for one in getattr(problem, "problems", (problem,))]
         self.problems = tuple(every)
         lines = [f"  {' '.join(str(problem).split())}" for problem in every]
-        super().__init__("\n".join([f"{len(every)} things are wrong:", *lines]))
+        super().__init__("\n".join([f"{len(every)} problems:", *lines]))
 
 
 class WriteError(AllFocusError, OSError):
@@ -95,8 +95,8 @@ class Cancelled(AllFocusError):  # as in concurrent.futures: nothing is wrong
         super().__init__("cancelled; nothing was written")
 
 
-def say_all(problems: Sequence[AllFocusError], count: int) -> None:
-    """Raise what is wrong with some of so many frames, if anything is: one problem as it is, several together."""
+def raise_all(problems: Sequence[AllFocusError], count: int) -> None:
+    """Raise the problems of some of so many frames, if there are any: one by itself, several together."""
     if len(problems) == 1:
         raise problems[0]
     if problems:

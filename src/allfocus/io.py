@@ -1,19 +1,19 @@
-"""Read and write pictures: bit depth, channels and orientation are kept or refused, never guessed; BGR never leaves.
+"""Read and write pictures, stacks and volumes: the public facade of the rooms `formats`, `metadata` and `sources`.
 
-`inputs` turns what is typed into files, `kinds` says what a file is, `whole` whether it is all there, `headers` what
-it says of its picture. `decode` reads one picture, with `tiff`, `strips`, `png`, `webp`, `heif` and `raw` for what
-Pillow can't; `pixels` is what all formats share. `frames` makes stacks of files, `volumes` and `ome` of what
-microscopes deliver, `video` of videos; `fitting` mends sizes, `listing` is what a stack in files is, `describe` says
-it in words. `metadata` reads what a file says beside its pixels, out of the `blocks` of each format: `exif`, `xmp` and
-`profiles`; `encode` and `ome_out` make files of pictures, `ome_kept` says what of a volume's notes goes along, and
-`write` puts whole ones in place.
+Pictures are (H, W) gray or (H, W, 3) RGB, in the depth of their file: uint8, uint16 or float32 (1 is white). Depth,
+channels and orientation are kept or refused, never guessed.
+
+One picture: `read_image`, `read_metadata`, `write_image`. Several at once, all or none: `write_images`. What to fuse:
+`list_frames` turns what is typed into files, `open_stack` looks at them without decoding any, `describe_frames` puts
+it into words, `read_frame` and `read_stack` decode. Microscopes' files: `inspect_volume`, `write_ome`,
+`write_ome_files`. Before the work starts: `check_output`, `check_outputs`, `check_place`.
+
+Within the package, modules import from the rooms instead.
 """
 
-from allfocus.formats.decode import read_image
-from allfocus.formats.encode import is_ome
-from allfocus.formats.metadata_blocks import read_metadata
 from allfocus.formats.ome_tiff import OmeFile, Scale
-from allfocus.formats.sniff import find_kind
+from allfocus.formats.read import read_image, read_metadata
+from allfocus.formats.registry import find_kind, holds_volumes
 from allfocus.formats.write import (
     Picture,
     check_output,
@@ -23,13 +23,14 @@ from allfocus.formats.write import (
     write_ome,
     write_ome_files,
 )
-from allfocus.metadata.carry import Metadata, finished
+from allfocus.metadata.carry import Metadata, finish_metadata
 from allfocus.metadata.icc import linear_srgb_profile, srgb_profile
 from allfocus.run.atomic import check_place
-from allfocus.sources.describe import FrameRow, describe_frames, in_order_of_time
+from allfocus.sources.describe import FrameRow, describe_frames
 from allfocus.sources.expand import list_frames
 from allfocus.sources.inspect import inspect_stack, read_stack
 from allfocus.sources.listing import Listing, read_frame
+from allfocus.sources.open import open_source, open_stack
 from allfocus.sources.volume import Volume, VolumeStack, inspect_volume
 
 __all__ = [
@@ -46,13 +47,14 @@ __all__ = [
     "check_place",
     "describe_frames",
     "find_kind",
-    "finished",
-    "in_order_of_time",
+    "finish_metadata",
+    "holds_volumes",
     "inspect_stack",
     "inspect_volume",
-    "is_ome",
     "linear_srgb_profile",
     "list_frames",
+    "open_source",
+    "open_stack",
     "read_frame",
     "read_image",
     "read_metadata",

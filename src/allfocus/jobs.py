@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
-from typing import Any, Literal
+from typing import Literal
 
 from allfocus.composition.compositor import Canvas
 from allfocus.core.notes import Note
 from allfocus.core.windows import Window
 from allfocus.errors import AllFocusError, OptionError, PreflightError, StackError, WriteError
-from allfocus.formats.encode import is_ome
-from allfocus.formats.sniff import find_kind
+from allfocus.formats.registry import holds_volumes
 from allfocus.formats.write import Picture, check_output, check_outputs, write_images, write_ome_files
 from allfocus.options import FusionOptions
 from allfocus.outputs.files import make_files
@@ -31,8 +30,8 @@ from allfocus.run.machine import Machine
 from allfocus.run.progress import Pace
 from allfocus.sources.expand import list_frames
 from allfocus.sources.listing import Listing
-from allfocus.sources.open import open_source
-from allfocus.sources.volume import Volume, inspect_volume
+from allfocus.sources.open import open_stack
+from allfocus.sources.volume import Volume, holds_planes, inspect_volume
 from allfocus.volumes import (
     MAP_NAMES,
     MapName,
@@ -237,17 +236,15 @@ class Job:
     def _inspect(self, paths: Sequence[Path]) -> Listing | Volume:
         """The volume that a single TIFF file holds, if it is to be fused as one, or the stack."""
         request, volume = self.request, None
-        if len(paths) == 1 and paths[0].is_file() and find_kind(paths[0]) == "TIFF":
+        if len(paths) == 1 and paths[0].is_file() and holds_planes(paths[0]):
             volume = inspect_volume(paths[0])
-            if len(volume.stacks) > 1 or (request.outputs.image is not None and is_ome(request.outputs.image)):
+            if len(volume.stacks) > 1 or (request.outputs.image is not None and holds_volumes(request.outputs.image)):
                 return volume
         if request.channel_for_focus is not None:
             one = f"{paths[0].name} has one channel only"
             what = one if volume else "only a TIFF file given alone may have several"
             raise OptionError(f"channel-for-focus {request.channel_for_focus}: {what}; leave it out")
-        opened = open_source(list(paths), request.options.order)
-        assert isinstance(opened, Listing)
-        return opened
+        return open_stack(list(paths), request.options.order)
 
     def _options(self) -> FusionOptions:
         """The options, with depth where an output needs it."""
@@ -277,7 +274,7 @@ class Job:
         notes = [*result.notes, *notes]
         reports = make_reports(result, outputs, options, time.monotonic() - started, notes)
         self._report("write", 0, 1)
-        notes += [as_note(note) for note in write_images([*files, *slabs, *reports])]
+        notes += write_images([*files, *slabs, *reports])
         self._report("write", 1, 1)
         return JobResult(
             fused=result,
@@ -307,7 +304,7 @@ class Job:
             which = "them" if len(asked) > 1 else "it"
             raise OptionError(f"{', '.join(asked)}: not made of volumes ({volume}); leave {which} out")
         for path in outputs.pictures:
-            if not is_ome(path):
+            if not holds_volumes(path):
                 better = path.name.removesuffix(path.suffix) + ".ome.tif"
                 raise WriteError(f"{path}: pictures and maps of {volume} are OME-TIFF; name it {better}")
             check_output(path)
@@ -369,8 +366,3 @@ class Job:
 def label(pictures: Sequence[Picture], shows: str) -> dict[Path, str]:
     """What each of some files shows."""
     return {picture.path: shows for picture in pictures}
-
-
-def as_note(note: Any) -> Note:
-    """A note of the writer's."""
-    return note if isinstance(note, Note) else Note(code="format", message=str(note))

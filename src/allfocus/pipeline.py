@@ -12,7 +12,6 @@ from allfocus.composition.compositor import Canvas, Compositor
 from allfocus.composition.depth import fill_depth
 from allfocus.composition.quality import find_gap
 from allfocus.core.color import FloatArray, luma, to_unit
-from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window
 from allfocus.decision.coarse_to_fine import SearchRule
@@ -207,8 +206,8 @@ def register_stack(
     stack: FocalStack, source: Listing | FocalStack, options: FusionOptions, run: Run, like: Registered | None = None
 ) -> Registered:
     """`register` of frames that were read from `source`; those of files are overwritten."""
-    names, notes = tuple(stack.names), notes_on(source)
     listing = source if isinstance(source, Listing) else None
+    names, notes = tuple(stack.names), () if listing is None else tuple(listing.notes)
     with one_thread_each():
         if like is not None:
             check_alike(stack, like)
@@ -236,12 +235,6 @@ def register_stack(
         source=listing,
         run=run,
     )
-
-
-def notes_on(source: Listing | FocalStack) -> tuple[Note, ...]:
-    """What was done to make a stack of files."""
-    notes: Sequence[Any] = source.notes if isinstance(source, Listing) else ()
-    return tuple(note if isinstance(note, Note) else Note(code="source", message=note) for note in notes)
 
 
 def find_alignment(stack: FocalStack, options: FusionOptions, run: Run) -> Alignment:

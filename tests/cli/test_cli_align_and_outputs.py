@@ -125,7 +125,7 @@ def test_all_problems_are_said_at_once(stack: Path, tmp_path: Path, cli: Cli) ->
     outcome = cli("fuse", stack, "-o", tmp_path / "nowhere" / "out.png")
     assert outcome.code == 1
     first, *lines = outcome.err.splitlines()
-    assert first == "error: 3 things are wrong:"
+    assert first == "error: 3 problems:"
     for word in ("nowhere does not exist", "img1.png", "img3.png"):
         assert any(word in line for line in lines)
     alone = cli("fuse", *sorted(stack.glob("img[024].png")), "-o", tmp_path / "nowhere" / "out.png")

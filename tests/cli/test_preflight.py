@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 from allfocus.errors import BadFramesError, ReadError, StackError
-from allfocus.formats.headers import read_header
+from allfocus.formats.read import read_header
 from allfocus.io import describe_frames, inspect_stack, read_image, read_stack, write_image
 from conftest import Cli
 from pictures import picture
@@ -40,9 +40,8 @@ def spoil_many(folder: Path) -> list[Path]:
     return paths
 
 
-def test_all_problems_are_listed_together(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_problems_are_listed_together(tmp_path: Path, cli: Cli, no_decoding: None) -> None:
     paths = spoil_many(tmp_path)
-    monkeypatch.setattr("allfocus.formats.decode.decode", None)
     outcome = cli("fuse", *paths, "-o", tmp_path / "out.png")
     assert outcome.code == 1
     assert outcome.out == ""
@@ -104,13 +103,10 @@ KINDS = ["JPEG", "JPEG progressive", "PNG", "PNG 16", "WEBP", "BMP", "TIFF", "TI
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.98])
-def test_truncation_is_found_without_decoding(
-    tmp_path: Path, kind: str, share: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_truncation_is_found_without_decoding(tmp_path: Path, kind: str, share: float, no_decoding: None) -> None:
     data = encode(kind)
     (tmp_path / "a").write_bytes(data)
     (tmp_path / "b").write_bytes(data)
-    monkeypatch.setattr("allfocus.formats.decode.decode", None)
     assert len(inspect_stack([tmp_path / "a", tmp_path / "b"])) == 2
     (tmp_path / "b").write_bytes(data[: int(share * len(data))])
     with pytest.raises(ReadError, match=r"b is (damaged or )?cut short"):
@@ -153,11 +149,10 @@ def several_pages(path: Path) -> None:
     ],
 )
 def test_what_can_be_known_from_the_header_is_found_there(
-    tmp_path: Path, make: Callable[[Path], None], words: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make: Callable[[Path], None], words: str, no_decoding: None
 ) -> None:
     paths = write_frames(tmp_path, 3)
     make(paths[1])
-    monkeypatch.setattr("allfocus.formats.decode.decode", None)
     with pytest.raises(ReadError, match=words):
         inspect_stack(paths)
 

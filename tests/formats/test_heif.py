@@ -1,6 +1,8 @@
 """HEIC and AVIF: every bit that is there, turned once, and clear words where a package is missing."""
 
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,9 @@ from PIL import Image
 
 from allfocus.core.color import Array
 from allfocus.errors import MissingExtraError, ReadError
-from allfocus.formats.heif import avif_bits, widen
+from allfocus.formats import registry
+from allfocus.formats.format import Header
+from allfocus.formats.heif import Avif, describe_loss, read_avif_bits, widen
 from allfocus.formats.pixels import orient
 from allfocus.io import inspect_stack, read_image
 from conftest import Cli
@@ -90,16 +94,35 @@ def test_bits_of_avif(tmp_path: Path, flags: int, bits: int) -> None:
     data = bytearray((tmp_path / "a.avif").read_bytes())
     data[data.find(b"av1C") + 6] |= flags
     (tmp_path / "a.avif").write_bytes(data)
-    assert avif_bits(tmp_path / "a.avif") == bits
+    assert read_avif_bits(tmp_path / "a.avif") == bits
 
 
-def test_deep_avif_is_read_at_8_bit_and_the_listing_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class DeepAvif(Avif):
+    """AVIF of 10 bits, which nothing here can write."""
+
+    def header(self, path: Path) -> Header:
+        return replace(super().header(path), loss=describe_loss(10))
+
+
+@pytest.fixture
+def deep_avif() -> Iterator[None]:
+    registry.register(DeepAvif())
+    yield
+    registry.unregister("AVIF")
+
+
+@pytest.mark.parametrize(("bits", "loss"), [(8, ""), (10, "10-bit AVIF is read as 8 bit")])
+def test_what_is_lost_of_deep_avif_is_named(bits: int, loss: str) -> None:
+    assert describe_loss(bits) == loss
+
+
+def test_deep_avif_is_read_at_8_bit_and_the_listing_says_so(tmp_path: Path, deep_avif: None) -> None:
     for name in ("a.avif", "b.avif"):
         write_avif(tmp_path / name, corner())
-    monkeypatch.setattr("allfocus.formats.headers.avif_bits", lambda path: 10)
     listing = inspect_stack([tmp_path / "a.avif", tmp_path / "b.avif"])
     assert listing.frame.dtype == np.uint8
-    assert listing.notes == ("10-bit AVIF is read as 8 bit (a.avif and 1 more)",)
+    assert [str(note) for note in listing.notes] == ["10-bit AVIF is read as 8 bit (a.avif and 1 more)"]
+    assert listing.notes[0].frames == (0, 1)
 
 
 @pytest.mark.parametrize("kind", ["heic", "avif"])

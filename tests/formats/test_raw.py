@@ -10,7 +10,7 @@ import tifffile
 from allfocus.core.color import Array, FloatArray, srgb_to_linear, to_unit
 from allfocus.errors import MissingExtraError, ReadError
 from allfocus.formats.pixels import orient
-from allfocus.formats.raw import encoding
+from allfocus.formats.raw import make_encoding
 from allfocus.io import describe_frames, find_kind, inspect_stack, read_frame, read_image, read_stack, write_image
 from conftest import Cli
 
@@ -134,10 +134,10 @@ def test_orientation_is_applied_exactly_once(tmp_path: Path, orientation: int) -
 
 def test_the_encoding_loses_less_than_two_steps_of_light() -> None:
     linear = np.arange(65536) / 65535
-    back = srgb_to_linear(to_unit(encoding()))
+    back = srgb_to_linear(to_unit(make_encoding()))
     assert np.abs(back - linear).max() * 65535 < 2
-    assert (np.diff(encoding().astype(int)) >= 0).all()
-    assert encoding()[[0, 65535]].tolist() == [0, 65535]
+    assert (np.diff(make_encoding().astype(int)) >= 0).all()
+    assert make_encoding()[[0, 65535]].tolist() == [0, 65535]
 
 
 def test_a_listing_says_that_it_was_light(tmp_path: Path) -> None:

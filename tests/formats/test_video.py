@@ -12,6 +12,7 @@ import pytest
 from allfocus.core.color import Array
 from allfocus.errors import ReadError, StackError
 from allfocus.io import describe_frames, find_kind, inspect_stack, read_frame, read_stack
+from allfocus.sources.video import inspect_video
 from conftest import Cli
 
 
@@ -66,20 +67,18 @@ def test_no_frame_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     write_video(tmp_path / "a.avi", 60)
     listing = inspect_stack([tmp_path / "a.avi"])
     opened: list[object] = []
-    monkeypatch.setattr(
-        "allfocus.sources.video.open_video", lambda path: opened.append(path) or cv2.VideoCapture(str(path))
-    )
+    capture = cv2.VideoCapture
+    monkeypatch.setattr("cv2.VideoCapture", lambda *given: opened.append(given) or capture(*given))
     assert [number_of(frame) for frame in read_stack(listing, workers=workers).frames] == list(range(60))
     assert len(opened) <= 1  # it may go on where looking at it left off
 
 
-def test_a_long_video_is_thinned_evenly_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("allfocus.sources.video.MOST_FRAMES", 10)
+def test_a_long_video_is_thinned_evenly_and_says_so(tmp_path: Path) -> None:
     write_video(tmp_path / "a.avi", 91)
-    listing = inspect_stack([tmp_path / "a.avi"])
+    listing = inspect_video(tmp_path / "a.avi", most_frames=10)
     assert [number_of(frame) for frame in read_stack(listing).frames] == list(range(0, 91, 10))
     assert listing.names[1] == "a.avi frame 11"
-    assert listing.notes == ("a.avi has 91 frames; 10 of them, evenly spaced, are used",)
+    assert [str(note) for note in listing.notes] == ["a.avi has 91 frames; 10 of them, evenly spaced, are used"]
 
 
 @pytest.mark.parametrize(

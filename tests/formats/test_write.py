@@ -5,20 +5,22 @@ import os
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import ome_types
 import pytest
 import tifffile
+from PIL import Image
 
 from allfocus.core.color import Array
-from allfocus.errors import WriteError
+from allfocus.errors import ReadError, WriteError
 from allfocus.formats.ome_tiff import UNITS
 from allfocus.io import (
     Metadata,
     Picture,
     Scale,
     check_outputs,
-    finished,
+    finish_metadata,
     read_image,
     read_metadata,
     srgb_profile,
@@ -26,6 +28,7 @@ from allfocus.io import (
     write_images,
     write_ome,
 )
+from allfocus.run.atomic import write_file
 from conftest import Cli
 from pictures import picture, write_pair
 
@@ -111,7 +114,7 @@ def test_rgb_is_one_channel_of_three_samples(tmp_path: Path) -> None:
 def test_a_picture_with_such_a_name_becomes_ome_tiff_with_all_metadata(tmp_path: Path, gray: bool) -> None:
     image = picture(gray=gray, dtype="uint16")
     profile = None if gray else srgb_profile()
-    metadata = finished(Metadata(icc=profile, dpi=(300, 300)), frames=9, size=(32, 48))
+    metadata = finish_metadata(Metadata(icc=profile, dpi=(300, 300)), frames=9, size=(32, 48))
     assert write_image(tmp_path / "a.OME.TIF", image, metadata) is None
     channels = valid_ome(tmp_path / "a.OME.TIF").pixels.channels
     assert [channel.samples_per_pixel for channel in channels] == [1 if gray else 3]
@@ -223,7 +226,9 @@ def test_pairs_and_pictures_go_together(tmp_path: Path) -> None:
             Picture(path=tmp_path / "c.png", image=picture(gray=True), metadata=Metadata(icc=profile)),
         ]
     )
-    assert notes == ["c.png: the ICC profile is for RGB and the picture is gray; the profile was left out"]
+    assert [str(note) for note in notes] == [
+        "c.png: the ICC profile is for RGB and the picture is gray; the profile was left out"
+    ]
     assert [read_metadata(tmp_path / f"{name}.png").icc for name in "abc"] == [None, profile, None]
 
 
@@ -231,3 +236,111 @@ def test_metadata_that_can_not_be_encoded_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match=r"a\.tif can't be encoded: no EXIF header"):
         write_image(tmp_path / "a.tif", picture(), Metadata(exif=b"no EXIF at all"))
     assert names_in(tmp_path) == []
+
+
+# --- what can be written -------------------------------------------------------------------------
+
+
+def rgba(dtype: str = "uint8") -> Array:
+    """A picture that is transparent here and there."""
+    return np.dstack([picture(dtype=dtype), picture(gray=True, dtype=dtype, seed=7)])
+
+
+@pytest.mark.parametrize(
+    ("suffix", "dtype"),
+    [
+        (".png", "uint8"),
+        (".png", "uint16"),
+        (".webp", "uint8"),
+        (".tif", "uint8"),
+        (".tif", "uint16"),
+        (".tif", "float32"),
+    ],
+)
+def test_alpha_is_written_right_where_the_format_holds_it(tmp_path: Path, suffix: str, dtype: str) -> None:
+    path, image = tmp_path / f"a{suffix}", rgba(dtype)
+    assert write_image(path, image) is None
+    if suffix == ".tif":
+        with tifffile.TiffFile(path) as tiff:
+            assert tiff.pages.first.extrasamples == (2,)  # unassociated alpha
+        back = tifffile.imread(path)
+    elif dtype == "uint16":
+        back = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[..., [2, 1, 0, 3]]
+    else:
+        with Image.open(path) as stored:
+            back = np.array(stored)
+    assert back.dtype == dtype
+    assert np.array_equal(back, image)
+    with pytest.raises(ReadError, match="transparent pixels"):
+        read_image(path)
+    image[..., 3] = {"uint8": 255, "uint16": 65535, "float32": 1}[dtype]
+    write_image(path, image)
+    assert np.array_equal(read_image(path), image[..., :3])
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.ome.tif"])
+def test_alpha_is_refused_where_the_format_has_none(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WriteError, match=rf"{name} can't be encoded: it has shape \(32, 48, 4\), and .* no alpha"):
+        write_image(tmp_path / name, rgba())
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".ome.tif"])
+def test_one_channel_is_written_as_gray(tmp_path: Path, suffix: str) -> None:
+    for name, image in (("a", picture(gray=True)[..., None]), ("b", picture(gray=True))):
+        write_image(tmp_path / f"{name}{suffix}", image)
+    assert np.array_equal(read_image(tmp_path / f"a{suffix}"), read_image(tmp_path / f"b{suffix}"))
+    assert read_image(tmp_path / f"a{suffix}").ndim == 2
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".ome.tif"])
+def test_big_endian_samples_are_written_right(tmp_path: Path, suffix: str) -> None:
+    image = picture(dtype="uint16")
+    write_image(tmp_path / f"a{suffix}", image.astype(">u2"))
+    assert np.array_equal(read_image(tmp_path / f"a{suffix}"), image)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp"])
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (np.zeros(9, np.uint8), r"has shape \(9,\); expected \(H, W\) gray, \(H, W, 3\) RGB or"),
+        (np.zeros((4, 4, 2), np.uint8), r"has shape \(4, 4, 2\); expected"),
+        (np.zeros((2, 4, 4, 3), np.uint8), r"has shape \(2, 4, 4, 3\); expected"),
+        (np.zeros((0, 4), np.uint8), r"has shape \(0, 4\), which holds no pixels"),
+        (np.zeros((4, 4)), r"has shape \(4, 4\) and float64 samples; expected uint8, uint16 or float32"),
+        (np.zeros((4, 4), bool), r"has shape \(4, 4\) and bool samples"),
+        (np.zeros((4, 4), np.int32), r"has shape \(4, 4\) and int32 samples"),
+        (np.full((4, 4), np.nan, np.float32), r"has shape \(4, 4\) and holds NaN"),
+        (np.full((4, 4), np.inf, np.float32), r"has shape \(4, 4\) and holds NaN or infinite"),
+    ],
+)  # fmt: skip
+def test_what_is_no_picture_is_refused(tmp_path: Path, suffix: str, image: Array, words: str) -> None:
+    with pytest.raises(WriteError, match=words):
+        write_image(tmp_path / f"a{suffix}", image)
+    assert names_in(tmp_path) == []
+
+
+def test_notes_of_written_pictures_have_codes(tmp_path: Path) -> None:
+    deep = picture(gray=True, dtype="uint16")
+    notes = write_images([(tmp_path / "a.webp", deep), (tmp_path / "b.png", deep)])
+    assert [note.code for note in notes] == ["bit-depth-reduced", "gray-stored-as-rgb"]
+    assert [str(note) for note in notes] == [
+        "a.webp: uint16 samples were rounded to uint8",
+        "a.webp: WebP has no gray; the picture was stored as RGB",
+    ]
+
+
+def test_a_file_of_bytes_or_text_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_file(tmp_path / "a.txt", "größer\n")
+    write_file(tmp_path / "b.bin", b"\0\1")
+    assert ((tmp_path / "a.txt").read_bytes(), (tmp_path / "b.bin").read_bytes()) == ("größer\n".encode(), b"\0\1")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(WriteError, match=r"a\.txt can't be written: No space left on device"):
+        write_file(tmp_path / "a.txt", "new")
+    assert names_in(tmp_path) == ["a.txt", "b.bin"]
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "größer\n"

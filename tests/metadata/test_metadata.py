@@ -24,7 +24,7 @@ from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 from allfocus.core.color import linear_to_srgb
 from allfocus.io import (
     Metadata,
-    finished,
+    finish_metadata,
     linear_srgb_profile,
     read_image,
     read_metadata,
@@ -32,7 +32,7 @@ from allfocus.io import (
     write_image,
 )
 from allfocus.metadata import xmp as packets
-from allfocus.metadata.icc import build, parametric
+from allfocus.metadata.icc import build_profile, make_curve
 from pictures import picture
 
 WITH_EXIFTOOL = pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
@@ -74,7 +74,7 @@ XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 def wide_profile() -> bytes:
     """A display profile that is not sRGB."""
-    return build("Wide", parametric(0, (1.8,)))
+    return build_profile("Wide", make_curve(0, (1.8,)))
 
 
 def gray_profile() -> bytes:
@@ -146,7 +146,7 @@ def write_rich(path: Path, order: str = "<", **options: Any) -> Path:
 
 def write_fused(folder: Path, name: str, dtype: str, source: Path) -> Path:
     """Write what would be fused from 12 frames like `source`."""
-    metadata = finished(read_metadata(source), frames=12, size=(48, 32), software="allfocus 9")
+    metadata = finish_metadata(read_metadata(source), frames=12, size=(48, 32), software="allfocus 9")
     assert metadata.notes == ()
     assert write_image(folder / name, picture(48, 32, dtype=dtype), metadata) is None
     return folder / name
@@ -216,7 +216,7 @@ def test_every_format_keeps_what_the_camera_said(tmp_path: Path, name: str, dtyp
 
 @pytest.mark.parametrize(("name", "dtype"), OUTPUTS)
 def test_what_was_written_is_read_back_the_same(tmp_path: Path, name: str, dtype: str) -> None:
-    source = finished(read_metadata(write_rich(tmp_path / "in.jpg")), frames=3, size=(48, 32))
+    source = finish_metadata(read_metadata(write_rich(tmp_path / "in.jpg")), frames=3, size=(48, 32))
     write_image(tmp_path / name, picture(48, 32, dtype=dtype), source)
     found = read_metadata(tmp_path / name)
     assert found.notes == ()
@@ -272,13 +272,14 @@ def test_exiftool_sees_the_same_and_complains_of_nothing(tmp_path: Path, name: s
 @WITH_EXIFTOOL
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.ome.tif"])
 def test_pictures_without_metadata_get_valid_exif(tmp_path: Path, name: str) -> None:
-    write_image(tmp_path / name, picture(), finished(Metadata(), frames=2, size=(32, 48)))
+    write_image(tmp_path / name, picture(), finish_metadata(Metadata(), frames=2, size=(32, 48)))
     report = exiftool(tmp_path / name, "-validate", "-warning", "-error")
     assert report["Validate"] == "OK" or "0x0103 Compression" in report["Warning"]
 
 
 def test_finished_says_what_was_done(tmp_path: Path) -> None:
-    write_image(tmp_path / "a.png", picture(), finished(Metadata(), frames=7, size=(32, 48), software="allfocus 9"))
+    metadata = finish_metadata(Metadata(), frames=7, size=(32, 48), software="allfocus 9")
+    write_image(tmp_path / "a.png", picture(), metadata)
     with Image.open(tmp_path / "a.png") as image:
         assert image.info["Software"] == "allfocus 9"
         exif = image.getexif()
@@ -407,7 +408,7 @@ def test_xmp_that_no_jpeg_can_hold_is_said(tmp_path: Path) -> None:
 def test_exif_that_no_jpeg_can_hold_loses_the_makers_note_only(tmp_path: Path) -> None:
     block = camera_block(note=lambda place, order: canon_note(place, order) + bytes(70_000))
     Image.fromarray(picture()).save(tmp_path / "in.webp", exif=block)
-    metadata = finished(read_metadata(tmp_path / "in.webp"), frames=2, size=(32, 48))
+    metadata = finish_metadata(read_metadata(tmp_path / "in.webp"), frames=2, size=(32, 48))
     note = write_image(tmp_path / "a.jpg", picture(), metadata)
     assert note is not None and "the maker's note was left out" in note
     with Image.open(tmp_path / "a.jpg") as image:
@@ -438,7 +439,7 @@ def test_the_colour_space_that_only_exif_names_is_kept(tmp_path: Path) -> None:
     exif.get_ifd(EXIF)[0xA001] = 65535
     exif.get_ifd(EXIF)[0xA005] = {1: "R03"}  # Adobe RGB
     write_rich(tmp_path / "in.jpg", exif=exif.tobytes(), icc_profile=None)
-    metadata = finished(read_metadata(tmp_path / "in.jpg"), frames=2, size=(32, 48))
+    metadata = finish_metadata(read_metadata(tmp_path / "in.jpg"), frames=2, size=(32, 48))
     for name in ("a.jpg", "a.tif"):
         write_image(tmp_path / name, picture(), metadata)
         with Image.open(tmp_path / name) as image:
@@ -510,7 +511,10 @@ def test_raw_files_of_canon_and_fuji_are_understood(tmp_path: Path) -> None:
     )
     for name in ("a.cr3", "a.raf"):
         path = tmp_path / "out.png"
-        assert write_image(path, picture(), finished(read_metadata(tmp_path / name), frames=2, size=(32, 48))) is None
+        assert (
+            write_image(path, picture(), finish_metadata(read_metadata(tmp_path / name), frames=2, size=(32, 48)))
+            is None
+        )
         with Image.open(path) as written:
             exif = written.getexif()
         assert exif[0x0112] == 1
@@ -553,7 +557,7 @@ def test_texts_of_png_stay_in_png(tmp_path: Path) -> None:
     with Image.open(tmp_path / "a.png") as image:
         image.load()
         assert image.info["Title"] == "Käfer № 7"
-    note = write_image(tmp_path / "a.jpg", picture(), finished(found, frames=2, size=(32, 48)))
+    note = write_image(tmp_path / "a.jpg", picture(), finish_metadata(found, frames=2, size=(32, 48)))
     assert note == "a.jpg: the format has no place for the texts Title; they were left out"
     with Image.open(tmp_path / "a.jpg") as image:
         assert image.info["comment"] == b"macro"
@@ -599,7 +603,7 @@ def test_damage_of_any_kind_ends_in_notes(tmp_path: Path, data: st.DataObject) -
     for place in data.draw(st.lists(st.integers(0, end - 1), min_size=1, max_size=20)):
         damaged[place] = data.draw(st.sampled_from([0, 1, 0x7F, 0xFF, damaged[place] ^ 1]))
     (tmp_path / "bad").write_bytes(damaged[: data.draw(st.integers(end // 2, len(damaged)))])
-    found = finished(read_metadata(tmp_path / "bad"), frames=2, size=(32, 48))
+    found = finish_metadata(read_metadata(tmp_path / "bad"), frames=2, size=(32, 48))
     for output in ("out.jpg", "out.tif"):
         write_image(tmp_path / output, picture(), found)
         assert read_metadata(tmp_path / output).notes == ()

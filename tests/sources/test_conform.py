@@ -35,7 +35,7 @@ def test_a_frame_that_lost_its_orientation_is_turned_back(tmp_path: Path, turns:
     lying = [np.rot90(frame, turns) if k == position else frame for k, frame in enumerate(frames)]
     listing = inspect_stack(write_all(tmp_path, lying))
     assert listing.frame.size == (120, 200)
-    assert listing.notes == (f"f{position}.png was turned {word}, to lie as its neighbours do",)
+    assert [str(note) for note in listing.notes] == [f"f{position}.png was turned {word}, to lie as its neighbours do"]
     assert all(np.array_equal(found, frame) for found, frame in zip(read_stack(listing).frames, frames, strict=True))
 
 
@@ -51,7 +51,7 @@ def test_most_frames_decide_how_the_stack_lies(tmp_path: Path) -> None:
     frames[0] = np.rot90(frames[0], 3)
     listing = inspect_stack(write_all(tmp_path, [np.ascontiguousarray(frame) for frame in frames]))
     assert listing.frame.size == (200, 120)
-    assert "f0.png was turned anticlockwise" in listing.notes[0]
+    assert "f0.png was turned anticlockwise" in str(listing.notes[0])
 
 
 def test_a_slight_crop_is_repeated_on_all(tmp_path: Path) -> None:
@@ -59,7 +59,9 @@ def test_a_slight_crop_is_repeated_on_all(tmp_path: Path) -> None:
     cropped = [frame[:, 1:] if k == 1 else frame for k, frame in enumerate(frames)]
     listing = inspect_stack(write_all(tmp_path, cropped))
     assert listing.frame.size == (120, 199)
-    assert listing.notes == ("3 frames were cropped in the middle to 199x120, the size that all have",)
+    assert [str(note) for note in listing.notes] == [
+        "3 frames were cropped in the middle to 199x120, the size that all have"
+    ]
     assert np.array_equal(read_frame(listing, 1), frames[1][:, 1:])
     assert np.array_equal(read_frame(listing, 0), frames[0][:, :199])
     stack = read_stack(listing)
@@ -70,7 +72,9 @@ def test_only_one_frame_larger_is_named(tmp_path: Path) -> None:
     frames = frames_of()
     frames[3] = np.pad(frames[3], [(0, 1), (0, 1), (0, 0)])
     listing = inspect_stack(write_all(tmp_path, frames))
-    assert listing.notes == ("f3.png was cropped in the middle to 200x120, the size that all have",)
+    assert [str(note) for note in listing.notes] == [
+        "f3.png was cropped in the middle to 200x120, the size that all have"
+    ]
 
 
 def test_less_than_a_hundredth_is_slight() -> None:

@@ -2,16 +2,17 @@
 
 import io
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from allfocus.errors import ReadError
-from allfocus.formats.sniff import kind_of
+from allfocus.errors import BadFramesError, ReadError
+from allfocus.formats.registry import recognize
 from allfocus.io import find_kind, inspect_stack, list_frames, write_image
-from allfocus.sources.expand import without_twins
+from allfocus.sources.expand import drop_twins
 from conftest import Cli
 from pictures import picture, write_pair
 
@@ -74,8 +75,11 @@ def test_a_damaged_picture_in_a_folder_is_named_not_left_out(tmp_path: Path) -> 
     ],
     ids=str,
 )
-def test_first_bytes_say_what_a_file_is(start: bytes, suffix: str, kind: str | None) -> None:
-    assert kind_of(start, suffix) == kind
+def test_first_bytes_say_what_a_file_is(tmp_path: Path, start: bytes, suffix: str, kind: str | None) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(start)
+    found = recognize(path)
+    assert (None if found is None else found.name) == kind
 
 
 @pytest.mark.parametrize("name", ["a.nef", "a.ARW", "a.cr2", "a.dng"])
@@ -156,40 +160,34 @@ def shots(folder: Path, *listed: str) -> list[Path]:
     return list_frames([folder])
 
 
-def test_raw_is_used_where_every_shot_has_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("allfocus.sources.expand.has_raw", lambda: True)
-    files, notes = without_twins(shots(tmp_path, "a1.JPG", "a1.RAF", "a2.JPG", "a2.RAF"))
+def test_raw_is_used_where_every_shot_has_one(tmp_path: Path) -> None:
+    files, notes = drop_twins(shots(tmp_path, "a1.JPG", "a1.RAF", "a2.JPG", "a2.RAF"), has_raw=True)
     assert names(files) == ["a1.RAF", "a2.RAF"]
-    assert notes == ["2 shots stored twice, such as a1: their RAW files are used"]
+    assert [str(note) for note in notes] == ["2 shots stored twice, such as a1: their RAW files are used"]
 
 
-def test_without_rawpy_the_jpegs_are_used_and_it_is_said_how_to_get_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("allfocus.sources.expand.has_raw", lambda: False)
-    files, notes = without_twins(shots(tmp_path, "a1.JPG", "a1.RAF", "a2.JPG", "a2.RAF"))
+def test_without_rawpy_the_jpegs_are_used_and_it_is_said_how_to_get_it(tmp_path: Path) -> None:
+    files, notes = drop_twins(shots(tmp_path, "a1.JPG", "a1.RAF", "a2.JPG", "a2.RAF"), has_raw=False)
     assert names(files) == ["a1.JPG", "a2.JPG"]
-    assert "RAW files are left out" in notes[0] and "pip install 'allfocus[raw]'" in notes[0]
+    assert "RAW files are left out" in str(notes[0]) and "pip install 'allfocus[raw]'" in str(notes[0])
 
 
 @pytest.mark.parametrize("others", [["a2.JPG"], ["a2.JPG", "a3.JPG", "a3.RAF"]])
-def test_raw_of_some_shots_only_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: list[str]) -> None:
-    monkeypatch.setattr("allfocus.sources.expand.has_raw", lambda: True)
-    files, _ = without_twins(shots(tmp_path, "a1.JPG", "a1.RAF", *others))
+def test_raw_of_some_shots_only_is_left_out(tmp_path: Path, others: list[str]) -> None:
+    files, _ = drop_twins(shots(tmp_path, "a1.JPG", "a1.RAF", *others), has_raw=True)
     assert all(name.endswith("JPG") for name in names(files))
 
 
-def test_what_somebody_developed_wins_over_raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("allfocus.sources.expand.has_raw", lambda: True)
-    files, notes = without_twins(shots(tmp_path, "a1.tif", "a1.RAF", "a2.tif", "a2.RAF"))
+def test_what_somebody_developed_wins_over_raw(tmp_path: Path) -> None:
+    files, notes = drop_twins(shots(tmp_path, "a1.tif", "a1.RAF", "a2.tif", "a2.RAF"), has_raw=True)
     assert names(files) == ["a1.tif", "a2.tif"]
-    assert "RAW files are left out" in notes[0]
+    assert "RAW files are left out" in str(notes[0])
 
 
 def test_the_short_video_beside_a_photo_is_left_out(tmp_path: Path) -> None:
-    files, notes = without_twins(shots(tmp_path, "a1.JPG", "a1.MOV", "a2.JPG", "a2.MOV"))
+    files, notes = drop_twins(shots(tmp_path, "a1.JPG", "a1.MOV", "a2.JPG", "a2.MOV"))
     assert names(files) == ["a1.JPG", "a2.JPG"]
-    assert notes == ["2 videos beside photos of the same name left out, such as a1.MOV"]
+    assert [str(note) for note in notes] == ["2 videos beside photos of the same name left out, such as a1.MOV"]
 
 
 def test_a_video_among_photos_is_named(tmp_path: Path) -> None:
@@ -203,11 +201,20 @@ def test_equal_names_in_different_folders_are_different_shots(tmp_path: Path) ->
     paths = [tmp_path / "one" / "a.JPG", tmp_path / "two" / "a.RAF"]
     paths[0].touch()
     paths[1].write_bytes(RAW)
-    assert without_twins(paths) == (paths, [])
+    assert drop_twins(paths) == (paths, [])
 
 
 def test_a_listing_says_what_was_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("allfocus.sources.expand.has_raw", lambda: False)
+    monkeypatch.setitem(sys.modules, "rawpy", None)
     listing = inspect_stack(shots(tmp_path, "a1.JPG", "a1.RAF", "a2.JPG", "a2.RAF"))
     assert list(listing.names) == ["a1.JPG", "a2.JPG"]
-    assert "stored twice" in listing.notes[0]
+    assert "stored twice" in str(listing.notes[0])
+
+
+def test_two_videos_of_one_name_are_both_named(tmp_path: Path) -> None:
+    for name in ("a.MOV", "a.mp4"):
+        (tmp_path / name).write_bytes(CLIP)
+    with pytest.raises(BadFramesError) as caught:
+        inspect_stack(list_frames([tmp_path]))
+    assert "a.MOV is a video; give it alone" in str(caught.value)
+    assert "a.mp4 is a video; give it alone" in str(caught.value)

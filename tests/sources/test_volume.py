@@ -185,7 +185,7 @@ def test_times_without_planes_are_taken_for_planes_and_that_is_said(tmp_path: Pa
     found = inspect_volume(tmp_path / "a.ome.tif")
     assert (found.axes["T"], found.axes["Z"]) == (1, 2)
     assert len(found.stacks) == found.axes["C"]
-    assert all("times are taken for the planes" in stack.listing.notes[0] for stack in found.stacks)
+    assert all("times are taken for the planes" in str(stack.listing.notes[0]) for stack in found.stacks)
     for stack in found.stacks:
         for time in range(2):
             expected = plane(time=time, channel=stack.channel)

@@ -12,6 +12,7 @@ from pathlib import Path
 from allfocus.bench.page import render_page
 from allfocus.bench.rows import WITH_TRUTH, WITHOUT_TRUTH, Row, closed_gap, failed, mean, read_reference
 from allfocus.errors import WriteError
+from allfocus.run.atomic import write_file
 
 #: Names of the files a report consists of.
 CSV_NAME, MARKDOWN_NAME, PAGE_NAME = "figures.csv", "report.md", "crops.html"
@@ -53,7 +54,9 @@ def write_report(rows: Sequence[Row], folder: Path, *, reference: Path | None = 
     everything = [*rows, *(read_reference(reference, rows) if reference else [])]
     make_folder(folder)
     texts = {CSV_NAME: render_csv(everything), MARKDOWN_NAME: render_markdown(everything), PAGE_NAME: render_page(rows)}
-    return [_write(folder / name, text) for name, text in texts.items()]
+    for name, text in texts.items():
+        write_file(folder / name, text)
+    return [folder / name for name in texts]
 
 
 @contextmanager
@@ -194,15 +197,3 @@ def _cell(value: object) -> object:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.6g}"
     return value
-
-
-def _write(path: Path, text: str) -> Path:
-    """Write a text file whole or not at all."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise WriteError(f"{path} can't be written: {error.strerror}") from error
-    return path

@@ -15,7 +15,7 @@ from allfocus.core.weights import pick
 from allfocus.decision.laplacian import laplacian_index_map
 from allfocus.decision.model import load_model
 from allfocus.errors import AllFocusError, ConfigError, ReadError
-from allfocus.formats.decode import read_image
+from allfocus.formats.read import read_image
 from allfocus.metrics.fusion import fusion_scores
 from allfocus.metrics.reference import Mask, focus_ring, oracle_index_map, psnr, ssim
 from allfocus.options import FusionOptions

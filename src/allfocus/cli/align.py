@@ -47,8 +47,7 @@ def align(
     from allfocus.outputs.aligned import plan_aligned, write_aligned
     from allfocus.pipeline import align as register
     from allfocus.sources.expand import list_frames
-    from allfocus.sources.listing import Listing
-    from allfocus.sources.open import open_source
+    from allfocus.sources.open import open_stack
 
     started = time.monotonic()
     typed = ({} if options is None else read_option_values(options)) | given_options(context, flags)
@@ -56,8 +55,7 @@ def align(
     paths = list_frames(frames)
     if save_transforms is not None:
         check_outputs([], paths, [save_transforms])
-    listing = open_source(paths, chosen.order)
-    assert isinstance(listing, Listing)
+    listing = open_stack(paths, chosen.order)
     targets = plan_aligned(listing, output, file_format, paths, save_transforms)
     with show_progress(quiet, progress) as reporter:
         registered = register(listing, options=chosen, progress=reporter)

@@ -123,7 +123,8 @@ def check_frames(frames: Sequence[Array], names: Sequence[str]) -> None:
 def check_alike(frames: Sequence[Array | FrameInfo], names: Sequence[str]) -> None:
     """Raise `StackError` unless frames of these shapes and depths can be fused together."""
     if len(frames) < 2:
-        raise StackError(f"{len(frames)} frame given; fusing needs at least 2 frames focused differently")
+        given = "1 frame" if frames else "no frames"
+        raise StackError(f"{given} given; fusing needs at least 2 frames focused differently")
     for position, (frame, name) in enumerate(zip(frames, names, strict=True), start=1):
         problem = difference(frame, frames[0], f"frame {position} ({name})", f"frame 1 ({names[0]})")
         if problem is not None:

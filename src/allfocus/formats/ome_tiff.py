@@ -1,4 +1,4 @@
-"""OME-TIFF: planes of channels, heights and times, and OME-XML that says what they are."""
+"""OME-TIFF: planes of channels, heights and times, described by OME-XML."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,9 +10,11 @@ import tifffile
 
 from allfocus.core.color import Array
 from allfocus.errors import WriteError
-from allfocus.metadata.ome_carry import with_kept
-
-OME_ENDINGS = (".ome.tif", ".ome.tiff")
+from allfocus.formats.format import Capacity, Format
+from allfocus.formats.tiff_write import make_tiff
+from allfocus.metadata import exif
+from allfocus.metadata.carry import Metadata
+from allfocus.metadata.ome_carry import carry_over
 
 #: Units of length that OME's schema of 2016-06 knows.
 METRIC = ("Y", "Z", "E", "P", "T", "G", "M", "k", "h", "da", "", "d", "c", "m", "µ", "n", "p", "f", "a", "z", "y")
@@ -23,9 +25,25 @@ UNITS = frozenset((*(f"{prefix}m" for prefix in METRIC), *OTHERS))
 LARGE = 2**32 - 2**26
 
 
+class OmeTiff(Format):
+    """OME-TIFF (the schema of 2016-06): a TIFF file on reading; on writing it gets OME-XML."""
+
+    name = "OME-TIFF"
+    extensions = (".ome.tif", ".ome.tiff")
+    capacity = Capacity(depths=(np.uint8, np.uint16, np.float32), volumes=True, iptc=True)
+
+    def encode(self, image: Array, metadata: Metadata) -> bytes:
+        """A TIFF file of one picture; OME-XML takes the place of EXIF's description."""
+        options = make_ome_options("YX" if image.ndim == 2 else "YXS")
+        return make_tiff(image, metadata, options, kept=(exif.DESCRIPTION,))
+
+
+FORMATS = (OmeTiff(),)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """What an OME-TIFF says of its planes.
+    """Names, sizes and positions of the planes in an OME-TIFF.
 
     Attributes:
         channels: a name for each channel.
@@ -34,7 +52,7 @@ class Scale:
         z_positions: height of each plane of the file, in order, in `unit`.
         unit: of lengths, as OME writes it: µm, nm, mm, pixel...
         description: free text.
-        name: of the image; needed only to tell several in one file from each other.
+        name: of the image; needed only where a file holds several.
     """
 
     channels: Sequence[str] = ()
@@ -55,8 +73,8 @@ class OmeFile:
         planes: for each of its images, such as positions on a stage, uint8, uint16 or float32, a plane for each
             channel, height and time.
         axes: a letter for each axis of `planes`: T times, C channels, Z heights, then YX, or YXS for RGB.
-        scales: for each of its images; by default nothing is said of them.
-        source: OME-XML of what the images were made of, see `ome_kept`.
+        scales: for each of its images; by default nothing is known of them.
+        source: OME-XML of what the images were made of, see `ome_carry`.
     """
 
     path: Path
@@ -66,24 +84,24 @@ class OmeFile:
     source: str | None = None
 
 
-def ome_options(axes: str, scale: Scale | None = None) -> dict[str, Any]:
-    """What tifffile is told so that it writes OME-XML."""
+def make_ome_options(axes: str, scale: Scale | None = None) -> dict[str, Any]:
+    """Options by which tifffile writes OME-XML."""
     scale = scale or Scale()
-    told: dict[str, Any] = {"axes": axes} if axes else {}
+    facts: dict[str, Any] = {"axes": axes} if axes else {}
     if scale.name:
-        told["Name"] = scale.name
+        facts["Name"] = scale.name
     if scale.description:
-        told["Description"] = scale.description
+        facts["Description"] = scale.description
     if scale.channels:
-        told["Channel"] = {"Name": list(scale.channels)}
+        facts["Channel"] = {"Name": list(scale.channels)}
     sizes = (*(scale.pixel_size or (None, None)), scale.z_step)
     for axis, size in zip("YXZ", sizes, strict=True):
         if size is not None:
-            told |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": scale.unit}
+            facts |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": scale.unit}
     if scale.z_positions:
         count = len(scale.z_positions)
-        told["Plane"] = {"PositionZ": list(scale.z_positions), "PositionZUnit": [scale.unit] * count}
-    return {"ome": True, "metadata": told}
+        facts["Plane"] = {"PositionZ": list(scale.z_positions), "PositionZUnit": [scale.unit] * count}
+    return {"ome": True, "metadata": facts}
 
 
 def check_planes(path: Path, planes: Array, axes: str, scale: Scale) -> None:
@@ -105,9 +123,9 @@ def check_planes(path: Path, planes: Array, axes: str, scale: Scale) -> None:
         raise WriteError(f"{path}: {len(scale.z_positions)} positions for {count} planes")
 
 
-def save_file(file: Path, wanted: OmeFile) -> None:
-    """Write planes that were checked to a file, which is left as it is when that fails."""
-    description: bytes | None = xml_of(wanted).encode()
+def write_planes(file: Path, wanted: OmeFile) -> None:
+    """Write planes that were checked to a file; one that fails may be half written."""
+    description: bytes | None = make_xml(wanted).encode()
     with tifffile.TiffWriter(file, bigtiff=sum(planes.nbytes for planes in wanted.planes) > LARGE) as tiff:
         for planes in wanted.planes:
             tiff.write(
@@ -122,12 +140,12 @@ def save_file(file: Path, wanted: OmeFile) -> None:
             description = None
 
 
-def xml_of(wanted: OmeFile) -> str:
+def make_xml(wanted: OmeFile) -> str:
     """OME-XML of a file."""
     xml = tifffile.OmeXml(Creator="allfocus")
     for planes, scale in zip(wanted.planes, wanted.scales, strict=True):
         frame = planes.shape[wanted.axes.index("Y") :]
         stored = (planes.size // int(np.prod(frame)), 1, 1, frame[0], frame[1], *frame[2:], 1)[:6]
-        xml.addimage(planes.dtype, planes.shape, stored, axes=wanted.axes, **ome_options("", scale)["metadata"])
+        xml.addimage(planes.dtype, planes.shape, stored, axes=wanted.axes, **make_ome_options("", scale)["metadata"])
     text = xml.tostring(declaration=True)
-    return text if wanted.source is None else with_kept(text, wanted.source)
+    return text if wanted.source is None else carry_over(text, wanted.source)

@@ -1,171 +1,58 @@
-"""TIFF: one page as a picture, or all pages of one file as a stack."""
+"""TIFF 6.0 and BigTIFF: one page as a picture, or all pages of one file as a stack; written as one page."""
 
-import logging
-import struct
-from os import SEEK_CUR
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL.TiffImagePlugin import TiffImageFile
-from tifffile import PHOTOMETRIC, TiffFile, TiffFrame, TiffPage
+from tifffile import TiffFile
 
-from allfocus.core.color import FULL_SCALE, Array
-from allfocus.errors import ReadError
-from allfocus.formats.pixels import check_pixels, from_pillow, orient
-from allfocus.formats.tiff_strips import is_for_strips, read_strips
-
-log = logging.getLogger(__name__)
-
-READABLE = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE, PHOTOMETRIC.YCBCR)
-
-ORIENTATION = 274  # the TIFF tag
+from allfocus.core.color import Array
+from allfocus.formats.filebytes import map_file
+from allfocus.formats.format import Capacity, Development, Format, Header, Planes
+from allfocus.formats.tiff_pages import check_data, find_page, inspect_page, read_page
+from allfocus.formats.tiff_series import find_planes
+from allfocus.formats.tiff_tags import TIFF_STARTS, find_tags
+from allfocus.formats.tiff_write import make_tiff
+from allfocus.metadata.blocks import Blocks
+from allfocus.metadata.carry import Metadata
 
 
-def read_single_page(path: Path) -> Array:
-    """Read the one picture in a TIFF file: samples as `read_page` returns them.
+class Tiff(Format):
+    """TIFF; written with lossless deflate compression, 8 or 16 bit or 32 bit float."""
 
-    Raises:
-        ReadError: no page or several, or a page that can't be read.
-    """
-    with TiffFile(path) as tiff:
-        return read_page(path, only_page(tiff, path.name))
+    name = "TIFF"
+    extensions = (".tif", ".tiff")
+    contains = "planes"
+    capacity = Capacity(depths=(np.uint8, np.uint16, np.float32), alpha=True, iptc=True)
 
+    def sniff(self, start: bytes, path: Path) -> bool:
+        """By byte order and magic number; RAW files that begin so too are asked before."""
+        return start.startswith(TIFF_STARTS)
 
-def only_page(tiff: TiffFile, name: str) -> TiffPage:
-    """The one page of full size; raises `ReadError` where there are several."""
-    check_pages(tiff, name)
-    pages = list_pages(tiff, name)
-    # ImageJ describes all planes of a large stack on one page; the series of other files may span companions
-    is_described = len(pages) == 1 and (tiff.is_imagej or tiff.is_shaped)
-    count = tiff.series[0].size // pages[0].size if is_described else len(pages)
-    if count > 1:
-        raise ReadError(
-            f"{name} holds {count} pages; expected one picture: "
-            "give it alone to fuse its pages, or export single pictures"
-        )
-    return pages[0]
+    def header(self, path: Path) -> Header:
+        """Of the one picture in the file; several are refused."""
+        with TiffFile(path) as tiff:
+            page = find_page(tiff, path.name)
+            frame = inspect_page(page, path.name)
+            check_data(page, path.stat().st_size, path.name)
+        return Header(format=self, frame=frame)
 
+    def read(self, path: Path, development: Development | None = None) -> Array:
+        """The one picture in the file; several are refused."""
+        with TiffFile(path) as tiff:
+            return read_page(path, find_page(tiff, path.name))
 
-def check_pages(tiff: TiffFile, name: str) -> None:
-    """Raise `ReadError` where pages are missing: tifffile would go by those that are left.
+    def planes(self, path: Path) -> Planes:
+        """See `find_planes`."""
+        return find_planes(path)
 
-    That is so where there is none, where the last one names another beyond the end of the file, or where ImageJ
-    counted more planes than there are.
-    """
-    if not len(tiff.pages):
-        raise ReadError(f"{name} is damaged or cut short: no TIFF page found")
-    last, form, size = tiff.pages[-1], tiff.tiff, tiff.filehandle.size
-    tiff.filehandle.seek(last.offset)
-    (tags,) = struct.unpack(form.tagnoformat, tiff.filehandle.read(form.tagnosize))
-    tiff.filehandle.seek(tags * form.tagsize, SEEK_CUR)
-    following = tiff.filehandle.read(form.offsetsize)
-    if len(following) == form.offsetsize and struct.unpack(form.offsetformat, following)[0] >= size:
-        raise ReadError(f"{name} is cut short: page {len(tiff.pages) + 1} lies beyond the end of the file")
-    counted = int((tiff.imagej_metadata or {}).get("images", 1))
-    if counted > len(tiff.pages) and tiff.series[0].kind != "imagej":
-        raise ReadError(f"{name} is cut short: of {counted} planes it holds {len(tiff.pages)}")
+    def blocks(self, path: Path) -> Blocks:
+        """Of the first page."""
+        with map_file(path) as data:
+            return find_tags(data)
+
+    def encode(self, image: Array, metadata: Metadata) -> bytes:
+        """See `make_tiff`."""
+        return make_tiff(image, metadata, {"metadata": None})
 
 
-def list_pages(tiff: TiffFile, name: str) -> list[TiffPage]:
-    """Pages of full size, in order: previews and masks are left out; raises `ReadError` where there is none."""
-    pages = [page.aspage() for page in tiff.pages]
-    pages = [page for page in pages if not page.is_reduced and not page.is_mask]
-    if not pages:
-        raise ReadError(f"{name} is damaged or cut short: no TIFF page found")
-    return pages
-
-
-def read_page(path: Path, page: TiffPage) -> Array:
-    """Samples (H, W[, C]) of one page, oriented; alpha, where there is any, is the last channel.
-
-    tifffile decodes what it can by itself, libtiff decompresses much of the rest; compressions of pictures
-    rather than bytes, such as JPEG, are left to Pillow, at 8 bit.
-
-    Raises:
-        ReadError: colours, depth or layout that can't be fused, or samples that are missing or damaged.
-    """
-    name = path.name
-    check_page(page, name)
-    check_data(page, path.stat().st_size, name)
-    if page.photometric in (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB):
-        if is_for_strips(page):
-            return finished(read_strips(path, page), page, name)
-        try:
-            return finished(page.asarray(), page, name)
-        except (ImportError, ValueError) as error:
-            log.debug("%s: tifffile can't decode it (%s); another decoder is tried", name, error)
-    return read_by_pillow(path, page)
-
-
-def finished(samples: Array, page: TiffPage, name: str) -> Array:
-    """Stored samples the way they are seen: channels last, 0 for black, bits as 0 and 255, unsigned, oriented."""
-    if page.axes == "SYX":
-        samples = np.moveaxis(samples, 0, -1)
-    if samples.dtype == np.bool_:
-        samples = samples.astype(np.uint8) * np.uint8(255)
-    if samples.dtype == np.int16:
-        if samples.min() < 0:
-            raise ReadError(f"{name} has negative samples, down to {samples.min()}; expected 0 or more: add an offset")
-        samples = samples.astype(np.uint16)
-    return orient(black_is_zero(samples, page), orientation_of(page))
-
-
-def check_page(page: TiffPage, name: str) -> None:
-    """Raise `ReadError` for colours, depths and layouts that are no frame of a focal stack."""
-    check_pixels(page.imagewidth, page.imagelength, name)
-    if page.photometric not in READABLE:
-        colours = getattr(page.photometric, "name", page.photometric)
-        what = "CMYK" if page.photometric == PHOTOMETRIC.SEPARATED else colours
-        raise ReadError(f"{name} has {what} colours; expected gray or RGB: convert it first")
-    if stored_depth(page) not in FULL_SCALE:
-        raise ReadError(
-            f"{name} has {page.dtype} samples; expected 8 or 16 bit unsigned, or 32 bit float: convert it first"
-        )
-    if page.dtype != np.bool_ and page.bitspersample != np.dtype(page.dtype).itemsize * 8:
-        raise ReadError(f"{name} has {page.bitspersample}-bit samples; expected 8, 16 or 32: convert it first")
-    if page.axes not in ("YX", "YXS", "SYX") or page.samplesperpixel > 4:
-        raise ReadError(f"{name} has shape {page.shape} ({page.axes}); expected a gray or RGB picture")
-
-
-def stored_depth(page: TiffPage) -> Any:
-    """Depth in which a page comes back: bits as 8 bit, signed samples of 16 bit as unsigned ones, if they can be."""
-    if page.dtype == np.bool_:
-        return np.dtype(np.uint8)
-    return np.dtype(np.uint16) if page.dtype == np.int16 else page.dtype
-
-
-def check_data(page: TiffPage | TiffFrame, file_size: int, name: str) -> None:
-    """Raise `ReadError` unless every strip or tile lies within the file."""
-    ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
-    if not ends or 0 in page.databytecounts or max(ends) > file_size:
-        raise ReadError(f"{name} is cut short: the file ends at {file_size} bytes, before its samples do")
-
-
-def black_is_zero(picture: Array, page: TiffPage) -> Array:
-    """Turn the gray of a page whose 0 means white; its alpha stays."""
-    if page.photometric == PHOTOMETRIC.MINISWHITE:
-        gray = picture if picture.ndim == 2 else picture[..., :1]
-        np.subtract(FULL_SCALE[picture.dtype], gray, out=gray, casting="unsafe")
-    return picture
-
-
-def orientation_of(page: TiffPage) -> int:
-    """The orientation tag, 1 where there is none."""
-    tag = page.tags.get(ORIENTATION)
-    return int(tag.value) if tag is not None else 1
-
-
-def read_by_pillow(path: Path, page: TiffPage) -> Array:
-    """Read a page of 8 bits that neither tifffile nor libtiff's decompressors can; Pillow turns it.
-
-    Raises:
-        ReadError: it is deeper, or Pillow can't either.
-    """
-    if page.dtype not in (np.uint8, np.bool_):
-        compression = getattr(page.compression, "name", page.compression)
-        raise ReadError(f"{path.name} can't be decoded ({compression}); save it with LZW, deflate or no compression")
-    with TiffImageFile(path) as image:
-        image.seek(page.index)
-        image.load()
-        return from_pillow(image, path.name)
+FORMATS = (Tiff(),)

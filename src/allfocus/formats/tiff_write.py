@@ -1,4 +1,4 @@
-"""TIFF files of one page whose directories hold all that EXIF, XMP and colour profiles say."""
+"""TIFF files of one page whose directories hold EXIF, XMP, IPTC and the colour profile."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,17 +8,16 @@ import numpy as np
 import tifffile
 
 from allfocus.core.color import Array
-from allfocus.metadata import exif
-from allfocus.metadata import ifd as directories
-from allfocus.metadata.carry import STORAGE, Metadata, parse, resolution
+from allfocus.metadata import exif, ifd
+from allfocus.metadata.carry import STORAGE, Metadata, make_resolution_tags, parse
 from allfocus.metadata.exif import Block, Entry
 
 #: Tags of the camera's directory that only JPEG's own samples need.
 COMPRESSED = {exif.COMPONENTS, exif.BITS_PER_PIXEL, exif.PIXEL_X, exif.PIXEL_Y}
 
 
-def tiff_bytes(image: Array, metadata: Metadata, options: Mapping[str, object], kept: tuple[int, ...] = ()) -> bytes:
-    """A TIFF file of one page, written by tifffile with `options`, whose tags `kept` go before those of EXIF.
+def make_tiff(image: Array, metadata: Metadata, options: Mapping[str, object], kept: tuple[int, ...] = ()) -> bytes:
+    """A TIFF file of one page, gray, RGB or RGBA, written by tifffile with `options`, whose tags `kept` beat EXIF's.
 
     The EXIF block is put before the samples, so that its offsets are the file's: that is how a maker's note, which
     may hold offsets of its own, stays whole.
@@ -32,21 +31,22 @@ def tiff_bytes(image: Array, metadata: Metadata, options: Mapping[str, object], 
         photometric="minisblack" if image.ndim == 2 else "rgb",
         compression="zlib",
         predictor=image.dtype != np.float32,
+        extrasamples=["unassalpha"] if image.ndim == 3 and image.shape[2] == 4 else None,
         software="allfocus",
         **options,  # type: ignore[arg-type]
     )
     stored = buffer.getbuffer()
-    page = directories.take_apart(exif.reader(stored))
+    page = ifd.take_apart(exif.make_reader(stored))
     ours = {tag: entry for tag, entry in page.directory(exif.IMAGE).items() if tag in kept}
-    tags = {**page.directory(exif.IMAGE), **tags_of(block, metadata), **ours}
+    tags = {**page.directory(exif.IMAGE), **make_tags(block, metadata), **ours}
     camera = {tag: entry for tag, entry in block.directory(exif.EXIF).items() if tag not in COMPRESSED}
     inner = {**block.directories, exif.IMAGE: tags, exif.EXIF: camera}
-    return moved(stored, replace(block, layout=page.layout, directories=inner))
+    return put_tags_first(stored, replace(block, layout=page.layout, directories=inner))
 
 
-def tags_of(block: Block, metadata: Metadata) -> dict[int, Entry]:
-    """What a TIFF file's first directory says of the picture beside how it is stored."""
-    tags = resolution(block, metadata.dpi) if metadata.dpi else {}
+def make_tags(block: Block, metadata: Metadata) -> dict[int, Entry]:
+    """Tags of a TIFF file's first directory that describe the picture rather than how it is stored."""
+    tags = make_resolution_tags(block, metadata.dpi) if metadata.dpi else {}
     stored = {*STORAGE, exif.POSITIONING}
     tags |= {tag: entry for tag, entry in block.directory(exif.IMAGE).items() if tag not in stored}
     if metadata.icc:
@@ -58,12 +58,12 @@ def tags_of(block: Block, metadata: Metadata) -> dict[int, Entry]:
     return tags
 
 
-def moved(stored: memoryview, block: Block) -> bytes:
+def put_tags_first(stored: memoryview, block: Block) -> bytes:
     """A TIFF file of all directories of `block`, followed by the samples of a file of one page."""
     tags = block.directory(exif.IMAGE)
     places = block.all_numbers(exif.IMAGE, exif.STRIPS)
     lengths = block.all_numbers(exif.IMAGE, exif.STRIP_LENGTHS)
     first, last = min(places), max(place + length for place, length in zip(places, lengths, strict=True))
-    start = -(-len(directories.put_together(block)) // 16) * 16
+    start = -(-len(ifd.put_together(block)) // 16) * 16
     tags[exif.STRIPS] = block.numbers(tags[exif.STRIPS].kind, *(place - first + start for place in places))
-    return b"".join((directories.put_together(block).ljust(start, b"\0"), stored[first:last]))
+    return b"".join((ifd.put_together(block).ljust(start, b"\0"), stored[first:last]))

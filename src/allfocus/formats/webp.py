@@ -1,43 +1,109 @@
-"""WebP: size, EXIF and animation from its chunks; Pillow would make room for the whole picture to tell."""
+"""WebP (RFC 9649): size, animation and metadata from its chunks; Pillow would make room for the whole picture."""
 
-from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
 
+import numpy as np
+from PIL import Image
+from PIL.WebPImagePlugin import WebPImageFile
+
+from allfocus.core.color import Array
 from allfocus.errors import ReadError
-from allfocus.formats.png import Data
+from allfocus.formats.filebytes import Data, map_file
+from allfocus.formats.format import Capacity, Development, Format, Header
+from allfocus.formats.pixels import check_pixels, describe_frame, parse_exif, read_orientation, read_pillow
+from allfocus.formats.riff import check_riff, list_chunks, read_riff_type
+from allfocus.metadata.blocks import Blocks
+from allfocus.metadata.carry import Metadata
+from allfocus.metadata.exif import LIMIT
 
 ANIMATED = 0x02  # a flag of the VP8X chunk
 
 
-def webp_header(data: Data, name: str) -> tuple[int, int, bool, bytes]:
-    """Width, height, whether it is an animation, and the EXIF block, empty without one (RFC 9649).
+class WebP(Format):
+    """WebP; written without loss, with the effort (`quality`, `method`) beyond which only time grows."""
+
+    name = "WebP"
+    extensions = (".webp",)
+    capacity = Capacity(depths=(np.uint8,), longest=16383, gray=False, alpha=True)
+
+    def sniff(self, start: bytes, path: Path) -> bool:
+        """By the type of the RIFF file."""
+        return read_riff_type(start) == b"WEBP"
+
+    def check(self, path: Path) -> None:
+        """See `check_riff`."""
+        with map_file(path) as data:
+            check_riff(data, path.name)
+
+    def header(self, path: Path) -> Header:
+        """WebP is always RGB, 8 bit."""
+        with map_file(path) as data:
+            width, height = find_size(data, path.name)
+            exif = find_blocks(data).exif or b""
+        check_pixels(width, height, path.name)
+        orientation = read_orientation(lambda: parse_exif(exif))
+        return Header(format=self, frame=describe_frame(height, width, False, np.uint8, orientation))
+
+    def read(self, path: Path, development: Development | None = None) -> Array:
+        """Decoded by Pillow."""
+        return read_pillow(WebPImageFile(BytesIO(path.read_bytes())), path.name)
+
+    def blocks(self, path: Path) -> Blocks:
+        """See `find_blocks`."""
+        with map_file(path) as data:
+            return find_blocks(data)
+
+    def encode(self, image: Array, metadata: Metadata) -> bytes:
+        """Encoded by Pillow."""
+        buffer = BytesIO()
+        Image.fromarray(image).save(
+            buffer,
+            "WEBP",
+            lossless=True,
+            exact=True,
+            quality=20,
+            method=1,
+            icc_profile=metadata.icc or b"",
+            exif=metadata.exif or b"",
+            xmp=metadata.xmp or b"",
+        )
+        return buffer.getvalue()
+
+
+FORMATS = (WebP(),)
+
+
+def find_blocks(data: Data) -> Blocks:
+    """The metadata of a WebP file."""
+    found: dict[bytes, bytes] = {}
+    for kind, start, end in list_chunks(data):
+        if kind in (b"ICCP", b"EXIF", b"XMP ") and end - start <= LIMIT:
+            found[kind] = data[start:end]
+    return Blocks(icc=found.get(b"ICCP"), exif=found.get(b"EXIF"), xmp=found.get(b"XMP "))
+
+
+def find_size(data: Data, name: str) -> tuple[int, int]:
+    """Width and height of the picture.
 
     Raises:
-        ReadError: no chunk says how large the picture is.
+        ReadError: no chunk says how large it is, or it is an animation.
     """
-    size: tuple[int, int] | None = None
-    is_animated, exif = False, b""
-    for kind, body in list_chunks(data):
-        if kind == b"EXIF":
-            exif = body
-        elif kind == b"VP8X":
-            is_animated = bool(body[0] & ANIMATED)
-        size = size or size_in(kind, body)
+    size = None
+    for kind, start, _ in list_chunks(data):
+        body = data[start : start + 10]
+        if kind == b"VP8X" and len(body) == 10 and body[0] & ANIMATED:
+            raise ReadError(f"{name} is an animation; expected a single picture")
+        size = size or read_size(kind, body)
     if size is None:
         raise ReadError(f"{name} is damaged: no part of the WebP file holds a picture")
-    return *size, is_animated, exif
+    return size
 
 
-def list_chunks(data: Data) -> Iterator[tuple[bytes, bytes]]:
-    """Each chunk's name, and what it holds: EXIF whole, of others the first bytes."""
-    place = 12
-    while place + 18 <= len(data):
-        kind, length = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "little")
-        yield kind, data[place + 8 : place + 8 + (length if kind == b"EXIF" else 10)]
-        place += 8 + length + length % 2
-
-
-def size_in(kind: bytes, body: bytes) -> tuple[int, int] | None:
+def read_size(kind: bytes, body: bytes) -> tuple[int, int] | None:
     """Width and height in the start of a chunk: extended, lossy (RFC 6386, section 9.1) or lossless; else None."""
+    if len(body) < 10:
+        return None
     if kind == b"VP8X":
         return 1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little")
     if kind == b"VP8 " and body[3:6] == b"\x9d\x01\x2a":

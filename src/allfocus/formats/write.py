@@ -1,15 +1,21 @@
-"""Write pictures: checked before work starts, whole or not at all."""
+"""Write pictures and volumes: checked before work starts, whole or not at all."""
 
+import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
+
 from allfocus.core.color import Array
+from allfocus.core.notes import Note
 from allfocus.errors import WriteError
-from allfocus.formats.encode import FORMATS, encode
-from allfocus.formats.ome_tiff import OME_ENDINGS, OmeFile, Scale, check_planes, save_file
+from allfocus.formats.fit import check_picture, fit_metadata, fit_picture
+from allfocus.formats.ome_tiff import OmeFile, Scale, check_planes, write_planes
+from allfocus.formats.registry import find_writer, holds_volumes
 from allfocus.metadata.carry import Metadata
-from allfocus.run.atomic import check_place, disk_errors, same_file, whole_files
+from allfocus.run.atomic import check_place, disk_errors, same_file, whole_files, write_part
 from allfocus.run.workers import in_parallel
 
 
@@ -32,14 +38,12 @@ def check_output(path: Path | str, size: tuple[int, int] | None = None) -> None:
         WriteError: unknown ending, a size that the format can't store, or a place that `check_place` refuses.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
     if path.is_dir():
         raise WriteError(f"{path} is a folder; name a file in it, such as {path / 'sharp.png'}")
-    if suffix not in FORMATS:
-        raise WriteError(f"{path} ends in {suffix or 'nothing'}; expected one of {', '.join(FORMATS)}")
-    longest = FORMATS[suffix].longest
-    if size is not None and longest is not None and max(size) > longest:
-        raise WriteError(f"{path}: {suffix} holds at most {longest} pixels a side; write .png or .tif")
+    _, capacity = find_writer(path)
+    if size is not None and capacity.longest is not None and max(size) > capacity.longest:
+        ending = path.suffix.lower()
+        raise WriteError(f"{path}: {ending} holds at most {capacity.longest} pixels a side; write .png or .tif")
     check_place(path)
 
 
@@ -69,52 +73,73 @@ def write_image(path: Path | str, image: Array, metadata: Metadata | None = None
 
     Args:
         path: ends in .png, .tif, .tiff, .webp, .jpg or .jpeg.
-        image: (H, W) gray or (H, W, 3) RGB, uint8, uint16 or float32 (1 is white).
-        metadata: EXIF, colour profile, XMP and what else is kept beside the pixels, as `finished` returns it.
+        image: (H, W) or (H, W, 1) gray, (H, W, 3) RGB or, for PNG, TIFF and WebP, (H, W, 4) RGBA; uint8, uint16 or
+            float32 (1 is white).
+        metadata: EXIF, colour profile, XMP and what else is kept beside the pixels, as `finish_metadata` returns it.
 
     Returns:
-        None, or one line saying what the format could not keep.
+        None, or one line about what the format could not keep.
 
     Raises:
-        WriteError: it can't be written; nothing is left behind.
+        WriteError: the picture has another shape or sample type or is not finite, the format can't hold it, or the
+            file can't be written; nothing is left behind.
     """
     notes = write_images([Picture(Path(path), image, metadata)])
-    return "; ".join(notes) or None
+    return "; ".join(map(str, notes)) or None
 
 
-def write_images(pictures: Sequence[Picture | tuple[Path, Array | str]]) -> list[str]:
+def write_images(pictures: Sequence[Picture | tuple[Path, Array | str]]) -> list[Note]:
     """Write several pictures and texts, all or none: each goes to a temporary name, and all are renamed at the end.
 
     Args:
-        pictures: where each goes and what it is; one without metadata may be just a pair.
+        pictures: where each goes and what it is, see `write_image`; one without metadata may be just a pair.
 
     Returns:
-        Lines saying what a format could not keep.
+        Notes on what a format could not keep.
 
     Raises:
         WriteError: one can't be written; nothing is left behind.
     """
-    wanted = [Picture(*picture) for picture in pictures]
-    for picture in wanted:
-        if isinstance(picture.image, str):
-            check_place(picture.path)
-        else:
-            check_output(picture.path, picture.image.shape[:2])
-    notes: list[str] = []
+    wanted = [check_content(Picture(*picture)) for picture in pictures]
+    notes: list[Note] = []
     with whole_files([picture.path for picture in wanted]) as parts:
         # in threads, so that Ctrl-C need not wait for an encoder
-        encoded = in_parallel(bytes_of, wanted, workers=2)
-        for picture, part, (data, said) in zip(wanted, parts, encoded, strict=True):
-            with disk_errors(picture.path), part.open("xb") as file:
-                file.write(data)
-            notes += said
+        encoded = in_parallel(make_content, wanted, workers=2)
+        for picture, part, (content, lost) in zip(wanted, parts, encoded, strict=True):
+            write_part(picture.path, part, content)
+            notes += lost
     return notes
 
 
-def bytes_of(picture: Picture) -> tuple[bytes, list[str]]:
-    """What goes into the file, and notes as `write_images` returns them."""
+def check_content(picture: Picture) -> Picture:
+    """The picture as `make_content` takes it; raises `WriteError` where it can't be written to its place."""
     path, image, metadata = picture
-    return (image.encode(), []) if isinstance(image, str) else encode(path, image, metadata)
+    if isinstance(image, str):
+        check_place(path)
+        return picture
+    image = check_picture(path, image)
+    check_output(path, image.shape[:2])
+    return Picture(path, image, metadata)
+
+
+def make_content(picture: Picture) -> tuple[bytes | str, list[Note]]:
+    """What goes into the file, and notes on what its format could not keep.
+
+    Raises:
+        WriteError: the format can't hold the picture, or the metadata is none.
+    """
+    path, image, metadata = picture
+    if isinstance(image, str):
+        return image, []
+    writer, capacity = find_writer(path)
+    try:
+        image, notes = fit_picture(image, capacity, writer.name)
+        metadata, more = fit_metadata(metadata or Metadata(), capacity, is_gray=image.ndim == 2)
+        metadata, last = writer.fit(metadata)
+        content = writer.encode(image, metadata)
+    except (ValueError, OSError, cv2.error, struct.error) as error:
+        raise WriteError(f"{path} can't be encoded: {error}") from error
+    return content, [replace(note, message=f"{path.name}: {note}") for note in (*notes, *more, *last)]
 
 
 def write_ome(path: Path | str, planes: Array, axes: str, scale: Scale | None = None) -> None:
@@ -136,12 +161,11 @@ def write_ome_files(files: Sequence[OmeFile]) -> None:
     """Write several OME-TIFFs, all or none; see `write_ome`."""
     for wanted in files:
         check_output(wanted.path)
-        if not wanted.path.name.lower().endswith(OME_ENDINGS):
-            expected = " or ".join(OME_ENDINGS)
-            raise WriteError(f"{wanted.path} is no name for an OME-TIFF; expected it to end in {expected}")
+        if not holds_volumes(wanted.path):
+            raise WriteError(f"{wanted.path} is no name for an OME-TIFF; expected it to end in .ome.tif or .ome.tiff")
         for planes, scale in zip(wanted.planes, wanted.scales, strict=True):
             check_planes(wanted.path, planes, wanted.axes, scale)
     with whole_files([wanted.path for wanted in files]) as parts:
         for wanted, part in zip(files, parts, strict=True):
             with disk_errors(wanted.path):
-                save_file(part, wanted)
+                write_planes(part, wanted)

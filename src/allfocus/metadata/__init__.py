@@ -1,1 +1,1 @@
-"""What pictures say of themselves beside their pixels; knows no file format."""
+"""Metadata: EXIF, XMP, ICC profiles, IPTC and OME-XML; knows no file format."""

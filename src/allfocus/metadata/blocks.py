@@ -1,28 +1,34 @@
-"""What a file holds beside its pixels, as it is stored: neither judged nor decoded."""
+"""Metadata as a file stores it: found and taken out, neither judged nor decoded."""
 
 from dataclasses import dataclass, field
 
+from allfocus.metadata.exif import Block
+
 #: Letters that JPEG puts before an EXIF block.
 EXIF_START = b"Exif\0\0"
+#: Letters that stand before an XMP packet.
+XMP_START = b"http://ns.adobe.com/xap/1.0/\0"
 #: An inch.
 CENTIMETRES, METRES = 2.54, 0.0254
 
 
 @dataclass(kw_only=True)
 class Blocks:
-    """What a file holds beside its pixels, as it is stored.
+    """Metadata as a file stores it.
 
     Attributes:
         exif: with or without the letters before it.
+        tags: taken apart already, where a file has tags of its own rather than an EXIF block.
         icc: the profile.
         xmp: the packet.
         rest: of a packet too long for one JPEG segment.
         iptc: IPTC-IIM records.
-        dpi: pixels for an inch across and down, where the container itself says so.
+        dpi: pixels for an inch across and down, where the container itself holds that.
         text: keys and values.
     """
 
     exif: bytes | None = None
+    tags: Block | None = None
     icc: bytes | None = None
     xmp: bytes | None = None
     rest: bytes | None = None

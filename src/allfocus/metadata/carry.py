@@ -1,6 +1,6 @@
-"""What a picture says of itself beside its pixels: read from any format, and made that of the fused picture.
+"""Metadata of a frame, as it comes from any format, and how it becomes that of the fused picture.
 
-Nothing in here fails a fusion: what is damaged is left out, and a note says so.
+Nothing in here fails a fusion: what is damaged is left out, with a note.
 """
 
 from collections.abc import Iterator
@@ -9,11 +9,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from allfocus._version import __version__
-from allfocus.metadata import exif, xmp
-from allfocus.metadata import icc as profiles
-from allfocus.metadata import ifd as directories
+from allfocus.metadata import exif, icc, ifd, xmp
 from allfocus.metadata.blocks import CENTIMETRES, EXIF_START
-from allfocus.metadata.exif import Block, Directory, Entry, letters
+from allfocus.metadata.exif import Block, Directory, Entry, encode_text
 
 #: Tags that describe how the samples of one file are stored, or that hold a block which is kept by itself.
 STORAGE = {
@@ -22,7 +20,7 @@ STORAGE = {
     0x8649, 0x935C, exif.XMP, exif.IPTC, exif.ICC,
 }  # fmt: skip
 
-#: What EXIF wants to be said where the resolution is not known.
+#: What EXIF asks for where the resolution is not known.
 UNKNOWN_DPI = (72.0, 72.0)
 
 #: Texts of PNG files that have a tag of their own in EXIF.
@@ -56,7 +54,7 @@ class Metadata:
 
 
 @contextmanager
-def noted(notes: list[str], name: str, what: str) -> Iterator[None]:
+def collect_errors(notes: list[str], name: str, what: str) -> Iterator[None]:
     """Turn whatever goes wrong into a note: damaged bytes cause errors of every type, and none may end a fusion."""
     try:
         yield
@@ -71,10 +69,10 @@ def parse(stored: bytes | None) -> Block | None:
     """A stored EXIF block, taken apart."""
     if not stored:
         return None
-    return directories.take_apart(exif.reader(stored.removeprefix(EXIF_START)))
+    return ifd.take_apart(exif.make_reader(stored.removeprefix(EXIF_START)))
 
 
-def assembled(block: Block, name: str) -> tuple[bytes, list[str]]:
+def assemble(block: Block, name: str) -> tuple[bytes, list[str]]:
     """The bytes of a block, and notes on what is not in them; no bytes where there is nothing in it."""
     notes = []
     if block.damaged:
@@ -82,30 +80,30 @@ def assembled(block: Block, name: str) -> tuple[bytes, list[str]]:
     if not any(block.directories.values()):
         return b"", notes
     try:
-        return directories.put_together(block), notes
+        return ifd.put_together(block), notes
     except ValueError:
         notes.append(f"{name}: the maker's note was left out: it would be wrong at any other place than in that file")
-        return directories.put_together(directories.without_note(block)), notes
+        return ifd.put_together(ifd.drop_note(block)), notes
 
 
-def checked_profile(icc: bytes | None) -> bytes | None:
+def check_profile(profile: bytes | None) -> bytes | None:
     """The profile, if it is a whole one; raises `ValueError` if not."""
-    if icc:
-        profiles.colour_space(icc)
-    return icc or None
+    if profile:
+        icc.read_colour_space(profile)
+    return profile or None
 
 
-def dpi_of(block: Block) -> tuple[float, float] | None:
-    """Pixels for an inch, as EXIF says it."""
+def read_dpi(block: Block) -> tuple[float, float] | None:
+    """Pixels for an inch, from EXIF."""
     scale = {2: 1.0, 3: CENTIMETRES}.get(block.number(exif.IMAGE, exif.RESOLUTION_UNIT) or 2)
     sides = [block.ratio(exif.IMAGE, tag) for tag in (exif.X_RESOLUTION, exif.Y_RESOLUTION)]
     across, down = sides
     if scale is None or across is None or down is None:
         return None
-    return sensible((across * scale, down * scale))
+    return keep_plausible((across * scale, down * scale))
 
 
-def sensible(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
+def keep_plausible(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
     """The resolution, unless no picture has such a one."""
     return dpi if dpi is not None and all(0.1 < side < 1e6 for side in dpi) else None
 
@@ -113,14 +111,14 @@ def sensible(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
 # --- the fused picture's own ---------------------------------------------------------------------
 
 
-def finished(
+def finish_metadata(
     metadata: Metadata, *, frames: int, size: tuple[int, int], software: str = f"allfocus {__version__}"
 ) -> Metadata:
     """Make one frame's metadata that of the picture fused from it and others.
 
     Orientation becomes 1, since frames are turned when they are read. Sizes become the new ones; thumbnails, which
-    show the frame, are dropped. Software and description name what was done, and EXIF's own tags for it say of how
-    many frames the picture is composed.
+    show the frame, are dropped. Software and description name what was done, and EXIF's own tags for it hold the
+    number of frames.
 
     Args:
         metadata: of a frame, as `read_metadata` returns it.
@@ -130,29 +128,29 @@ def finished(
     """
     notes = list(metadata.notes)
     block, packet = None, None
-    with noted(notes, "the first frame", "EXIF"):
+    with collect_errors(notes, "the first frame", "EXIF"):
         block = parse(metadata.exif)
-    with noted(notes, "the first frame", "XMP"):
+    with collect_errors(notes, "the first frame", "XMP"):
         packet = xmp.finish(metadata.xmp, size, software) if metadata.xmp else None
     done = f"fused from {frames} frames"
-    parts, said = assembled(stamped(block or Block(), metadata, size, frames, software), "the first frame")
+    parts, damage = assemble(stamp(block or Block(), metadata, size, frames, software), "the first frame")
     text = [(key, f"{value}; {done}" if key == "Description" else value) for key, value in metadata.text]
     text = [(key, value) for key, value in text if key != "Software"] + [("Software", software)]
-    return replace(metadata, exif=parts, xmp=packet, text=tuple(text), notes=(*notes, *said))
+    return replace(metadata, exif=parts, xmp=packet, text=tuple(text), notes=(*notes, *damage))
 
 
-def stamped(block: Block, metadata: Metadata, size: tuple[int, int], frames: int, software: str) -> Block:
-    """An EXIF block that says what `finished` promises."""
+def stamp(block: Block, metadata: Metadata, size: tuple[int, int], frames: int, software: str) -> Block:
+    """An EXIF block with all that `finish_metadata` promises."""
     old = {tag: entry for tag, entry in block.directory(exif.IMAGE).items() if tag not in STORAGE}
-    texts = {KEYWORDS[key]: letters(value) for key, value in metadata.text if key in KEYWORDS}
-    image = {**resolution(block, metadata.dpi or UNKNOWN_DPI), **texts, **old}
+    texts = {KEYWORDS[key]: encode_text(value) for key, value in metadata.text if key in KEYWORDS}
+    image = {**make_resolution_tags(block, metadata.dpi or UNKNOWN_DPI), **texts, **old}
     if metadata.dpi is not None:
-        image |= resolution(block, metadata.dpi)
-    image[exif.DESCRIPTION] = described(image.get(exif.DESCRIPTION), f"fused from {frames} frames")
-    image[exif.SOFTWARE] = letters(software)
+        image |= make_resolution_tags(block, metadata.dpi)
+    image[exif.DESCRIPTION] = extend_description(image.get(exif.DESCRIPTION), f"fused from {frames} frames")
+    image[exif.SOFTWARE] = encode_text(software)
     image[exif.ORIENTATION] = block.numbers(exif.SHORT, 1)
     image.setdefault(exif.POSITIONING, block.numbers(exif.SHORT, 1))
-    camera = {**required(block, has_profile=metadata.icc is not None), **block.directory(exif.EXIF)}
+    camera = {**make_required_tags(block, has_profile=metadata.icc is not None), **block.directory(exif.EXIF)}
     camera[exif.VERSION] = Entry(exif.UNDEFINED, max(camera[exif.VERSION].value, COMPOSITES_SINCE))
     camera[exif.PIXEL_X], camera[exif.PIXEL_Y] = (block.numbers(exif.LONG, side) for side in reversed(size))
     camera[exif.COMPOSITE] = block.numbers(exif.SHORT, 2)  # composed of several pictures, not in the camera
@@ -160,7 +158,7 @@ def stamped(block: Block, metadata: Metadata, size: tuple[int, int], frames: int
     return replace(block, directories={**block.directories, exif.IMAGE: image, exif.EXIF: camera}, damaged=())
 
 
-def required(block: Block, *, has_profile: bool) -> Directory:
+def make_required_tags(block: Block, *, has_profile: bool) -> Directory:
     """Tags that EXIF asks for; without a profile, colours are taken to be sRGB."""
     return {
         exif.VERSION: Entry(exif.UNDEFINED, COMPOSITES_SINCE),
@@ -170,15 +168,15 @@ def required(block: Block, *, has_profile: bool) -> Directory:
     }
 
 
-def described(old: Entry | None, done: str) -> Entry:
-    """A description with what was done behind what it said."""
-    said = old.value.strip(b"\0 ") if old is not None else b""
+def extend_description(old: Entry | None, done: str) -> Entry:
+    """A description with what was done behind the old text."""
+    text = old.value.strip(b"\0 ") if old is not None else b""
     kind = old.kind if old is not None else exif.ASCII
-    return Entry(kind, (said + b"; " if said else b"") + done.encode() + b"\0")
+    return Entry(kind, (text + b"; " if text else b"") + done.encode() + b"\0")
 
 
-def resolution(block: Block, dpi: tuple[float, float]) -> Directory:
-    """Tags that say how many pixels there are for an inch."""
+def make_resolution_tags(block: Block, dpi: tuple[float, float]) -> Directory:
+    """Tags for the number of pixels in an inch."""
     across, down = (Fraction(side).limit_denominator(10_000) for side in dpi)
     return {
         exif.X_RESOLUTION: block.numbers(exif.RATIONAL, across.numerator, across.denominator),

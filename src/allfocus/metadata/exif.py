@@ -7,6 +7,7 @@ tags, values up to four bytes in the directory itself and longer ones elsewhere.
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from mmap import mmap
 from typing import Literal, NamedTuple
 
 #: Returns the bytes of a block or file from a place on: so many, or fewer at its end.
@@ -26,6 +27,7 @@ WIDTH, HEIGHT, DESCRIPTION, ORIENTATION = 0x0100, 0x0101, 0x010E, 0x0112
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, SOFTWARE = 0x011A, 0x011B, 0x0128, 0x0131
 POSITIONING, ARTIST, COPYRIGHT, XMP, IPTC, ICC = 0x0213, 0x013B, 0x8298, 0x02BC, 0x83BB, 0x8773
 VERSION, COMPONENTS, BITS_PER_PIXEL, MAKER_NOTE, PIXEL_X, PIXEL_Y = 0x9000, 0x9101, 0x9102, 0x927C, 0xA002, 0xA003
+CHANGED, TAKEN = 0x0132, 0x9003
 STRIPS, STRIP_LENGTHS = 0x0111, 0x0117
 COMPOSITE, COMPOSITE_COUNT = 0xA460, 0xA461
 
@@ -96,6 +98,16 @@ class Block:
         """One directory's tags; none where there is no such directory."""
         return self.directories.get(pointer, {})
 
+    @property
+    def date(self) -> str:
+        """When the picture was taken, or else when the file was last changed; empty without either."""
+        for pointer, tag in ((EXIF, TAKEN), (IMAGE, CHANGED)):
+            entry = self.directory(pointer).get(tag)
+            text = entry.value.decode("ascii", "replace").strip("\0 ") if entry is not None else ""
+            if text:
+                return text
+        return ""
+
     def numbers(self, kind: int, *values: int) -> Entry:
         """A value of whole numbers, or of numerators and denominators."""
         code = "L" if kind == RATIONAL else NUMBERS[kind]
@@ -122,11 +134,11 @@ class Block:
         return over / under if under else None
 
 
-def letters(text: str) -> Entry:
+def encode_text(text: str) -> Entry:
     """A value of letters; beyond ASCII in UTF-8, as most programs write and read them."""
     return Entry(ASCII, text.encode() + b"\0")
 
 
-def reader(data: bytes | memoryview) -> Reader:
-    """A `Reader` of bytes that are in memory."""
+def make_reader(data: bytes | memoryview | mmap) -> Reader:
+    """A `Reader` of bytes that are in memory or mapped into it."""
     return lambda place, size: bytes(data[place : place + size])

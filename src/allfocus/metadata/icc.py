@@ -20,15 +20,15 @@ SPACES = {b"RGB ": "RGB", b"GRAY": "gray", b"CMYK": "CMYK", b"Lab ": "Lab"}
 
 def srgb_profile() -> bytes:
     """sRGB, 0.6 KB, ICC version 4.3."""
-    return build("sRGB", parametric(3, SRGB_CURVE))
+    return build_profile("sRGB", make_curve(3, SRGB_CURVE))
 
 
 def linear_srgb_profile() -> bytes:
     """The primaries of sRGB with values that are proportional to light, 0.6 KB, ICC version 4.3."""
-    return build("Linear sRGB", parametric(0, (1.0,)))
+    return build_profile("Linear sRGB", make_curve(0, (1.0,)))
 
 
-def colour_space(profile: bytes) -> str:
+def read_colour_space(profile: bytes) -> str:
     """`RGB`, `gray` or what else a profile is for.
 
     Raises:
@@ -41,17 +41,17 @@ def colour_space(profile: bytes) -> str:
     return SPACES.get(profile[16:20], profile[16:20].decode("ascii", "replace").strip())
 
 
-def build(name: str, curve: bytes) -> bytes:
+def build_profile(name: str, curve: bytes) -> bytes:
     """A display profile with sRGB's primaries and one curve for all three (ICC.1:2010, sections 7.2 and 8.3)."""
     red, green, blue = zip(*COLORANTS, strict=True)
     tags = {
-        b"desc": words(f"{name} (allfocus)"),
-        b"cprt": words("No copyright, use freely"),
-        b"wtpt": point(D50),
-        b"chad": b"sf32" + bytes(4) + fixed(ADAPTATION),
-        b"rXYZ": point(red),
-        b"gXYZ": point(green),
-        b"bXYZ": point(blue),
+        b"desc": make_text(f"{name} (allfocus)"),
+        b"cprt": make_text("No copyright, use freely"),
+        b"wtpt": make_xyz(D50),
+        b"chad": b"sf32" + bytes(4) + pack_fixed(ADAPTATION),
+        b"rXYZ": make_xyz(red),
+        b"gXYZ": make_xyz(green),
+        b"bXYZ": make_xyz(blue),
         **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve),
     }
     places: dict[bytes, int] = {}
@@ -62,33 +62,33 @@ def build(name: str, curve: bytes) -> bytes:
             end += len(data) + -len(data) % 4
     table = b"".join(kind + struct.pack(">II", places[data], len(data)) for kind, data in tags.items())
     rest = struct.pack(">I", len(tags)) + table + b"".join(data + bytes(-len(data) % 4) for data in places)
-    return header(128 + len(rest)) + rest
+    return make_header(128 + len(rest)) + rest
 
 
-def header(size: int) -> bytes:
+def make_header(size: int) -> bytes:
     """The first 128 bytes; the date is that of the standard, so that one profile is always the same bytes."""
     start = struct.pack(
         ">I4sI4s4s4s6H4s", size, b"", 0x04300000, b"mntr", b"RGB ", b"XYZ ", 2010, 12, 1, 0, 0, 0, b"acsp"
     )
-    return start.ljust(68, b"\0") + fixed(D50) + bytes(48)
+    return start.ljust(68, b"\0") + pack_fixed(D50) + bytes(48)
 
 
-def fixed(values: Sequence[float]) -> bytes:
+def pack_fixed(values: Sequence[float]) -> bytes:
     """Numbers as s15Fixed16."""
     return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
 
 
-def point(values: Sequence[float]) -> bytes:
+def make_xyz(values: Sequence[float]) -> bytes:
     """A colour in XYZ."""
-    return b"XYZ " + bytes(4) + fixed(values)
+    return b"XYZ " + bytes(4) + pack_fixed(values)
 
 
-def parametric(kind: int, parameters: Sequence[float]) -> bytes:
+def make_curve(kind: int, parameters: Sequence[float]) -> bytes:
     """A curve given by a formula."""
-    return b"para" + struct.pack(">IHH", 0, kind, 0) + fixed(parameters)
+    return b"para" + struct.pack(">IHH", 0, kind, 0) + pack_fixed(parameters)
 
 
-def words(text: str) -> bytes:
+def make_text(text: str) -> bytes:
     """A text in one language."""
     letters = text.encode("utf-16-be")
     return b"mluc" + struct.pack(">III2s2sII", 0, 1, 12, b"en", b"US", len(letters), 28) + letters

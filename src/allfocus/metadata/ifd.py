@@ -73,6 +73,19 @@ def read_head(read: Reader) -> tuple[Layout, int]:
 
 def read_directory(read: Reader, layout: Layout, place: int) -> tuple[Directory, list[int]]:
     """One directory, and the tags in it that can't be read; raises `ValueError` where there is none."""
+    directory: Directory = {}
+    lost = []
+    for record in read_records(read, layout, place):
+        tag, entry = read_entry(read, layout, record)
+        if entry is None:
+            lost.append(tag)
+        else:
+            directory.setdefault(tag, entry)
+    return directory, lost
+
+
+def read_records(read: Reader, layout: Layout, place: int) -> list[bytes]:
+    """The records of a directory, one for each tag; raises `ValueError` where there is none."""
     code = "Q" if layout.big else "H"
     head = read(place, struct.calcsize(layout.order + code))
     width = struct.calcsize(f"{layout.order}HH{layout.offset * 2}")
@@ -82,15 +95,13 @@ def read_directory(read: Reader, layout: Layout, place: int) -> tuple[Directory,
     table = read(place + len(head), width * min(count, 65535))
     if not count or len(table) < width * count:
         raise ValueError("cut short")
-    directory: Directory = {}
-    lost = []
-    for row in range(0, len(table), width):
-        tag, entry = read_entry(read, layout, table[row : row + width])
-        if entry is None:
-            lost.append(tag)
-        else:
-            directory.setdefault(tag, entry)
-    return directory, lost
+    return [table[row : row + width] for row in range(0, len(table), width)]
+
+
+def list_tags(read: Reader) -> set[int]:
+    """Tags of the first directory, whose values are not read; raises `ValueError` for anything but TIFF."""
+    layout, place = read_head(read)
+    return {layout.unpack("H", record[:2])[0] for record in read_records(read, layout, place)}
 
 
 def read_entry(read: Reader, layout: Layout, record: bytes) -> tuple[int, Entry | None]:
@@ -111,14 +122,14 @@ def put_together(block: Block) -> bytes:
     """The bytes of a block; maker's notes that hold offsets stay where they were found.
 
     Raises:
-        ValueError: such a note is found too far behind to stay there; `without_note` leaves it out.
+        ValueError: such a note is found too far behind to stay there; `drop_note` leaves it out.
     """
     layout = block.layout
-    directories = with_pointers(block)
-    gap = fixed_note(block)
+    directories = add_pointers(block)
+    gap = find_fixed_note(block)
     places: dict[tuple[int, int], int] = {}
     end = layout.start
-    for pointer, tag, size in pieces(directories, layout):
+    for pointer, tag, size in list_pieces(directories, layout):
         if gap and (pointer, tag) == (EXIF, MAKER_NOTE):
             places[pointer, tag] = gap.start
             continue
@@ -128,7 +139,7 @@ def put_together(block: Block) -> bytes:
         places[pointer, tag] = end
         end += size
     data = bytearray(max(end, gap.stop))
-    data[: layout.start] = header(layout, places[IMAGE, -1])
+    data[: layout.start] = make_header(layout, places[IMAGE, -1])
     for pointer, directory in directories.items():
         for child, parent in PARENTS.items():
             if parent == pointer and child in directories:
@@ -137,13 +148,13 @@ def put_together(block: Block) -> bytes:
     return bytes(data)
 
 
-def header(layout: Layout, place: int) -> bytes:
+def make_header(layout: Layout, place: int) -> bytes:
     """The first bytes of a file whose first directory is at `place`."""
     mark = b"II" if layout.order == "<" else b"MM"
     return mark + (layout.pack("HHHQ", 43, 8, 0, place) if layout.big else layout.pack("HL", 42, place))
 
 
-def with_pointers(block: Block) -> dict[int, Directory]:
+def add_pointers(block: Block) -> dict[int, Directory]:
     """A copy of a block's directories that have something in them, with room for the pointers between them."""
     kept = {pointer: dict(block.directory(pointer)) for pointer in (IMAGE, *PARENTS)}
     for pointer in reversed(PARENTS):  # the innermost first
@@ -152,7 +163,7 @@ def with_pointers(block: Block) -> dict[int, Directory]:
     return {pointer: directory for pointer, directory in kept.items() if directory}
 
 
-def fixed_note(block: Block) -> range:
+def find_fixed_note(block: Block) -> range:
     """The bytes that a maker's note must stay in, an empty range where there is none."""
     note = block.directory(EXIF).get(MAKER_NOTE)
     if note is None or not note.place or note.value.startswith(MOVABLE):
@@ -162,7 +173,7 @@ def fixed_note(block: Block) -> range:
     return range(note.place, note.place + len(note.value))
 
 
-def narrowed(block: Block) -> Block:
+def narrow(block: Block) -> Block:
     """The block with offsets of 32 bits, as EXIF blocks have them; numbers that don't fit are left out."""
     layout = Layout(order=block.layout.order)
     directories = {pointer: dict(directory) for pointer, directory in block.directories.items()}
@@ -176,13 +187,13 @@ def narrowed(block: Block) -> Block:
     return Block(layout=layout, directories=directories, damaged=block.damaged)
 
 
-def without_note(block: Block) -> Block:
+def drop_note(block: Block) -> Block:
     """The block without its maker's note."""
     camera = {tag: entry for tag, entry in block.directory(EXIF).items() if tag != MAKER_NOTE}
     return Block(layout=block.layout, directories={**block.directories, EXIF: camera}, damaged=block.damaged)
 
 
-def pieces(directories: dict[int, Directory], layout: Layout) -> Iterator[tuple[int, int, int]]:
+def list_pieces(directories: dict[int, Directory], layout: Layout) -> Iterator[tuple[int, int, int]]:
     """What needs a place: pointer and length of each directory (its tag is -1), and of its longer values."""
     width, ends = (20, 16) if layout.big else (12, 6)
     for pointer, directory in directories.items():

@@ -9,7 +9,7 @@ from datetime import datetime
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from allfocus.metadata.ome_xml import local
+from allfocus.metadata.ome_xml import local_name
 
 SCHEMA = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 
@@ -49,7 +49,7 @@ OBJECTIVE = {
 SETTINGS = {"Medium": "Air|Oil|Water|Glycerol|Other", "RefractiveIndex": POSITIVE}
 
 
-def with_kept(xml: str, source: str) -> str:
+def carry_over(xml: str, source: str) -> str:
     """OME-XML of a fused volume, with what is kept of its source's: image by image, channel by channel.
 
     Args:
@@ -60,16 +60,16 @@ def with_kept(xml: str, source: str) -> str:
     if old.tag != f"{{{SCHEMA}}}OME":
         return xml
     objectives = take_instrument(new, old)
-    sources = all_of(old, "Image")
-    for number, image in enumerate(all_of(new, "Image")):
+    sources = find_children(old, "Image")
+    for number, image in enumerate(find_children(new, "Image")):
         take_image(image, sources[min(number, len(sources) - 1)], objectives)
     ElementTree.register_namespace("", SCHEMA)
     return ElementTree.tostring(new, encoding="unicode")
 
 
-def all_of(parent: Element, name: str) -> list[Element]:
+def find_children(parent: Element, name: str) -> list[Element]:
     """Children of this name."""
-    return [child for child in parent if local(child) == name]
+    return [child for child in parent if local_name(child) == name]
 
 
 def take_values(target: Element, source: Element, known: Mapping[str, str]) -> None:
@@ -87,13 +87,13 @@ def take_values(target: Element, source: Element, known: Mapping[str, str]) -> N
 def take_instrument(new: Element, old: Element) -> dict[str, str]:
     """Copy microscope and objectives; returns what each objective is called in the new file, by its old name."""
     names: dict[str, str] = {}
-    instruments = all_of(old, "Instrument")
-    images = next(place for place, child in enumerate(new) if local(child) in ("StructuredAnnotations", "Image"))
+    instruments = find_children(old, "Instrument")
+    images = next(place for place, child in enumerate(new) if local_name(child) in ("StructuredAnnotations", "Image"))
     for number, source in enumerate(instruments):
         target = Element(f"{{{SCHEMA}}}Instrument", ID=f"Instrument:{number}")
-        for found in all_of(source, "Microscope")[:1]:
+        for found in find_children(source, "Microscope")[:1]:
             take_values(ElementTree.SubElement(target, f"{{{SCHEMA}}}Microscope"), found, MICROSCOPE)
-        for place, found in enumerate(all_of(source, "Objective")):
+        for place, found in enumerate(find_children(source, "Objective")):
             name = names[found.get("ID", "")] = f"Objective:{number}:{place}"
             take_values(ElementTree.SubElement(target, f"{{{SCHEMA}}}Objective", ID=name), found, OBJECTIVE)
         new.insert(images + number, target)
@@ -104,8 +104,8 @@ def take_image(new: Element, old: Element, objectives: Mapping[str, str]) -> Non
     """Copy name, date, objective, time between pictures, and what is known of the channels."""
     if old.get("Name"):
         new.set("Name", old.get("Name", ""))
-    place = next(place for place, child in enumerate(new) if local(child) == "Pixels")
-    for settings in all_of(old, "ObjectiveSettings")[:1]:
+    place = next(place for place, child in enumerate(new) if local_name(child) == "Pixels")
+    for settings in find_children(old, "ObjectiveSettings")[:1]:
         if settings.get("ID") in objectives:
             name = objectives[settings.get("ID", "")]
             target = Element(f"{{{SCHEMA}}}ObjectiveSettings", ID=name)
@@ -113,10 +113,10 @@ def take_image(new: Element, old: Element, objectives: Mapping[str, str]) -> Non
             new.insert(place, target)
             instrument = f"Instrument:{name.split(':')[1]}"
             new.insert(place, Element(f"{{{SCHEMA}}}InstrumentRef", ID=instrument))
-    for date in all_of(old, "AcquisitionDate")[:1]:
+    for date in find_children(old, "AcquisitionDate")[:1]:
         if is_date(date.text or ""):
             new.insert(0, date)
-    take_pixels(all_of(new, "Pixels"), all_of(old, "Pixels"))
+    take_pixels(find_children(new, "Pixels"), find_children(old, "Pixels"))
 
 
 def is_date(text: str) -> bool:
@@ -132,5 +132,5 @@ def take_pixels(new: Sequence[Element], old: Sequence[Element]) -> None:
     """Copy what belongs to the pixels of an image, and to each of its channels."""
     for target, source in zip(new, old, strict=False):
         take_values(target, source, PIXELS)
-        for channel, found in zip(all_of(target, "Channel"), all_of(source, "Channel"), strict=False):
+        for channel, found in zip(find_children(target, "Channel"), find_children(source, "Channel"), strict=False):
             take_values(channel, found, CHANNEL)

@@ -1,63 +1,56 @@
-"""What a microscope's TIFF file says of names and sizes: OME-XML, and ImageJ's own notes."""
+"""Names and sizes of a microscope's planes: from OME-XML, and from ImageJ's own notes."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
-
-from tifffile import TiffFile
 
 #: Length units in µm (OME-XML, ImageJ).
 MICRONS = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 
 
-def facts_of(tiff: TiffFile, sizes: Mapping[str, int]) -> dict[str, Any]:
-    """Names and sizes, as the fields of `Volume`: from OME-XML or ImageJ's own notes."""
-    facts: dict[str, Any] = {"pixel_size": None, "z_step": None, "channel_names": (), "position_names": ()}
-    if tiff.is_ome and tiff.ome_metadata is not None:
-        facts |= ome_facts(tiff.ome_metadata)
-    elif tiff.is_imagej:
-        facts |= imagej_facts(tiff)
-    for axis, noun in (("C", "channel"), ("P", "position")):
-        names, count = facts[f"{noun}_names"], sizes[axis]
-        numbered = tuple(f"{noun} {k + 1}" for k in range(count))
-        facts[f"{noun}_names"] = tuple(a or b for a, b in zip(names, numbered, strict=False)) + numbered[len(names) :]
-    return facts
+def name_axes(names: Sequence[str], noun: str, count: int) -> tuple[str, ...]:
+    """A name for each of so many channels or positions: its own, or its noun and number."""
+    numbered = tuple(f"{noun} {k + 1}" for k in range(count))
+    return tuple(a or b for a, b in zip(names, numbered, strict=False)) + numbered[len(names) :]
 
 
-def ome_facts(xml: str) -> dict[str, Any]:
+def read_ome_facts(xml: str) -> dict[str, Any]:
     """Names and sizes from OME-XML (the schema of 2016-06); those of the first image stand for all."""
-    images = [element for element in ElementTree.fromstring(xml) if local(element) == "Image"]
-    pixels = next(element for element in images[0] if local(element) == "Pixels")
-    width, height, step = (length_of(pixels, f"PhysicalSize{axis}") for axis in "XYZ")
+    images = [element for element in ElementTree.fromstring(xml) if local_name(element) == "Image"]
+    pixels = next(element for element in images[0] if local_name(element) == "Pixels")
+    width, height, step = (read_length(pixels, f"PhysicalSize{axis}") for axis in "XYZ")
     return {
         "ome_xml": xml,
         "pixel_size": (width, height) if width and height else None,
         "z_step": step,
-        "channel_names": tuple(element.get("Name", "") for element in pixels if local(element) == "Channel"),
+        "channel_names": tuple(element.get("Name", "") for element in pixels if local_name(element) == "Channel"),
         "position_names": tuple(image.get("Name", "") for image in images) if len(images) > 1 else (),
     }
 
 
-def local(element: ElementTree.Element) -> str:
+def local_name(element: ElementTree.Element) -> str:
     """An element's name without its namespace."""
     return element.tag.rpartition("}")[2]
 
 
-def length_of(pixels: ElementTree.Element, name: str) -> float | None:
+def read_length(pixels: ElementTree.Element, name: str) -> float | None:
     """A length in µm, its unit being µm unless another attribute says otherwise; None where it is not there."""
     value, scale = pixels.get(name), MICRONS.get(pixels.get(f"{name}Unit", "µm"))
     return float(value) * scale if value is not None and scale is not None else None
 
 
-def imagej_facts(tiff: TiffFile) -> dict[str, Any]:
-    """Sizes from ImageJ's notes: its unit, the distance of planes, and the resolution tags."""
-    notes = tiff.imagej_metadata or {}
+def read_imagej_facts(notes: Mapping[str, Any], resolution: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """Sizes from ImageJ's notes: its unit, the distance of planes, and the resolution tags.
+
+    Args:
+        notes: keys and values as ImageJ writes them.
+        resolution: pixels for one unit, across and down, as fractions.
+    """
     scale = MICRONS.get(re.sub(r"\\u00[bB]5", "µ", str(notes.get("unit", ""))))
     if scale is None:
         return {}
-    tags = tiff.pages.first.tags
-    across, down = (tags[code].value if code in tags else (0, 1) for code in (282, 283))
+    across, down = resolution
     has_size = across[0] and down[0]
     step = notes.get("spacing")
     return {

@@ -11,7 +11,7 @@ RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 TIFF, EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
 BASIC, NOTE = "http://ns.adobe.com/xap/1.0/", "http://ns.adobe.com/xmp/note/"
 
-#: Properties of these say what else is in the old file: a video or depth behind a phone's photo, a gain map.
+#: Properties of these describe what else is in the old file: a video or depth behind a phone's photo, a gain map.
 ATTACHED = (
     "http://ns.google.com/photos/1.0/",
     "http://ns.adobe.com/hdr-gain-map/",
@@ -38,7 +38,7 @@ class Property(NamedTuple):
 
 
 class Packet(NamedTuple):
-    """A packet that was looked through: its properties, the place behind the last, and all namespaces."""
+    """What a packet holds: its properties, the place behind the last, and all namespaces."""
 
     properties: Sequence[Property]
     end: int
@@ -60,7 +60,7 @@ def clean(packet: bytes) -> bytes:
 
 def check(packet: bytes) -> None:
     """Raise `ValueError` unless a packet is well-formed, all its prefixes are declared, and there is RDF in it."""
-    if not look_through(packet).end:
+    if not scan(packet).end:
         raise ValueError("no RDF in it")
     try:
         expat.ParserCreate("utf-8", " ").Parse(packet, True)
@@ -68,18 +68,18 @@ def check(packet: bytes) -> None:
         raise ValueError(str(error)) from error
 
 
-def look_through(packet: bytes) -> Packet:
+def scan(packet: bytes) -> Packet:
     """Find the properties of a packet.
 
     Raises:
         ValueError: it is not well-formed, or declares entities, which no honest packet does.
     """
-    scan = Scan(packet)
+    walk = Scan(packet)
     try:
-        scan.parser.Parse(packet, True)
+        walk.parser.Parse(packet, True)
     except expat.ExpatError as error:
         raise ValueError(str(error)) from error
-    return Packet(scan.found, scan.end, scan.namespaces)
+    return Packet(walk.found, walk.end, walk.namespaces)
 
 
 class Scan:
@@ -146,7 +146,7 @@ def finish(packet: bytes, size: tuple[int, int], software: str) -> bytes:
     new = {TIFF + "Orientation": b"1", TIFF + "ImageWidth": width, TIFF + "ImageLength": height}
     new |= {EXIF + "PixelXDimension": width, EXIF + "PixelYDimension": height}
     new |= dict.fromkeys((TIFF + "Software", BASIC + "CreatorTool"), escape(software).encode())
-    for found in sorted(look_through(packet).properties, key=lambda each: each.start, reverse=True):
+    for found in sorted(scan(packet).properties, key=lambda each: each.start, reverse=True):
         if found.name in new and found.inner[1] > found.inner[0]:
             packet = packet[: found.inner[0]] + new[found.name] + packet[found.inner[1] :]
         elif found.name.startswith(ATTACHED):
@@ -165,7 +165,7 @@ def split(packet: bytes) -> tuple[bytes, bytes]:
     packet = PADDING.sub(b"\n", packet)
     if len(packet) <= PACKET:
         return packet, b""
-    seen = look_through(packet)
+    seen = scan(packet)
     room = PACKET - 256  # for the reference to the rest
     out: list[Property] = []
     elements = [found for found in seen.properties if packet[found.start : found.start + 1] == b"<"]
@@ -176,14 +176,14 @@ def split(packet: bytes) -> tuple[bytes, bytes]:
     rest = b"".join(packet[each.start : each.end] for each in out)
     for each in sorted(out, key=lambda each: each.start, reverse=True):
         packet = packet[: each.start] + packet[each.end :]
-    rest = wrapped(rest, seen.namespaces)
-    packet = insert(packet, reference(rest))
+    rest = wrap(rest, seen.namespaces)
+    packet = insert(packet, make_reference(rest))
     if len(packet) > PACKET:
         raise ValueError("no part of it can be split off")
     return packet, rest
 
 
-def wrapped(elements: bytes, namespaces: Mapping[str, str]) -> bytes:
+def wrap(elements: bytes, namespaces: Mapping[str, str]) -> bytes:
     """A packet of its own of some properties."""
     others = {prefix: uri for prefix, uri in namespaces.items() if prefix not in ("rdf", "x")}
     declared = "".join(f" xmlns:{prefix}={quoteattr(uri)}" for prefix, uri in others.items())
@@ -196,7 +196,7 @@ def digest(rest: bytes) -> bytes:
     return hashlib.md5(rest, usedforsecurity=False).hexdigest().upper().encode()
 
 
-def reference(rest: bytes) -> bytes:
+def make_reference(rest: bytes) -> bytes:
     """The property that leads from the packet to the rest of it."""
     about = f'<rdf:Description rdf:about="" xmlns:rdf="{RDF}" xmlns:xmpNote="{NOTE}"'
     return f'{about} xmpNote:HasExtendedXMP="{digest(rest).decode()}"/>'.encode()
@@ -204,7 +204,7 @@ def reference(rest: bytes) -> bytes:
 
 def insert(packet: bytes, descriptions: bytes) -> bytes:
     """Add descriptions behind those that a packet has."""
-    end = look_through(packet).end
+    end = scan(packet).end
     return packet[:end] + descriptions + packet[end:]
 
 
@@ -214,12 +214,12 @@ def join(packet: bytes, rest: bytes) -> bytes:
     Raises:
         ValueError: they don't fit.
     """
-    for found in reversed(look_through(packet).properties):
+    for found in reversed(scan(packet).properties):
         if found.name == NOTE + "HasExtendedXMP":
             packet = packet[: found.start] + packet[found.end :]
     start = re.search(rb"<[\w-]+:RDF\b[^>]*>", rest)
     if start is None:
         raise ValueError("no RDF in it")
-    joined = insert(packet, rest[start.end() : look_through(rest).end])
+    joined = insert(packet, rest[start.end() : scan(rest).end])
     check(joined)
     return joined

@@ -6,9 +6,9 @@ from pathlib import Path
 from allfocus.alignment.transforms_file import dump_transforms
 from allfocus.core.notes import Note
 from allfocus.errors import ConfigError, WriteError
-from allfocus.formats.metadata_blocks import read_metadata
+from allfocus.formats.read import read_metadata
 from allfocus.formats.write import Picture, check_outputs, write_images
-from allfocus.metadata.carry import finished
+from allfocus.metadata.carry import finish_metadata
 from allfocus.registered import Registered
 from allfocus.sources.listing import Listing
 
@@ -47,13 +47,14 @@ def write_aligned(registered: Registered, targets: Sequence[Path], transforms: P
     """
     source, run = registered.source, registered.run
     assert source is not None
-    count, notes = len(registered.positions), []
+    count = len(registered.positions)
+    notes: list[Note] = []
     for done, (position, frame) in enumerate(run.in_turn(zip(registered.positions, registered.frames, strict=True))):
         run.report("write", done, count)
-        metadata = finished(read_metadata(source.path_of(position)), frames=1, size=frame.shape[:2])
+        metadata = finish_metadata(read_metadata(source.path_of(position)), frames=1, size=frame.shape[:2])
         notes += write_images([Picture(targets[position], frame, metadata)])
     if transforms is not None and registered.alignment is not None:
         text = dump_transforms(registered.alignment, registered.names, source.frame.size)
         write_images([Picture(transforms, text)])
     run.report("write", count, count)
-    return [note if isinstance(note, Note) else Note(code="format", message=str(note)) for note in notes]
+    return notes

@@ -9,9 +9,9 @@ import numpy as np
 from allfocus.alignment.transforms_file import dump_transforms
 from allfocus.composition.depth import depth_preview
 from allfocus.core.color import Array, from_unit, srgb_to_linear, to_unit
-from allfocus.formats.metadata_blocks import read_metadata
+from allfocus.formats.read import read_metadata
 from allfocus.formats.write import Picture
-from allfocus.metadata.carry import Metadata, finished
+from allfocus.metadata.carry import Metadata, finish_metadata
 from allfocus.metadata.icc import linear_srgb_profile, srgb_profile
 from allfocus.outputs.wishes import Outputs
 from allfocus.result import FusionResult
@@ -42,7 +42,7 @@ def make_picture(result: FusionResult, path: Path) -> Picture:
 def finish_picture(result: FusionResult, path: Path, metadata: Metadata, source: Listing) -> Picture:
     """The fused picture with this metadata; of RAW frames linear light, where the format holds it well."""
     frames = result.frame_count if result.alignment is None else len(result.alignment.used)
-    metadata = finished(metadata, frames=frames, size=result.image.shape[:2])
+    metadata = finish_metadata(metadata, frames=frames, size=result.image.shape[:2])
     if not source.is_linear:
         return Picture(path, result.image, metadata)
     if path.suffix.lower() in LINEAR_SUFFIXES:

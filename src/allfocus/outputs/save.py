@@ -37,10 +37,7 @@ def save(result: FusionResult, path: Path | str, **maps: Path | str) -> list[Not
     check_suffixes(outputs)
     check_output(Path(path), result.image.shape[:2])
     check_outputs(outputs.pictures, [] if result.source is None else list(result.source.paths), outputs.texts)
-    return [
-        note if isinstance(note, Note) else Note(code="format", message=note)
-        for note in write_images(make_files(result, outputs))
-    ]
+    return write_images(make_files(result, outputs))
 
 
 def build_outputs(path: Path, maps: dict[str, Any]) -> Outputs:

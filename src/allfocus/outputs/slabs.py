@@ -7,7 +7,7 @@ from pathlib import Path
 
 from allfocus.core.notes import Note
 from allfocus.errors import OptionError
-from allfocus.formats.metadata_blocks import read_metadata
+from allfocus.formats.read import read_metadata
 from allfocus.formats.write import Picture
 from allfocus.options import FusionOptions
 from allfocus.outputs.files import finish_picture

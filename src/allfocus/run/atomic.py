@@ -44,6 +44,26 @@ def same_file(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
+def write_file(path: Path, content: bytes | str) -> None:
+    """Write one file: whole, or not at all.
+
+    Args:
+        path: where it goes; a file that is there is replaced.
+        content: what goes into it; text is stored as UTF-8.
+
+    Raises:
+        WriteError: it can't be written; nothing is left behind.
+    """
+    with whole_files([path]) as (part,):
+        write_part(path, part, content)
+
+
+def write_part(path: Path, part: Path, content: bytes | str) -> None:
+    """Write what is to become `path` to its temporary name; raises `WriteError` where the disk fails."""
+    with disk_errors(path), part.open("xb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
 @contextmanager
 def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
     """Temporary names, beside the files that they become when all went well; whatever happens, none of them is left.
@@ -68,7 +88,7 @@ def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the disk has to say into a `WriteError`."""
+    """Turn errors of the disk into a `WriteError` that names the file."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Frames of nearly one size made into frames of one size: a lost orientation is restored, a slight crop repeated."""
+"""Frames of nearly one size conform to one: a lost orientation is restored, a slight crop repeated."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from allfocus.core.color import Array, FloatArray, luma
+from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo, size_of
 from allfocus.errors import AllFocusError
 from allfocus.sources.listing import Reader
@@ -17,7 +18,7 @@ from allfocus.sources.listing import Reader
 #: Sides that differ by less than this share are cropped to the shorter one.
 SLIGHT = 0.01
 
-#: Side of the small pictures by which the direction of a turn is told, and what one has to be ahead of the other.
+#: Side of the small pictures that decide the direction of a turn, and by how much one has to correlate better.
 PROXY, LEAD = 64, 0.1
 
 
@@ -34,21 +35,21 @@ class Fit:
     crop: tuple[int, int] | None = None
 
 
-def typical_frame(frames: Sequence[FrameInfo]) -> FrameInfo:
+def find_typical(frames: Sequence[FrameInfo]) -> FrameInfo:
     """What most frames are; of equally many, the first."""
     (shape, dtype), _ = Counter((frame.shape, frame.dtype) for frame in frames).most_common(1)[0]
     return FrameInfo(shape=shape, dtype=dtype)
 
 
-def fit_frames(
+def conform_frames(
     frames: Sequence[FrameInfo], readers: Sequence[Reader], names: Sequence[str]
-) -> tuple[list[FrameInfo], list[Reader], list[str]]:
-    """Turn and crop those of slightly other sizes; what can't be made to fit is left as it is.
+) -> tuple[list[FrameInfo], list[Reader], list[Note]]:
+    """Turn and crop frames of slightly other sizes; those that can't be made to fit stay unchanged.
 
     Returns:
         What the frames are then, what decodes them so, and notes on what was done.
     """
-    typical = typical_frame(frames)
+    typical = find_typical(frames)
     turned = find_turns(frames, readers, typical)
     sizes = [frame.size[::-1] if position in turned else frame.size for position, frame in enumerate(frames)]
     near = [position for position, size in enumerate(sizes) if is_near(size, typical.size)]
@@ -59,7 +60,7 @@ def fit_frames(
         fitted[position] = FrameInfo(shape=(*common, *frames[position].shape[2:]), dtype=frames[position].dtype)
         through[position] = readers[position] if fit == Fit() else partial(read_fitted, readers[position], fit)
     cropped = [position for position in near if sizes[position] != common]
-    return fitted, through, notes_on(turned, cropped, names, fitted)
+    return fitted, through, note_changes(turned, cropped, names, fitted)
 
 
 def is_near(size: tuple[int, int], other: tuple[int, int]) -> bool:
@@ -68,7 +69,7 @@ def is_near(size: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 def find_turns(frames: Sequence[FrameInfo], readers: Sequence[Reader], typical: FrameInfo) -> dict[int, int]:
-    """Quarter turns, anticlockwise, of frames that lie on their side, where a neighbour tells the direction."""
+    """Quarter turns, anticlockwise, of frames that lie on their side, where a neighbour shows the direction."""
     lying = [
         position
         for position, frame in enumerate(frames)
@@ -78,19 +79,19 @@ def find_turns(frames: Sequence[FrameInfo], readers: Sequence[Reader], typical: 
     turns: dict[int, int] = {}
     for position in lying:
         neighbour = min(upright, key=lambda other: abs(other - position))
-        with suppress(AllFocusError):  # a damaged frame is left as it is: what is wrong with it is said elsewhere
-            found = direction(small(readers[position]()), small(readers[neighbour]()))
+        with suppress(AllFocusError):  # a damaged frame stays unchanged: its damage is reported elsewhere
+            found = find_direction(make_proxy(readers[position]()), make_proxy(readers[neighbour]()))
             turns |= {position: found} if found else {}
     return turns
 
 
-def small(picture: Array) -> FloatArray:
+def make_proxy(picture: Array) -> FloatArray:
     """A square picture of the luma, without its mean, small enough that focus and slight shifts do not matter."""
     proxy = cv2.resize(luma(picture), (PROXY, PROXY), interpolation=cv2.INTER_AREA)
     return np.asarray(proxy - proxy.mean(), np.float32)
 
 
-def direction(lying: FloatArray, upright: FloatArray) -> int | None:
+def find_direction(lying: FloatArray, upright: FloatArray) -> int | None:
     """1 or 3 quarter turns anticlockwise, whichever correlates clearly better; None where neither does."""
     scale = float(np.linalg.norm(lying) * np.linalg.norm(upright)) or 1.0
     likeness = {turns: float((np.rot90(lying, turns) * upright).sum()) / scale for turns in (1, 3)}
@@ -108,14 +109,17 @@ def read_fitted(reader: Reader, fit: Fit) -> Array:
     return np.ascontiguousarray(picture)
 
 
-def notes_on(
+def note_changes(
     turned: dict[int, int], cropped: Sequence[int], names: Sequence[str], fitted: Sequence[FrameInfo]
-) -> list[str]:
-    """What was done, one line for each frame that was turned, one for all that were cropped."""
+) -> list[Note]:
+    """What was done: a note for each frame that was turned, one for all that were cropped."""
     ways = {1: "anticlockwise", 3: "clockwise"}
-    notes = [f"{names[k]} was turned {ways[turns]}, to lie as its neighbours do" for k, turns in turned.items()]
+    notes = []
+    for k, turns in turned.items():
+        message = f"{names[k]} was turned {ways[turns]}, to lie as its neighbours do"
+        notes.append(Note(code="frame-turned", message=message, frames=(k,)))
     if cropped:
-        which = names[cropped[0]] if len(cropped) == 1 else f"{len(cropped)} frames"
-        verb = "was" if len(cropped) == 1 else "were"
-        notes.append(f"{which} {verb} cropped in the middle to {size_of(fitted[cropped[0]])}, the size that all have")
+        which = f"{names[cropped[0]]} was" if len(cropped) == 1 else f"{len(cropped)} frames were"
+        message = f"{which} cropped in the middle to {size_of(fitted[cropped[0]])}, the size that all have"
+        notes.append(Note(code="sizes-fitted", message=message, frames=tuple(cropped)))
     return notes

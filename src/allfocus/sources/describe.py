@@ -3,29 +3,20 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 from PIL import ImageCms
-from PIL.Image import Exif
-from PIL.PngImagePlugin import PngImageFile
-from tifffile import TiffFile
 
 from allfocus.core.stack import FrameInfo, channels_of, size_of
 from allfocus.errors import AllFocusError, ReadError
-from allfocus.formats.headers import PILLOW, exif_from, explained
-from allfocus.formats.heif import open_avif, open_heic
-from allfocus.formats.integrity import mapped
-from allfocus.formats.png import read_exif
-from allfocus.formats.raw import open_raw
-from allfocus.formats.sniff import find_kind
+from allfocus.formats.filebytes import explain_errors
+from allfocus.formats.format import Format
+from allfocus.formats.registry import find_format
+from allfocus.metadata.blocks import Blocks
+from allfocus.metadata.carry import parse
 from allfocus.sources.inspect import inspect_alone, preflight
 from allfocus.sources.listing import Listing
-
-EXIF_BLOCK, TAKEN, CHANGED = 0x8769, 36867, 306  # the EXIF directory; DateTimeOriginal in it; DateTime
-ICC_PROFILE = 34675  # the TIFF tag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +25,12 @@ class FrameRow:
 
     Attributes:
         name: what it is called in messages.
-        kind: `JPEG`, `TIFF`, ..., see `find_kind`; empty where that can't be told.
-        size: width x height, as it will be fused; empty where it can't be told, and so for what follows.
+        kind: `JPEG`, `TIFF`, ..., see `find_kind`; empty where it is unknown.
+        size: width x height, as it will be fused; empty where it is unknown, and so for what follows.
         channels: `gray` or `RGB`.
         depth: of a sample, such as `uint8`.
         profile: the name of its ICC profile; empty without one.
-        date: when it was taken, as EXIF writes it; empty where the file does not say.
+        date: when it was taken, as EXIF writes it; empty where it is unknown.
         problem: `ok`, or why it can't be used.
     """
 
@@ -54,7 +45,7 @@ class FrameRow:
 
 
 def describe_frames(source: Listing | Sequence[Path | str]) -> list[FrameRow]:
-    """Describe each frame of a stack; files that can't be used are rows too, and say why.
+    """Describe each frame of a stack; files that can't be used are rows too, with the reason.
 
     Args:
         source: what `inspect_stack` found, or files as it takes them.
@@ -65,35 +56,33 @@ def describe_frames(source: Listing | Sequence[Path | str]) -> list[FrameRow]:
         StackError: the only file holds fewer than two frames.
     """
     if isinstance(source, Listing):
-        return rows_of(source)
+        return describe_listing(source)
     files = [Path(path) for path in source]
     alone = inspect_alone(files[0]) if len(files) == 1 else None
     if alone is not None:
-        return rows_of(alone)
+        return describe_listing(alone)
     found = preflight(files)
-    kinds = ["" if header is None else header.kind for header in found.headers]
-    rows = zip(found.paths, kinds, found.frames, found.problems, strict=True)
-    return [row_of(path.name, path, kind, frame, problem) for path, kind, frame, problem in rows]
+    rows = []
+    for path, header, frame, problem in zip(found.paths, found.headers, found.frames, found.problems, strict=True):
+        profile, date = ("", "") if header is None else read_facts(path, header.format)
+        kind = "" if header is None else header.format.name
+        rows.append(make_row(path.name, kind, frame, problem, profile, date))
+    return rows
 
 
-def rows_of(listing: Listing) -> list[FrameRow]:
-    """A row for each frame of a stack that is sound; where they share a file, they share what it says."""
-    paths = listing.paths if len(listing.paths) == len(listing) else [listing.paths[0]] * len(listing)
-    says = {path: says_of(path, kind) for path, kind in dict(zip(paths, listing.kinds, strict=True)).items()}
-    named = zip(listing.names, paths, listing.kinds, strict=True)
-    return [row_of(name, path, kind, listing.frame, None, says[path]) for name, path, kind in named]
+def describe_listing(listing: Listing) -> list[FrameRow]:
+    """A row for each frame of a stack that is sound; frames that share a file share its metadata."""
+    facts = {path: read_facts(path, find_format(path)) for path in dict.fromkeys(listing.paths)}
+    return [
+        make_row(name, listing.kinds[position], listing.frame, None, *facts[listing.path_of(position)])
+        for position, name in enumerate(listing.names)
+    ]
 
 
-def row_of(
-    name: str,
-    path: Path,
-    kind: str,
-    frame: FrameInfo | None,
-    problem: AllFocusError | None,
-    says: tuple[str, str] | None = None,
+def make_row(
+    name: str, kind: str, frame: FrameInfo | None, problem: AllFocusError | None, profile: str, date: str
 ) -> FrameRow:
     """One row."""
-    profile, date = says or (says_of(path, kind) if frame is not None else ("", ""))
     return FrameRow(
         name=name,
         kind=kind,
@@ -106,64 +95,39 @@ def row_of(
     )
 
 
-def says_of(path: Path, kind: str) -> tuple[str, str]:
-    """The name of a file's ICC profile and the date it was taken, both empty where what it says of them is damaged."""
-    with suppress(ReadError), explained(path, kind):
-        return ABOUT.get(kind, of_pillow)(path)
-    return "", ""
+def read_dates(listing: Listing) -> list[str]:
+    """When each frame was taken, as EXIF writes it; each file is read once.
+
+    Raises:
+        ReadError: the date of a frame is unknown.
+    """
+    dates = {path: read_facts(path, find_format(path))[1] for path in dict.fromkeys(listing.paths)}
+    found = [dates[listing.path_of(position)] for position in range(len(listing))]
+    if "" in found:
+        silent = listing.names[found.index("")]
+        raise ReadError(f"{silent} does not say when it was taken; order the frames by their names or their focus")
+    return found
 
 
-def of_pillow(path: Path) -> tuple[str, str]:
-    """The same of a JPEG, WebP, BMP or AVIF file."""
-    with open_image(path) as image:
-        return profile_name(image.info.get("icc_profile")), date_of(image.getexif())
+def read_facts(path: Path, found: Format) -> tuple[str, str]:
+    """The name of a file's ICC profile and the date it was taken; what is damaged or missing is empty."""
+    blocks, date = Blocks(), ""
+    with suppress(ReadError), explain_errors(path, found.name):
+        blocks = found.blocks(path)
+    with suppress(ReadError), explain_errors(path, found.name):
+        date = find_date(blocks)
+    with suppress(ReadError), explain_errors(path, found.name):
+        date = date or found.date(path)
+    return read_profile_name(blocks.icc), date
 
 
-def open_image(path: Path) -> Any:
-    """Open a file with Pillow, without decoding it."""
-    kind = find_kind(path)
-    return open_avif(path) if kind == "AVIF" else PILLOW[kind](path)
-
-
-def of_png(path: Path) -> tuple[str, str]:
-    """The same of a PNG file, which Pillow would decode to find its EXIF."""
-    with PngImageFile(path) as image, mapped(path) as data:
-        return profile_name(image.info.get("icc_profile")), date_of(exif_from(read_exif(data, path.name)))
-
-
-def of_heic(path: Path) -> tuple[str, str]:
-    """The same of a HEIC file."""
-    about = open_heic(path).info
-    return profile_name(about.get("icc_profile")), date_of(exif_from(about.get("exif") or b""))
-
-
-def of_raw(path: Path) -> tuple[str, str]:
-    """The date of a RAW file; LibRaw says 1970 where there is none."""
-    with open_raw(path) as raw:
-        taken: datetime = raw.other.timestamp
-        return "", taken.strftime("%Y:%m:%d %H:%M:%S") if taken.year > 1970 else ""
-
-
-def of_video(path: Path) -> tuple[str, str]:
-    """A video's frames say nothing of themselves."""
-    return "", ""
-
-
-def of_tiff(path: Path) -> tuple[str, str]:
-    """The same of a TIFF file's first page."""
-    with TiffFile(path) as tiff:
-        tags = tiff.pages.first.tags
-        block: dict[str, Any] = tags.valueof(EXIF_BLOCK, {})
-        taken = str(block.get("DateTimeOriginal") or tags.valueof(CHANGED, ""))
-        return profile_name(tags.valueof(ICC_PROFILE)), taken
-
-
-def date_of(exif: Exif) -> str:
+def find_date(blocks: Blocks) -> str:
     """When the picture was taken, or else when the file was last changed, as EXIF writes it; empty without either."""
-    return str(exif.get_ifd(EXIF_BLOCK).get(TAKEN) or exif.get(CHANGED) or "").strip("\0 ")
+    block = blocks.tags or parse(blocks.exif)
+    return "" if block is None else block.date
 
 
-def profile_name(profile: bytes | None) -> str:
+def read_profile_name(profile: bytes | None) -> str:
     """What an ICC profile calls itself; `damaged` for one that can't be read, empty for none."""
     if not profile:
         return ""
@@ -171,20 +135,3 @@ def profile_name(profile: bytes | None) -> str:
         return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(profile))).strip()
     except (ImageCms.PyCMSError, OSError):
         return "damaged"
-
-
-#: Where each kind says it; the others by Pillow.
-ABOUT = {"PNG": of_png, "TIFF": of_tiff, "HEIC": of_heic, "RAW": of_raw, "video": of_video}
-
-
-def in_order_of_time(listing: Listing) -> Listing:
-    """The listing in the order in which its frames were taken; of those taken in one second, in the order given.
-
-    Raises:
-        ReadError: a frame does not say when it was taken.
-    """
-    rows = describe_frames(listing)
-    silent = [row.name for row in rows if not row.date]
-    if silent:
-        raise ReadError(f"{silent[0]} does not say when it was taken; order the frames by their names or their focus")
-    return listing.pick(sorted(range(len(rows)), key=lambda position: rows[position].date))

@@ -8,15 +8,13 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+from allfocus.core.notes import Note
 from allfocus.errors import ReadError
-from allfocus.formats.raw import has_raw
-from allfocus.formats.sniff import look, looks_like_frames
+from allfocus.formats.format import Format
+from allfocus.formats.registry import looks_like_frames, recognize
 
 #: Stands for a list of names on stdin.
 STDIN = "-"
-
-#: Kinds of pictures that cameras store beside RAW.
-CAMERAS_OWN = ("RAW", "JPEG", "HEIC")
 
 
 def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
@@ -28,7 +26,7 @@ def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
 def list_frames(inputs: Sequence[Path | str]) -> list[Path]:
     """Files named in `inputs`, in natural order of their names.
 
-    A folder stands for the pictures directly inside, told by content; hidden files are left out. A pattern that no
+    A folder stands for the pictures directly inside, found by content; hidden files are left out. A pattern that no
     shell has expanded (`stack/*.jpg`) stands for what matches it, and ``-`` for the names on stdin, one a line or
     ended by NUL. Whether named files exist is found out by `inspect_stack`, together with all else that is wrong.
 
@@ -38,8 +36,8 @@ def list_frames(inputs: Sequence[Path | str]) -> list[Path]:
     """
     found: list[Path] = []
     for source in inputs:
-        for path in names_on_stdin() if str(source) == STDIN else expand(Path(source)):
-            found += pictures_in(path) if path.is_dir() else [path]
+        for path in read_stdin() if str(source) == STDIN else expand(Path(source)):
+            found += list_pictures(path) if path.is_dir() else [path]
     times = Counter(path.resolve() for path in found)
     for path in found:
         if times[path.resolve()] > 1:
@@ -57,7 +55,7 @@ def expand(path: Path) -> list[Path]:
     return found
 
 
-def names_on_stdin() -> list[Path]:
+def read_stdin() -> list[Path]:
     """Paths listed on stdin: one a line, or ended by NUL as `find -print0` does."""
     listed = sys.stdin.buffer.read()
     names = listed.split(b"\0") if b"\0" in listed else listed.splitlines()
@@ -67,7 +65,7 @@ def names_on_stdin() -> list[Path]:
     return paths
 
 
-def pictures_in(folder: Path) -> list[Path]:
+def list_pictures(folder: Path) -> list[Path]:
     """Pictures and videos directly inside `folder`; raises `ReadError` when there are none."""
     try:
         inside = [path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()]
@@ -79,40 +77,66 @@ def pictures_in(folder: Path) -> list[Path]:
     return pictures
 
 
-def without_twins(files: Sequence[Path]) -> tuple[list[Path], list[str]]:
+def drop_twins(files: Sequence[Path], has_raw: bool | None = None) -> tuple[list[Path], list[Note]]:
     """Leave out what a camera stored twice under one name: RAW beside JPEG, a short video beside a photo.
 
     RAW files are taken if they can be read and every shot has one. Beside TIFF or PNG they are not: no camera makes
     these, somebody developed them.
 
+    Args:
+        files: those that were named.
+        has_raw: whether RAW files can be read; None: find out.
+
     Returns:
         The files to use, in their order, and notes on what was left out.
     """
-    shots: defaultdict[Path, list[tuple[str | None, Path]]] = defaultdict(list)
+    shots: defaultdict[Path, list[tuple[Format | None, Path]]] = defaultdict(list)
     for file in files:
-        shots[file.with_suffix("")].append((look(file)[0] if file.is_file() else None, file))
-    clips = [file for shot in shots.values() if len(shot) > 1 for kind, file in shot if kind == "video"]
-    pairs = [[(kind, file) for kind, file in shot if file not in clips] for shot in shots.values()]
-    pairs = [pair for pair in pairs if {kind == "RAW" for kind, _ in pair} == {True, False}]
-    takes_raw = has_raw() and all(any(kind == "RAW" for kind, _ in shot) for shot in shots.values())
-    takes_raw = takes_raw and all(kind in CAMERAS_OWN for pair in pairs for kind, _ in pair)
-    doubles = [file for pair in pairs for kind, file in pair if (kind == "RAW") != takes_raw]
-    left_out = {*clips, *doubles}
-    return [file for file in files if file not in left_out], notes_on(clips, doubles, takes_raw)
+        shots[file.with_suffix("")].append((recognize(file) if file.is_file() else None, file))
+    mixed = [shot for shot in shots.values() if not all(is_video(found) for found, _ in shot)]
+    clips = [file for shot in mixed for found, file in shot if is_video(found)]
+    pairs = [[(found, file) for found, file in shot if file not in clips] for shot in shots.values()]
+    pairs = [pair for pair in pairs if {is_raw(found) for found, _ in pair} == {True, False}]
+    raws = [found for pair in pairs for found, _ in pair if found is not None and found.is_raw]
+    if has_raw is None:
+        has_raw = all(found.is_readable() for found in raws)
+    takes_raw = has_raw and all(any(is_raw(found) for found, _ in shot) for shot in shots.values())
+    takes_raw = takes_raw and all(found is not None and found.by_cameras for pair in pairs for found, _ in pair)
+    doubles = [file for pair in pairs for found, file in pair if is_raw(found) != takes_raw]
+    kept = [file for file in files if file not in {*clips, *doubles}]
+    which = "their RAW files are used" if takes_raw else "their RAW files are left out"
+    hint = "" if has_raw or not raws else f"; to use them: pip install 'allfocus[{raws[0].extra}]'"
+    return kept, note_twins(kept, clips, doubles, which + hint)
 
 
-def notes_on(clips: Sequence[Path], doubles: Sequence[Path], takes_raw: bool) -> list[str]:
-    """What was left out and why, a line each."""
+def is_raw(found: Format | None) -> bool:
+    """Whether a file is RAW."""
+    return found is not None and found.is_raw
+
+
+def is_video(found: Format | None) -> bool:
+    """Whether a file is a video."""
+    return found is not None and found.contains == "frames"
+
+
+def note_twins(kept: Sequence[Path], clips: Sequence[Path], doubles: Sequence[Path], which: str) -> list[Note]:
+    """What was left out beside the files that are used."""
     notes = []
     if clips:
-        notes.append(f"{count(clips, 'video')} beside photos of the same name left out, such as {clips[0].name}")
+        message = f"{count_noun(clips, 'video')} beside photos of the same name left out, such as {clips[0].name}"
+        notes.append(Note(code="clip-left-out", message=message, frames=find_shots(kept, clips)))
     if doubles:
-        which = "their RAW files are used" if takes_raw else "their RAW files are left out"
-        hint = "" if has_raw() else "; to use them: pip install 'allfocus[raw]'"
-        notes.append(f"{count(doubles, 'shot')} stored twice, such as {doubles[0].stem}: {which}{hint}")
+        message = f"{count_noun(doubles, 'shot')} stored twice, such as {doubles[0].stem}: {which}"
+        notes.append(Note(code="raw-twin-dropped", message=message, frames=find_shots(kept, doubles)))
     return notes
 
 
-def count(files: Sequence[Path], noun: str) -> str:
+def find_shots(kept: Sequence[Path], left_out: Sequence[Path]) -> tuple[int, ...]:
+    """Positions of the files that are used of the same shots as those that are left out."""
+    shots = {file.with_suffix("") for file in left_out}
+    return tuple(position for position, file in enumerate(kept) if file.with_suffix("") in shots)
+
+
+def count_noun(files: Sequence[Path], noun: str) -> str:
     """How many there are of something."""
     return f"{len(files)} {noun}{'' if len(files) == 1 else 's'}"

@@ -1,19 +1,20 @@
-"""From files to a focal stack: all that is wrong with them is found before the first is decoded, and said at once."""
+"""From files to a focal stack: all that is wrong is found before the first is decoded, and reported together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack, FrameInfo, check_alike, difference
-from allfocus.errors import AllFocusError, MissingExtraError, ReadError, StackError, say_all
-from allfocus.formats.decode import read_image
-from allfocus.formats.headers import Header, explained, read_header
-from allfocus.formats.raw import Development, development_of
-from allfocus.formats.sniff import look
+from allfocus.errors import AllFocusError, MissingExtraError, ReadError, StackError, raise_all
+from allfocus.formats.filebytes import explain_errors
+from allfocus.formats.format import Development, Header
+from allfocus.formats.read import read_header, read_image
+from allfocus.formats.registry import recognize
 from allfocus.run.context import Run
-from allfocus.sources.conform import fit_frames, typical_frame
-from allfocus.sources.expand import without_twins
+from allfocus.sources.conform import conform_frames, find_typical
+from allfocus.sources.expand import drop_twins, list_frames
 from allfocus.sources.listing import Listing, Reader, read_frame
 from allfocus.sources.video import inspect_video
 from allfocus.sources.volume import inspect_volume
@@ -25,11 +26,11 @@ class Preflight:
 
     Attributes:
         paths: of the files to use.
-        headers: what each says; None where that can't be read.
+        headers: of each; None where it can't be read.
         frames: what each is once it has been made to fit the others; of those that can be read.
         readers: what decodes each, as it then is.
         problems: for each, why it can't be used; None where it can.
-        notes: what was done, one line each.
+        notes: what was done.
     """
 
     paths: Sequence[Path]
@@ -37,15 +38,16 @@ class Preflight:
     frames: Sequence[FrameInfo | None]
     readers: Sequence[Reader]
     problems: Sequence[AllFocusError | None]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
-def inspect_stack(paths: Sequence[Path | str]) -> Listing:
+def inspect_stack(paths: Sequence[Path | str] | Path | str) -> Listing:
     """Look at all files, in the order given, and find out whether they are one focal stack.
 
-    A TIFF file of several planes or a video given alone is a stack of its own, see `inspect_volume` and
+    One path stands for what `list_frames` finds there: the pictures of a folder, in natural order of their names.
+    A file of several planes or a video given alone is a stack of its own, see `inspect_volume` and
     `inspect_video`. RAW files beside pictures of the same name, frames that lie on their side and slightly different
-    sizes are dealt with; the listing's notes say how.
+    sizes are dealt with, see the listing's notes.
 
     Raises:
         ReadError: a file is missing, no picture, cut short, or its header is damaged.
@@ -53,24 +55,24 @@ def inspect_stack(paths: Sequence[Path | str]) -> Listing:
         BadFramesError: both, where several files can't be used: all are named.
         MissingExtraError: a format needs a package that is not installed.
     """
-    files = [Path(path) for path in paths]
+    files = list_frames([paths]) if isinstance(paths, str | Path) else [Path(path) for path in paths]
     alone = inspect_alone(files[0]) if len(files) == 1 else None
     if alone is not None:
         return alone
     found = preflight(files)
-    say_all([problem for problem in found.problems if problem is not None], len(found.paths))
+    raise_all([problem for problem in found.problems if problem is not None], len(found.paths))
     frames = [frame for frame in found.frames if frame is not None]
     names = [path.name for path in found.paths]
     check_alike(frames, names)
-    kinds = [header.kind for header in found.headers if header is not None]
+    formats = [header.format for header in found.headers if header is not None]
     return Listing(
         paths=found.paths,
         names=names,
         frame=frames[0],
         readers=found.readers,
-        kinds=kinds,
+        kinds=[each.name for each in formats],
         notes=found.notes,
-        is_linear=set(kinds) == {"RAW"},
+        is_linear=all(each.is_raw for each in formats),
     )
 
 
@@ -80,11 +82,11 @@ def inspect_alone(path: Path) -> Listing | None:
     Raises:
         ReadError: the file holds several channels or times; see `inspect_volume`.
     """
-    kind = look(path)[0] if path.is_file() else None
-    if kind == "video":
-        return inspect_video(path)
-    if kind != "TIFF":
+    found = recognize(path) if path.is_file() else None
+    if found is None or found.contains == "picture":
         return None
+    if found.contains == "frames":
+        return inspect_video(path)
     volume = inspect_volume(path)
     if len(volume.stacks) > 1:
         raise ReadError(
@@ -96,7 +98,7 @@ def inspect_alone(path: Path) -> Listing | None:
 
 def preflight(files: Sequence[Path]) -> Preflight:
     """Look at each file, then make those fit that nearly do; raises `MissingExtraError` only."""
-    paths, notes = without_twins(files)
+    paths, notes = drop_twins(files)
     looked = [examine(path) for path in paths]
     development = develop_alike(paths, looked)
     headers = [found if isinstance(found, Header) else None for found in looked]
@@ -106,9 +108,9 @@ def preflight(files: Sequence[Path]) -> Preflight:
     known = {position: frame for position, frame in enumerate(frames) if frame is not None}
     if known:
         names = [paths[position].name for position in known]
-        fitted, through, done = fit_frames(list(known.values()), [readers[position] for position in known], names)
-        said = differences(fitted, [f"frame {position + 1} ({paths[position].name})" for position in known])
-        for position, frame, reader, problem in zip(known, fitted, through, said, strict=True):
+        fitted, through, done = conform_frames(list(known.values()), [readers[position] for position in known], names)
+        unlike = find_differences(fitted, [f"frame {position + 1} ({paths[position].name})" for position in known])
+        for position, frame, reader, problem in zip(known, fitted, through, unlike, strict=True):
             frames[position], readers[position], problems[position] = frame, reader, problem
         notes += done
     return Preflight(
@@ -117,12 +119,12 @@ def preflight(files: Sequence[Path]) -> Preflight:
         frames=frames,
         readers=readers,
         problems=problems,
-        notes=(*notes, *notes_on(paths, headers)),
+        notes=(*notes, *note_losses(paths, headers)),
     )
 
 
 def examine(path: Path) -> Header | AllFocusError:
-    """What a file says of its picture, or why it can't be used; raises `MissingExtraError`."""
+    """The header of a file, or why it can't be used; raises `MissingExtraError`."""
     try:
         return read_header(path)
     except MissingExtraError:
@@ -133,39 +135,44 @@ def examine(path: Path) -> Header | AllFocusError:
 
 def develop_alike(paths: Sequence[Path], looked: list[Header | AllFocusError]) -> Development | None:
     """How to develop RAW files: by the one in the middle; one that turns out to be damaged is put down as such."""
-    raw = [k for k, found in enumerate(looked) if isinstance(found, Header) and found.kind == "RAW"]
-    for position in sorted(raw, key=lambda position: abs(position - raw[len(raw) // 2])):
+    raw = {k: found.format for k, found in enumerate(looked) if isinstance(found, Header) and found.format.is_raw}
+    for position in sorted(raw, key=lambda position: abs(position - [*raw][len(raw) // 2])):
         try:
-            with explained(paths[position], "RAW"):
-                return development_of(paths[position])
+            with explain_errors(paths[position], raw[position].name):
+                return raw[position].develop(paths[position])
         except ReadError as error:
             looked[position] = error
     return None
 
 
-def differences(frames: Sequence[FrameInfo], names: Sequence[str]) -> list[StackError | None]:
+def find_differences(frames: Sequence[FrameInfo], names: Sequence[str]) -> list[StackError | None]:
     """Why each frame does not go with the others, where it does not: most of them decide."""
-    typical = typical_frame(frames)
+    typical = find_typical(frames)
     model = names[list(frames).index(typical)]
     return [difference(frame, typical, name, model) for frame, name in zip(frames, names, strict=True)]
 
 
-def notes_on(paths: Sequence[Path], headers: Sequence[Header | None]) -> list[str]:
-    """What reading will lose, one line for all files that lose the same."""
-    lost: dict[str, list[str]] = {}
-    for path, header in zip(paths, headers, strict=True):
-        if header is not None and header.note:
-            lost.setdefault(header.note, []).append(path.name)
-    return [f"{note} ({names[0]}{f' and {len(names) - 1} more' if names[1:] else ''})" for note, names in lost.items()]
+def note_losses(paths: Sequence[Path], headers: Sequence[Header | None]) -> list[Note]:
+    """What reading will lose, one note for all files that lose the same."""
+    lost: dict[str, list[int]] = {}
+    for position, header in enumerate(headers):
+        if header is not None and header.loss:
+            lost.setdefault(header.loss, []).append(position)
+    notes = []
+    for loss, positions in lost.items():
+        more = f" and {len(positions) - 1} more" if positions[1:] else ""
+        message = f"{loss} ({paths[positions[0]].name}{more})"
+        notes.append(Note(code="bit-depth-reduced", message=message, frames=tuple(positions)))
+    return notes
 
 
-def read_stack(paths: Sequence[Path | str] | Listing, run: Run | None = None) -> FocalStack:
+def read_stack(paths: Sequence[Path | str] | Path | str | Listing, run: Run | None = None) -> FocalStack:
     """Read frames in the order given; a multi-page TIFF given alone is a stack of its pages.
 
-    All headers are looked at before the first frame is decoded.
+    All headers are read before the first frame is decoded.
 
     Args:
-        paths: files, see `list_frames` for folders and order; or what `inspect_stack` found.
+        paths: files, a folder, or what `inspect_stack` found, see there.
         run: workers, and scratch files to keep the frames in; the stage is called `read`.
 
     Raises:

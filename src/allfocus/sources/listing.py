@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from allfocus.core.color import Array
+from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo
 
 #: Decodes one frame.
@@ -20,9 +22,10 @@ class Listing:
         names: what to call each frame in messages.
         frame: shape and depth of every frame.
         readers: for each frame, what decodes it; `read_frame` calls it.
-        kinds: for each frame, what its file is, see `find_kind`.
-        notes: what was done to make a stack of these files, one line each; empty when all is ordinary.
+        kinds: for each frame, the name of its file's format, see `find_kind`.
+        notes: what was done to make a stack of these files; empty when all is ordinary. Frames are counted as here.
         is_linear: whether the files hold linear light (RAW): frames are display-encoded all the same.
+        order: `time` once the frames have been put into the order in which they were taken.
     """
 
     paths: Sequence[Path]
@@ -30,8 +33,9 @@ class Listing:
     frame: FrameInfo
     readers: Sequence[Reader]
     kinds: Sequence[str]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     is_linear: bool = False
+    order: Literal["names", "time"] = "names"
 
     def __len__(self) -> int:
         return len(self.names)
@@ -43,12 +47,17 @@ class Listing:
     def pick(self, positions: Sequence[int]) -> "Listing":
         """The listing of some of these frames, counted from 0, in the order given."""
         paths = [self.paths[k] for k in positions] if len(self.paths) == len(self) else self.paths
+        places = {position: place for place, position in enumerate(positions)}
         return replace(
             self,
             paths=paths,
             names=[self.names[k] for k in positions],
             readers=[self.readers[k] for k in positions],
             kinds=[self.kinds[k] for k in positions],
+            notes=tuple(
+                replace(note, frames=tuple(sorted(places[k] for k in note.frames if k in places)))
+                for note in self.notes
+            ),
         )
 
 

@@ -1,50 +1,79 @@
-"""What can be fused: files or arrays, looked at, planned for and read."""
+"""The one door: paths, folders, arrays and what makes them become a listing of files or a checked stack."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-import numpy as np
-
-from allfocus.core.color import Array
 from allfocus.core.stack import FocalStack
-from allfocus.sources.describe import in_order_of_time
+from allfocus.errors import StackError
+from allfocus.formats.read import read_image
+from allfocus.options import Order
+from allfocus.sources.arrays import is_array, make_frames, split_array
+from allfocus.sources.describe import read_dates
 from allfocus.sources.expand import list_frames
 from allfocus.sources.inspect import inspect_stack
 from allfocus.sources.listing import Listing
 
-#: What can be fused; see `fuse`.
-Frames = FocalStack | Listing | Sequence[Array] | Sequence[str | PathLike[str]] | str | PathLike[str]
+#: What can be fused; see `open_source`.
+Frames = FocalStack | Listing | str | PathLike[str] | Iterable[Any]
 
 
-def open_source(frames: Frames, order: Literal["names", "time", "focus"] = "names") -> Listing | FocalStack:
-    """What `fuse` accepts: files, looked at but not read yet, in the order that is wanted; or a checked stack."""
-    if isinstance(frames, Listing):
-        return in_order_of_time(frames) if order == "time" else frames
+def open_source(frames: Frames, order: Order = "names") -> Listing | FocalStack:
+    """What can be fused, found out without decoding files; the door of every command and function.
+
+    Args:
+        frames: a `FocalStack` or `Listing`; the path of a folder, a TIFF file of several planes, or a video; several
+            paths or several pictures, as a list, generator or other iterable, mixed if need be; or one array
+            (N, H, W) or (N, H, W, 3), see `split_array`. Pictures are what `make_frames` takes.
+        order: `time` puts files into the order in which they were taken, once; with the others, files come in natural
+            order of their names, and pictures and listings as they are.
+
+    Raises:
+        StackError: fewer than two frames, frames that can't be fused together, or an array of other axes.
+        ReadError: a path can't be read as a picture, or has no date to order it by.
+        MissingExtraError: a format needs a package that is not installed.
+    """
     if isinstance(frames, FocalStack):
         return frames
-    if isinstance(frames, str | PathLike):
-        return open_source([frames], order)
-    paths = [Path(frame) for frame in frames if isinstance(frame, str | PathLike)]
-    if paths and len(paths) == len(frames):
-        return open_source(inspect_stack(list_frames(paths)), order)
-    return FocalStack(frames=[np.asarray(frame) for frame in frames])
+    if isinstance(frames, Listing | str | PathLike):
+        return open_stack(frames, order)
+    if is_array(frames):
+        items: list[Any] = [*split_array(frames)]
+    elif isinstance(frames, Iterable):
+        items = list(frames)
+    else:
+        raise StackError(f"expected paths or arrays to fuse, found {type(frames).__name__}")
+    if items and all(isinstance(item, str | PathLike) for item in items):
+        return open_stack(items, order)
+    return make_stack(items)
 
 
 def open_stack(
-    frames: "Sequence[str | PathLike[str]] | str | PathLike[str]", order: Literal["names", "time", "focus"] = "names"
+    frames: Listing | str | PathLike[str] | Sequence[str | PathLike[str]], order: Order = "names"
 ) -> Listing:
-    """Look at the files of a stack without decoding them: names, size, depth, and how to read each frame.
+    """Look at files without decoding them; see `open_source`, of which this is the part for files."""
+    if isinstance(frames, str | PathLike):
+        frames = [frames]
+    listing = frames if isinstance(frames, Listing) else inspect_stack(list_frames([Path(frame) for frame in frames]))
+    return order_by_time(listing) if order == "time" and listing.order != "time" else listing
 
-    Args:
-        frames: paths of pictures, of a folder of them, of a multi-page TIFF or of a video; patterns too.
-        order: in which order to take them.
+
+def order_by_time(listing: Listing) -> Listing:
+    """The listing in the order in which its frames were taken; of those taken in one second, in the order given.
 
     Raises:
-        ReadError: a file can't be read as a picture.
-        StackError: the files can't be fused together.
+        ReadError: the date of a frame is unknown.
     """
-    source = open_source(frames, order)
-    assert isinstance(source, Listing)
-    return source
+    dates = read_dates(listing)
+    return replace(listing.pick(sorted(range(len(listing)), key=dates.__getitem__)), order="time")
+
+
+def make_stack(items: Sequence[Any]) -> FocalStack:
+    """A stack of pictures in memory, and of files among them, which are read."""
+    names = [
+        Path(item).name if isinstance(item, str | PathLike) else f"array {k}" for k, item in enumerate(items, start=1)
+    ]
+    pictures = [read_image(Path(item)) if isinstance(item, str | PathLike) else item for item in items]
+    return FocalStack(frames=make_frames(pictures, names), names=names)

@@ -14,7 +14,7 @@ import torch
 
 from allfocus.core.color import Array, from_unit, to_unit
 from allfocus.errors import AllFocusError, ReadError
-from allfocus.formats.decode import read_image
+from allfocus.formats.read import read_image
 from allfocus.run.progress import Progress, silent
 from allfocus.train.config import DataConfig
 

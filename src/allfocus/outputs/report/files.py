@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from allfocus.core.notes import Note
-from allfocus.formats.metadata_blocks import read_metadata
+from allfocus.formats.read import read_metadata
 from allfocus.formats.write import Picture
 from allfocus.options import FusionOptions
 from allfocus.outputs.report.page import report_page
