@@ -12,6 +12,7 @@ from pathlib import Path
 from allfocus.bench.page import render_page
 from allfocus.bench.rows import WITH_TRUTH, WITHOUT_TRUTH, Row, closed_gap, failed, mean, read_reference
 from allfocus.errors import WriteError
+from allfocus.run.atomic import write_file
 
 #: Names of the files a report consists of.
 CSV_NAME, MARKDOWN_NAME, PAGE_NAME = "figures.csv", "report.md", "crops.html"
@@ -198,11 +199,5 @@ def _cell(value: object) -> object:
 
 def _write(path: Path, text: str) -> Path:
     """Write a text file whole or not at all."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise WriteError(f"{path} can't be written: {error.strerror}") from error
+    write_file(path, lambda file: file.write(text.encode("utf-8")))
     return path

@@ -3,9 +3,10 @@
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from allfocus.errors import WriteError
 
@@ -42,6 +43,16 @@ def same_file(one: Path, other: Path) -> bool:
     if one.exists() and other.exists():
         return one.samefile(other)
     return one.resolve() == other.resolve()
+
+
+def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill one file: it appears whole, or the one that was there stays.
+
+    Raises:
+        WriteError: the disk is full, or the place can't be written to.
+    """
+    with told(path), whole_files([path]) as [part], part.open("xb") as file:
+        write(file)
 
 
 @contextmanager

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from allfocus.errors import ConfigError, ModelError, ReadError
+from allfocus.run.atomic import write_file
 from allfocus.train.config import Recipe, recipe_from, recipe_text
-from allfocus.train.curves import Row, write_file
+from allfocus.train.curves import Row
 
 FORMAT = "allfocus checkpoint 1"
 
