@@ -15,7 +15,7 @@ from allfocus.core.weights import pick
 from allfocus.core.windows import Place
 from allfocus.decide.coarse_to_fine import Selection
 from allfocus.decide.laplacian import classic_decision
-from allfocus.decide.model import FusionModel, load_model
+from allfocus.decide.model import FusionModel, ModelCard, load_model
 from allfocus.decide.stack_pyramid import Survey
 from allfocus.options import FusionOptions
 from allfocus.plan import Plan, plan_for
@@ -242,7 +242,13 @@ def fuse_by_network(
     for done, _ in enumerate(in_parallel(work, cells, workers)):
         progress("fuse", done, len(cells))
     progress("fuse", len(cells), len(cells))
-    return canvas.result()
+    return judged(canvas.result(), model.card)
+
+
+def judged(result: FusionResult, card: ModelCard) -> FusionResult:
+    """The result with what there is to know about the model, and without masks that it never learned to make."""
+    flaws = result.flaws if card.knows_flaws else None
+    return replace(result, flaws=flaws, notes=(*card.warnings(), *result.notes))
 
 
 def preference(frames: int, prefer: Literal["near", "far"] | None) -> FloatArray:

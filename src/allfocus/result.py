@@ -34,7 +34,7 @@ class FusionResult:
             visibly better. Of the classic rule: by what share of its detail the picked frame leads.
         depth: (H, W) float32 in [0, N - 1], at which place of the stack the pixel is in focus, between two frames
             too, in the order of focus if that was found out (`alignment.order`); None unless asked for.
-        flaws: where no frame was good enough; None from the classic rule.
+        flaws: where no frame was good enough; None from the Laplacian rule, and from a model that has not learned it.
         frame_count: how many frames went in.
         method: `network` or `classic`.
         alignment: how the frames were laid over each other; None if they were taken as they are.
