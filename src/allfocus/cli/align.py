@@ -9,7 +9,8 @@ import typer
 
 from allfocus.cli import options as given
 from allfocus.cli import outcome
-from allfocus.cli.shared import DebugOption, QuietOption, show_progress
+from allfocus.cli.progress import show_progress
+from allfocus.cli.shared import DebugOption, QuietOption
 from allfocus.errors import ConfigError, WriteError
 
 FolderOption = Annotated[

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,7 +11,8 @@ import typer
 from allfocus.cli import options as given
 from allfocus.cli import outcome
 from allfocus.cli.outputs import Outputs, check_maps, check_reports, contents, listed, reports
-from allfocus.cli.shared import DebugOption, QuietOption, show_progress
+from allfocus.cli.progress import show_progress
+from allfocus.cli.shared import DebugOption, QuietOption
 from allfocus.cli.slabs import fuse_slabs, slab_paths, slabs_of
 from allfocus.cli.volume import MAPS_OF_VOLUMES, ChannelOption, fuse_volume_files, volume_in
 from allfocus.errors import AllFocusError, ConfigError, PreflightError
@@ -86,7 +88,7 @@ def fuse(
         reports=tuple(report or ()),
     )
     wanted = listed(wanted, outputs)
-    check_wishes(wanted, method, no_align or align == "none", transforms is not None, slab, keep_canvas)
+    check_wishes(wanted, method, model, no_align or align == "none", transforms is not None, slab, keep_canvas)
     paths = io.list_frames(frames)
     if dry_run:
         outcome.print_frames(paths)
@@ -140,8 +142,8 @@ def fuse(
 
         def begin(plan: "Plan") -> None:
             reporter.expect(plan.costs())
-            if not quiet and (plan.is_large or max_memory or spool):
-                typer.echo(str(plan))
+            if plan.is_large or max_memory or spool:
+                reporter.say(str(plan))
 
         result = pipeline.fuse(listing, options=options, progress=reporter, planned=begin)
         files = contents(result, wanted, listing)
@@ -183,13 +185,23 @@ def also(check: Callable[[], None]) -> Iterator[None]:
 
 
 def check_wishes(
-    wanted: Outputs, method: str, is_unaligned: bool, has_transforms: bool, slab: str | None, keep_canvas: bool
+    wanted: Outputs,
+    method: str,
+    model: Path | None,
+    is_unaligned: bool,
+    has_transforms: bool,
+    slab: str | None,
+    keep_canvas: bool,
 ) -> None:
-    """Raise `ConfigError` or `WriteError` for options that contradict each other."""
+    """Raise `ConfigError` or `WriteError` for options that contradict each other, `ModelError` for no model."""
+    from allfocus.decide.model import require_flaws
+
     check_maps(wanted)
     check_reports(wanted)
     if method == "classic" and (wanted.unsharp or wanted.veiled):
         raise ConfigError("unsharp, veiled: only the network knows them; leave them out or choose --method network")
+    if wanted.unsharp or wanted.veiled:
+        require_flaws(model)
     if wanted.save_transforms and is_unaligned and not has_transforms:
         raise ConfigError("save-transforms: without alignment there are none; leave out --no-align")
     if slab and keep_canvas:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from allfocus.cli.options import FUSION
-from allfocus.cli.shared import place_among, show_progress
+from allfocus.cli.progress import show_progress
+from allfocus.cli.shared import place_among
 from allfocus.errors import ConfigError, WriteError
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ def fuse_volume_files(
 
         def begin(plan: "Plan", stacks: int) -> None:
             reporter.expect(volumes.costs_of(plan, stacks))
-            if not quiet and (plan.is_large or options.max_memory or options.spool):
-                typer.echo(str(plan))
+            if plan.is_large or options.max_memory or options.spool:
+                reporter.say(str(plan))
 
         result = volumes.fuse_volume(
             volume, options=options, channel_for_focus=channel, maps=[*wanted], progress=reporter, planned=begin

@@ -7,6 +7,7 @@ import numpy as np
 
 from allfocus.core.color import Array
 from allfocus.errors import MissingExtraError, ReadError
+from allfocus.run.install import install_hint
 
 
 def open_heic(path: Path) -> Any:
@@ -18,7 +19,7 @@ def open_heic(path: Path) -> Any:
     try:
         import pillow_heif
     except ImportError as error:
-        raise MissingExtraError(f"{path} is a HEIC picture; to read it: pip install 'allfocus[heif]'") from error
+        raise MissingExtraError(f"{path} is a HEIC picture; to read it: {install_hint('heif')}") from error
     return pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
 
 

@@ -16,6 +16,7 @@ from allfocus.core.color import Array, linear_to_srgb
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import MissingExtraError, ReadError
 from allfocus.formats.sniff import DNG_VERSION, TIFF_STARTS
+from allfocus.run.install import install_hint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ def open_raw(path: Path) -> Any:
     try:
         import rawpy
     except ImportError as error:
-        raise MissingExtraError(f"{path} is a RAW picture; to read it: pip install 'allfocus[raw]'") from error
+        raise MissingExtraError(f"{path} is a RAW picture; to read it: {install_hint('raw')}") from error
     return rawpy.imread(str(path))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from allfocus.errors import ReadError
 from allfocus.formats.raw import has_raw
 from allfocus.formats.sniff import look, looks_like_frames
+from allfocus.run.install import install_hint
 
 #: Stands for a list of names on stdin.
 STDIN = "-"
@@ -108,7 +109,7 @@ def notes_on(clips: Sequence[Path], doubles: Sequence[Path], takes_raw: bool) ->
         notes.append(f"{count(clips, 'video')} beside photos of the same name left out, such as {clips[0].name}")
     if doubles:
         which = "their RAW files are used" if takes_raw else "their RAW files are left out"
-        hint = "" if has_raw() else "; to use them: pip install 'allfocus[raw]'"
+        hint = "" if has_raw() else f"; to use them: {install_hint('raw')}"
         notes.append(f"{count(doubles, 'shot')} stored twice, such as {doubles[0].stem}: {which}{hint}")
     return notes
 
