@@ -31,7 +31,7 @@ class FusionResult:
         image: the fused picture, shape and dtype of the frames.
         index_map: (H, W) uint16, the frame with the largest weight at each pixel, counted from 0.
         confidence: (H, W) float32 in [0, 1]. Of the network: the probability that no frame's pixel would have been
-            visibly better. Of the classic rule: by what share of its detail the picked frame leads.
+            visibly better. Of the Laplacian rule: by what share of its detail the picked frame leads.
         depth: (H, W) float32 in [0, N - 1], at which place of the stack the pixel is in focus, between two frames
             too, in the order of focus if that was found out (`alignment.order`); None unless asked for.
         flaws: where no frame was good enough; None from the Laplacian rule, and from a model that has not learned it.

@@ -2,10 +2,12 @@
 
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
+from allfocus.cli.progress import signals_wait
 from allfocus.io import write_image
 from pictures import focal_frames, picture, write_pair
 from terminal import Seen, on_terminal
@@ -144,6 +146,16 @@ def test_colours_are_for_those_who_want_them(tmp_path: Path, environment: dict[s
     [seen] = on_terminal(*prepared("align", tmp_path), folder=tmp_path, **environment)
     assert (seen.code, bool(bars_in(seen.sent))) == (0, True)
     assert bool(COLOUR.search(seen.sent)) == is_coloured
+
+
+def test_ctrl_c_waits_until_the_bar_is_there_or_gone() -> None:
+    done = []
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), signals_wait():
+        signal.raise_signal(signal.SIGINT)
+        done.append("all of it")
+    assert done == ["all of it"]
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.parametrize(

@@ -192,8 +192,20 @@ def test_a_network_for_other_octaves_is_refused(tmp_path: Path) -> None:
         lambda card: {key: value for key, value in card.items() if key != "name"},
         lambda card: {key: value for key, value in card.items() if key != "format"},
         lambda card: {**card, "no_such_key": 1},
+        lambda card: {**card, "figures": [1]},
+        lambda card: {**card, "figures": {"network": "good", "classic": 30.0, "oracle": 36.0}},
     ],
-    ids=["no json", "list", "null", "number", "no name", "no format", "unknown key"],
+    ids=[
+        "no json",
+        "list",
+        "null",
+        "number",
+        "no name",
+        "no format",
+        "unknown key",
+        "listed figures",
+        "words for figures",
+    ],
 )
 def test_a_damaged_card_is_refused(tiny_model: Path, tmp_path: Path, change: Callable[[Any], object]) -> None:
     path = rewritten(tiny_model, tmp_path / "d.onnx", change)

@@ -1,8 +1,10 @@
 """How far the work is, on a terminal or for other programs: a bar, lines of JSON, and lines printed above the bar."""
 
 import json
+import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -65,10 +67,29 @@ def live_bar(quiet: bool = False, wanted: bool = True) -> Iterator[Bar]:
         return
     live = rich_bar(console)
     try:
-        live.start()  # not by `with`: Ctrl-C in the midst of starting has to bring the cursor back too
+        with signals_wait():
+            live.start()
         yield Bar(live)
     finally:
-        live.stop()
+        with signals_wait():
+            live.stop()
+
+
+@contextmanager
+def signals_wait() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM break in only after the block: half started, a bar can't bring the cursor back."""
+    if threading.current_thread() is not threading.main_thread():  # where Python delivers no signals
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for late in came[:1]:
+            signal.raise_signal(late)
 
 
 def rich_bar(console: "Console") -> "RichProgress":

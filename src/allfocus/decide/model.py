@@ -60,17 +60,13 @@ class ModelCard:
 
     def warnings(self) -> tuple[str, ...]:
         """What whoever fuses with this model should know, one line each; empty for a good one."""
-        network, rule, best = (self.figures.get(name) for name in ("network", "classic", "oracle"))
         found = []
-        if (
-            network is not None
-            and rule is not None
-            and best is not None
-            and network - rule < LEAST_GAIN * (best - rule)
-        ):
+        if {"network", "classic", "oracle"} <= self.figures.keys():
+            network, rule, best = (self.figures[name] for name in ("network", "classic", "oracle"))
             verdict = "is worse than the Laplacian rule" if network < rule else "is hardly trained"
             figures = f"{network:.1f} dB on held-back groups, the Laplacian rule {rule:.1f}, the best choice {best:.1f}"
-            found.append(f"this model {verdict}: {figures}; train it for longer, or on more photos")
+            if network - rule < LEAST_GAIN * (best - rule):
+                found.append(f"this model {verdict}: {figures}; train it for longer, or on more photos")
         if not self.knows_flaws:
             found.append("this model has not learned what is sharp in no frame, or veiled: there are no masks of these")
         return tuple(found)
@@ -230,6 +226,8 @@ def _read_card(path: Path, text: str) -> ModelCard:
         card = json.loads(text)
         if card.pop("format") != FORMAT:
             raise ModelError(f"{path}: a model of another format than {FORMAT}; update allfocus or train it again")
-        return ModelCard(**card)
+        read = ModelCard(**card)
+        read.warnings()  # figures that make no sense are damage too
+        return read
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(f"{path}: its model card is damaged ({error}); get or train it again") from error
