@@ -33,7 +33,8 @@ def main() -> None:
     card = json.loads(stored[CARD_KEY])
     # what was measured at the end of the run is no longer true of the mean
     card["format"] = FORMAT
-    figures = {name: card["figures"][name] for name in ("steps", "minutes")}
+    still_true = ("steps", "minutes", "flaws_learned")
+    figures = {name: card["figures"][name] for name in still_true if name in card["figures"]}
     card["figures"] = {**figures, "averaged": "half and half with the weights that the run started from"}
     export(network, arguments.output, card)
 

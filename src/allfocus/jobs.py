@@ -15,6 +15,7 @@ from typing import Literal
 from allfocus.composition.compositor import Canvas
 from allfocus.core.notes import Note
 from allfocus.core.windows import Window
+from allfocus.decision.model import require_quality
 from allfocus.errors import AllFocusError, OptionError, PreflightError, StackError, WriteError
 from allfocus.formats.registry import holds_volumes
 from allfocus.formats.write import Picture, check_output, check_outputs, write_images, write_ome_files
@@ -151,6 +152,8 @@ class Job:
         """
         request = self.request
         check_wishes(request.outputs, request.options, request.slab)
+        if request.outputs.out_of_focus or request.outputs.veiled:
+            require_quality(request.options.model)
         if request.slab is not None:
             parse_slab(request.slab)
         source = self._open()

@@ -12,12 +12,13 @@ from allfocus.composition.compositor import Canvas, Compositor
 from allfocus.composition.depth import fill_depth
 from allfocus.composition.quality import find_gap
 from allfocus.core.color import FloatArray, luma, to_unit
+from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window
 from allfocus.decision.coarse_to_fine import SearchRule
 from allfocus.decision.decision import Decision, check_window, touching
 from allfocus.decision.laplacian import LaplacianDecision
-from allfocus.decision.model import Network, load_model
+from allfocus.decision.model import FusionModel, load_model
 from allfocus.decision.network import NetworkDecision
 from allfocus.errors import OptionError, StackError
 from allfocus.options import FusionOptions, with_options
@@ -273,7 +274,9 @@ def find_reference(asked: int | str | None, names: Sequence[str]) -> int | None:
     raise OptionError(f"reference {asked}: expected the name of a frame, or a number from 1 to {len(names)}")
 
 
-def decide_by_network(registered: Registered, model: Network, options: FusionOptions, keep: bool) -> NetworkDecision:
+def decide_by_network(
+    registered: Registered, model: FusionModel, options: FusionOptions, keep: bool
+) -> NetworkDecision:
     """What this network decides about registered frames."""
     return NetworkDecision(
         registered.frames,
@@ -283,6 +286,7 @@ def decide_by_network(registered: Registered, model: Network, options: FusionOpt
         prefer=options.prefer,
         depth=options.depth,
         keep=keep,
+        notes=[Note(code="model", message=line) for line in model.card.warnings()],
     )
 
 

@@ -13,9 +13,12 @@ from onnx import TensorProto, helper
 
 import allfocus
 from allfocus.core.pyramid import ENERGIES, PATCH, PyramidLevel
-from allfocus.decision.model import CARD_KEY, FORMAT, INPUTS, OUTPUTS, Answer, load_model
+from allfocus.decision.model import CARD_KEY, FORMAT, INPUTS, OUTPUTS, Answer, ModelCard, load_model
 from allfocus.errors import ModelError
+from allfocus.options import FusionOptions
 from allfocus.train.onnx import export
+from conftest import Cli
+from pictures import write_pair
 
 
 def rewritten(source: Path, target: Path, change: Callable[[Any], object]) -> Path:
@@ -84,6 +87,55 @@ def test_a_model_loads_once_and_again_when_its_file_changed(tiny_model: Path, tm
     assert load_model(path).card.name == "other"
 
 
+def card_with(**figures: object) -> ModelCard:
+    return ModelCard(name="mine", version="1", figures=figures)
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (
+            29.9,
+            "worse than the Laplacian rule: 29.9 dB on held-back groups, the Laplacian rule 30.0, the best choice 36.0",
+        ),
+        (31.0, "hardly trained: 31.0 dB"),
+        (34.0, None),
+    ],
+)
+def test_a_card_warns_of_a_model_that_is_no_better_than_the_rule(network: float, words: str | None) -> None:
+    warnings = card_with(network=network, classic=30.0, oracle=36.0).warnings()
+    assert len(warnings) == (words is not None)
+    assert words is None or words in warnings[0]
+
+
+def test_a_card_warns_where_flaws_were_not_learned_and_only_there() -> None:
+    assert "sharp in no frame" in card_with(flaws_learned=False).warnings()[0]
+    for good in (card_with(flaws_learned=True), card_with(), load_model().card):
+        assert good.knows_flaws
+        assert good.warnings() == ()
+
+
+def test_masks_that_a_model_never_learned_are_neither_made_nor_written(
+    tiny_model: Path, tmp_path: Path, cli: Cli
+) -> None:
+    change = {"network": 29.0, "classic": 30.0, "oracle": 36.0, "flaws_learned": False}
+    model = rewritten(tiny_model, tmp_path / "poor.onnx", lambda card: {**card, "figures": change})
+    frames = write_pair(tmp_path, height=64, width=96)
+    assert allfocus.fuse(list(map(Path, frames)), options=FusionOptions(model=model)).flaws is None
+    typed = ["fuse", *frames, "-o", tmp_path / "out.png", "--model", model]
+    outcome = cli(*typed)
+    assert outcome.code == 0
+    notes = [line for line in outcome.out.splitlines() if line.startswith("note: this model ")]
+    assert ["worse than" in notes[0], "not learned" in notes[1]] == [True, True]
+    assert "sharp in no frame: " not in outcome.out
+    (tmp_path / "out.png").unlink()
+    refused = cli(*typed, "--unsharp", tmp_path / "mask.png")
+    assert refused.code == 1
+    assert refused.err.count("\n") == 1
+    assert "unsharp, veiled: " in refused.err and "poor.onnx has not learned them" in refused.err
+    assert not (tmp_path / "out.png").exists()
+
+
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x0a" * 50], ids=["empty", "text", "bytes"])
 def test_garbage_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "g.onnx"
@@ -140,8 +192,20 @@ def test_a_network_for_other_octaves_is_refused(tmp_path: Path) -> None:
         lambda card: {key: value for key, value in card.items() if key != "name"},
         lambda card: {key: value for key, value in card.items() if key != "format"},
         lambda card: {**card, "no_such_key": 1},
+        lambda card: {**card, "figures": [1]},
+        lambda card: {**card, "figures": {"network": "good", "classic": 30.0, "oracle": 36.0}},
     ],
-    ids=["no json", "list", "null", "number", "no name", "no format", "unknown key"],
+    ids=[
+        "no json",
+        "list",
+        "null",
+        "number",
+        "no name",
+        "no format",
+        "unknown key",
+        "listed figures",
+        "words for figures",
+    ],
 )
 def test_a_damaged_card_is_refused(tiny_model: Path, tmp_path: Path, change: Callable[[Any], object]) -> None:
     path = rewritten(tiny_model, tmp_path / "d.onnx", change)

@@ -12,6 +12,7 @@ from allfocus.errors import MissingExtraError, ReadError
 from allfocus.formats.pixels import orient
 from allfocus.formats.raw import make_encoding
 from allfocus.io import describe_frames, find_kind, inspect_stack, read_frame, read_image, read_stack, write_image
+from allfocus.run.install import install_hint
 from conftest import Cli
 
 NEUTRAL = (0.5, 1.0, 0.6)
@@ -179,12 +180,12 @@ def test_without_rawpy_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     for name in ("a.dng", "b.dng"):
         write_dng(tmp_path / name, scene())
     monkeypatch.setitem(sys.modules, "rawpy", None)
-    with pytest.raises(MissingExtraError, match="allfocus\\[raw\\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[raw\]"):
         read_image(tmp_path / "a.dng")
     outcome = cli("fuse", tmp_path / "a.dng", tmp_path / "b.dng", "-o", tmp_path / "out.tif")
     assert outcome.code == 1
     assert outcome.err.count("\n") == 1
-    assert "a.dng is a RAW picture; to read it: pip install 'allfocus[raw]'" in outcome.err
+    assert f"a.dng is a RAW picture; to read it: {install_hint('raw')}" in outcome.err
 
 
 def test_fuse_takes_raw(tmp_path: Path, cli: Cli) -> None:

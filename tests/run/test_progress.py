@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from allfocus.cli.shared import show_progress
+from allfocus.cli.progress import show_progress
 from allfocus.run.progress import Pace
 
 COSTS = {"read": 1.0, "fuse": 3.0}

@@ -12,6 +12,7 @@ from PIL import Image
 from allfocus.errors import BadFramesError, ReadError
 from allfocus.formats.registry import recognize
 from allfocus.io import find_kind, inspect_stack, list_frames, write_image
+from allfocus.run.install import install_hint
 from allfocus.sources.expand import drop_twins
 from conftest import Cli
 from pictures import picture, write_pair
@@ -169,7 +170,7 @@ def test_raw_is_used_where_every_shot_has_one(tmp_path: Path) -> None:
 def test_without_rawpy_the_jpegs_are_used_and_it_is_said_how_to_get_it(tmp_path: Path) -> None:
     files, notes = drop_twins(shots(tmp_path, "a1.JPG", "a1.RAF", "a2.JPG", "a2.RAF"), has_raw=False)
     assert names(files) == ["a1.JPG", "a2.JPG"]
-    assert "RAW files are left out" in str(notes[0]) and "pip install 'allfocus[raw]'" in str(notes[0])
+    assert "RAW files are left out" in str(notes[0]) and install_hint("raw") in str(notes[0])
 
 
 @pytest.mark.parametrize("others", [["a2.JPG"], ["a2.JPG", "a3.JPG", "a3.RAF"]])

@@ -13,7 +13,9 @@ import torch
 from PIL import Image
 
 from allfocus.decision.laplacian import local_laplacian_energy
+from allfocus.decision.model import load_model
 from allfocus.errors import ConfigError, ModelError, ReadError, WriteError
+from allfocus.run.atomic import write_file
 from allfocus.train.checkpoint import load_checkpoint, save_checkpoint
 from allfocus.train.config import (
     DataConfig,
@@ -22,13 +24,13 @@ from allfocus.train.config import (
     ShuffleConfig,
     TrainingConfig,
 )
-from allfocus.train.curves import COLUMNS, write_curve, write_file
+from allfocus.train.curves import COLUMNS, write_curve
 from allfocus.train.data import CropSampler
 from allfocus.train.events import TrainingEvent, TrainingInterrupted
 from allfocus.train.puzzles.pixel_groups import generate
-from allfocus.train.step import PATIENCE, Learner, learning_rate, plan_step, schedule_fraction
+from allfocus.train.step import PATIENCE, TrainState, learning_rate, plan_step, schedule_fraction
 from allfocus.train.train import TrainingReport, choose_device, train
-from allfocus.train.trainer import Run, RunFiles
+from allfocus.train.trainer import RunFiles, Trainer
 from allfocus.train.validate import laplacian_energy, measure, picked, psnr, validation_groups
 
 TINY = Recipe(
@@ -171,17 +173,15 @@ def test_resuming_needs_the_same_recipe_and_notes_other_photos(
 
 
 def test_init_starts_a_new_run_from_the_averaged_weights(photo: Path, finished: TrainingReport, tmp_path: Path) -> None:
-    run = Run(
-        replace(TINY, seed=9), torch.device("cpu"), RunFiles.beside(tmp_path / "new.onnx"), 0.0, lambda event: None
-    )
-    run.start_from(None, finished.files.checkpoint)
+    trainer = Trainer(replace(TINY, seed=9), torch.device("cpu"), RunFiles.beside(tmp_path / "new.onnx"))
+    trainer.start_from(None, finished.files.checkpoint)
     weights = load_checkpoint(finished.files.checkpoint).ema
-    assert run.step == 0
-    assert same(dict(run.learner.network.state_dict()), dict(weights))
-    assert same(dict(run.learner.ema.state_dict()), dict(weights))
+    assert trainer.step == 0
+    assert same(dict(trainer.state.network.state_dict()), dict(weights))
+    assert same(dict(trainer.state.ema.state_dict()), dict(weights))
     # the model file carries the same weights
-    run.start_from(None, finished.output)
-    assert same(dict(run.learner.network.state_dict()), dict(weights))
+    trainer.start_from(None, finished.output)
+    assert same(dict(trainer.state.network.state_dict()), dict(weights))
 
 
 @pytest.mark.parametrize("way", ["resume", "init"])
@@ -208,6 +208,73 @@ def test_minutes_end_a_run_that_steps_would_not(photo: Path, tmp_path: Path) -> 
     assert fractions[-1] >= 0.9
     assert float(curve(report.files.log)[-1]["learning_rate"]) < 0.1 * TINY.training.learning_rate
     assert report.card["recipe"]["training"]["minutes"] == 0.02  # type: ignore[index]
+
+
+class Clock:
+    """A clock that events move: each kind takes so many seconds."""
+
+    def __init__(self, **seconds: float) -> None:
+        self.now, self.seconds = 1000.0, seconds
+
+    def __call__(self) -> float:
+        return self.now
+
+    def listen(self, event: TrainingEvent) -> None:
+        self.now += self.seconds.get(event.kind, 0.0)
+
+
+def test_minutes_include_the_last_measurement_and_the_export(photo: Path, tmp_path: Path) -> None:
+    clock = Clock(step=4.0, validation=9.0, export=12.0)
+    recipe = scheduled(steps=1_000_000, validate_every=1_000)
+    started = clock.now - 3  # importing took so long
+    report = train(
+        [photo],
+        tmp_path / "m.onnx",
+        recipe,
+        device="cpu",
+        minutes=2.0,
+        progress=clock.listen,
+        clock=clock,
+        started=started,
+    )
+    assert (clock.now - started) / 60 == pytest.approx(2.0, rel=0.1)
+    assert report.minutes == pytest.approx((clock.now - started) / 60)
+    assert float(curve(report.files.log)[-1]["learning_rate"]) < 0.1 * TINY.training.learning_rate
+
+
+def test_an_end_that_takes_longer_than_all_the_time_leaves_half_of_it_to_learn(photo: Path, tmp_path: Path) -> None:
+    clock = Clock(step=1.0, validation=30.0, export=20.0)
+    recipe = scheduled(steps=1_000_000, validate_every=1_000)
+    report = train([photo], tmp_path / "m.onnx", recipe, device="cpu", minutes=1.5, progress=clock.listen, clock=clock)
+    assert report.steps == 20  # half of what 90 seconds leave when the rehearsal is over
+
+
+def test_a_model_that_cannot_be_exported_is_found_out_before_hours_of_training(
+    photo: Path, finished: TrainingReport, tmp_path: Path
+) -> None:
+    state = load_checkpoint(finished.files.checkpoint)
+    broken = tmp_path / "broken.pt"
+    save_checkpoint(broken, replace(state, ema={name: value * math.nan for name, value in state.ema.items()}))
+    steps: list[int] = []
+    with pytest.raises(ModelError, match="can't be exported"):
+        train(
+            [photo],
+            tmp_path / "m.onnx",
+            TINY,
+            device="cpu",
+            minutes=60,
+            init=broken,
+            progress=lambda event: steps.append(event.done) if event.kind == "step" else None,
+        )
+    assert steps == []
+
+
+def test_what_a_model_lacks_is_said_at_the_end_and_in_its_card(finished: TrainingReport) -> None:
+    card = load_model(finished.output).card
+    assert card.figures["network"] == pytest.approx(finished.scores.network)
+    assert card.figures["flaws_learned"] is False
+    assert card.warnings() == finished.warnings
+    assert any("sharp in no frame" in warning for warning in finished.warnings)
 
 
 def test_minutes_that_are_over_at_once_are_an_error(photo: Path, tmp_path: Path) -> None:
@@ -325,26 +392,26 @@ def test_steps_cost_about_the_same_and_cover_the_ranges() -> None:
 
 
 def test_learning_on_one_batch_lowers_its_loss_and_moves_the_average() -> None:
-    learner = Learner(scheduled(ema=0.9), torch.device("cpu"))
-    start = {name: value.clone() for name, value in learner.ema.state_dict().items()}
+    state = TrainState(scheduled(ema=0.9), torch.device("cpu"))
+    start = {name: value.clone() for name, value in state.ema.state_dict().items()}
     rng = torch.Generator().manual_seed(1)
     groups = generate(torch.rand(2, 3, 3, 32, 32, generator=rng), TINY.shuffle, 2, rng)
-    losses = [learner.update(groups, 2, 3e-3, step) for step in range(40)]
+    losses = [state.update(groups, 2, 3e-3, step) for step in range(40)]
     assert losses[-1] < 0.9 * losses[0]
-    assert not same(start, dict(learner.ema.state_dict()))
+    assert not same(start, dict(state.ema.state_dict()))
 
 
 def test_steps_without_a_finite_gradient_are_skipped_until_patience_ends() -> None:
-    learner = Learner(TINY, torch.device("cpu"))
-    before = {name: value.clone() for name, value in learner.network.state_dict().items()}
+    state = TrainState(TINY, torch.device("cpu"))
+    before = {name: value.clone() for name, value in state.network.state_dict().items()}
     rng = torch.Generator().manual_seed(1)
     groups = generate(torch.rand(1, 3, 3, 32, 32, generator=rng), TINY.shuffle, 2, rng)
     broken = replace(groups, errors=groups.errors * math.nan)
     for step in range(PATIENCE - 1):
-        learner.update(broken, 2, 1e-3, step)
-    assert same(before, dict(learner.network.state_dict()))
+        state.update(broken, 2, 1e-3, step)
+    assert same(before, dict(state.network.state_dict()))
     with pytest.raises(ConfigError, match="diverged"):
-        learner.update(broken, 2, 1e-3, PATIENCE - 1)
+        state.update(broken, 2, 1e-3, PATIENCE - 1)
 
 
 def test_classic_rule_on_tensors_is_the_one_of_focus() -> None:
@@ -371,7 +438,7 @@ def test_validation_groups_never_change_and_cover_all_frame_counts(photo: Path) 
     first, second = validation_groups(sampler, TINY), validation_groups(sampler, TINY)
     assert [groups.frames.shape[1] for groups in first] == [2, 3]
     assert all(one.frames.equal(two.frames) for one, two in zip(first, second, strict=True))
-    untrained = measure(Learner(TINY, torch.device("cpu")).ema, first, 2)
+    untrained = measure(TrainState(TINY, torch.device("cpu")).ema, first, 2)
     assert untrained.oracle >= max(untrained.pick, untrained.classic)
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from allfocus.cli.flags import given_options, option_flags, with_flags
-from allfocus.cli.shared import DebugOption, FramesArgument, OptionsOption, ProgressOption, QuietOption, show_progress
+from allfocus.cli.progress import show_progress
+from allfocus.cli.shared import DebugOption, FramesArgument, OptionsOption, ProgressOption, QuietOption
 from allfocus.options import FusionOptions, build_options, read_option_values
 
 FolderOption = Annotated[

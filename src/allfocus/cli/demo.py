@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from allfocus.cli.shared import DebugOption, QuietOption, show_progress
+from allfocus.cli.progress import show_progress
+from allfocus.cli.shared import DebugOption, QuietOption
 
 
 def demo(

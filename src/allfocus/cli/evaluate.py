@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from allfocus.cli.shared import DebugOption, QuietOption, show_progress
+from allfocus.cli.progress import show_progress
+from allfocus.cli.shared import DebugOption, QuietOption
 from allfocus.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from allfocus.cli.flags import given_options, old_name, option_flags, with_flags
-from allfocus.cli.shared import DebugOption, FramesArgument, OptionsOption, ProgressOption, QuietOption, show_progress
+from allfocus.cli.progress import show_progress
+from allfocus.cli.shared import DebugOption, FramesArgument, OptionsOption, ProgressOption, QuietOption
 from allfocus.options import ALIGNMENT, FUSION, OUTPUT, FusionOptions, build_options, read_option_values
 from allfocus.outputs.wishes import Outputs, add_listed, name_output
 
@@ -112,7 +113,7 @@ def fuse(
             elif event.kind == "plan" and event.plan is not None:
                 reporter.expect(event.plan.costs())
                 if event.plan.is_large or "max_memory" in chosen or "spool" in chosen:
-                    typer.echo(str(event.plan))
+                    reporter.say(str(event.plan))
 
         made = Job(request, listen).run()
     if not quiet:

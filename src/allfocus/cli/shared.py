@@ -1,21 +1,16 @@
-"""What the commands have in common: options, progress on a terminal, a hint at missing extras."""
+"""What the commands have in common: options, a hint at missing extras, names or numbers."""
 
-import json
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from allfocus.errors import MissingExtraError
 from allfocus.options import MACHINE
-from allfocus.run.progress import Pace
-
-if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
+from allfocus.run.install import install_hint
 
 
 @dataclass
@@ -62,75 +57,6 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing 
 
 
 @contextmanager
-def progress_bar() -> Iterator["Bar"]:
-    """A bar on stderr that leaves no trace when it is done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),  # what is left of the line
-        TextColumn("{task.percentage:3.0f} %"),
-        TextColumn("{task.fields[left]}"),
-    )
-    with Bar(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
-        yield bar
-
-
-class Reporter:
-    """Shows how far the work is: the callback for it, and what is known of its stages.
-
-    Attributes:
-        costs: of the stages, see `progress.Pace`; may be set once they are known.
-    """
-
-    def __init__(self, show: Callable[[str, int, int, float, float | None], None] | None) -> None:
-        self._show = show
-        self._pace = Pace()
-
-    def expect(self, costs: Mapping[str, float]) -> None:
-        """Say what the stages will cost."""
-        self._pace = Pace(costs)
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """A `Progress`."""
-        if self._show is not None:
-            left = self._pace.seconds_left(stage, done, total)
-            self._show(stage, done, total, self._pace.fraction(stage, done, total), left)
-
-
-@contextmanager
-def show_progress(quiet: bool, style: str = "bar") -> Iterator[Reporter]:
-    """Yield a callback that draws a bar on a terminal, or writes lines of JSON to stderr.
-
-    Args:
-        quiet: no bar; lines of JSON all the same, for they are asked for.
-        style: `bar`, `json` or `none`.
-    """
-    if style == "json":
-        yield Reporter(print_json)
-        return
-    if quiet or style == "none" or not sys.stderr.isatty():
-        yield Reporter(None)
-        return
-    with progress_bar() as bar:
-        task = bar.add_task("", total=1.0, left="")
-
-        def show(stage: str, done: int, total: int, fraction: float, left: float | None) -> None:
-            text = "" if left is None else f"{int(left) // 60}:{int(left) % 60:02d}"
-            bar.update(task, description=f"{stage} {done}/{total}", completed=fraction, left=text)
-
-        yield Reporter(show)
-
-
-def print_json(stage: str, done: int, total: int, fraction: float, left: float | None) -> None:
-    """One line for other programs: stage, done, total, and the seconds left, null as long as nobody knows."""
-    line = {"stage": stage, "done": done, "total": total, "eta": None if left is None else round(left, 1)}
-    typer.echo(json.dumps(line), err=True)
-
-
-@contextmanager
 def extra(name: str, purpose: str) -> Iterator[None]:
     """Turn a missing third-party module into a line that says what to install.
 
@@ -142,7 +68,7 @@ def extra(name: str, purpose: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if (error.name or "allfocus").partition(".")[0] == "allfocus":
             raise
-        raise MissingExtraError(f"{purpose} needs {error.name}; pip install 'allfocus[{name}]'") from error
+        raise MissingExtraError(f"{purpose} needs {error.name}; {install_hint(name)}") from error
 
 
 def place_among(names: Sequence[str], asked: str) -> int | None:

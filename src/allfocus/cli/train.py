@@ -1,16 +1,16 @@
 """``allfocus train``: photos in, a model out."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from allfocus.cli.shared import DebugOption, QuietOption, extra, progress_bar
+from allfocus.cli.progress import live_bar
+from allfocus.cli.shared import DebugOption, QuietOption, extra
 
 if TYPE_CHECKING:
+    from allfocus.cli.progress import Bar
     from allfocus.train.config import Recipe
     from allfocus.train.events import Listener, TrainingEvent
 
@@ -29,7 +29,7 @@ def train(
     ] = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
     minutes: Annotated[
-        float | None, typer.Option(metavar="M", min=0.001, help="Wall-clock limit; the schedule ends within it.")
+        float | None, typer.Option(metavar="M", min=0.001, help="Wall-clock limit, measuring and export included.")
     ] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="CHECKPOINT", readable=False, help="Go on exactly from there.")
@@ -50,13 +50,14 @@ def train(
     debug: DebugOption = False,
 ) -> None:
     """Train a fusion network on your own photos by inter-image pixel shuffling: no labels, no focal stacks."""
+    started = time.monotonic()  # importing torch takes seconds of the time limit
     with extra("train", "training"):
         from allfocus.decision.model import SHIPPED
-        from allfocus.train import train as loop
+        from allfocus.train import train as room
 
         init = SHIPPED if start == Path("shipped") else start
-        with show_training(quiet) as listener:
-            report = loop.train(
+        with live_bar(quiet) as bar:
+            report = room.train(
                 photos,
                 output,
                 load(recipe, init, seed),
@@ -64,10 +65,13 @@ def train(
                 minutes=minutes,
                 resume=resume,
                 init=init,
-                progress=listener,
+                progress=shown_on(bar),
+                started=started,
             )
     if not quiet:
         typer.echo(f"{report.output}: {report.steps} steps in {report.minutes:.1f} minutes, loss {report.loss:.4f}")
+        for warning in report.warnings:
+            typer.echo(f"note: {warning}")
         typer.echo(f"log {report.files.log}, curve {report.files.curve}, checkpoint {report.files.checkpoint}")
 
 
@@ -85,25 +89,16 @@ def load(path: Path | None, start: Path | None, seed: int | None) -> "Recipe":
     return recipe if seed is None else replace(recipe, seed=seed)
 
 
-@contextmanager
-def show_training(quiet: bool) -> Iterator["Listener"]:
-    """Yield a listener that prints the run's messages and, on a terminal, draws a bar below them."""
-    if quiet:
-        yield lambda event: None
-        return
-    if not sys.stderr.isatty():
-        yield lambda event: typer.echo(line(event)) if event.message else None
-        return
-    with progress_bar() as bar:
-        task = bar.add_task("read", total=1.0)
+def shown_on(bar: "Bar") -> "Listener":
+    """A listener that prints the run's messages, and draws on the bar how far it is."""
 
-        def show(event: "TrainingEvent") -> None:
-            if event.message:
-                bar.console.print(line(event), markup=False, highlight=False)
-            done = event.fraction if event.kind != "read" else event.done / max(event.total, 1)
-            bar.update(task, description=describe(event), completed=done)
+    def show(event: "TrainingEvent") -> None:
+        if event.message:
+            bar.say(line(event))
+        done = event.fraction if event.kind != "read" else event.done / max(event.total, 1)
+        bar.show(describe(event), done, event.remaining)
 
-        yield show
+    return show
 
 
 def line(event: "TrainingEvent") -> str:
@@ -112,12 +107,13 @@ def line(event: "TrainingEvent") -> str:
 
 
 def describe(event: "TrainingEvent") -> str:
-    """Where the run stands, short enough to leave room for the bar; the PSNR is the network's."""
+    """Where the run stands, what matters most first: what the bar leaves no room for is dropped from the end."""
     if event.kind == "read":
         return f"read {event.done}/{event.total}"
-    loss = "" if event.loss is None else f" loss {event.loss:.3f}"
-    scores = event.scores
-    quality = (
-        "" if scores is None else f" {scores.network:.1f} dB (classic {scores.classic:.1f}, oracle {scores.oracle:.1f})"
-    )
-    return f"step {event.done} {event.rate:.1f}/s{loss}{quality}"
+    parts = [f"step {event.done}", f"{event.rate:.1f}/s"]
+    if event.loss is not None:
+        parts.append(f"loss {event.loss:.3f}")
+    if event.scores is not None:
+        scores = event.scores
+        parts.append(f"{scores.network:.1f} dB (Laplacian {scores.classic:.1f}, oracle {scores.oracle:.1f})")
+    return ", ".join(parts)

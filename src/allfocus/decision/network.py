@@ -38,6 +38,7 @@ class NetworkDecision(TiledDecision):
         depth: whether to measure depth too.
         keep: whether to keep the logits of each tile, so that no tile needs the network twice: for pictures that are
             composed again, or in parts.
+        notes: what a user should know about the model.
     """
 
     method = "network"
@@ -52,12 +53,13 @@ class NetworkDecision(TiledDecision):
         prefer: Literal["near", "far"] | None = None,
         depth: bool = False,
         keep: bool = False,
+        notes: Sequence[Note] = (),
     ) -> None:
         self._run, self._depth = run, depth
         self._pyramid = StackPyramid(frames, run)
         self.size, self.count = self._pyramid.size, len(frames)
         self.noise = measure_noise(self._pyramid.frames)
-        self.notes = tuple(note_values(self._pyramid))
+        self.notes = (*notes, *note_values(self._pyramid))
         self._bias = preference(len(frames), prefer)[self._pyramid.order]
         search = CoarseToFine(model, self._pyramid, margin=MARGIN, rule=rule or SearchRule(), run=run)
         self._cells = search.cells()

@@ -13,6 +13,7 @@ from allfocus.formats.format import Development, Format, Header
 from allfocus.formats.isobmff import AVIF_BRANDS, HEIF_BRANDS, check_boxes, read_brands
 from allfocus.formats.pixels import check_pixels, describe_frame, inspect_pillow, read_orientation, read_pillow
 from allfocus.metadata.blocks import Blocks
+from allfocus.run.install import install_hint
 
 
 class Heic(Format):
@@ -109,7 +110,7 @@ def open_heic(path: Path) -> Any:
     try:
         import pillow_heif
     except ImportError as error:
-        raise MissingExtraError(f"{path} is a HEIC picture; to read it: pip install 'allfocus[heif]'") from error
+        raise MissingExtraError(f"{path} is a HEIC picture; to read it: {install_hint('heif')}") from error
     return pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
 
 

@@ -23,6 +23,7 @@ from allfocus.formats.tiff_tags import TIFF_STARTS, find_tags, keep_descriptive
 from allfocus.metadata import exif, ifd
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.exif import Block
+from allfocus.run.install import install_hint
 
 #: RAW formats with a start of their own: Fujifilm, Olympus, Panasonic, Sigma, Minolta, old Canon.
 STARTS = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM", b"II\x1a\0\0\0HEAP")
@@ -120,7 +121,7 @@ def open_raw(path: Path) -> Any:
     try:
         import rawpy
     except ImportError as error:
-        raise MissingExtraError(f"{path} is a RAW picture; to read it: pip install 'allfocus[raw]'") from error
+        raise MissingExtraError(f"{path} is a RAW picture; to read it: {install_hint('raw')}") from error
     return rawpy.imread(str(path))
 
 

@@ -3,9 +3,10 @@
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from allfocus.errors import WriteError
 
@@ -62,6 +63,12 @@ def write_part(path: Path, part: Path, content: bytes | str) -> None:
     """Write what is to become `path` to its temporary name; raises `WriteError` where the disk fails."""
     with disk_errors(path), part.open("xb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def fill_file(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+    """Let `fill` write one file, for content that is not at hand in one piece; else as `write_file`."""
+    with disk_errors(path), whole_files([path]) as [part], part.open("xb") as file:
+        fill(file)
 
 
 @contextmanager

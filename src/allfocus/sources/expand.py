@@ -12,6 +12,7 @@ from allfocus.core.notes import Note
 from allfocus.errors import ReadError
 from allfocus.formats.format import Format
 from allfocus.formats.registry import looks_like_frames, recognize
+from allfocus.run.install import install_hint
 
 #: Stands for a list of names on stdin.
 STDIN = "-"
@@ -105,7 +106,7 @@ def drop_twins(files: Sequence[Path], has_raw: bool | None = None) -> tuple[list
     doubles = [file for pair in pairs for found, file in pair if is_raw(found) != takes_raw]
     kept = [file for file in files if file not in {*clips, *doubles}]
     which = "their RAW files are used" if takes_raw else "their RAW files are left out"
-    hint = "" if has_raw or not raws else f"; to use them: pip install 'allfocus[{raws[0].extra}]'"
+    hint = "" if has_raw or not raws else f"; to use them: {install_hint(raws[0].extra)}"
     return kept, note_twins(kept, clips, doubles, which + hint)
 
 

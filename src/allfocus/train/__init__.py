@@ -1,1 +1,1 @@
-"""Training: inter-image pixel shuffling, the cross-image network, the loop. The only user of torch."""
+"""Training: inter-image pixel shuffling, the cross-image network, the trainer. The only user of torch."""

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from allfocus.errors import ConfigError, ModelError, ReadError
+from allfocus.run.atomic import fill_file
 from allfocus.train.config import Recipe, recipe_from, recipe_text
-from allfocus.train.curves import Row, write_file
+from allfocus.train.curves import Row
 
 FORMAT = "allfocus checkpoint 1"
 
@@ -59,7 +60,7 @@ def save_checkpoint(path: Path, state: Checkpoint) -> None:
         WriteError: the place can't be written to.
     """
     values = {**vars(state), "format": FORMAT, "recipe": recipe_text(state.recipe)}
-    write_file(path, lambda file: torch.save(values, file))
+    fill_file(path, lambda file: torch.save(values, file))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

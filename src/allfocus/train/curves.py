@@ -2,13 +2,10 @@
 
 import csv
 import io
-import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
-from allfocus.errors import WriteError
+from allfocus.run.atomic import write_file
 
 #: One line of the log: what each column holds; None where a column has no value on that line.
 Row = Mapping[str, float | None]
@@ -19,38 +16,23 @@ COLUMNS = ("step", "minutes", "learning_rate", "loss", "network", "pick", "class
 COLORS = {"network": "#0072B2", "pick": "#56B4E9", "classic": "#D55E00", "oracle": "#009E73"}
 
 
-def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it: there is the old file or the whole new one.
-
-    Raises:
-        WriteError: the disk is full, or the place can't be written to.
-    """
-    target = path.resolve()
-    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with draft.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-    except OSError as error:
-        raise WriteError(f"{path} can't be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-
-
 def write_log(path: Path, rows: Sequence[Row]) -> None:
     """Write the log as CSV, one line a row."""
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
-    write_file(path, lambda file: file.write(text.getvalue().encode()))
+    write_file(path, text.getvalue())
 
 
 def write_curve(path: Path, rows: Sequence[Row]) -> None:
-    """Draw loss and PSNRs over the steps as a PNG."""
+    """Write the plot of a log, see `draw_curve`."""
+    content = draw_curve(rows)
+    write_file(path, content)
+
+
+def draw_curve(rows: Sequence[Row]) -> bytes:
+    """Loss and PSNRs over the steps, as a PNG."""
     from matplotlib.figure import Figure  # slow to load, and wanted only when there is something to draw
 
     figure = Figure(figsize=(7, 6), layout="constrained")
@@ -61,7 +43,9 @@ def write_curve(path: Path, rows: Sequence[Row]) -> None:
         draw(lower, rows, name, color)
     lower.set(xlabel="step", ylabel="PSNR on held-back groups, dB")
     lower.legend()
-    write_file(path, lambda file: figure.savefig(file, format="png", dpi=110))
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    return picture.getvalue()
 
 
 def draw(axes: object, rows: Sequence[Row], name: str, color: str) -> None:

@@ -1,4 +1,4 @@
-"""The learner: network, averaged weights and optimiser, and the schedule that drives them."""
+"""One optimiser step: what is drawn for it, how large it is, and the state that it moves."""
 
 import math
 from copy import deepcopy
@@ -60,9 +60,16 @@ def plan_step(recipe: Recipe, step: int) -> StepPlan:
     )
 
 
-def schedule_fraction(config: TrainingConfig, step: int, minutes: float) -> float:
-    """How much of the schedule is done, 0 to 1: by steps or by minutes, whichever is nearer its end."""
-    by_minutes = minutes / config.minutes if config.minutes is not None else 0.0
+def schedule_fraction(config: TrainingConfig, step: int, minutes: float, reserve: float = 0.0) -> float:
+    """How much of the schedule is done, 0 to 1: by steps or by minutes, whichever is nearer its end.
+
+    Args:
+        config: the schedule.
+        step: steps done.
+        minutes: time spent.
+        reserve: minutes of the limit that are kept for what comes after the last step; fewer than the limit.
+    """
+    by_minutes = minutes / (config.minutes - reserve) if config.minutes is not None else 0.0
     return min(1.0, max(step / config.steps, by_minutes))
 
 
@@ -73,8 +80,8 @@ def learning_rate(config: TrainingConfig, step: int, fraction: float) -> float:
     return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * fraction))
 
 
-class Learner:
-    """A network in training.
+class TrainState:
+    """What a step changes.
 
     Attributes:
         network: the weights that the optimiser moves.

@@ -1,19 +1,23 @@
 """Training from end to end: photos and a recipe in, an ONNX model with its card out."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
+from allfocus._version import __version__
+from allfocus.decision.model import ModelCard
 from allfocus.errors import ConfigError, WriteError
 from allfocus.run.atomic import check_folder
 from allfocus.train.config import Recipe
 from allfocus.train.events import Listener, ignore
+from allfocus.train.flaw_skill import flaw_skill
 from allfocus.train.onnx.export import export, model_card
-from allfocus.train.trainer import Run, RunFiles
+from allfocus.train.rehearsal import rehearse
+from allfocus.train.trainer import RunFiles, Trainer
 from allfocus.train.validate import Scores
 
 
@@ -30,6 +34,7 @@ class TrainingReport:
         scores: of the exported weights on the held-back groups.
         card: the model card in the metadata of the output.
         skipped: one line for each photo that could not be read.
+        warnings: what whoever uses the model should know, one line each; empty for a good one.
     """
 
     output: Path
@@ -40,6 +45,7 @@ class TrainingReport:
     scores: Scores
     card: dict[str, object]
     skipped: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def train(
@@ -51,7 +57,9 @@ def train(
     minutes: float | None = None,
     resume: Path | None = None,
     init: Path | None = None,
-    progress: Listener | None = None,
+    progress: Listener = ignore,
+    clock: Callable[[], float] = time.monotonic,
+    started: float | None = None,
 ) -> TrainingReport:
     """Train a fusion network on photos by inter-image pixel shuffling and write it as ONNX.
 
@@ -62,10 +70,13 @@ def train(
         output: the model to write, named `*.onnx`.
         recipe: everything else that the result depends on.
         device: `auto` (a GPU if there is one), `cpu` or `cuda`.
-        minutes: wall-clock limit instead of the recipe's; the schedule is compressed to end within it.
+        minutes: wall-clock limit instead of the recipe's; the schedule is compressed to end within it, and from one
+            minute up the last measurement and the export are too.
         resume: checkpoint to go on from, exactly.
         init: checkpoint or model file whose weights a new run starts from.
         progress: called with every `TrainingEvent`.
+        clock: seconds from any start.
+        started: when, by that clock, the limit began to run; by default now.
 
     Raises:
         WriteError: the output can't be written there; found out before any work.
@@ -74,34 +85,44 @@ def train(
         ModelError: a checkpoint or model file is damaged, or the exported model disagrees with the trained one.
         TrainingInterrupted: stopped by Ctrl-C or SIGTERM, after saving a checkpoint.
     """
-    clock = time.monotonic()
+    started = clock() if started is None else started
     check_target(output)
     if minutes is not None:
         recipe = replace(recipe, training=replace(recipe.training, minutes=minutes))
     place = choose_device(device)
     with torch_threads(recipe.training.threads):
-        run = Run(recipe, place, RunFiles.beside(output), clock, progress or ignore)
-        run.read(photos)
-        run.start_from(resume, init)
-        scores = run.learn()
-        return finish(run, scores, output)
+        trainer = Trainer(recipe, place, RunFiles.beside(output), progress, clock=clock, started=started)
+        trainer.read(photos)
+        trainer.start_from(resume, init)
+        rehearse(trainer)
+        scores = trainer.learn()
+        return finish(trainer, scores, output)
 
 
-def finish(run: Run, scores: Scores, output: Path) -> TrainingReport:
-    """Export the averaged weights with their card, and say what there is now."""
-    figures = {**asdict(scores), "steps": run.step, "minutes": round(run.minutes, 1)}
-    card = model_card(run.recipe, run.photos, figures)
-    run.tell("export", f"writing {output}")
-    export(run.learner.ema, output, card)
+def finish(trainer: Trainer, scores: Scores, output: Path) -> TrainingReport:
+    """Export the averaged weights with their card, and report what there is now."""
+    flaws = flaw_skill(trainer.state.ema, trainer.measuring, trainer.recipe)
+    figures = {
+        **asdict(scores),
+        "flaws_found": flaws.found,
+        "flaws_made_up": flaws.made_up,
+        "flaws_learned": flaws.is_learned,
+        "steps": trainer.step,
+        "minutes": round(trainer.minutes, 1),
+    }
+    card = model_card(trainer.recipe, trainer.photos, figures)
+    trainer.tell("export", f"writing {output}")
+    export(trainer.state.ema, output, card)
     return TrainingReport(
         output=output,
-        files=run.files,
-        steps=run.step,
-        minutes=run.minutes,
-        loss=run.loss,
+        files=trainer.files,
+        steps=trainer.step,
+        minutes=trainer.minutes,
+        loss=trainer.loss,
         scores=scores,
         card=card,
-        skipped=run.photos.skipped,
+        skipped=trainer.photos.skipped,
+        warnings=ModelCard(name=trainer.recipe.name, version=__version__, figures=figures).warnings(),
     )
 
 

@@ -1,8 +1,8 @@
-"""One training run: its state, its steps, and the files it keeps beside the model."""
+"""The trainer: one training run from its first step to its last, and the files it keeps beside the model."""
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,10 +16,10 @@ from allfocus.train.checkpoint import SAME, Checkpoint, load_checkpoint, require
 from allfocus.train.config import Recipe
 from allfocus.train.curves import Row, write_curve, write_log
 from allfocus.train.data import CropSampler, PhotoSet, hold_back, read_photos
-from allfocus.train.events import Kind, Listener, TrainingEvent, TrainingInterrupted, stop_requests
+from allfocus.train.events import Kind, Listener, TrainingEvent, TrainingInterrupted, ignore, stop_requests
 from allfocus.train.onnx.weights import Start, load_start
 from allfocus.train.puzzles.pixel_groups import Groups, generate
-from allfocus.train.step import Learner, learning_rate, plan_step, schedule_fraction
+from allfocus.train.step import TrainState, learning_rate, plan_step, schedule_fraction
 from allfocus.train.validate import SCORES, Scores, describe, latest_scores, measure, validation_groups
 
 #: Steps between rows of the log.
@@ -44,11 +44,20 @@ class RunFiles:
         )
 
 
-class Run:
+class Trainer:
     """One training run from its start, or from where it was interrupted, to its end.
 
+    Args:
+        recipe: what the run depends on, except the photos.
+        device: where to compute.
+        files: what it keeps.
+        listener: called with every event.
+        clock: seconds from any start.
+        started: when, by that clock, the time limit began to run; by default now.
+
     Attributes:
-        learner: network, averaged weights, optimiser.
+        state: network, averaged weights, optimiser.
+        reserve: minutes of the time limit that are kept for what comes after the last step.
         step: optimiser steps done.
         rows: the log so far.
         losses: of the steps since the last row.
@@ -58,30 +67,41 @@ class Run:
 
     photos: PhotoSet
     sampler: CropSampler
+    measuring: CropSampler
     held_back: list[Groups]
 
-    def __init__(self, recipe: Recipe, device: torch.device, files: RunFiles, clock: float, listener: Listener) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        device: torch.device,
+        files: RunFiles,
+        listener: Listener = ignore,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        started: float | None = None,
+    ) -> None:
         self.recipe, self.device, self.files, self.listener = recipe, device, files, listener
-        self.learner = Learner(recipe, device)
+        self.state = TrainState(recipe, device)
         self.step = 0
         self.rows: list[Row] = []
         self.losses: list[float] = []
         self.loss = math.nan
         self.rate = 0.0
         self.scores: Scores | None = None
-        self.clock = self.saved = clock
-        self.minutes_before = 0.0
-        self.stretch = (0, clock)  # step and time at which this start of the run began to learn
+        self.clock = clock
+        self.started = self.saved = clock() if started is None else started
+        self.minutes_before = self.reserve = 0.0
+        self.stretch = (0, self.started)  # step and time at which this start of the run began to learn
 
     @property
     def minutes(self) -> float:
         """Wall-clock time spent so far, earlier stretches of a resumed run included."""
-        return self.minutes_before + (time.monotonic() - self.clock) / 60
+        return self.minutes_before + (self.clock() - self.started) / 60
 
     @property
     def fraction(self) -> float:
         """How much of the schedule is done, 0 to 1."""
-        return schedule_fraction(self.recipe.training, self.step, self.minutes)
+        return schedule_fraction(self.recipe.training, self.step, self.minutes, self.reserve)
 
     def read(self, inputs: Sequence[Path]) -> None:
         """Read the photos and set some aside to measure on."""
@@ -98,7 +118,8 @@ class Run:
             self.tell("note", "no photos held back: the PSNRs are measured on other crops of the training photos")
         self.sampler = CropSampler(learning, config, seed)
         # seeds of recipes are below 2**31, so no recipe draws the crops that another one measures on
-        self.held_back = validation_groups(CropSampler(measuring, config, seed + 2**31), self.recipe)
+        self.measuring = CropSampler(measuring, config, seed + 2**31)
+        self.held_back = validation_groups(self.measuring, self.recipe)
 
     def start_from(self, resume: Path | None, init: Path | None) -> None:
         """Go on from the checkpoint `resume`, or start with the weights of `init`, or from nothing."""
@@ -112,28 +133,28 @@ class Run:
             spare = self.files.checkpoint.with_suffix(".previous.pt")
             self.files.checkpoint.replace(spare)
             self.tell("note", f"an earlier run's checkpoint is now {spare}")
-        self.stretch = (self.step, time.monotonic())
+        self.stretch = (self.step, self.clock())
 
     def adopt(self, start: Start, source: Path) -> None:
         """Take over the averaged weights of another run."""
         require_same(source, start.recipe, self.recipe, ["network"])
-        require_fit(source, start.weights, self.learner.network)
-        self.learner.network.load_state_dict(start.weights)
-        self.learner.ema.load_state_dict(start.weights)
+        require_fit(source, start.weights, self.state.network)
+        self.state.network.load_state_dict(start.weights)
+        self.state.ema.load_state_dict(start.weights)
 
-    def restore(self, state: Checkpoint, source: Path) -> None:
+    def restore(self, saved: Checkpoint, source: Path) -> None:
         """Take over everything from a checkpoint of this run."""
-        require_same(source, state.recipe, self.recipe, SAME)
-        require_fit(source, state.network, self.learner.network)
-        if state.photos != self.fingerprint():
+        require_same(source, saved.recipe, self.recipe, SAME)
+        require_fit(source, saved.network, self.state.network)
+        if saved.photos != self.fingerprint():
             self.tell(
                 "note", f"the photos are not those of {source}: the run goes on, but not exactly as it would have"
             )
-        self.learner.network.load_state_dict(state.network)
-        self.learner.ema.load_state_dict(state.ema)
-        self.learner.optimizer.load_state_dict(state.optimizer)
-        self.step, self.minutes_before = state.step, state.minutes
-        self.rows, self.losses = list(state.rows), list(state.losses)
+        self.state.network.load_state_dict(saved.network)
+        self.state.ema.load_state_dict(saved.ema)
+        self.state.optimizer.load_state_dict(saved.optimizer)
+        self.step, self.minutes_before = saved.step, saved.minutes
+        self.rows, self.losses = list(saved.rows), list(saved.losses)
         self.scores = latest_scores(self.rows)
         self.loss = (self.rows[-1]["loss"] if self.rows else None) or math.nan
 
@@ -162,7 +183,7 @@ class Run:
                 if stop():
                     self.save()
                     raise TrainingInterrupted(self.files.checkpoint, self.step)
-                if time.monotonic() - self.saved >= 60 * config.checkpoint_minutes:
+                if self.clock() - self.saved >= 60 * config.checkpoint_minutes:
                     self.save()
             scores = self.validate()
             self.save()
@@ -178,7 +199,7 @@ class Run:
         rng = torch.Generator(self.device).manual_seed(plan.seed)
         groups = generate(crops.to(self.device), self.recipe.shuffle, plan.frames, rng)
         self.rate = learning_rate(self.recipe.training, self.step, fraction)
-        self.losses.append(self.learner.update(groups, plan.octaves, self.rate, self.step))
+        self.losses.append(self.state.update(groups, plan.octaves, self.rate, self.step))
         self.step += 1
         self.tell("step")
 
@@ -186,7 +207,7 @@ class Run:
         """Measure the averaged weights, once a step, and bring the log up to date."""
         latest = self.rows[-1] if self.rows else {}
         if self.scores is None or latest.get("step") != self.step or latest.get("network") is None:
-            self.scores = measure(self.learner.ema, self.held_back, self.recipe.training.octaves_max)
+            self.scores = measure(self.state.ema, self.held_back, self.recipe.training.octaves_max)
             self.add_row(self.scores)
             self.tell("validation", describe(self.step, self.loss, self.scores))
         write_log(self.files.log, self.rows)
@@ -206,18 +227,18 @@ class Run:
 
     def save(self) -> None:
         """Write checkpoint, log and plot."""
-        state = Checkpoint(
+        saved = Checkpoint(
             recipe=self.recipe,
             photos=self.fingerprint(),
             step=self.step,
             minutes=self.minutes,
-            network=self.learner.network.state_dict(),
-            ema=self.learner.ema.state_dict(),
-            optimizer=self.learner.optimizer.state_dict(),
+            network=self.state.network.state_dict(),
+            ema=self.state.ema.state_dict(),
+            optimizer=self.state.optimizer.state_dict(),
             rows=self.rows,
             losses=self.losses,
         )
-        save_checkpoint(self.files.checkpoint, state)
+        save_checkpoint(self.files.checkpoint, saved)
         write_log(self.files.log, self.rows)
         write_curve(self.files.curve, self.rows)
         self.saved = time.monotonic()
@@ -230,7 +251,7 @@ class Run:
 
     def tell(self, kind: Kind, message: str = "") -> None:
         """Send an event with where the run stands."""
-        steps, seconds = self.step - self.stretch[0], time.monotonic() - self.stretch[1]
+        steps, seconds = self.step - self.stretch[0], self.clock() - self.stretch[1]
         loss = self.recent_loss()
         event = TrainingEvent(
             kind=kind,

@@ -1,4 +1,4 @@
-"""How well the network picks, between the classic rule and the oracle, on held-back groups that never change."""
+"""How well the network picks, between the Laplacian rule and the oracle, on held-back groups that never change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -43,7 +43,7 @@ def describe(step: int, loss: float, scores: Scores) -> str:
     """A measurement in one line."""
     return (
         f"step {step}: loss {loss:.4f}, network {scores.network:.2f} dB (hard pick {scores.pick:.2f}), "
-        f"classic rule {scores.classic:.2f}, oracle {scores.oracle:.2f}"
+        f"Laplacian rule {scores.classic:.2f}, oracle {scores.oracle:.2f}"
     )
 
 

@@ -31,23 +31,36 @@ def fusion_loss(logits: list[Tensor], flaws: Tensor, groups: Groups) -> Tensor:
 
 
 def flaws_loss(flaws: Tensor, groups: Groups) -> Tensor:
-    """Cross-entropy of the visible flaws, scalar: where even the best frame differs from the truth, for that reason.
-
-    Where the truth itself is structured but has no fine detail the answer counts little: a photo's own background is
-    out of focus too, and nobody knows how much.
+    """Cross-entropy of the visible flaws, scalar.
 
     Args:
         flaws: (B, 2, S/P, S/P) log-odds, see `network.Flaws`.
         groups: the puzzles.
     """
-    scale = groups.truth.shape[-1] // flaws.shape[-1]
+    target, weight = flaw_targets(groups, groups.truth.shape[-1] // flaws.shape[-1])
+    surprise = functional.binary_cross_entropy_with_logits(flaws, target, reduction="none")
+    return (surprise * weight).sum() / weight.sum()
+
+
+def flaw_targets(groups: Groups, scale: int) -> tuple[Tensor, Tensor]:
+    """What the flaws should be, and how much each answer counts.
+
+    A flaw is visible where even the best frame differs from the truth, for that reason. Where the truth itself is
+    structured but has no fine detail the answer counts little: a photo's own background is out of focus too, and
+    nobody knows how much.
+
+    Args:
+        groups: the puzzles.
+        scale: pixels along the side of one answer.
+
+    Returns:
+        Two (B, 2, S/scale, S/scale): a probability, and a weight.
+    """
     error = gaussian_smooth(groups.errors.amin(1, keepdim=True), 3.0)
     target = functional.avg_pool2d(groups.flaws * (error / VISIBLE).clamp(0, 1), scale)
     fine, coarse = (_contrast(groups.truth, sigma) for sigma in (1.0, 4.0))
     known = functional.avg_pool2d((fine + INVISIBLE) / (coarse + INVISIBLE), scale).clamp(0, 1)
-    weight = (1 - target) * known + FEW * target
-    surprise = functional.binary_cross_entropy_with_logits(flaws, target, reduction="none")
-    return (surprise * weight).sum() / weight.sum()
+    return target, (1 - target) * known + FEW * target
 
 
 def _contrast(picture: Tensor, sigma: float) -> Tensor:

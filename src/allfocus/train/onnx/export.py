@@ -12,9 +12,9 @@ import onnx
 
 from allfocus._version import __version__
 from allfocus.errors import ModelError
+from allfocus.run.atomic import write_file
 from allfocus.train.checkpoint import load_checkpoint
 from allfocus.train.config import Recipe, recipe_values
-from allfocus.train.curves import write_file
 from allfocus.train.data import PhotoSet
 from allfocus.train.network.fusion_network import FusionNetwork
 from allfocus.train.onnx import graph
@@ -39,18 +39,28 @@ def export(network: FusionNetwork, output: Path, card: Mapping[str, Any]) -> Non
         ModelError: onnxruntime and torch disagree; nothing is written.
         WriteError: the place can't be written to.
     """
+    content = serialise(network, card)
+    write_file(output, content)
+
+
+def serialise(network: FusionNetwork, card: Mapping[str, Any]) -> bytes:
+    """What `export` writes.
+
+    Raises:
+        ModelError: onnxruntime and torch disagree.
+    """
     twin = deepcopy(network).cpu().eval()
     model = graph.build(twin)
     stored = {CARD_KEY: json.dumps(card, ensure_ascii=False), WEIGHTS_KEY: weights_text(twin.state_dict())}
     onnx.helper.set_model_props(model, stored)
-    content = model.SerializeToString()
+    content: bytes = model.SerializeToString()
     gap = graph.disagreement(twin, content)
     if not gap <= TOLERANCE:  # so that a NaN is refused too
         raise ModelError(
-            f"{output} not written: torch and onnxruntime disagree by {gap:.2g}, allowed is {TOLERANCE:g}; "
-            "resume from the checkpoint after updating onnx and onnxruntime"
+            f"the model can't be exported: torch and onnxruntime disagree by {gap:.2g}, allowed is {TOLERANCE:g}; "
+            "update onnx and onnxruntime, and resume from the checkpoint if there is one"
         )
-    write_file(output, lambda file: file.write(content))
+    return content
 
 
 def export_checkpoint(checkpoint: Path, output: Path) -> None:

@@ -1,0 +1,178 @@
+"""Every command on a real terminal: what it draws while it works, what stands there in the end, how Ctrl-C ends it."""
+
+import json
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from allfocus.cli.progress import signals_wait
+from allfocus.io import write_image
+from pictures import focal_frames, picture, write_pair
+from terminal import Seen, on_terminal
+
+RECIPE = """
+seed = 1
+[data]
+crop = 32
+validation_groups = 2
+[shuffle]
+frames_max = 2
+blur_max = 2.0
+[network]
+width = 4
+depth = 1
+glance_width = 4
+glance_depth = 1
+state = 2
+heads = 2
+[training]
+steps = {steps}
+batch = 1
+warmup = 1
+octaves_max = 2
+validate_every = 100
+threads = 1
+"""
+
+#: What only a bar has.
+OF_A_BAR = re.compile("[━╸╺]")
+HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
+COLOUR = re.compile(r"\x1b\[[\d;]*(3\d|4\d|9\d)[\d;]*m")
+
+
+def recipe(folder: Path, steps: int = 3) -> Path:
+    """A recipe for a network that a test can afford."""
+    path = folder / "tiny.toml"
+    path.write_text(RECIPE.format(steps=steps))
+    return path
+
+
+def stack_in(folder: Path, height: int = 800, width: int = 1300, count: int = 4) -> Path:
+    """A folder with a stack of frames of more than a megapixel: its plan is printed."""
+    stack = folder / "stack"
+    stack.mkdir()
+    for number, frame in enumerate(focal_frames(height, width, count)):
+        write_image(stack / f"f{number}.tif", frame)
+    return stack
+
+
+def prepared(command: str, folder: Path) -> list[object]:
+    """Make what a command needs, and return the words to type."""
+    if command == "train":
+        write_image(folder / "photo.png", picture(100, 100))
+        return ["train", "photo.png", "-o", "mine.onnx", "--recipe", recipe(folder), "--device", "cpu"]
+    if command == "fuse":
+        return ["fuse", stack_in(folder), "-o", "sharp.tif", "--method", "classic", "--no-align"]
+    if command == "align":
+        return ["align", stack_in(folder, 96, 128, 3), "-o", "aligned"]
+    if command == "evaluate":
+        frames = [Path(frame).name for frame in write_pair(folder, height=64, width=64)]
+        (folder / "scenes.json").write_text(json.dumps([{"name": "group/a", "frames": frames}]))
+        return ["evaluate", "scenes.json", "-o", "report", "--method", "classic"]
+    return ["demo", "-o", "demo"]
+
+
+def last_words(command: str) -> str:
+    """What one of the last lines of a command starts with."""
+    return {
+        "train": "mine.onnx: 3 steps",
+        "fuse": "sharp.tif: 4 frames, 1300x800",
+        "align": "aligned: 3 of 3 frames, ",
+        "evaluate": "report/crops.html",
+        "demo": "before and after: ",
+    }[command]
+
+
+def assert_is_tidy(seen: Seen) -> None:
+    """No bar is left or was folded, the cursor is there, and the terminal is as it was."""
+    assert not [line for line in seen.lines if OF_A_BAR.search(line)]
+    assert seen.screen.is_cursor_shown
+    assert seen.is_restored
+    assert "Traceback" not in seen.sent
+
+
+def bars_in(sent: str) -> list[str]:
+    """Each bar that was drawn, without colours."""
+    parts = re.split(r"[\r\n]", re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", sent))
+    return [part for part in parts if OF_A_BAR.search(part)]
+
+
+def names_in(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("command", "widths"),
+    [
+        ("fuse", (40, 80, 120)),
+        pytest.param("train", (40, 80, 120), marks=pytest.mark.slow),
+        ("align", (80,)),
+        ("evaluate", (80,)),
+        pytest.param("demo", (80,), marks=pytest.mark.slow),
+    ],
+)
+def test_a_bar_is_drawn_and_goes_again(tmp_path: Path, command: str, widths: tuple[int, ...]) -> None:
+    screens = on_terminal(*prepared(command, tmp_path), folder=tmp_path, widths=widths)
+    assert [seen.width for seen in screens] == list(widths)
+    for seen in screens:
+        assert seen.code == 0, seen.lines
+        assert HIDE_CURSOR in seen.sent  # it would flicker in the bar
+        assert_is_tidy(seen)
+        assert any(line.startswith(last_words(command)) for line in seen.lines), seen.lines
+        bars = bars_in(seen.sent)
+        assert bars
+        assert all(len(bar) == seen.width - len("^C") and "…" not in bar for bar in bars)
+        assert re.search(r"[━╸╺] +\d+ % +[\d-]+:[\d-]{2}$", bars[-1])
+        if command == "fuse":
+            plan, _ = seen.lines
+            assert re.fullmatch(r"plan: 4 frames of 1300x800 .*\)", plan)
+            # it came while the bar was there
+            start, end = seen.sent.index(HIDE_CURSOR), seen.sent.index(SHOW_CURSOR)
+            assert start < seen.sent.index("plan:") < end
+
+
+def test_a_dumb_terminal_gets_lines_only(tmp_path: Path) -> None:
+    [seen] = on_terminal(*prepared("fuse", tmp_path), folder=tmp_path, TERM="dumb")
+    assert seen.code == 0
+    assert "\x1b" not in seen.sent
+    assert not bars_in(seen.sent)
+    assert [line.partition(":")[0] for line in seen.lines] == ["plan", "sharp.tif"]
+
+
+@pytest.mark.parametrize(("environment", "is_coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_are_for_those_who_want_them(tmp_path: Path, environment: dict[str, str], is_coloured: bool) -> None:
+    [seen] = on_terminal(*prepared("align", tmp_path), folder=tmp_path, **environment)
+    assert (seen.code, bool(bars_in(seen.sent))) == (0, True)
+    assert bool(COLOUR.search(seen.sent)) == is_coloured
+
+
+def test_ctrl_c_waits_until_the_bar_is_there_or_gone() -> None:
+    done = []
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), signals_wait():
+        signal.raise_signal(signal.SIGINT)
+        done.append("all of it")
+    assert done == ["all of it"]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize(
+    ("command", "moment"),
+    [("fuse", "plan:"), ("align", HIDE_CURSOR), pytest.param("train", "step 3", marks=pytest.mark.slow)],
+    ids=["fuse", "align", "train"],
+)
+def test_ctrl_c_in_the_middle_leaves_a_clean_terminal_and_no_file(tmp_path: Path, command: str, moment: str) -> None:
+    typed = prepared(command, tmp_path)
+    if command == "train":
+        recipe(tmp_path, steps=100_000)
+    before = names_in(tmp_path)
+    [seen] = on_terminal(*typed, folder=tmp_path, interrupt_at=moment)
+    assert seen.code == 130, seen.lines
+    assert seen.lines[-1].removeprefix("^C").startswith("interrupted")
+    assert_is_tidy(seen)
+    left = names_in(tmp_path) - before
+    # a training keeps what it needs to go on; folders may be there, but nothing in them
+    kept = {f"mine.{ending}" for ending in ("checkpoint.pt", "log.csv", "curve.png")} if command == "train" else set()
+    assert left - {"aligned"} == kept
