@@ -134,10 +134,7 @@ class FusionOptions:
     )
 
     def __post_init__(self) -> None:
-        for (name, old), new in OLD_VALUES.items():
-            if getattr(self, name) == old:
-                warnings.warn(f"{name} {old!r} is called {new!r} now", DeprecationWarning, stacklevel=3)
-                object.__setattr__(self, name, new)
+        object.__setattr__(self, "method", rename_value("method", self.method, stacklevel=4))
         try:
             check_fields(self)
             if isinstance(self.max_memory, str):
@@ -150,6 +147,15 @@ class FusionOptions:
     def memory_limit(self) -> int | None:
         """`max_memory` in bytes."""
         return None if self.max_memory is None else int(self.max_memory)
+
+
+def rename_value(name: str, value: Any, stacklevel: int = 3) -> Any:
+    """The value of an option, by its new name if it was renamed; warns of the old one."""
+    new = OLD_VALUES.get((name, value)) if isinstance(value, str) else None
+    if new is None:
+        return value
+    warnings.warn(f"{name} {value!r} is called {new!r} now", DeprecationWarning, stacklevel=stacklevel)
+    return new
 
 
 def check_together(options: FusionOptions) -> None:

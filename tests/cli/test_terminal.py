@@ -64,13 +64,13 @@ def prepared(command: str, folder: Path) -> list[object]:
         write_image(folder / "photo.png", picture(100, 100))
         return ["train", "photo.png", "-o", "mine.onnx", "--recipe", recipe(folder), "--device", "cpu"]
     if command == "fuse":
-        return ["fuse", stack_in(folder), "-o", "sharp.tif", "--method", "classic", "--no-align"]
+        return ["fuse", stack_in(folder), "-o", "sharp.tif", "--method", "laplacian", "--no-align"]
     if command == "align":
         return ["align", stack_in(folder, 96, 128, 3), "-o", "aligned"]
     if command == "evaluate":
         frames = [Path(frame).name for frame in write_pair(folder, height=64, width=64)]
         (folder / "scenes.json").write_text(json.dumps([{"name": "group/a", "frames": frames}]))
-        return ["evaluate", "scenes.json", "-o", "report", "--method", "classic"]
+        return ["evaluate", "scenes.json", "-o", "report", "--method", "laplacian"]
     return ["demo", "-o", "demo"]
 
 

@@ -18,6 +18,7 @@ from allfocus.core.color import Array
 from allfocus.errors import ReadError, StackError, WriteError
 from allfocus.formats.pixels import check_pixels, orient
 from allfocus.io import check_output, check_outputs, list_frames, read_image, read_stack, write_image, write_images
+from allfocus.run.context import Run
 from allfocus.sources.expand import natural_key
 from pictures import picture
 
@@ -438,7 +439,7 @@ def test_a_stack_keeps_names_and_tells_its_progress(tmp_path: Path) -> None:
     paths = [tmp_path / "a.png", tmp_path / "b.png"]
     write_images([(path, picture()) for path in paths])
     told: list[tuple[str, int, int]] = []
-    stack = read_stack(paths, lambda *event: told.append(event))
+    stack = read_stack(paths, Run(progress=lambda *event: told.append(event)))
     assert list(stack.names) == ["a.png", "b.png"]
     assert told == [("read", 0, 2), ("read", 1, 2), ("read", 2, 2)]
 

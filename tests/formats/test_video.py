@@ -12,6 +12,7 @@ import pytest
 from allfocus.core.color import Array
 from allfocus.errors import ReadError, StackError
 from allfocus.io import describe_frames, find_kind, inspect_stack, read_frame, read_stack
+from allfocus.run.context import Run
 from allfocus.sources.video import inspect_video
 from conftest import Cli
 
@@ -58,7 +59,7 @@ def test_frames_can_be_asked_for_in_any_order_and_by_several_workers(tmp_path: P
     write_video(tmp_path / "a.avi", 30)
     listing = inspect_stack([tmp_path / "a.avi"])
     assert [number_of(read_frame(listing, k)) for k in (7, 3, 29, 0, 0, 15)] == [7, 3, 29, 0, 0, 15]
-    assert [number_of(frame) for frame in read_stack(listing, workers=4).frames] == list(range(30))
+    assert [number_of(frame) for frame in read_stack(listing, Run(workers=4)).frames] == list(range(30))
     assert [number_of(frame) for frame in read_stack(listing.pick([20, 4, 5])).frames] == [20, 4, 5]
 
 
@@ -69,7 +70,7 @@ def test_no_frame_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     opened: list[object] = []
     capture = cv2.VideoCapture
     monkeypatch.setattr("cv2.VideoCapture", lambda *given: opened.append(given) or capture(*given))
-    assert [number_of(frame) for frame in read_stack(listing, workers=workers).frames] == list(range(60))
+    assert [number_of(frame) for frame in read_stack(listing, Run(workers=workers)).frames] == list(range(60))
     assert len(opened) <= 1  # it may go on where looking at it left off
 
 

@@ -18,7 +18,7 @@ from allfocus.errors import AllFocusError, ConfigError, ReadError
 from allfocus.formats.read import read_image
 from allfocus.metrics.fusion import fusion_scores
 from allfocus.metrics.reference import Mask, focus_ring, oracle_index_map, psnr, ssim
-from allfocus.options import FusionOptions
+from allfocus.options import FusionOptions, rename_value
 from allfocus.pipeline import fuse
 from allfocus.run.progress import Progress, silent
 
@@ -86,6 +86,7 @@ def evaluate(
         ConfigError: an unknown method, a name that is taken, a folder that is not there, or no scene left.
         ModelError: the network can't be loaded.
     """
+    methods = [rename_value("method", name) for name in methods]
     contestants = _contestants(methods, model, results or {})
     kept = [scene for scene in scenes if unregistered or scene.registered]
     if not kept:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from allfocus.decision.network import OUT_OF_FOCUS, VEILED
 from allfocus.train.config import Recipe
 from allfocus.train.data import CropSampler
 from allfocus.train.network.fusion_network import FusionNetwork
