@@ -19,7 +19,7 @@ import allfocus
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "src" / "allfocus").rglob("*.py"))
-HEAVY = ("torch", "onnxruntime", "cv2")
+HEAVY = ("torch", "onnxruntime", "cv2", "rich")
 MEBI = 2**20
 
 

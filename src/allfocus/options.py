@@ -200,14 +200,13 @@ def load_options(path: Path | str) -> FusionOptions:
     """Read options from a TOML or JSON file: a table of their names and values.
 
     Raises:
-        ConfigError: the file can't be read.
-        OptionError: an unknown option, or a value that makes no sense.
+        ConfigError: the file can't be read, or holds an unknown option or a value that makes no sense.
     """
     return build_options(read_option_values(path))
 
 
 def read_option_values(path: Path | str) -> dict[str, Any]:
-    """The table in a TOML or JSON file; raises `ConfigError` where there is none."""
+    """The checked values in a TOML or JSON file; raises `ConfigError`."""
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -218,6 +217,10 @@ def read_option_values(path: Path | str) -> dict[str, Any]:
         raise ConfigError(f"{path} is no {'JSON' if path.suffix.lower() == '.json' else 'TOML'}: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected a table of options, found {type(values).__name__}")
+    try:
+        build_options(values)
+    except OptionError as error:
+        raise ConfigError(f"{path}: {error}") from None
     return values
 
 

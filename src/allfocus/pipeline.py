@@ -4,14 +4,9 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any
 
-import numpy as np
-
 from allfocus.alignment import AlignOptions, apply_alignment, estimate_alignment, load_transforms, transfer_alignment
 from allfocus.alignment.alignment import Alignment, notes_of
 from allfocus.composition.compositor import Canvas, Compositor
-from allfocus.composition.depth import fill_depth
-from allfocus.composition.quality import find_gap
-from allfocus.core.color import FloatArray, luma, to_unit
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window
@@ -20,11 +15,11 @@ from allfocus.decision.decision import Decision, check_window, touching
 from allfocus.decision.laplacian import LaplacianDecision
 from allfocus.decision.model import FusionModel, load_model
 from allfocus.decision.network import NetworkDecision
-from allfocus.errors import OptionError, StackError
+from allfocus.errors import OptionError
 from allfocus.options import FusionOptions, with_options
 from allfocus.plan import Plan, plan_for
-from allfocus.registered import Registered
-from allfocus.result import FusionResult, QualityMasks
+from allfocus.registered import Registered, check_alike, check_channels, check_decision
+from allfocus.result import FusionResult, make_result
 from allfocus.run.context import Run
 from allfocus.run.progress import Progress, silent
 from allfocus.run.workers import one_thread_each
@@ -173,7 +168,7 @@ def compose(
         for done in run.each("fuse", lambda tile: compositor.add(decision.decide_tile(tile)), tiles):
             if preview is not None:
                 preview(compositor.canvas(), done)
-        return finish(registered, decision, compositor.canvas(), window)
+        return make_result(registered, decision, compositor.canvas(), window)
 
 
 def fuse_source(
@@ -288,81 +283,3 @@ def decide_by_network(
         keep=keep,
         notes=[Note(code="model", message=line) for line in model.card.warnings()],
     )
-
-
-def check_alike(stack: FocalStack, like: Registered) -> None:
-    """Raise `StackError` unless another channel has as many frames, as large."""
-    size = like.size if like.source is None else like.source.frame.size
-    found, wanted = (len(stack), (stack.height, stack.width)), (len(like.names), size)
-    if found[0] != wanted[0] or (like.source is not None and found[1] != wanted[1]):
-        raise StackError(f"channel of {found[0]} frames, {found[1]}; expected {wanted[0]} frames, {wanted[1]}")
-
-
-def check_decision(registered: Registered, decision: Decision) -> None:
-    """Raise `StackError` unless a decision is for these frames."""
-    if decision.count != len(registered.frames) or decision.size != registered.size:
-        height, width = decision.size
-        raise StackError(
-            f"the decision is for {decision.count} frames of {width}x{height}; "
-            f"these are {len(registered.frames)} of {registered.size[1]}x{registered.size[0]}"
-        )
-
-
-def check_channels(registered: Registered, channels: Sequence[Registered]) -> None:
-    """Raise `StackError` unless other channels have the same frames, as large."""
-    for channel in channels:
-        if channel.positions != registered.positions or channel.size != registered.size:
-            raise StackError(f"{channel} is no other channel of {registered}; align it with like=")
-
-
-def finish(registered: Registered, decision: Decision, canvas: Canvas, window: Window | None) -> FusionResult:
-    """The result: all frames counted as in the input."""
-    image, *channels = canvas.images
-    positions = np.array(registered.positions)
-    return FusionResult(
-        image=image,
-        index_map=positions.astype(np.uint16)[canvas.maps["index_map"]],
-        confidence=canvas.maps["confidence"],
-        names=registered.names,
-        method=decision.method,
-        depth=finish_depth(registered, canvas),
-        quality=finish_quality(registered, canvas),
-        alignment=registered.alignment,
-        window=move(window, registered.window),
-        is_cropped=registered.is_cropped or (window is not None and image.shape[:2] != registered.size),
-        notes=(*registered.notes, *decision.notes),
-        channels=tuple(channels),
-        source=registered.source,
-    )
-
-
-def move(window: Window | None, within: Window | None) -> Window | None:
-    """A window of registered frames, counted in the reference."""
-    if window is None or within is None:
-        return window or within
-    down, across = (
-        slice(part.start + outer.start, part.stop + outer.start) for part, outer in zip(window, within, strict=True)
-    )
-    return down, across
-
-
-def finish_depth(registered: Registered, canvas: Canvas) -> FloatArray | None:
-    """The completed depth map, in positions of the input unless the order of focus was found."""
-    if "depth" not in canvas.maps:
-        return None
-    guide = luma(to_unit(canvas.images[0]))
-    depth = fill_depth(canvas.maps["depth"], canvas.maps["certainty"], guide)
-    if registered.alignment is None or registered.alignment.order:
-        return depth
-    return np.interp(depth, np.arange(len(registered.positions)), registered.positions).astype(np.float32)
-
-
-def finish_quality(registered: Registered, canvas: Canvas) -> QualityMasks | None:
-    """The quality masks, and between which frames of the input the focus has a gap."""
-    if "out_of_focus" not in canvas.maps:
-        return None
-    out_of_focus, veiled = canvas.maps["out_of_focus"], canvas.maps["veiled"]
-    gap = find_gap(out_of_focus, canvas.maps["index_map"], len(registered.positions))
-    if gap is not None:
-        gap = registered.positions[gap[0]], registered.positions[gap[1]]
-    return QualityMasks(out_of_focus=out_of_focus, veiled=veiled, gap=gap)

@@ -8,6 +8,7 @@ from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window
+from allfocus.decision.decision import Decision
 from allfocus.errors import StackError
 from allfocus.run.context import Run
 from allfocus.sources.listing import Listing
@@ -66,3 +67,28 @@ class Registered:
             f"<Registered {len(self.positions)} of {len(self.names)} frames, {self.stack.width}x{self.stack.height} "
             f"{self.stack.dtype}, {'as given' if self.alignment is None else self.alignment.model}>"
         )
+
+
+def check_alike(stack: FocalStack, like: Registered) -> None:
+    """Raise `StackError` unless another channel has as many frames, as large."""
+    size = like.size if like.source is None else like.source.frame.size
+    found, wanted = (len(stack), (stack.height, stack.width)), (len(like.names), size)
+    if found[0] != wanted[0] or (like.source is not None and found[1] != wanted[1]):
+        raise StackError(f"channel of {found[0]} frames, {found[1]}; expected {wanted[0]} frames, {wanted[1]}")
+
+
+def check_decision(registered: Registered, decision: Decision) -> None:
+    """Raise `StackError` unless a decision is for these frames."""
+    if decision.count != len(registered.frames) or decision.size != registered.size:
+        height, width = decision.size
+        raise StackError(
+            f"the decision is for {decision.count} frames of {width}x{height}; "
+            f"these are {len(registered.frames)} of {registered.size[1]}x{registered.size[0]}"
+        )
+
+
+def check_channels(registered: Registered, channels: Sequence[Registered]) -> None:
+    """Raise `StackError` unless other channels have the same frames, as large."""
+    for channel in channels:
+        if channel.positions != registered.positions or channel.size != registered.size:
+            raise StackError(f"{channel} is no other channel of {registered}; align it with like=")

@@ -10,9 +10,14 @@ import cv2
 import numpy as np
 
 from allfocus.alignment.alignment import Alignment
-from allfocus.core.color import Array, FloatArray, to_unit
+from allfocus.composition.compositor import Canvas
+from allfocus.composition.depth import fill_depth
+from allfocus.composition.quality import find_gap
+from allfocus.core.color import Array, FloatArray, luma, to_unit
 from allfocus.core.notes import Note
 from allfocus.core.windows import Window
+from allfocus.decision.decision import Decision
+from allfocus.registered import Registered
 from allfocus.sources.listing import Listing
 
 Value = TypeVar("Value")
@@ -126,6 +131,59 @@ class FusionResult:
         )
         notes = "".join(f"<li>{escape(str(note))}</li>" for note in self.notes)
         return f"<div>{escape(repr(self))}<br>{cells}{f'<ul>{notes}</ul>' if notes else ''}</div>"
+
+
+def make_result(registered: Registered, decision: Decision, canvas: Canvas, window: Window | None) -> FusionResult:
+    """The result of a composition: all frames counted as in the input."""
+    image, *channels = canvas.images
+    positions = np.array(registered.positions)
+    return FusionResult(
+        image=image,
+        index_map=positions.astype(np.uint16)[canvas.maps["index_map"]],
+        confidence=canvas.maps["confidence"],
+        names=registered.names,
+        method=decision.method,
+        depth=complete_depth(registered, canvas),
+        quality=make_quality(registered, canvas),
+        alignment=registered.alignment,
+        window=shift_window(window, registered.window),
+        is_cropped=registered.is_cropped or (window is not None and image.shape[:2] != registered.size),
+        notes=(*registered.notes, *decision.notes),
+        channels=tuple(channels),
+        source=registered.source,
+    )
+
+
+def shift_window(window: Window | None, within: Window | None) -> Window | None:
+    """A window of registered frames, counted in the reference."""
+    if window is None or within is None:
+        return window or within
+    down, across = (
+        slice(part.start + outer.start, part.stop + outer.start) for part, outer in zip(window, within, strict=True)
+    )
+    return down, across
+
+
+def complete_depth(registered: Registered, canvas: Canvas) -> FloatArray | None:
+    """The completed depth map, in positions of the input unless the order of focus was found."""
+    if "depth" not in canvas.maps:
+        return None
+    guide = luma(to_unit(canvas.images[0]))
+    depth = fill_depth(canvas.maps["depth"], canvas.maps["certainty"], guide)
+    if registered.alignment is None or registered.alignment.order:
+        return depth
+    return np.interp(depth, np.arange(len(registered.positions)), registered.positions).astype(np.float32)
+
+
+def make_quality(registered: Registered, canvas: Canvas) -> QualityMasks | None:
+    """The quality masks, and between which frames of the input the focus has a gap."""
+    if "out_of_focus" not in canvas.maps:
+        return None
+    out_of_focus, veiled = canvas.maps["out_of_focus"], canvas.maps["veiled"]
+    gap = find_gap(out_of_focus, canvas.maps["index_map"], len(registered.positions))
+    if gap is not None:
+        gap = registered.positions[gap[0]], registered.positions[gap[1]]
+    return QualityMasks(out_of_focus=out_of_focus, veiled=veiled, gap=gap)
 
 
 def _renamed(old: str, new: str, value: Value) -> Value:

@@ -20,15 +20,18 @@ from allfocus.cli.align import align
 from allfocus.cli.demo import demo
 from allfocus.cli.evaluate import evaluate
 from allfocus.cli.fuse import fuse
+from allfocus.cli.help import PlainCommand
 from allfocus.cli.shared import Session
 from allfocus.cli.train import train
 from allfocus.errors import AllFocusError, BadFramesError, OptionError, PreflightError
 
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + the signal's number
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=SETTINGS)
 for command in (fuse, align, train, evaluate, demo):
-    app.command()(command)
+    app.command(cls=PlainCommand, context_settings=SETTINGS)(command)
 
 
 def print_version(value: bool) -> None:

@@ -80,13 +80,12 @@ def fuse(
     simplest model that fits. The picture keeps their bit depth and channels where its format can, and the metadata of
     the reference: colour profile, camera, date and place.
 
+    \b
     Examples:
-    allfocus fuse DCIM/stack/ -o sharp.tif
-
-    allfocus fuse stack/ -o sharp.jpg --outputs image,depth,confidence --slab 10:3
-
-    ls *.ARW | allfocus fuse - -o linear.tif
-    """
+      allfocus fuse DCIM/stack/ -o sharp.tif
+      allfocus fuse stack/ -o sharp.jpg --outputs image,depth,confidence
+      ls *.ARW | allfocus fuse - -o linear.tif
+    """  # noqa: D301
     from allfocus.cli import words
     from allfocus.jobs import Job, JobRequest
     from allfocus.sources.expand import list_frames
@@ -108,12 +107,9 @@ def fuse(
     with show_progress(quiet, progress) as reporter:
 
         def listen(event: "Event") -> None:
-            if event.kind == "progress":
-                reporter(event.stage, event.done, event.total)
-            elif event.kind == "plan" and event.plan is not None:
-                reporter.expect(event.plan.costs())
-                if event.plan.is_large or "max_memory" in chosen or "spool" in chosen:
-                    reporter.say(str(event.plan))
+            reporter.listen(event)
+            if event.plan is not None and (event.plan.is_large or {"max_memory", "spool"} & set(chosen)):
+                reporter.say(str(event.plan))
 
         made = Job(request, listen).run()
     if not quiet:

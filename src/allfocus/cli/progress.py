@@ -5,7 +5,7 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from allfocus.run.progress import Pace
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as RichProgress
+
+    from allfocus.jobs.events import Event
 
 #: Columns that the words before a bar leave to the bar, the share that is done and the time left.
 ROOM_FOR_BAR = 26
@@ -122,19 +124,22 @@ def rich_bar(console: "Console") -> "RichProgress":
 class Reporter:
     """The callback for a piece of work: counts, estimates the time left, and hands both to what shows them."""
 
-    def __init__(self, show: Show, bar: Bar) -> None:
-        self._show, self._pace = show, Pace()
+    def __init__(self, show: Show, bar: Bar, is_json: bool = False) -> None:
+        self._show, self._pace, self._is_json = show, Pace(), is_json
         #: Print a line, above the bar if there is one.
         self.say = bar.say
-
-    def expect(self, costs: Mapping[str, float]) -> None:
-        """Set what each stage is expected to cost, see `Pace`."""
-        self._pace = Pace(costs)
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """A `Progress`."""
         left = self._pace.seconds_left(stage, done, total)
         self._show(stage, done, total, self._pace.fraction(stage, done, total), left)
+
+    def listen(self, event: "Event") -> None:
+        """A listener of a job: progress for the bar, and every event for other programs."""
+        if self._is_json:
+            typer.echo(json.dumps(event.as_json()), err=True)
+        elif event.kind == "progress":
+            self._show(event.stage, event.done, event.total, event.fraction, event.seconds_left)
 
 
 @contextmanager
@@ -150,7 +155,7 @@ def show_progress(quiet: bool, style: str = "bar") -> Iterator[Reporter]:
         def draw(stage: str, done: int, total: int, fraction: float, left: float | None) -> None:
             bar.show(f"{stage} {done}/{total}", fraction, left)
 
-        yield Reporter(print_json if style == "json" else draw, bar)
+        yield Reporter(print_json if style == "json" else draw, bar, style == "json")
 
 
 def print_json(stage: str, done: int, total: int, fraction: float, left: float | None) -> None:

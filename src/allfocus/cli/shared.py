@@ -10,7 +10,6 @@ import typer
 
 from allfocus.errors import MissingExtraError
 from allfocus.options import MACHINE
-from allfocus.run.install import install_hint
 
 
 @dataclass
@@ -68,6 +67,8 @@ def extra(name: str, purpose: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if (error.name or "allfocus").partition(".")[0] == "allfocus":
             raise
+        from allfocus.run.install import install_hint
+
         raise MissingExtraError(f"{purpose} needs {error.name}; {install_hint(name)}") from error
 
 

@@ -44,7 +44,7 @@ class FrameInfo:
         return prod(self.shape) * self.dtype.itemsize
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FocalStack:
     """Photos of one scene, focused differently, registered to each other.
 

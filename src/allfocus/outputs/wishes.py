@@ -162,7 +162,7 @@ def name_output(given: Sequence[Path], paths: Sequence[Path]) -> Path:
     if first.name.lower().endswith((".ome.tif", ".ome.tiff")) and len(paths) == 1:
         return first.with_name(f"{first.name.rpartition('.ome.')[0]}.fused.ome.tif")
     if len(given) == 1 and given[0].is_dir():
-        folder = given[0].resolve()
+        folder = given[0] if given[0].name not in ("", "..") else given[0].resolve()
         return folder.with_name(f"{folder.name}.fused{suffix}")
     if len(paths) == 1:
         return first.with_name(f"{first.stem}.fused{suffix}")

@@ -2,11 +2,8 @@
 
 import json
 import shlex
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 PACKAGE = "allfocus"
 
@@ -44,6 +41,8 @@ def hint_for(extra: str, *, origin: dict[str, Any], checkout: Path | None, here:
 
 def origin() -> dict[str, Any]:
     """What pip noted of where the package came from; empty where it noted nothing."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
     try:
         text = distribution(PACKAGE).read_text("direct_url.json")
     except PackageNotFoundError:
@@ -61,5 +60,8 @@ def checkout_of(module: Path) -> Path | None:
 
 def local_path(url: str) -> Path | None:
     """The path of a ``file:`` URL; None for any other."""
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
     parts = urlsplit(url)
     return Path(url2pathname(parts.path)) if parts.scheme == "file" else None

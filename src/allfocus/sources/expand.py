@@ -17,6 +17,9 @@ from allfocus.run.install import install_hint
 #: Stands for a list of names on stdin.
 STDIN = "-"
 
+#: How many names a message lists.
+MOST_NAMED = 8
+
 
 def natural_key(path: Path) -> tuple[list[tuple[int, int, str]], str]:
     """Sort key by which img2 comes before img10 and upper case does not matter; ties go by the whole path."""
@@ -66,14 +69,24 @@ def read_stdin() -> list[Path]:
     return paths
 
 
+def describe_folders(folder: Path, inside: Sequence[Path]) -> str:
+    """What to type for a folder that holds folders and no pictures."""
+    names = ", ".join(path.name for path in inside[:MOST_NAMED])
+    more = f" and {len(inside) - MOST_NAMED} more" if len(inside) > MOST_NAMED else ""
+    return f"{folder} holds no pictures, but folders: {names}{more}; give one of them, such as {inside[0]}"
+
+
 def list_pictures(folder: Path) -> list[Path]:
     """Pictures and videos directly inside `folder`; raises `ReadError` when there are none."""
     try:
-        inside = [path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()]
+        inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
         raise ReadError(f"{folder} can't be listed: {error.strerror}") from error
-    pictures = [path for path in inside if looks_like_frames(path)]
+    pictures = [path for path in inside if path.is_file() and looks_like_frames(path)]
     if not pictures:
+        folders = sorted((path for path in inside if path.is_dir()), key=natural_key)
+        if folders:
+            raise ReadError(describe_folders(folder, folders))
         raise ReadError(f"{folder} holds no pictures; expected files such as .jpg, .png, .tif or a camera's RAW")
     return pictures
 

@@ -1,0 +1,152 @@
+"""What can be known of a job before any frame is decoded: what would be fused, and all that is wrong."""
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+
+from allfocus.decision.model import require_quality
+from allfocus.errors import AllFocusError, OptionError, PreflightError, WriteError
+from allfocus.formats.registry import holds_volumes
+from allfocus.formats.write import check_output, check_outputs
+from allfocus.jobs.events import JobRequest
+from allfocus.options import FusionOptions
+from allfocus.outputs.slabs import parse_slab, parse_slabs, slab_paths
+from allfocus.outputs.wishes import Outputs, check_wishes
+from allfocus.pipeline import find_reference
+from allfocus.plan import Plan, plan_for
+from allfocus.run.machine import Machine
+from allfocus.sources.expand import list_frames
+from allfocus.sources.listing import Listing
+from allfocus.sources.open import open_stack
+from allfocus.sources.volume import Volume, holds_planes, inspect_volume
+from allfocus.volumes import MAP_NAMES, MapName, options_for_volumes
+
+
+def check_job(request: JobRequest, machine: Machine | None = None) -> tuple[Listing | Volume, Plan]:
+    """Find all that is wrong with a job.
+
+    Returns:
+        What would be fused, and what it would take.
+
+    Raises:
+        AllFocusError: something is wrong; `PreflightError` where both frames and outputs are.
+    """
+    check_wishes(request.outputs, request.options, request.slab)
+    if request.outputs.out_of_focus or request.outputs.veiled:
+        require_quality(request.options.model)
+    if request.slab is not None:
+        parse_slab(request.slab)
+    source = open_request(request)
+    if isinstance(source, Volume):
+        return source, check_volume(request, source, machine)
+    return source, check_stack(request, source, machine)
+
+
+def open_request(request: JobRequest) -> Listing | Volume:
+    """The frames or the volume; what is wrong with outputs is found along with what is wrong with frames."""
+    paths = list_frames(list(request.frames))
+    failed: AllFocusError | None = None
+    try:
+        check_outputs(request.outputs.pictures, paths, request.outputs.texts)
+    except AllFocusError as error:
+        failed = error
+    try:
+        source = inspect_request(request, paths)
+    except AllFocusError as error:
+        raise (PreflightError([failed, error]) if failed else error) from None
+    if failed is not None:
+        raise failed
+    return source
+
+
+def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Volume:
+    """The volume that a single file of planes holds, if it is to be fused as one, or the stack."""
+    volume = None
+    if len(paths) == 1 and paths[0].is_file() and holds_planes(paths[0]):
+        volume = inspect_volume(paths[0])
+        image = request.outputs.image
+        if len(volume.stacks) > 1 or (image is not None and holds_volumes(image)):
+            return volume
+    if request.channel_for_focus is not None:
+        one = f"{paths[0].name} has one channel only"
+        what = one if volume else "only a TIFF file given alone may have several"
+        raise OptionError(f"channel-for-focus {request.channel_for_focus}: {what}; leave it out")
+    return open_stack(list(paths), request.options.order)
+
+
+# --- a stack -------------------------------------------------------------------------------------
+
+
+def check_stack(request: JobRequest, listing: Listing, machine: Machine | None = None) -> Plan:
+    """Check the options and outputs of a stack; returns what it would take."""
+    find_reference(request.options.reference, listing.names)
+    outputs = [*request.outputs.pictures, *slab_files(request, listing)]
+    check_outputs(outputs, listing.paths, request.outputs.texts)
+    if request.outputs.image is not None:
+        check_output(request.outputs.image, listing.frame.size)
+    return plan_for(listing, stack_options(request), machine=machine)
+
+
+def stack_options(request: JobRequest) -> FusionOptions:
+    """The options, with depth where an output needs it."""
+    return replace(request.options, depth=request.options.depth or request.outputs.need_depth)
+
+
+def slabs_of(request: JobRequest, listing: Listing) -> list[range]:
+    """Positions of the frames of each slab that is wanted."""
+    return parse_slabs(request.slab, len(listing)) if request.slab else []
+
+
+def slab_files(request: JobRequest, listing: Listing) -> list[Path]:
+    """Where each slab goes."""
+    image = request.outputs.image
+    return [] if image is None else slab_paths(image, slabs_of(request, listing))
+
+
+# --- a volume ------------------------------------------------------------------------------------
+
+
+def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = None) -> Plan:
+    """Check the options and outputs of a volume; returns what its first stack would take.
+
+    Raises:
+        OptionError: something that volumes can't be asked for, or an unknown channel.
+        WriteError: an output that is no OME-TIFF.
+    """
+    outputs = request.outputs
+    others = [item.name for item in fields(Outputs) if item.name not in ("image", *MAP_NAMES)]
+    asked = [name.replace("_", "-") for name in others if getattr(outputs, name)]
+    asked += ["slab"] if request.slab else []
+    if asked:
+        which = "them" if len(asked) > 1 else "it"
+        raise OptionError(f"{', '.join(asked)}: not made of volumes ({volume}); leave {which} out")
+    for path in outputs.pictures:
+        if not holds_volumes(path):
+            better = path.name.removesuffix(path.suffix) + ".ome.tif"
+            raise WriteError(f"{path}: pictures and maps of {volume} are OME-TIFF; name it {better}")
+        check_output(path)
+    beside = 0 if find_channel(request, volume) is None else volume.axes["C"] - 1
+    options = options_for_volumes(request.options, list(volume_maps(request)))
+    return plan_for(volume.stacks[0].listing, options, beside, machine)
+
+
+def volume_maps(request: JobRequest) -> dict[MapName, Path]:
+    """The maps that are wanted of a volume, and where each goes."""
+    found: dict[MapName, Path | None] = {name: getattr(request.outputs, name) for name in MAP_NAMES}
+    return {name: path for name, path in found.items() if path is not None}
+
+
+def find_channel(request: JobRequest, volume: Volume) -> int | None:
+    """Position of the channel whose focus counts for all, by its name or its number counted from 1.
+
+    Raises:
+        OptionError: there is no such channel.
+    """
+    asked, names = request.channel_for_focus, list(volume.channel_names)
+    if asked is None:
+        return None
+    if asked in names:
+        return names.index(asked)
+    if asked.isdecimal() and 1 <= int(asked) <= len(names):
+        return int(asked) - 1
+    raise OptionError(f"channel-for-focus {asked}: expected one of {', '.join(names)}, or a number from 1")

@@ -1,0 +1,107 @@
+"""What is asked of a job, what it tells on the way, and what it made: data for every door."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from allfocus.composition.compositor import Canvas
+from allfocus.core.notes import Note
+from allfocus.core.windows import Window
+from allfocus.options import FusionOptions
+from allfocus.outputs.wishes import Outputs
+from allfocus.plan import Plan
+from allfocus.result import FusionResult
+from allfocus.sources.listing import Listing
+from allfocus.volumes import VolumeResult
+
+#: What an event can be about.
+Kind = Literal["plan", "progress", "preview", "note", "result"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened to a job, as data: text, JSON lines and pages are made from it.
+
+    Attributes:
+        kind: `plan` (before the work: what it will take), `progress` (a stage is so far), `preview` (some of the
+            picture is done), `note` (what a user should know), `result` (it is done).
+        stage, done, total: of progress.
+        fraction: how much of the whole job is done, 0 to 1.
+        seconds_left: until the end; None as long as there is nothing to go by.
+        plan: of a plan.
+        note: of a note.
+        canvas, window: of a preview: what is composed so far, and the window that was added last.
+        result: of a result.
+    """
+
+    kind: Kind
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    fraction: float = 0.0
+    seconds_left: float | None = None
+    plan: Plan | None = None
+    note: Note | None = None
+    canvas: Canvas | None = None
+    window: Window | None = None
+    result: "JobResult | None" = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What other programs are told, in values that JSON knows; previews have no pixels."""
+        line: dict[str, Any] = {"event": self.kind}
+        if self.kind == "progress":
+            left = None if self.seconds_left is None else round(self.seconds_left, 1)
+            line |= {"stage": self.stage, "done": self.done, "total": self.total}
+            line |= {"fraction": round(self.fraction, 4), "eta": left}
+        if self.plan is not None:
+            line |= {"frames": self.plan.frames, "workers": self.plan.workers, "memory": self.plan.memory}
+        if self.note is not None:
+            line |= {"code": self.note.code, "message": self.note.message, "frames": list(self.note.frames)}
+        if self.window is not None:
+            line |= {"window": [bound for part in self.window for bound in (part.start, part.stop)]}
+        if self.result is not None:
+            files = [{"path": str(path), "shows": shows} for path, shows in self.result.files.items()]
+            line |= {"files": files, "seconds": round(self.result.seconds, 3)}
+        return line
+
+
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JobResult:
+    """What a job made.
+
+    Attributes:
+        fused: the result, of a stack or of a volume.
+        files: what was written, with what each file shows.
+        notes: what a user should know, those of the fused result first.
+        seconds: how long it took.
+        listing: of a stack, the frames; None for a volume.
+    """
+
+    fused: FusionResult | VolumeResult
+    files: Mapping[Path, str]
+    notes: tuple[Note, ...]
+    seconds: float
+    listing: Listing | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRequest:
+    """What is asked of a job.
+
+    Attributes:
+        frames: files, folders and patterns, as they are typed.
+        outputs: where each output goes.
+        options: how to fuse.
+        slab: size and overlap of slabs, as in ``8:2``; None: no slabs.
+        channel_for_focus: of a volume, name or number of the channel by whose focus all are fused.
+    """
+
+    frames: Sequence[Path]
+    outputs: Outputs
+    options: FusionOptions = field(default_factory=FusionOptions)
+    slab: str | None = None
+    channel_for_focus: str | None = None

@@ -1,0 +1,176 @@
+"""The work of a job: one fusion from files to files, run, watched and cancelled."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
+
+from allfocus.composition.compositor import Canvas
+from allfocus.core.windows import Window
+from allfocus.errors import StackError
+from allfocus.formats.write import Picture, write_images, write_ome_files
+from allfocus.jobs.checks import check_job, find_channel, slab_files, slabs_of, stack_options, volume_maps
+from allfocus.jobs.events import Event, JobRequest, JobResult, Listener
+from allfocus.outputs.files import make_files
+from allfocus.outputs.report.files import make_reports
+from allfocus.outputs.slabs import fuse_slabs
+from allfocus.pipeline import check_model, compose, decide, register
+from allfocus.plan import Plan
+from allfocus.run.machine import Machine
+from allfocus.run.progress import Pace
+from allfocus.sources.listing import Listing
+from allfocus.sources.volume import Volume
+from allfocus.volumes import fuse_volume, make_ome_files, stage_costs
+
+
+class Job:
+    """One fusion from files to files.
+
+    Args:
+        request: what is asked of it.
+        listen: called with every event, from the thread that runs the job.
+        previews: whether to send previews.
+        machine: what the plan may count on; by default what there is.
+    """
+
+    def __init__(
+        self,
+        request: JobRequest,
+        listen: Listener = lambda event: None,
+        *,
+        previews: bool = False,
+        machine: Machine | None = None,
+    ) -> None:
+        self.request, self._listen, self._previews, self._machine = request, listen, previews, machine
+        self._cancelled = Flag()
+        self._thread: Thread | None = None
+        self._outcome: JobResult | BaseException | None = None
+        self._pace = Pace()
+
+    def check(self) -> tuple[Listing | Volume, Plan]:
+        """Find all that is wrong before any frame is decoded; see `check_job`."""
+        return check_job(self.request, self._machine)
+
+    def run(self) -> JobResult:
+        """Do the work in this thread.
+
+        Raises:
+            AllFocusError: it can't be done; nothing is left behind.
+            Cancelled: another thread called `cancel`.
+        """
+        started = time.monotonic()
+        source, plan = self.check()
+        if isinstance(source, Volume):
+            made = self._run_volume(source, plan, started)
+        else:
+            made = self._run_stack(source, plan, started)
+        for note in made.notes:
+            self._listen(Event(kind="note", note=note))
+        self._listen(Event(kind="result", result=made))
+        return made
+
+    def start(self) -> None:
+        """Do the work in a thread of its own; `wait` for what comes of it.
+
+        Raises:
+            StackError: it was started already.
+        """
+        if self._thread is not None:
+            raise StackError("the job was started already; make another one")
+        self._thread = Thread(target=self._run_quietly, name="allfocus job", daemon=True)
+        self._thread.start()
+
+    def cancel(self) -> None:
+        """Call the work off: it ends within a tile or a frame, and leaves nothing behind."""
+        self._cancelled.set()
+
+    def wait(self, timeout: float | None = None) -> JobResult:
+        """What came of a job that was started.
+
+        Raises:
+            TimeoutError: it is not done yet after so many seconds.
+            BaseException: what ended it.
+        """
+        if self._thread is None:
+            raise StackError("the job was not started; call start first")
+        self._thread.join(timeout)
+        if self._outcome is None:
+            raise TimeoutError(f"the job is not done after {timeout} s")
+        if isinstance(self._outcome, BaseException):
+            raise self._outcome
+        return self._outcome
+
+    def _run_quietly(self) -> None:
+        try:
+            self._outcome = self.run()
+        except BaseException as error:  # whatever it is, `wait` raises it again
+            self._outcome = error
+
+    def _run_stack(self, listing: Listing, plan: Plan, started: float) -> JobResult:
+        """Fuse a stack and write what was asked for."""
+        request, options = self.request, stack_options(self.request)
+        self._begin(plan, plan.costs())
+        check_model(options)
+        registered = register(listing, options, plan.start(self._report, self._cancelled))
+        preview = self._preview if self._previews else None
+        decision = decide(registered, options=options, keep=False)
+        result = compose(registered, decision, options=options, preview=preview)
+        files = make_files(result, request.outputs)
+        slabs, skipped = fuse_slabs(registered, options, slabs_of(request, listing), slab_files(request, listing))
+        notes = [*result.notes, *skipped]
+        reports = make_reports(result, request.outputs, options, time.monotonic() - started, notes)
+        self._report("write", 0, 1)
+        notes += write_images([*files, *slabs, *reports])
+        self._report("write", 1, 1)
+        shown = {path: shows for shows, path in request.outputs.named.items()}
+        return JobResult(
+            fused=result,
+            files=shown | label(slabs, "slab") | label(reports, "report"),
+            notes=tuple(notes),
+            seconds=time.monotonic() - started,
+            listing=listing,
+        )
+
+    def _run_volume(self, volume: Volume, plan: Plan, started: float) -> JobResult:
+        """Fuse a volume and write what was asked for."""
+        maps, channel = volume_maps(self.request), find_channel(self.request, volume)
+        stacks = len(volume.stacks) if channel is None else len(volume.stacks) // volume.axes["C"]
+        self._begin(plan, stage_costs(plan, stacks))
+        result = fuse_volume(
+            volume,
+            options=self.request.options,
+            channel_for_focus=channel,
+            maps=[*maps],
+            progress=self._report,
+            cancel=self._cancelled,
+            machine=self._machine,
+        )
+        output = self.request.outputs.image
+        assert output is not None
+        self._report("write", 0, 1)
+        write_ome_files(make_ome_files(result, output, maps))
+        self._report("write", 1, 1)
+        return JobResult(
+            fused=result,
+            files={output: "image", **{path: name.replace("_", " ") for name, path in maps.items()}},
+            notes=result.notes,
+            seconds=time.monotonic() - started,
+        )
+
+    def _begin(self, plan: Plan, costs: Mapping[str, float]) -> None:
+        self._pace = Pace(costs)
+        self._listen(Event(kind="plan", plan=plan))
+
+    def _report(self, stage: str, done: int, total: int) -> None:
+        left = self._pace.seconds_left(stage, done, total)
+        fraction = self._pace.fraction(stage, done, total)
+        self._listen(Event(kind="progress", stage=stage, done=done, total=total, fraction=fraction, seconds_left=left))
+
+    def _preview(self, canvas: Canvas, window: Window) -> None:
+        self._listen(Event(kind="preview", canvas=canvas, window=window))
+
+
+def label(pictures: Sequence[Picture], shows: str) -> dict[Path, str]:
+    """What each of some files shows."""
+    return {picture.path: shows for picture in pictures}
