@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
 
 from allfocus import (
     Cancelled,
@@ -18,11 +19,13 @@ from allfocus import (
     Outputs,
     StackError,
     WriteError,
+    fuse,
     save,
 )
 from allfocus.core.color import Array
-from allfocus.io import read_image, write_image
+from allfocus.io import read_image, read_metadata, write_image
 from allfocus.result import FusionResult
+from conftest import Cli
 from pictures import focal_frames
 
 RDF = b"http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -162,3 +165,48 @@ def test_save_writes_the_same_file_as_a_job(stack: Path, tiny_model: Path, suffi
     save(made.fused, stack.parent / f"again{suffix}", **maps)
     for one, other in ((f"out{suffix}", f"again{suffix}"), ("d.png", "d2.png"), ("v.png", "v2.png")):
         assert (stack.parent / one).read_bytes() == (stack.parent / other).read_bytes()
+
+
+RDF = b"http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+
+
+def write_photos(folder: Path) -> None:
+    """Frames with what cameras write: EXIF with GPS, a colour profile, XMP."""
+    folder.mkdir()
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    packet = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="' + RDF + b'"/></x:xmpmeta>'
+    for position, frame in enumerate(focal_frames(64, 96, 3)):
+        exif = Image.Exif()
+        exif[0x010F], exif[0x0110] = "Maker", f"Model {position}"
+        exif.get_ifd(0x8769)[0x9003] = f"2026:11:27 10:00:0{position}"
+        exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 30.0, float(position)), 3: "E", 4: (13.0, 24.0, 0.0)})
+        path = folder / f"f{position}.jpg"
+        Image.fromarray(frame).save(path, quality=95, exif=exif, icc_profile=profile, xmp=packet)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_save_keeps_what_the_camera_wrote_as_the_command_does(tmp_path: Path, cli: Cli, suffix: str) -> None:
+    write_photos(tmp_path / "stack")
+    typed, saved = tmp_path / f"typed{suffix}", tmp_path / f"saved{suffix}"
+    assert cli("fuse", tmp_path / "stack", "-o", typed, "--method", "laplacian").code == 0
+    save(fuse(tmp_path / "stack", method="laplacian"), saved)
+    assert typed.read_bytes() == saved.read_bytes()
+    with Image.open(saved) as picture:
+        exif = picture.getexif()
+        assert (exif[0x010F], exif[0x0110]) == ("Maker", "Model 1")  # the middle frame
+        assert exif.get_ifd(0x8825)[2][0] == 52
+        assert picture.info["icc_profile"]
+    assert read_metadata(saved).xmp
+
+
+def test_save_refuses_what_it_cannot_write(stack: Path) -> None:
+    result = fuse(stack, method="laplacian")
+    with pytest.raises(OptionError, match="has no depth"):
+        save(result, stack.parent / "out.png", depth=stack.parent / "d.png")
+    with pytest.raises(OptionError, match="expected maps among"):
+        save(result, stack.parent / "out.png", dept=stack.parent / "d.png")
+    with pytest.raises(WriteError, match="is one of the frames"):
+        save(result, stack / "f0.png")
+    with pytest.raises(WriteError, match=r"ends in \.gif"):
+        save(result, stack.parent / "out.gif")
+    assert sorted(path.name for path in stack.parent.iterdir()) == ["stack"]

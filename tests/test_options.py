@@ -157,7 +157,7 @@ def test_flags_override_a_file_and_wrong_values_have_their_exit_codes(tmp_path: 
         ["--reference", "99"],
         ["--outputs", "x"],
     ):
-        outcome = cli("fuse", *frames, "-o", tmp_path / "out.png", *typed.split())
+        outcome = cli("fuse", *frames, "-o", tmp_path / "out.png", *typed)
         assert outcome.code == 2
         assert outcome.err.count("\n") == 1
 
