@@ -88,14 +88,13 @@ def fuse_volume(
         raise OptionError(f"maps {', '.join(maps)}: expected some of {', '.join(MAP_NAMES)}")
     groups = group_stacks(volume, channel_for_focus)
     machine = machine or Machine()
-    result, scratch = allocate(volume, options, channel_for_focus, maps, machine)
+    result, keeper = allocate(volume, options, channel_for_focus, maps, machine)
     notes: dict[Note, list[str]] = {}
-    for number, group in enumerate(groups):
+    for number, group in enumerate(keeper.in_turn(groups)):
         plan = plan_for(group[0].listing, options, len(group) - 1, machine)
         run = plan.start(staged(progress, number, len(groups)), cancel)
         fused = fuse_group(group, options, run)
         put(result, group, fused)
-        scratch.release()
         for note in fused.notes:
             notes.setdefault(note, []).append(group[0].label)
     return replace(result, notes=merge_notes(notes))
@@ -136,20 +135,20 @@ def allocate(
     channel_for_focus: int | None,
     maps: Sequence[MapName],
     machine: Machine,
-) -> tuple[VolumeResult, Scratch]:
+) -> tuple[VolumeResult, Run]:
     """The empty result, in scratch files where it is large, and what keeps it there."""
     frame = volume.stacks[0].listing.frame
     leading = volume.axes["P"], volume.axes["T"], volume.axes["C"]
     of_maps = (*leading[:2], leading[2] if channel_for_focus is None else 1, *frame.size)
     nbytes = int(np.prod(leading)) * (frame.nbytes + 4 * len(maps) * frame.pixels)
     indices = np.uint8 if volume.axes["Z"] <= 256 else np.uint16
-    scratch = Scratch((options.spool or machine.scratch) if nbytes > machine.kept_in_memory else None)
+    keeper = Run(scratch=Scratch((options.spool or machine.scratch) if nbytes > machine.kept_in_memory else None))
     return VolumeResult(
         volume=volume,
-        images=scratch.empty((*leading, *frame.shape), frame.dtype),
-        maps={name: scratch.empty(of_maps, indices if name == "index_map" else np.float32) for name in maps},
+        images=keeper.empty((*leading, *frame.shape), frame.dtype),
+        maps={name: keeper.empty(of_maps, indices if name == "index_map" else np.float32) for name in maps},
         channel_for_focus=channel_for_focus,
-    ), scratch
+    ), keeper
 
 
 def put(result: VolumeResult, group: Sequence[VolumeStack], fused: FusionResult) -> None:

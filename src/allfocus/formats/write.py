@@ -16,7 +16,7 @@ from allfocus.formats.ome_tiff import OmeFile, Scale, check_planes, write_planes
 from allfocus.formats.registry import find_writer, holds_volumes
 from allfocus.metadata.carry import Metadata
 from allfocus.run.atomic import check_place, disk_errors, same_file, whole_files, write_part
-from allfocus.run.workers import in_parallel
+from allfocus.run.workers import in_background
 
 
 class Picture(NamedTuple):
@@ -104,7 +104,7 @@ def write_images(pictures: Sequence[Picture | tuple[Path, Array | str]]) -> list
     notes: list[Note] = []
     with whole_files([picture.path for picture in wanted]) as parts:
         # in threads, so that Ctrl-C need not wait for an encoder
-        encoded = in_parallel(make_content, wanted, workers=2)
+        encoded = in_background(make_content, wanted)
         for picture, part, (content, lost) in zip(wanted, parts, encoded, strict=True):
             write_part(picture.path, part, content)
             notes += lost

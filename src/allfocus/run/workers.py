@@ -43,6 +43,11 @@ def in_parallel(
         pool.shutdown(wait=cancelled is not None and cancelled.is_set(), cancel_futures=True)
 
 
+def in_background(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield `work(item)` of each item, in order, from a thread ahead of us: Ctrl-C need not wait for it."""
+    return in_parallel(work, items, workers=2)
+
+
 def await_result(future: "Future[Result]", cancelled: Event | None) -> Result:
     """Wait for a result, or until the work is called off; raises `Cancelled` then."""
     while cancelled is not None and not future.done():
