@@ -8,7 +8,7 @@ import numpy as np
 
 from allfocus.core.color import Array, FloatArray, from_unit, luma, to_unit
 from allfocus.core.weights import pick, winner
-from allfocus.core.windows import Window, grown, moved, tiles, within
+from allfocus.core.windows import Window, grow, relative_to, shift, tiles
 from allfocus.decision.noise import NOISY, measure_sameness
 from allfocus.options import Composition
 
@@ -69,12 +69,12 @@ def blend_alike(
     images = [np.empty_like(frames[0][place]) for frames in stacks]
     reach = REACH if noise < NOISY else REACH_IN_NOISE
     for square in tiles(images[0].shape[0], images[0].shape[1], SQUARE):
-        seen = grown(moved(square, place), reach, height, width)
+        seen = grow(shift(square, place), reach, height, width)
         shares = weights[(slice(None), *seen)]
         matter = [k for k, share in enumerate(shares) if noise >= NOISY or share.max() > NOTHING]
         composed = _blend_square([[frames[k][seen] for k in matter] for frames in stacks], shares[matter], how, noise)
         for image, part in zip(images, composed, strict=True):
-            image[square] = part[within(moved(square, place), seen)]
+            image[square] = part[relative_to(shift(square, place), seen)]
     return images
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from allfocus.composition.blend import SQUARE, blend_alike
 from allfocus.core.color import Array, FloatArray
-from allfocus.core.windows import Window, common, within
+from allfocus.core.windows import Window, intersect, relative_to
 from allfocus.decision.decision import MAPS, Choice, Decision
 from allfocus.decision.noise import NOISY
 from allfocus.options import Composition
@@ -58,14 +58,14 @@ class Compositor:
 
     def add(self, choice: Choice) -> Window:
         """Compose what a tile shares with the window; returns that, in rows and columns of the picture."""
-        shared = common(choice.window, self._window)
-        here = within(shared, self._window)
+        shared = intersect(choice.window, self._window)
+        here = relative_to(shared, self._window)
         for image, part in zip(self._images, self._blend(choice, shared), strict=True):
             image[here] = part
         for name in MAPS:
             plane: FloatArray | None = getattr(choice, name)
             if plane is not None:
-                self._map(name, plane.dtype)[here] = plane[within(shared, choice.window)]
+                self._map(name, plane.dtype)[here] = plane[relative_to(shared, choice.window)]
         return shared
 
     def canvas(self) -> Canvas:
@@ -86,8 +86,8 @@ class Compositor:
         ]
         nothing = np.zeros((len(extras), *choice.weights.shape[1:]), np.float32)
         shares = np.concatenate([choice.weights, nothing])
-        made = blend_alike(frames, shares, self._how, self._noise, within(wanted, choice.around))
-        return [image[within(shared, wanted)] for image in made]
+        made = blend_alike(frames, shares, self._how, self._noise, relative_to(wanted, choice.around))
+        return [image[relative_to(shared, wanted)] for image in made]
 
 
 def align_to_squares(part: Window, tile: Window) -> Window:

@@ -1,4 +1,4 @@
-"""Tile geometry: cover a picture with tiles, and grow, scale and move places in it. Knows no pictures and no model."""
+"""Windows of a picture: tiles that cover it, and windows grown, scaled, shifted and intersected."""
 
 from collections.abc import Iterator
 
@@ -21,40 +21,40 @@ def tiles(height: int, width: int, side: int) -> Iterator[Window]:
             yield slice(top, min(top + side, height)), slice(left, min(left + side, width))
 
 
-def grown(place: Window, by: int, height: int, width: int, step: int = 1) -> Window:
-    """A place with a margin on all sides, out to multiples of `step`, cut at the edges of `height` x `width`."""
+def grow(window: Window, by: int, height: int, width: int, step: int = 1) -> Window:
+    """A window with a margin on all sides, out to multiples of `step`, cut at the edges of `height` x `width`."""
 
     def wider(part: slice, length: int) -> slice:
         start, stop = part.start - by, part.stop + by
         return slice(max(0, start - start % step), min(length, stop + -stop % step))
 
-    return wider(place[0], height), wider(place[1], width)
+    return wider(window[0], height), wider(window[1], width)
 
 
-def scaled(place: Window, scale: int) -> Window:
-    """The same place in a picture `scale` times smaller; its bounds are multiples of that, or it grows to them."""
-    down, across = (slice(part.start // scale, -(-part.stop // scale)) for part in place)
+def scale_down(window: Window, scale: int) -> Window:
+    """The same window in a picture `scale` times smaller; its bounds are multiples of that, or it grows to them."""
+    down, across = (slice(part.start // scale, -(-part.stop // scale)) for part in window)
     return down, across
 
 
-def within(place: Window, outer: Window) -> Window:
-    """Rows and columns of a place, counted from the start of the place around it."""
+def relative_to(window: Window, outer: Window) -> Window:
+    """Rows and columns of a window, counted from the start of the window around it."""
     down, across = (
-        slice(part.start - around.start, part.stop - around.start) for part, around in zip(place, outer, strict=True)
+        slice(part.start - around.start, part.stop - around.start) for part, around in zip(window, outer, strict=True)
     )
     return down, across
 
 
-def moved(place: Window, origin: Window) -> Window:
-    """The reverse of `within`: a place counted from the start of another, counted in the picture again."""
+def shift(window: Window, origin: Window) -> Window:
+    """The reverse of `relative_to`: a window counted from the start of another, counted in the picture again."""
     down, across = (
-        slice(part.start + start.start, part.stop + start.start) for part, start in zip(place, origin, strict=True)
+        slice(part.start + start.start, part.stop + start.start) for part, start in zip(window, origin, strict=True)
     )
     return down, across
 
 
-def common(one: Window, other: Window) -> Window:
-    """The place that two places share."""
+def intersect(one: Window, other: Window) -> Window:
+    """The window that two windows share."""
     down, across = (
         slice(max(part.start, twin.start), min(part.stop, twin.stop)) for part, twin in zip(one, other, strict=True)
     )

@@ -13,7 +13,7 @@ import numpy as np
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.pyramid import PATCH
 from allfocus.core.weights import softmax_weights, winner
-from allfocus.core.windows import Window, grown, moved, scaled, tiles, within
+from allfocus.core.windows import Window, grow, relative_to, scale_down, shift, tiles
 from allfocus.decision.candidates import CandidateRule, find_candidates
 from allfocus.decision.logit_store import LogitStore, enlarge, extrapolate, part_of
 from allfocus.decision.model import Answer, Network
@@ -85,7 +85,7 @@ class CellLogits:
     @property
     def inner(self) -> Window:
         """The cell within `logits`."""
-        return within(self.cell, self.around)
+        return relative_to(self.cell, self.around)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ class CoarseToFine:
 
     def refine(self, cell: Window) -> CellLogits:
         """Answer one cell in the finest level."""
-        around = grown(cell, self._margin, *self._pyramid.size)
+        around = grow(cell, self._margin, *self._pyramid.size)
         state = self._approach(cell)
         frames, window, coarser = state.frames, state.window, state.coarser
         pixels = self._pyramid.cut_pixels(0, window, frames)
@@ -138,13 +138,13 @@ class CoarseToFine:
         for block, few in self._blocks(cell, state):
             known = Answer(logits=coarser.logits[few], context=coarser.context[few])
             found = self._refine_tiles(0, block, frames[few], known, window).logits[:, 0]
-            place = within(block, window)
+            place = relative_to(block, window)
             logits[(slice(None), *place)] = found.min(axis=0) - NO_CANDIDATE
             logits[(few, *place)] = found
         return CellLogits(
             frames=frames,
             extras=state.extras,
-            logits=logits[(slice(None), *within(around, window))],
+            logits=logits[(slice(None), *relative_to(around, window))],
             quality=self._judge(cell, window, pixels, Answer(logits=logits[:, None], context=coarser.context)),
             around=around,
             cell=cell,
@@ -155,7 +155,7 @@ class CoarseToFine:
         if not self._model.knows_quality:
             return None
         found = self._model.judge(pixels, answer)
-        return np.stack([enlarge(kind)[within(cell, window)] for kind in found])
+        return np.stack([enlarge(kind)[relative_to(cell, window)] for kind in found])
 
     def _answer_whole(self) -> LogitStore:
         """Logits and features of the finest level that is answered whole, for all frames."""
@@ -183,9 +183,9 @@ class CoarseToFine:
 
         def refine(tile: Window) -> None:
             window = self._grow(tile, self._model.reach, level)
-            known = coarser.part(scaled(window, 2), every)
+            known = coarser.part(scale_down(window, 2), every)
             found = self._model.refine(self._pyramid.cut(level, window, every), known)
-            answer.put(tile, part_of(found, within(tile, window)))
+            answer.put(tile, part_of(found, relative_to(tile, window)))
 
         for _ in self._run.map(refine, tiles(height, width, side)):
             pass
@@ -196,7 +196,7 @@ class CoarseToFine:
         if level == self._known:
             return self._answer.part(place, frames)
         window = self._grow(place, self._model.reach, level)
-        coarser = self._answer_place(level + 1, scaled(window, 2), frames)
+        coarser = self._answer_place(level + 1, scale_down(window, 2), frames)
         return self._refine_tiles(level, place, frames, coarser, window)
 
     def _refine_tiles(self, level: int, place: Window, frames: Array, coarser: Answer, window: Window) -> Answer:
@@ -205,16 +205,16 @@ class CoarseToFine:
         logits = np.empty((len(frames), 1, height, width), np.float32)
         context = np.empty((len(frames), coarser.context.shape[1], height // PATCH, width // PATCH), np.float32)
         for tile in self._run.in_turn(tiles(height, width, self._tile_side(len(frames)))):
-            here = moved(tile, place)
+            here = shift(tile, place)
             seen = self._grow(here, self._model.reach, level)
-            known = part_of(coarser, within(scaled(seen, 2), scaled(window, 2)))
-            found = part_of(self._model.refine(self._pyramid.cut(level, seen, frames), known), within(here, seen))
-            logits[(..., *tile)], context[(..., *scaled(tile, PATCH))] = found.logits, found.context
+            known = part_of(coarser, relative_to(scale_down(seen, 2), scale_down(window, 2)))
+            found = part_of(self._model.refine(self._pyramid.cut(level, seen, frames), known), relative_to(here, seen))
+            logits[(..., *tile)], context[(..., *scale_down(tile, PATCH))] = found.logits, found.context
         return Answer(logits=logits, context=context)
 
     def _candidates(self, cell: Window) -> tuple[Array, Array]:
         """Frames that may be the best one somewhere in a cell, by the coarse levels; and the next best."""
-        place = scaled(cell, 1 << self._known)
+        place = scale_down(cell, 1 << self._known)
         logits = self._answer.logits(place, np.arange(len(self._pyramid.frames)))[:, 0]
         return find_candidates(softmax_weights(logits, sharpness=1), self._rule.in_cells)
 
@@ -226,9 +226,9 @@ class CoarseToFine:
         """
         frames, extras = self._candidates(cell)
         window = self._grow(cell, max(self._margin, QUALITY_REACH, self._model.reach), level=0)
-        coarser = self._answer_place(1, scaled(window, 2), frames)
-        place = scaled(self._grow(cell, 0, level=0), 2)
-        logits = coarser.logits[(slice(None), 0, *within(place, scaled(window, 2)))]
+        coarser = self._answer_place(1, scale_down(window, 2), frames)
+        place = scale_down(self._grow(cell, 0, level=0), 2)
+        logits = coarser.logits[(slice(None), 0, *relative_to(place, scale_down(window, 2)))]
         chances = softmax_weights(logits, sharpness=1)
         pixels = self._pyramid.cut_pixels(1, place, frames)
         picked = np.take_along_axis(pixels, winner(logits)[None, None], axis=0)[0]
@@ -245,14 +245,14 @@ class CoarseToFine:
         def split(part: Window, side: int) -> list[tuple[Window, Array]]:
             """Blocks of a part of the cell; those that are cheaper to refine in one go are one."""
             if side == self._rule.block:
-                half = scaled(part, 2)
+                half = scale_down(part, 2)
                 if gain[half].mean() < self._rule.least_gain:
                     return []
-                around = grown(half, MISPLACED, height, width)
+                around = grow(half, MISPLACED, height, width)
                 return [(part, find_candidates(chances[(slice(None), *around)], self._rule.in_blocks)[0])]
             rows, columns = part
             inner = tiles(rows.stop - rows.start, columns.stop - columns.start, side // 2)
-            blocks = [block for place in inner for block in split(moved(place, part), side // 2)]
+            blocks = [block for place in inner for block in split(shift(place, part), side // 2)]
             if not blocks:
                 return []
             together = np.unique(np.concatenate([few for _, few in blocks]))
@@ -260,7 +260,7 @@ class CoarseToFine:
             return [(part, together)] if self._cost(part, together) <= apart else blocks
 
         whole = slice(0, 2 * height), slice(0, 2 * width)
-        return [(moved(part, cell), few) for part, few in split(whole, self._rule.cell)]
+        return [(shift(part, cell), few) for part, few in split(whole, self._rule.cell)]
 
     def _cost(self, place: Window, frames: Array) -> int:
         """Pixels that the network is given, with what is around them, to answer a place."""
@@ -271,7 +271,7 @@ class CoarseToFine:
         return tile_side(frames, self._rule.max_tile, self._model.reach)
 
     def _grow(self, place: Window, by: int, level: int) -> Window:
-        return grown(place, by, self._pyramid.height >> level, self._pyramid.width >> level, STEP)
+        return grow(place, by, self._pyramid.height >> level, self._pyramid.width >> level, STEP)
 
 
 def tile_side(frames: int, max_tile: int | None, reach: int) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.notes import Note
-from allfocus.core.windows import Window, common, within
+from allfocus.core.windows import Window, intersect, relative_to
 from allfocus.errors import StackError
 from allfocus.options import Composition
 
@@ -130,14 +130,14 @@ class TiledDecision:
 def decide_window(decision: Decision, window: Window) -> Choice:
     """The choice for any window, put together from the tiles that it touches; see `TiledDecision.at`."""
     check_window(window, decision.size)
-    parts = [crop(decision.decide_tile(tile), common(tile, window)) for tile in touching(decision, window)]
+    parts = [crop(decision.decide_tile(tile), intersect(tile, window)) for tile in touching(decision, window)]
     return parts[0] if len(parts) == 1 else join(parts, window)
 
 
 def touching(decision: Decision, window: Window) -> Iterator[Window]:
     """The tiles of a decision that share pixels with a window."""
     for tile in decision.tiles():
-        if all(part.start < part.stop for part in common(tile, window)):
+        if all(part.start < part.stop for part in intersect(tile, window)):
             yield tile
 
 
@@ -152,7 +152,7 @@ def check_window(window: Window, size: tuple[int, int]) -> None:
 def crop(choice: Choice, window: Window) -> Choice:
     """A part of a choice, its weights without a margin."""
     maps: dict[str, Any] = {
-        name: None if (plane := getattr(choice, name)) is None else plane[within(window, choice.window)]
+        name: None if (plane := getattr(choice, name)) is None else plane[relative_to(window, choice.window)]
         for name in MAPS
     }
     return Choice(
@@ -160,7 +160,7 @@ def crop(choice: Choice, window: Window) -> Choice:
         around=window,
         candidates=choice.candidates,
         extras=choice.extras,
-        weights=choice.weights[(slice(None), *within(window, choice.around))],
+        weights=choice.weights[(slice(None), *relative_to(window, choice.around))],
         **maps,
     )
 
@@ -175,7 +175,7 @@ def join(parts: Sequence[Choice], window: Window) -> Choice:
     }
     rows = {int(k): row for row, k in enumerate(candidates)}
     for part in parts:
-        place = within(part.window, window)
+        place = relative_to(part.window, window)
         for frame, plane in zip(part.candidates, part.weights, strict=True):
             weights[(rows[int(frame)], *place)] = plane
         for name, whole in maps.items():

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from allfocus.core.color import Array, FloatArray, to_unit
-from allfocus.core.windows import Window, grown, tiles
+from allfocus.core.windows import Window, grow, tiles
 from allfocus.decision.decision import Choice, TiledDecision
 from allfocus.errors import StackError
 from allfocus.options import Composition
@@ -107,7 +107,7 @@ class LaplacianDecision(TiledDecision):
 
     def decide_tile(self, tile: Window) -> Choice:
         """The choice for one square."""
-        around = grown(tile, MARGIN, *self.size)
+        around = grow(tile, MARGIN, *self.size)
         candidates = np.unique(self._index_map[around])
         return Choice(
             window=tile,

@@ -8,7 +8,7 @@ import numpy as np
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.pyramid import ENERGY_FLOOR, PATCH, count_levels, laplacian, padded_size
 from allfocus.core.stack import FrameInfo
-from allfocus.core.windows import Window, common, scaled, within
+from allfocus.core.windows import Window, intersect, relative_to, scale_down
 from allfocus.decision.model import LOGIT_RANGE, Answer
 from allfocus.run.context import Run
 
@@ -40,27 +40,29 @@ class LogitStore:
     def put(self, block: Window, answer: Answer) -> None:
         """Keep the answer to one block, all frames."""
         row, column = (part.start // self._side for part in block)
-        place = within(block, block)
-        self._logits[(row, column, ..., *place)] = answer.logits
-        self._context[(row, column, ..., *scaled(place, PATCH))] = answer.context
+        window = relative_to(block, block)
+        self._logits[(row, column, ..., *window)] = answer.logits
+        self._context[(row, column, ..., *scale_down(window, PATCH))] = answer.context
 
-    def part(self, place: Window, frames: Array) -> Answer:
-        """What was kept about a place, of whole patches, and some of the frames."""
-        context = self._gather(self._context, scaled(place, PATCH), frames, self._side // PATCH)
-        return Answer(logits=self.logits(place, frames), context=context)
+    def part(self, window: Window, frames: Array) -> Answer:
+        """What was kept about a window, of whole patches, and some of the frames."""
+        context = self._gather(self._context, scale_down(window, PATCH), frames, self._side // PATCH)
+        return Answer(logits=self.logits(window, frames), context=context)
 
-    def logits(self, place: Window, frames: Array) -> FloatArray:
-        """The logits of a place alone, (n, 1, h, w)."""
-        return self._gather(self._logits, place, frames, self._side)
+    def logits(self, window: Window, frames: Array) -> FloatArray:
+        """The logits of a window alone, (n, 1, h, w)."""
+        return self._gather(self._logits, window, frames, self._side)
 
-    def _gather(self, kept: FloatArray, place: Window, frames: Array, side: int) -> FloatArray:
-        height, width = (part.stop - part.start for part in place)
+    def _gather(self, kept: FloatArray, window: Window, frames: Array, side: int) -> FloatArray:
+        height, width = (part.stop - part.start for part in window)
         found = np.empty((len(frames), kept.shape[3], height, width), np.float32)
-        rows, columns = (range(part.start // side, -(-part.stop // side)) for part in place)
+        rows, columns = (range(part.start // side, -(-part.stop // side)) for part in window)
         for row, column in self._run.in_turn(product(rows, columns)):
             block = slice(row * side, (row + 1) * side), slice(column * side, (column + 1) * side)
-            shared = common(place, block)
-            found[(..., *within(shared, place))] = kept[(row, column, frames, slice(None), *within(shared, block))]
+            shared = intersect(window, block)
+            found[(..., *relative_to(shared, window))] = kept[
+                (row, column, frames, slice(None), *relative_to(shared, block))
+            ]
         return found
 
 
@@ -72,9 +74,9 @@ def count_stored_bytes(frame: FrameInfo, finest: int, channels: int = 32) -> int
     return int(BLOCKS_FILL_UP * places * 4 * (1 + channels / PATCH**2))
 
 
-def part_of(answer: Answer, place: Window) -> Answer:
-    """What an answer says about a place, of whole patches."""
-    return Answer(logits=answer.logits[(..., *place)], context=answer.context[(..., *scaled(place, PATCH))])
+def part_of(answer: Answer, window: Window) -> Answer:
+    """What an answer says about a window, of whole patches."""
+    return Answer(logits=answer.logits[(..., *window)], context=answer.context[(..., *scale_down(window, PATCH))])
 
 
 def enlarge(plane: FloatArray, times: int = PATCH) -> FloatArray:

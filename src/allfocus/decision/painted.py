@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from allfocus.core.color import FloatArray
-from allfocus.core.windows import Window, within
+from allfocus.core.windows import Window, relative_to
 from allfocus.decision.decision import Choice, Decision, TiledDecision
 from allfocus.errors import ConfigError
 
@@ -111,7 +111,7 @@ def paint(choice: Choice, stroke: Stroke) -> Choice:
         candidates = np.append(candidates, np.uint16(stroke.frame))
         weights = np.concatenate([weights, np.zeros((1, *covered.shape), np.float32)])
     weights[list(candidates).index(stroke.frame)] += covered
-    own = covered[within(choice.window, choice.around)]
+    own = covered[relative_to(choice.window, choice.around)]
     is_painted = own > 0.5
     unmarked: dict[str, Any] = {
         name: None if (mask := getattr(choice, name)) is None else mask & ~is_painted
