@@ -79,7 +79,7 @@ def test_flags_are_made_from_options_and_outputs() -> None:
 
     flags = inspect.signature(fuse).parameters
     hints = typing.get_type_hints(allfocus.FusionOptions)
-    outputs = {item.name for item in dataclasses.fields(Outputs)} - {"image"}
+    outputs = {item.name for item in dataclasses.fields(Outputs)} - {"image", "beside"}
     options = {item.name for item in dataclasses.fields(allfocus.FusionOptions)} - {
         "depth"
     }  # the map's flag names a file

@@ -191,21 +191,22 @@ def merge_notes(notes: Mapping[Note, Sequence[str]]) -> tuple[Note, ...]:
 # --- files ---------------------------------------------------------------------------------------
 
 
-def make_ome_files(result: VolumeResult, output: Path, maps: Mapping[MapName, Path]) -> list[OmeFile]:
-    """OME-TIFFs of a result: the pictures, and each map at its path; an image for each position in every file."""
+def make_ome_files(result: VolumeResult, output: Path | None, maps: Mapping[MapName, Path]) -> list[OmeFile]:
+    """OME-TIFFs of a result: the pictures if they are wanted, and each map; an image for each position in a file."""
     volume = result.volume
     frame = volume.stacks[0].listing.frame
     focus = result.channel_for_focus
     names = volume.channel_names if focus is None else (volume.channel_names[focus],)
-    files = [
-        OmeFile(
+    files = []
+    if output is not None:
+        pictures = OmeFile(
             path=output,
             planes=list(result.images),
             axes="TCYXS" if frame.ndim == 3 else "TCYX",
             scales=describe_positions(volume, volume.channel_names, describe_origin(volume, focus)),
             source=volume.ome_xml,
         )
-    ]
+        files.append(pictures)
     for name, path in maps.items():
         scales = describe_positions(volume, names, describe_map(name, volume))
         files.append(OmeFile(path=path, planes=list(result.maps[name]), axes="TCYX", scales=scales))

@@ -40,6 +40,8 @@ def test_outputs_are_named_after_the_picture(stack: Path, tmp_path: Path, cli: C
     assert made == {"sharp_index.png", "mine.tif"}  # the picture is not in the list
     assert cli(*base, "--outputs", "image,index").code == 0
     assert (tmp_path / "sharp.jpg").exists()
+    assert cli(*base, "--outputs", "index", "--slab", "3:1").code == 0
+    assert (tmp_path / "sharp_slab02.jpg").exists()
     wrong = cli(*base, "--outputs", "image,depths")
     assert wrong.code == 2
     assert "outputs 'depths': expected some of image, index" in wrong.err
@@ -183,3 +185,22 @@ def test_raw_frames_become_linear_light_where_the_format_holds_it(tmp_path: Path
     from allfocus.core.color import srgb_to_linear
 
     np.testing.assert_allclose(to_unit(light), srgb_to_linear(to_unit(encoded)), atol=2 / 65535)
+
+
+def test_without_a_name_the_picture_lies_beside_the_stack(stack: Path, tmp_path: Path, cli: Cli) -> None:
+    outcome = cli("fuse", "--method", "laplacian", stack)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith(f"{tmp_path / 'stack.fused.png'}: 5 frames")
+    again = cli("fuse", "--method", "laplacian", *sorted(stack.iterdir()))
+    assert again.code == 0, again.err
+    assert (stack / "stack.fused.png").exists()
+
+
+def test_a_folder_of_folders_names_them(stack: Path, tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "empty").mkdir()
+    outcome = cli("fuse", tmp_path)
+    assert outcome.code == 1
+    assert outcome.err.count("\n") == 1
+    assert (
+        f"holds no pictures, but folders: empty, stack; give one of them, such as {tmp_path / 'empty'}" in outcome.err
+    )

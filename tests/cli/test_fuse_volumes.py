@@ -395,3 +395,20 @@ def test_large_results_lie_in_files(tmp_path: Path) -> None:
     assert not result.images.flags.owndata
     assert np.array_equal(result.images, fuse_volume(source, options=LAPLACIAN).images)
     assert [path.name for path in tmp_path.iterdir()] == ["a.ome.tif"]
+
+
+def test_maps_alone_are_written_without_the_pictures(tmp_path: Path, cli: Cli) -> None:
+    source = write_volume(tmp_path / "a.ome.tif")
+    outcome = cli("fuse", source, "-o", tmp_path / "b.ome.tif", "--outputs", "index", "--method", "laplacian")
+    assert outcome.code == 0, outcome.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ome.tif", "b_index.ome.tif"]
+
+
+def test_a_volume_has_a_default_output_too(tmp_path: Path, cli: Cli) -> None:
+    source = write_volume(tmp_path / "a.ome.tif")
+    outcome = cli("fuse", source, "--method", "laplacian")
+    assert outcome.code == 0, outcome.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.fused.ome.tif", "a.ome.tif"]
+    dry = cli("fuse", source, "--method", "laplacian", "--dry-run")
+    assert dry.code == 0
+    assert "a.ome.tif: 2 times, 3 channels, 7 planes, 6 stacks" in dry.out

@@ -121,7 +121,7 @@ def gather_outputs(image: Path, flags: dict[str, Any]) -> Outputs:
     """The outputs among a command's flags; old names of flags count as well."""
     wanted: dict[str, Any] = {}
     for item in fields(Outputs):
-        if item.name == "image":
+        if item.name not in flags:
             continue
         value = flags[item.name]
         for old in item.metadata.get("old_flags", ()):

@@ -59,7 +59,7 @@ def describe_volume(result: "VolumeResult", made: "JobResult", request: "JobRequ
     pictures = f"{volume} to {len(volume.stacks)} pictures, {kind}, {request.options.method}{by}"
     maps = {name: getattr(request.outputs, name) for name in result.maps}
     return [
-        f"{request.outputs.image}: {pictures}, {made.seconds:.1f} s",
+        f"{request.outputs.base}: {pictures}, {made.seconds:.1f} s",
         *(f"{path}: {describe_map(name, volume)}" for name, path in maps.items()),
     ]
 

@@ -64,8 +64,8 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
     volume = None
     if len(paths) == 1 and paths[0].is_file() and holds_planes(paths[0]):
         volume = inspect_volume(paths[0])
-        image = request.outputs.image
-        if len(volume.stacks) > 1 or (image is not None and holds_volumes(image)):
+        base = request.outputs.base
+        if len(volume.stacks) > 1 or (base is not None and holds_volumes(base)):
             return volume
     if request.channel_for_focus is not None:
         one = f"{paths[0].name} has one channel only"
@@ -93,14 +93,14 @@ def stack_options(request: JobRequest) -> FusionOptions:
 
 
 def slabs_of(request: JobRequest, listing: Listing) -> list[range]:
-    """Positions of the frames of each slab that is wanted."""
-    return parse_slabs(request.slab, len(listing)) if request.slab else []
+    """Positions of the frames of each slab that is wanted, and that has a name to go by."""
+    return parse_slabs(request.slab, len(listing)) if request.slab and request.outputs.base else []
 
 
 def slab_files(request: JobRequest, listing: Listing) -> list[Path]:
     """Where each slab goes."""
-    image = request.outputs.image
-    return [] if image is None else slab_paths(image, slabs_of(request, listing))
+    base = request.outputs.base
+    return [] if base is None else slab_paths(base, slabs_of(request, listing))
 
 
 # --- a volume ------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
         WriteError: an output that is no OME-TIFF.
     """
     outputs = request.outputs
-    others = [item.name for item in fields(Outputs) if item.name not in ("image", *MAP_NAMES)]
+    others = [item.name for item in fields(Outputs) if item.name not in ("image", "beside", *MAP_NAMES)]
     asked = [name.replace("_", "-") for name in others if getattr(outputs, name)]
     asked += ["slab"] if request.slab else []
     if asked:

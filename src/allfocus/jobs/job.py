@@ -147,13 +147,12 @@ class Job:
             machine=self._machine,
         )
         output = self.request.outputs.image
-        assert output is not None
         self._report("write", 0, 1)
         write_ome_files(make_ome_files(result, output, maps))
         self._report("write", 1, 1)
         return JobResult(
             fused=result,
-            files={output: "image", **{path: name.replace("_", " ") for name, path in maps.items()}},
+            files={path: shows for shows, path in self.request.outputs.named.items()},
             notes=result.notes,
             seconds=time.monotonic() - started,
         )

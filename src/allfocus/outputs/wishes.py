@@ -14,7 +14,7 @@ MAP_SUFFIXES = (".png", ".tif", ".tiff")
 #: Endings of reports.
 REPORT_SUFFIXES = (".html", ".json")
 #: Outputs that are no pictures.
-TEXTS = ("save_transforms", "report")
+TEXTS = ("save_transforms", "report", "beside")
 #: Maps that the network alone can make.
 FROM_NETWORK = ("depth", "depth_preview", "out_of_focus", "veiled")
 #: Names that `--outputs` knows, and the field of each; the first of two names is that of the file.
@@ -70,6 +70,14 @@ class Outputs:
         metavar="FILE",
     )
 
+    #: The name that those of other files are made of where the picture itself is not wanted.
+    beside: Path | None = None
+
+    @property
+    def base(self) -> Path | None:
+        """The name that those of other files are made of."""
+        return self.image or self.beside
+
     @property
     def named(self) -> dict[str, Path]:
         """What each picture shows, and where it goes."""
@@ -115,7 +123,7 @@ def add_listed(outputs: Outputs, names: str | None) -> Outputs:
         for name in wanted
         if name != "image"
     }
-    return replace(outputs, **beside, image=image if "image" in wanted else None)
+    return replace(outputs, **beside, image=image if "image" in wanted else None, beside=image)
 
 
 def check_wishes(outputs: Outputs, options: FusionOptions, slab: str | None = None) -> None:
