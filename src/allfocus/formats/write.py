@@ -4,6 +4,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple
 
 import cv2
@@ -88,23 +89,25 @@ def write_image(path: Path | str, image: Array, metadata: Metadata | None = None
     return "; ".join(map(str, notes)) or None
 
 
-def write_images(pictures: Sequence[Picture | tuple[Path, Array | str]]) -> list[Note]:
+def write_images(pictures: Sequence[Picture | tuple[Path, Array | str]], cancelled: Event | None = None) -> list[Note]:
     """Write several pictures and texts, all or none: each goes to a temporary name, and all are renamed at the end.
 
     Args:
         pictures: where each goes and what it is, see `write_image`; one without metadata may be just a pair.
+        cancelled: once it is set, by another thread, nothing is written.
 
     Returns:
         Notes on what a format could not keep.
 
     Raises:
         WriteError: one can't be written; nothing is left behind.
+        Cancelled: `cancelled` was set; nothing is left behind.
     """
     wanted = [check_content(Picture(*picture)) for picture in pictures]
     notes: list[Note] = []
     with whole_files([picture.path for picture in wanted]) as parts:
         # in threads, so that Ctrl-C need not wait for an encoder
-        encoded = in_background(make_content, wanted)
+        encoded = in_background(make_content, wanted, cancelled)
         for picture, part, (content, lost) in zip(wanted, parts, encoded, strict=True):
             write_part(picture.path, part, content)
             notes += lost

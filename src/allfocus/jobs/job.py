@@ -121,7 +121,7 @@ class Job:
         notes = [*result.notes, *skipped]
         reports = make_reports(result, request.outputs, options, time.monotonic() - started, notes)
         self._report("write", 0, 1)
-        notes += write_images([*files, *slabs, *reports])
+        notes += write_images([*files, *slabs, *reports], self._cancelled)
         self._report("write", 1, 1)
         shown = {path: shows for shows, path in request.outputs.named.items()}
         return JobResult(

@@ -17,6 +17,8 @@ Result = TypeVar("Result")
 
 #: Seconds between two looks at whether the work was called off.
 LOOK_EVERY = 0.1
+#: Seconds that work under way has to end once it was called off; what takes longer, such as an encoder, ends alone.
+GRACE = 0.5
 
 
 def in_parallel(
@@ -25,7 +27,7 @@ def in_parallel(
     """Yield `work(item)` of each item, in order; no more than `workers` are under way, and one each waits.
 
     An error or an interrupt ends it at once: nothing more is begun, and what is under way is not waited for. Once
-    `cancelled` is set it ends too, with `Cancelled`; then what is under way, which sees the same event, is waited for.
+    `cancelled` is set it ends with `Cancelled`, and what is under way has `GRACE` to end as well.
     """
     if workers < 2:
         yield from map(work, items)
@@ -36,16 +38,24 @@ def in_parallel(
         for item in items:
             waiting.append(pool.submit(work, item))
             if len(waiting) >= 2 * workers:
-                yield await_result(waiting.popleft(), cancelled)
+                yield await_result(waiting[0], cancelled)
+                waiting.popleft()
         while waiting:
-            yield await_result(waiting.popleft(), cancelled)
+            yield await_result(waiting[0], cancelled)
+            waiting.popleft()
     finally:
-        pool.shutdown(wait=cancelled is not None and cancelled.is_set(), cancel_futures=True)
+        has_ended = False
+        if cancelled is not None and cancelled.is_set():
+            running = [future for future in waiting if not future.cancel()]
+            has_ended = not wait(running, timeout=GRACE).not_done
+        pool.shutdown(wait=has_ended, cancel_futures=True)
 
 
-def in_background(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def in_background(
+    work: Callable[[Item], Result], items: Iterable[Item], cancelled: Event | None = None
+) -> Iterator[Result]:
     """Yield `work(item)` of each item, in order, from a thread ahead of us: Ctrl-C need not wait for it."""
-    return in_parallel(work, items, workers=2)
+    return in_parallel(work, items, 2, cancelled)
 
 
 def await_result(future: "Future[Result]", cancelled: Event | None) -> Result:
