@@ -7,6 +7,7 @@ from typing import Any
 from allfocus.alignment import AlignOptions, apply_alignment, estimate_alignment, load_transforms, transfer_alignment
 from allfocus.alignment.alignment import Alignment, notes_of
 from allfocus.composition.compositor import Canvas, Compositor
+from allfocus.core.names import find_name
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window
@@ -262,10 +263,9 @@ def find_reference(asked: int | str | None, names: Sequence[str]) -> int | None:
     """
     if asked is None or isinstance(asked, int):
         return asked
-    if asked in names:
-        return list(names).index(asked)
-    if asked.isdecimal() and 1 <= int(asked) <= len(names):
-        return int(asked) - 1
+    position = find_name(names, asked)
+    if position is not None:
+        return position
     raise OptionError(f"reference {asked}: expected the name of a frame, or a number from 1 to {len(names)}")
 
 

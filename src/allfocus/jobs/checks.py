@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
+from allfocus.core.names import find_name
 from allfocus.decision.model import require_quality
 from allfocus.errors import AllFocusError, OptionError, PreflightError, WriteError
 from allfocus.formats.registry import holds_volumes
@@ -145,8 +146,7 @@ def find_channel(request: JobRequest, volume: Volume) -> int | None:
     asked, names = request.channel_for_focus, list(volume.channel_names)
     if asked is None:
         return None
-    if asked in names:
-        return names.index(asked)
-    if asked.isdecimal() and 1 <= int(asked) <= len(names):
-        return int(asked) - 1
+    position = find_name(names, asked)
+    if position is not None:
+        return position
     raise OptionError(f"channel-for-focus {asked}: expected one of {', '.join(names)}, or a number from 1")
