@@ -16,7 +16,7 @@ from allfocus.run.context import Run
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Canvas:
-    """What is composed: pictures and maps of one window.
+    """What is composed: pictures and maps of one window; where no tile was added yet their values mean nothing.
 
     Attributes:
         images: the picture of the stack that was decided on, and one of each other channel.
@@ -73,8 +73,9 @@ class Compositor:
         return Canvas(images=self._images, maps=self._maps)
 
     def _map(self, name: str, kind: np.dtype[np.generic]) -> Array:
-        # two tiles side by side must not make it twice: the first one stays
-        return self._maps.get(name) if name in self._maps else self._maps.setdefault(name, np.empty(self._size, kind))  # type: ignore[return-value]
+        if name not in self._maps:
+            self._maps.setdefault(name, np.empty(self._size, kind))  # tiles side by side: the first one's stays
+        return self._maps[name]
 
     def _blend(self, choice: Choice, shared: Window) -> list[Array]:
         """The pixels of a part of a tile: composed in whole squares of it, so that parts fit without a seam."""

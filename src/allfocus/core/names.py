@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def find_name(names: Sequence[str], asked: str) -> int | None:
-    """Position, counted from 0, of what is asked for by its name or its number counted from 1; None if there is none."""
+    """Position from 0 of what is asked for by its name, or its number from 1; None if there is none."""
     if asked in names:
         return list(names).index(asked)
     return int(asked) - 1 if asked.isdecimal() and 1 <= int(asked) <= len(names) else None
