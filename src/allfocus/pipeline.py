@@ -220,7 +220,7 @@ def fuse_by_network(
     companions: Sequence[Sequence[Array]] = (),
 ) -> FusionResult:
     """Let the network select, cell by cell, and compose each cell as it comes."""
-    survey = Survey(stack.frames, spool, workers, progress)
+    survey = Survey(stack.frames, spool, workers, progress, by_focus=model.wants_order)
     bias = preference(len(stack), options.prefer)[survey.order]
     canvas = Canvas(survey, Manner(compose=options.compose, bias=bias, depth=options.depth), companions)
     selection = Selection(

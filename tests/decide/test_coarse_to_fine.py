@@ -59,9 +59,9 @@ class Counting(FusionModel):
         super().__init__(shipped._session, shipped.card)
         self.looked: list[tuple[int, ...]] = []
 
-    def look(self, octave: Octave, coarser: Answer) -> Answer:
+    def look(self, octave: Octave, coarser: Answer, is_finest: bool = False) -> Answer:
         self.looked.append(octave.pixels.shape)
-        return super().look(octave, coarser)
+        return super().look(octave, coarser, is_finest)
 
 
 def test_frames_far_out_of_focus_are_not_looked_at_closely() -> None:
@@ -141,3 +141,12 @@ def test_blocks_give_back_what_was_put_into_them() -> None:
     found = kept.part(place, frames)
     np.testing.assert_array_equal(found.logits, logits[(frames, slice(None), *place)])
     np.testing.assert_array_equal(found.context, context[frames, :, 2:22, 10:38])
+
+
+def test_frames_given_in_any_order_are_put_into_that_of_focus() -> None:
+    frames = focal_frames(96, 320, 7)
+    there = Survey(frames, Spool(), 1, silent, by_focus=True).order
+    assert set(np.diff(there.astype(int))) in ({1}, {-1})
+    shuffle = [4, 0, 6, 2, 5, 1, 3]
+    again = Survey([frames[k] for k in shuffle], Spool(), 1, silent, by_focus=True).order
+    assert [shuffle[k] for k in again] == list(there)

@@ -18,7 +18,8 @@ from allfocus.train.network.features import (
     patches_to_channels,
     relative,
 )
-from allfocus.train.network.fusion_network import Flaws, FusionNetwork, Look
+from allfocus.train.network.flaws import Flaws
+from allfocus.train.network.fusion_network import FusionNetwork, Look
 from pictures import focal_frames
 
 TINY = {"width": 8, "depth": 2, "glance_width": 8, "glance_depth": 2, "state": 4, "heads": 2}

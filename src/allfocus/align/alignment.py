@@ -7,10 +7,10 @@ import numpy as np
 
 from allfocus.align.chain import Chain
 from allfocus.align.flow import displacements
-from allfocus.align.focus_order import focus_order, is_in_order
 from allfocus.align.motion import in_pixels
 from allfocus.align.photometric import Tone, share_cut_off
 from allfocus.core.color import Array, FloatArray
+from allfocus.core.focus_order import focus_order, is_in_order
 from allfocus.errors import AlignmentError
 from allfocus.options import Exposure, MotionModel
 

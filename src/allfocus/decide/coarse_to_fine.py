@@ -170,7 +170,7 @@ class Selection:
         """Logits and features of a whole octave, all frames, from those of the next coarser one."""
         every = np.arange(len(self._survey.frames))
         height, width = (part.stop for part in self._survey.whole(octave))
-        side = self._tile_side(len(every))
+        side = tile_side(len(every), self._max_tile, self._model.reach)
         answer = Blocks(len(every), channels, height, width, side, spool)
 
         def look(tile: Place) -> None:
@@ -195,14 +195,19 @@ class Selection:
     def _look_closer(self, octave: int, place: Place, frames: Array, coarser: Answer, window: Place) -> Answer:
         """Answer a place of an octave, tile by tile, from the coarser octave's answer to a window around it."""
         height, width = (part.stop - part.start for part in place)
+        reach = self._model.reach if octave else self._model.reach_finest
         logits = np.empty((len(frames), 1, height, width), np.float32)
-        context = np.empty((len(frames), coarser.context.shape[1], height // PATCH, width // PATCH), np.float32)
-        for tile in tiles(height, width, self._tile_side(len(frames))):
+        size = (height // PATCH, width // PATCH) if octave else (0, 0)  # the finest octave hands no features down
+        context = np.empty((len(frames), coarser.context.shape[1], *size), np.float32)
+        for tile in tiles(height, width, tile_side(len(frames), self._max_tile, reach)):
             here = moved(tile, place)
-            seen = self._grown(here, self._model.reach, octave)
+            seen = self._grown(here, reach, octave)
             told = part_of(coarser, within(scaled(seen, 2), scaled(window, 2)))
-            found = part_of(self._model.look(self._survey.window(octave, seen, frames), told), within(here, seen))
-            logits[(..., *tile)], context[(..., *scaled(tile, PATCH))] = found.logits, found.context
+            answer = self._model.look(self._survey.window(octave, seen, frames), told, is_finest=octave == 0)
+            found = part_of(answer, within(here, seen))
+            logits[(..., *tile)] = found.logits
+            if octave:
+                context[(..., *scaled(tile, PATCH))] = found.context
         return Answer(logits=logits, context=context)
 
     def _in_the_running(self, cell: Place) -> tuple[Array, Array]:
@@ -218,7 +223,7 @@ class Selection:
         the frames that it picked there; where they are alike it costs nothing.
         """
         frames, others = self._in_the_running(cell)
-        seen = self._grown(cell, max(self._margin, FLAWS_REACH, self._model.reach), octave=0)
+        seen = self._grown(cell, max(self._margin, FLAWS_REACH, self._model.reach_finest), octave=0)
         coarser = self._look(1, scaled(seen, 2), frames)
         place = scaled(self._grown(cell, 0, octave=0), 2)
         logits = coarser.logits[(slice(None), 0, *within(place, scaled(seen, 2)))]
@@ -257,11 +262,8 @@ class Selection:
 
     def _cost(self, place: Place, frames: Array) -> int:
         """Pixels to look at, with what is around them, to answer a place."""
-        height, width = (part.stop - part.start + 2 * self._model.reach for part in place)
+        height, width = (part.stop - part.start + 2 * self._model.reach_finest for part in place)
         return int(height * width) * len(frames)
-
-    def _tile_side(self, frames: int) -> int:
-        return tile_side(frames, self._max_tile, self._model.reach)
 
     def _grown(self, place: Place, by: int, octave: int) -> Place:
         return grown(place, by, self._survey.height >> octave, self._survey.width >> octave, STEP)

@@ -16,9 +16,11 @@ from allfocus.errors import ModelError
 SHIPPED = Path(__file__).parents[1] / "weights" / "default.onnx"
 #: Key of the model card, as JSON, in the metadata of the ONNX file.
 CARD_KEY = "allfocus"
-#: The layout of inputs and outputs that this version understands.
-FORMAT = 4
-INPUTS = ("pixels", "energy", "logits_in", "context_in", "is_coarsest", "is_answered")
+#: The layout of inputs and outputs that training writes; and those that this version reads. One look answers every
+#: octave of a file of format 4, so it is not asked whether an octave is the finest.
+FORMAT, READ = 5, (4, 5)
+INPUTS = ("pixels", "energy", "logits_in", "context_in", "is_coarsest", "is_answered", "is_finest")
+FINEST = "is_finest"
 OUTPUTS = ("logits", "context", "flaws")
 #: Blocks of the look in a model whose card does not tell: as many as training allows.
 MOST_BLOCKS = 6
@@ -57,7 +59,7 @@ class Answer:
 
     Attributes:
         logits: (N, 1, h, w), which frame is in focus.
-        context: (N, C, h/4, w/4), features for the next finer octave.
+        context: (N, C, h/4, w/4), features for the next finer octave; of the finest octave there may be none.
     """
 
     logits: FloatArray
@@ -74,12 +76,28 @@ class FusionModel:
     def __init__(self, session: Any, card: ModelCard) -> None:
         self.card = card
         self._session = session
+        self._inputs = [value.name for value in session.get_inputs()]
         self._context_channels = int(session.get_inputs()[3].shape[1])
 
     @property
     def reach(self) -> int:
         """How far, in pixels of its octave, a look sees around a pixel."""
-        return reach_of(int(self.card.recipe.get("network", {}).get("depth", MOST_BLOCKS)))
+        return reach_of(int(self._network.get("depth", MOST_BLOCKS)))
+
+    @property
+    def reach_finest(self) -> int:
+        """The same of a look at the finest octave."""
+        return reach_of(int(self._network["fine_depth"])) if self._network.get("fine_width") else self.reach
+
+    @property
+    def wants_order(self) -> bool:
+        """Whether it makes a difference in which order the frames come: that of focus is expected, from either end."""
+        return bool(self._network.get("order"))
+
+    @property
+    def _network(self) -> dict[str, Any]:
+        network: dict[str, Any] = self.card.recipe.get("network", {})
+        return network
 
     def glance(self, octave: Octave) -> Answer:
         """Answer the coarsest octave, which shows the whole picture.
@@ -93,14 +111,17 @@ class FusionModel:
         logits, context, _ = self._run(octave.pixels, octave.energy, nothing, context, is_coarsest=True)
         return Answer(logits=logits, context=context)
 
-    def look(self, octave: Octave, coarser: Answer) -> Answer:
+    def look(self, octave: Octave, coarser: Answer, is_finest: bool = False) -> Answer:
         """Answer one octave, given the answer to the next coarser one.
 
         Args:
             octave: height and width multiples of 8.
             coarser: at half the size.
+            is_finest: whether there is no finer one.
         """
-        logits, context, _ = self._run(octave.pixels, octave.energy, coarser.logits, coarser.context)
+        logits, context, _ = self._run(
+            octave.pixels, octave.energy, coarser.logits, coarser.context, is_finest=is_finest
+        )
         return Answer(logits=logits, context=context)
 
     def flaws(self, pixels: FloatArray, answer: Answer) -> FloatArray:
@@ -124,9 +145,11 @@ class FusionModel:
         context: FloatArray,
         is_coarsest: bool = False,
         is_answered: bool = False,
+        is_finest: bool = False,
     ) -> list[FloatArray]:
-        values = (pixels, energy, logits, context, np.array(is_coarsest), np.array(is_answered))
-        fed = {name: np.ascontiguousarray(value) for name, value in zip(INPUTS, values, strict=True)}
+        switches = np.array([is_coarsest, is_answered, is_finest])
+        named = dict(zip(INPUTS, (pixels, energy, logits, context, *switches), strict=True))
+        fed = {name: np.ascontiguousarray(named[name]) for name in self._inputs}
         found: list[FloatArray] = self._session.run(list(OUTPUTS), fed)
         return found
 
@@ -164,7 +187,7 @@ def _load(path: Path, changed: int, much_to_do: bool) -> FusionModel:
     session = _open_session(path, much_to_do)
     inputs, outputs = ({value.name for value in values} for values in (session.get_inputs(), session.get_outputs()))
     metadata = session.get_modelmeta().custom_metadata_map
-    if CARD_KEY not in metadata or inputs != set(INPUTS) or outputs != set(OUTPUTS):
+    if CARD_KEY not in metadata or inputs | {FINEST} != set(INPUTS) or outputs != set(OUTPUTS):
         raise ModelError(f"{path}: not an allfocus model; expected a file that `allfocus train` wrote")
     if session.get_inputs()[1].shape[1] != ENERGIES:
         raise ModelError(f"{path}: expects octaves of other channels than this version makes; train it again")
@@ -197,7 +220,7 @@ def _open_session(path: Path, much_to_do: bool) -> Any:
 def _read_card(path: Path, text: str) -> ModelCard:
     try:
         card = json.loads(text)
-        if card.pop("format") != FORMAT:
+        if card.pop("format") not in READ:
             raise ModelError(f"{path}: a model of another format than {FORMAT}; update allfocus or train it again")
         return ModelCard(**card)
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from allfocus.core.color import Array, FloatArray
+from allfocus.core.focus_order import focus_order
 from allfocus.core.pyramid import (
     ENERGIES,
     PATCH,
@@ -41,14 +42,17 @@ class Survey:
 
     Attributes:
         frames: N arrays (H, W) or (H, W, 3) of one dtype, in an order that depends on their pixels alone. Sums of
-            floats depend on their order in the last bit; the picture must not depend on that of the frames.
+            floats depend on their order in the last bit; the picture must not depend on that of the frames. With
+            `by_focus` it is the order of focus, as far as the frames tell, from either end.
         order: (N,) uint16, the positions at which they were given.
         levels: what the network is shown as black and white.
         octaves: how many there are.
         height, width: of the finest octave, padding included.
     """
 
-    def __init__(self, frames: Sequence[Array], spool: Spool, workers: int, progress: Progress) -> None:
+    def __init__(
+        self, frames: Sequence[Array], spool: Spool, workers: int, progress: Progress, by_focus: bool = False
+    ) -> None:
         self._spool = spool
         rows, columns = frames[0].shape[:2]
         self.octaves = count_octaves(rows, columns)
@@ -85,6 +89,11 @@ class Survey:
         sums, samples = zip(*found, strict=True)
         self.levels: Levels = levels_of(samples)
         self.order = content_order(frames, sums)
+        if by_focus:
+            # from the order of content on, so that the order given plays no part; all detail, as the coarsest octave
+            # keeps it
+            detail = [self._energy[-1][position].sum(axis=0) for position in self.order]
+            self.order = self.order[focus_order(detail)]
         self.frames = [frames[position] for position in self.order]
 
     def whole(self, octave: int) -> Place:
