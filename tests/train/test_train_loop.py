@@ -324,6 +324,22 @@ def test_steps_cost_about_the_same_and_cover_the_ranges() -> None:
     assert plan_step(recipe, 17) == plans[17]
 
 
+def test_large_crops_come_as_often_as_asked_and_cost_no_more() -> None:
+    recipe = replace(
+        TINY,
+        data=replace(TINY.data, crop=32, large_crop=64, large_share=0.25),
+        shuffle=ShuffleConfig(frames_min=2, frames_max=16, blur_max=8.0),
+        training=replace(TINY.training, batch=3),
+    )
+    plans = [plan_step(recipe, step) for step in range(400)]
+    large = [plan for plan in plans if plan.crop == 64]
+    assert len(large) == pytest.approx(100, abs=30)
+    assert {plan.crop for plan in plans} == {32, 64}
+    pixels = [plan.groups * plan.frames * plan.crop**2 for plan in plans]
+    assert max(pixels) <= 1.5 * 27 * 32**2
+    assert max(plan.frames for plan in large) > 4
+
+
 def test_learning_on_one_batch_lowers_its_loss_and_moves_the_average() -> None:
     learner = Learner(scheduled(ema=0.9), torch.device("cpu"))
     start = {name: value.clone() for name, value in learner.ema.state_dict().items()}
