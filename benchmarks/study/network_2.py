@@ -5,7 +5,7 @@
 Every variant trains for the same CPU time on one thread, on the same crops. Then its averaged weights answer the middle
 of every registered scene with truth, frames in the order given, and groups of both generators from held-back photos.
 `closed` is the share of the way from the classic rule to the oracle, of the hard pick; a variant that is done is not
-done again. `--model FILE` measures a model file or a checkpoint instead.
+done again. `--model FILE` measures a model file or a checkpoint instead, `--start FILE` starts from one.
 """
 
 import argparse
@@ -83,13 +83,13 @@ VARIANTS: dict[str, tuple[DataConfig, ShuffleConfig, NetworkConfig]] = {
 }
 
 
-def recipe_of(name: str, minutes: float) -> Recipe:
-    """A variant's recipe."""
+def recipe_of(name: str, minutes: float, rate: float = 1.5e-3) -> Recipe:
+    """A variant's recipe, with so many minutes and such a learning rate."""
     data, puzzles, network = VARIANTS[name]
     training = TrainingConfig(
         steps=1_000_000,
         minutes=minutes,
-        learning_rate=1.5e-3,
+        learning_rate=rate,
         gradient_clip=0.5,
         warmup=50,
         ema=0.99,
@@ -162,7 +162,7 @@ def on_groups(network: nn.Module, photos: Sequence[Array]) -> dict[str, float]:
     return figures
 
 
-def train_for(recipe: Recipe, photos: Path, folder: Path) -> tuple[nn.Module, int]:
+def train_for(recipe: Recipe, photos: Path, folder: Path, start: Path | None) -> tuple[nn.Module, int]:
     """Train by CPU time, not by the clock: the machine has other work to do. The averaged weights, and steps done."""
     trainer.time = SimpleNamespace(monotonic=time.process_time)  # type: ignore[assignment]
     files = trainer.RunFiles.beside(folder / f"{recipe.name}.onnx")
@@ -170,7 +170,7 @@ def train_for(recipe: Recipe, photos: Path, folder: Path) -> tuple[nn.Module, in
         run = trainer.Run(recipe, torch.device("cpu"), files, 0.0, ignore)
         run.read([photos])
         run.clock = run.saved = time.process_time()
-        run.start_from(None, None)
+        run.start_from(None, start)
         run.learn()
     return run.learner.ema, run.step
 
@@ -214,6 +214,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=7.0)
     parser.add_argument("--only", nargs="*", help="some of the variants")
+    parser.add_argument("--start", type=Path, help="weights to start from, of a network of the same parts")
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="learning rate")
     parser.add_argument("--model", type=Path, nargs="*", default=[], help="measure these only")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -223,11 +225,11 @@ def main() -> None:
     held = hold_back(photos, OLD_DATA.held_back, 7)[1]
     makers = {path.stem: partial(lambda path: (load_start(path).network(), 0), path) for path in arguments.model}
     if not makers:
-        names = arguments.only or list(VARIANTS)
-        makers = {
-            name: partial(train_for, recipe_of(name, arguments.minutes), arguments.photos, arguments.output)
-            for name in names
-        }
+        for name in arguments.only or list(VARIANTS):
+            recipe = recipe_of(name, arguments.minutes, arguments.rate)
+            called = f"{name} from {arguments.start.stem}" if arguments.start else name
+            recipe = replace(recipe, name=called.replace(" ", "-"))
+            makers[called] = partial(train_for, recipe, arguments.photos, arguments.output, arguments.start)
     for name, make in makers.items():
         row_file = arguments.output / f"{name.replace(' ', '-')}.row.csv"
         if row_file.exists() and not arguments.model:
