@@ -101,15 +101,15 @@ def main() -> None:
         truth, inside = read_image(scene.truth), slice(scene.border, -scene.border or None)
         for name, frames in versions(scene):
             result = allfocus.fuse(frames, options=options)
-            assert result.quality is not None
+            assert result.flaws is not None
             error = unmendable(frames, truth)
-            print(flaws_row(name, result.quality, error, (inside, inside)), flush=True)
+            print(flaws_row(name, result.flaws, error, (inside, inside)), flush=True)
             index = scene.truth.with_name("index.png")
             if name == scene.name and index.exists():
                 depths.append(depth_row(scene, frames, result, read_image(index).astype(np.float32)))
             if arguments.pictures:
                 arguments.pictures.mkdir(parents=True, exist_ok=True)
-                masks = [mask.astype(np.uint8) * 255 for mask in (result.quality.out_of_focus, result.quality.veiled)]
+                masks = [mask.astype(np.uint8) * 255 for mask in (result.flaws.out_of_focus, result.flaws.veiled)]
                 shown = np.dstack([np.clip(error * 10, 0, 255).astype(np.uint8), *masks])
                 write_image(arguments.pictures / f"{name.replace('/', '_').replace(', ', '_')}.png", shown)
     if depths:

@@ -52,13 +52,14 @@ class Counting:
 
     def __init__(self) -> None:
         self._network = load_model()
-        self.reach, self.knows_quality = self._network.reach, True
+        self.reach, self.reach_finest = self._network.reach, self._network.reach_finest
+        self.knows_quality, self.wants_order = True, self._network.wants_order
         self.answer_coarsest, self.judge = self._network.answer_coarsest, self._network.judge
         self.given: list[tuple[int, ...]] = []
 
-    def refine(self, level: PyramidLevel, coarser: Answer) -> Answer:
+    def refine(self, level: PyramidLevel, coarser: Answer, is_finest: bool = False) -> Answer:
         self.given.append(level.pixels.shape)
-        return self._network.refine(level, coarser)
+        return self._network.refine(level, coarser, is_finest)
 
     @property
     def pixels(self) -> int:
@@ -146,3 +147,12 @@ def test_blocks_give_back_what_was_put_into_them() -> None:
     found = kept.part(place, frames)
     np.testing.assert_array_equal(found.logits, logits[(frames, slice(None), *place)])
     np.testing.assert_array_equal(found.context, context[frames, :, 2:22, 10:38])
+
+
+def test_frames_given_in_any_order_are_put_into_that_of_focus() -> None:
+    frames = focal_frames(96, 320, 7)
+    there = StackPyramid(frames, Run(), by_focus=True).order
+    assert set(np.diff(there.astype(int))) in ({1}, {-1})
+    shuffle = [4, 0, 6, 2, 5, 1, 3]
+    again = StackPyramid([frames[k] for k in shuffle], Run(), by_focus=True).order
+    assert [shuffle[k] for k in again] == list(there)

@@ -25,10 +25,35 @@ def kernels_of(radius: float, views: int = 5) -> torch.Tensor:
 @given(st.floats(0, 16, width=32), st.integers(2, 9))
 def test_kernels_are_normalised_and_symmetric(radius: float, views: int) -> None:
     kernels = kernels_of(radius, views)
-    assert (kernels[:-1] >= 0).all()  # fringes alone take light away
+    fringe, polygon, eye = (KERNELS.index(name) for name in ("fringe", "polygon", "cats_eye"))
+    assert (kernels[[k for k in range(len(KERNELS)) if k != fringe]] >= 0).all()  # fringes alone take light away
     torch.testing.assert_close(kernels.sum((1, 2)), torch.ones(len(KERNELS)))
-    torch.testing.assert_close(kernels, kernels.flip(1, 2))
-    torch.testing.assert_close(kernels, kernels.transpose(1, 2))
+    pointed = kernels[[k for k in range(len(KERNELS)) if k != polygon]]  # one of five blades is not
+    torch.testing.assert_close(pointed, pointed.flip(1, 2))
+    round_ones = kernels[[k for k in range(len(KERNELS)) if k not in (polygon, eye)]]
+    torch.testing.assert_close(round_ones, round_ones.transpose(1, 2))
+
+
+def iris_kernel(kind: str, angle: float, number: float, radius: float = 10.0) -> torch.Tensor:
+    """A polygon or a cat's eye, (K, K)."""
+    ones = torch.ones(1)
+    kinds, iris = torch.tensor([KERNELS.index(kind)]), torch.tensor([[angle, number]])
+    return aperture_kernels(radius * ones[:, None], kinds, 3 * torch.ones(1, dtype=torch.int64), ones, iris)[0, 0]
+
+
+@pytest.mark.parametrize("number", [0.0, 0.3, 0.99])
+def test_a_polygon_has_the_area_of_a_disc(number: float) -> None:
+    kernel = iris_kernel("polygon", 0.13, number)
+    assert (kernel > kernel.max() / 2).sum() == pytest.approx(np.pi * 10**2, rel=0.05)
+
+
+def test_a_cats_eye_is_narrow_in_one_direction() -> None:
+    axis = (torch.arange(25) - 12).float()
+    for angle, along in ((0.0, 1), (0.5, 0)):  # of the second disc: across, down
+        kernel = iris_kernel("cats_eye", angle, 0.9)
+        assert kernel.shape == (25, 25)
+        spread = [float((kernel.sum(1 - way) * axis**2).sum()) for way in (0, 1)]
+        assert spread[along] < 0.5 * spread[1 - along]
 
 
 def test_every_item_gets_the_kind_and_the_radii_it_asks_for() -> None:

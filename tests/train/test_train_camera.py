@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from allfocus.train.config import ShuffleConfig
-from allfocus.train.puzzles.camera import damage, draw_matte, jpeg, misregister
+from allfocus.train.puzzles.camera import breathe, damage, draw_matte, jpeg, misregister
 
-FAULTS = ("noise", "exposure", "jpeg", "gray", "misregister", "quantise")
+FAULTS = ("noise", "exposure", "jpeg", "gray", "misregister", "quantise", "breathing")
 SPOTLESS = dict.fromkeys(FAULTS, 0.0)
 
 
@@ -113,3 +113,21 @@ def test_mattes_cover_part_of_the_picture_softly() -> None:
     assert ((mattes > 0) & (mattes < 1)).any((1, 2, 3)).float().mean() > 0.9
     assert torch.equal(mattes, draw_matte(60, 48, seeded()))
     assert not torch.equal(mattes, draw_matte(60, 48, seeded(1)))
+
+
+def test_breathing_scales_the_first_and_the_last_frame_the_other_way_and_not_the_middle_one() -> None:
+    rows = torch.linspace(0, 1, 64)[:, None].expand(64, 64)  # moved by d pixels it changes by d / 63
+    frames = rows.expand(30, 3, 3, 64, 64)
+    change = 63 * (breathe(frames, seeded(4)) - frames)[..., 8:-8, 8:-8]
+    assert change[:, 1].abs().max() < 0.01
+    assert change.abs().max() <= 1.6
+    assert change.abs().amax((1, 2, 3, 4)).max() > 0.5
+    torch.testing.assert_close(change[:, 0], -change[:, 2], atol=0.1, rtol=0.1)
+
+
+def test_new_shapes_come_as_often_as_asked() -> None:
+    old, mixed = draw_matte(40, 48, seeded(5)), draw_matte(40, 48, seeded(5), shapes=0.5)
+    assert torch.equal(draw_matte(40, 48, seeded(5), shapes=0.0), old)
+    assert not torch.equal(mixed, old)
+    assert mixed.min() >= 0
+    assert mixed.max() <= 1

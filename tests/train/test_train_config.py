@@ -50,6 +50,8 @@ def test_what_is_left_out_keeps_its_default() -> None:
         ({"name": 5}, ["name", "text", "5"]),
         ({"data": {"crop": 100}}, ["data.crop", "multiple of 32", "100"]),
         ({"data": {"crop": 32}, "shuffle": {"blur_max": 30.0}}, ["shuffle.blur_max", "at most", "29", "30"]),
+        ({"data": {"large_crop": 100}}, ["data.large_crop", "multiple of 32", "100"]),
+        ({"data": {"large_share": 0.5, "large_crop": 128}}, ["data.large_crop", "at least data.crop = 192", "128"]),
         ({"shuffle": {"grain_pixel": 0.9}}, ["grain_pixel", "sum to 1", "1.7"]),
         ({"shuffle": {"frames_min": 9}}, ["shuffle.frames_min", "at most", "9"]),
         ({"training": {"octaves_min": 5}}, ["training.octaves_min", "at most", "5"]),

@@ -134,6 +134,8 @@ def test_without_jitter_crops_are_pieces_of_the_photo() -> None:
 def test_a_photo_just_as_large_as_the_crop_is_enough() -> None:
     assert CropSampler([PHOTO[:32, :32]], DataConfig(crop=32, scale_min=0.1), 1).batch(0, 3).shape == (3, 3, 3, 32, 32)
 
+    assert CropSampler([PHOTO], DataConfig(crop=32), 1).batch(0, 2, 24).shape == (2, 3, 3, 24, 24)
+
 
 @given(count=st.integers(10, 60), share=st.floats(0.01, 0.5), seed=st.integers(0, 99))
 @settings(max_examples=25, deadline=None)

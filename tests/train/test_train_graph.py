@@ -15,9 +15,9 @@ from allfocus.decision.coarse_to_fine import CoarseToFine, SearchRule
 from allfocus.decision.model import FusionModel, load_model
 from allfocus.decision.stack_pyramid import StackPyramid
 from allfocus.run.context import Run
-from allfocus.train.config import NetworkConfig
+from allfocus.train.config import NetworkConfig, Recipe
 from allfocus.train.network.fusion_network import FusionNetwork
-from allfocus.train.onnx.export import FORMAT, export
+from allfocus.train.onnx.export import FORMAT, card_of, export
 from allfocus.train.onnx.graph import build, disagreement
 from pictures import focal_frames
 
@@ -29,7 +29,7 @@ EVERYWHERE = SearchRule(least_gain=-1.0, in_cells=EVERYTHING, in_blocks=EVERYTHI
 def by_onnxruntime(model: FusionModel, frames: list[Array]) -> FloatArray:
     """Logits (N, H, W) as `fuse` computes them."""
     run = Run()
-    pyramid = StackPyramid(frames, run, ValueRange())
+    pyramid = StackPyramid(frames, run, ValueRange(), by_focus=model.wants_order)
     search = CoarseToFine(model, pyramid, margin=0, rule=EVERYWHERE, run=run)
     logits = np.empty((len(frames), *frames[0].shape[:2]), np.float32)
     for cell in search.cells():
@@ -82,7 +82,26 @@ def test_the_network_of_the_default_recipe(tmp_path: Path, count: int) -> None:
     assert_same_logits(network, load_model(tmp_path / "full.onnx"), focal_frames(197, 331, count))
 
 
-@pytest.mark.parametrize("parts", [{"use_scan": False}, {"use_exchange": False}, {"glance_depth": 0}])
+TWO_LOOKS = {"fine_width": 6, "fine_depth": 2, "trust": True, "order": 3}
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_a_network_with_two_looks_that_knows_the_order(tmp_path: Path, count: int) -> None:
+    torch.manual_seed(6)
+    parts = {"width": 8, "depth": 1, "glance_width": 8, "glance_depth": 1, "state": 2, "heads": 2, **TWO_LOOKS}
+    network = FusionNetwork(NetworkConfig(**parts)).eval()  # type: ignore[arg-type]
+    with torch.no_grad():
+        for value in network.parameters():
+            value.add_(0.1 * torch.randn_like(value))
+    card = card_of(Recipe(name="two", network=network.config), {"photos": 0}, {})
+    export(network, tmp_path / "two.onnx", card)
+    model = load_model(tmp_path / "two.onnx")
+    assert model.wants_order
+    assert model.reach_finest > model.reach
+    assert_same_logits(network, model, focal_frames(97, 331, count))
+
+
+@pytest.mark.parametrize("parts", [{"use_scan": False}, {"use_exchange": False}, {"glance_depth": 0}, TWO_LOOKS])
 def test_networks_without_one_of_their_parts_export_too(parts: dict[str, object]) -> None:
     torch.manual_seed(3)
     size = {"width": 4, "depth": 1, "glance_width": 4, "glance_depth": 1, "state": 2, "heads": 2}

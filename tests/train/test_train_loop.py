@@ -15,7 +15,7 @@ from PIL import Image
 from allfocus.decision.laplacian import local_laplacian_energy
 from allfocus.decision.model import load_model
 from allfocus.errors import ConfigError, ModelError, ReadError, WriteError
-from allfocus.run.atomic import write_file
+from allfocus.run.atomic import fill_file
 from allfocus.train.checkpoint import load_checkpoint, save_checkpoint
 from allfocus.train.config import (
     DataConfig,
@@ -192,7 +192,7 @@ def test_weights_of_a_network_with_other_parts_are_refused(
     fewer = {name: value for name, value in state.ema.items() if "flaws" not in name}
     older = tmp_path / "older.pt"
     save_checkpoint(older, replace(state, ema=fewer, network=fewer))
-    with pytest.raises(ModelError, match=r"older\.pt.*another version.*look\.quality"):
+    with pytest.raises(ModelError, match=r"older\.pt.*another version.*look\.flaws"):
         train([photo], tmp_path / "m.onnx", TINY, device="cpu", **{way: older})
     assert not (tmp_path / "m.onnx").exists()
 
@@ -332,7 +332,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None
         raise OSError(28, "No space left on device")
 
     with pytest.raises(WriteError, match="No space left"):
-        write_file(path, fill_the_disk)
+        fill_file(path, fill_the_disk)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -389,6 +389,22 @@ def test_steps_cost_about_the_same_and_cover_the_ranges() -> None:
     assert all(abs(plan.groups * plan.frames - 24) <= plan.frames / 2 for plan in plans)
     assert len({plan.seed for plan in plans}) == 200
     assert plan_step(recipe, 17) == plans[17]
+
+
+def test_large_crops_come_as_often_as_asked_and_cost_no_more() -> None:
+    recipe = replace(
+        TINY,
+        data=replace(TINY.data, crop=32, large_crop=64, large_share=0.25),
+        shuffle=ShuffleConfig(frames_min=2, frames_max=16, blur_max=8.0),
+        training=replace(TINY.training, batch=3),
+    )
+    plans = [plan_step(recipe, step) for step in range(400)]
+    large = [plan for plan in plans if plan.crop == 64]
+    assert len(large) == pytest.approx(100, abs=30)
+    assert {plan.crop for plan in plans} == {32, 64}
+    pixels = [plan.groups * plan.frames * plan.crop**2 for plan in plans]
+    assert max(pixels) <= 1.5 * 27 * 32**2
+    assert max(plan.frames for plan in large) > 4
 
 
 def test_learning_on_one_batch_lowers_its_loss_and_moves_the_average() -> None:

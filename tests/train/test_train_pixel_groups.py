@@ -23,7 +23,7 @@ from allfocus.train.puzzles.pixel_groups import (
     shuffle_pixels,
     unshuffle_pixels,
 )
-from allfocus.train.puzzles.sampling import draw_focus, smooth_field
+from allfocus.train.puzzles.sampling import draw_focus, draw_radius, smooth_field
 
 GRAINS = ("pixel", "region", "depth")
 NOTHING_ELSE = dict.fromkeys(
@@ -132,7 +132,7 @@ def test_a_group_that_lacks_the_clear_photo_says_how_blurred_its_best_is() -> No
     error = (group[:, 0] - clear).abs().mean((1, 2, 3))
     assert not error[least == 0].any()
     assert error[least > 2].min() > error[least == 0].max()
-    flaws = generate(crops_of(40, size=32), config_of("depth", blur_max=8.0, missing=0.5), 4, seeded()).quality
+    flaws = generate(crops_of(40, size=32), config_of("depth", blur_max=8.0, missing=0.5), 4, seeded()).flaws
     whole = flaws[:, 0].flatten(1)
     assert torch.equal(whole.amin(1), whole.amax(1))  # no copy is clear, so no place is
     assert 0.1 < (whole[:, 0] > 0.5).float().mean() < 0.5
@@ -327,3 +327,52 @@ def test_layers_are_photographed_in_light_and_stay_in_range() -> None:
     # every pixel of the truth is a photo's own, or lies on the soft edge of a matte
     nearest = (truth[:, None] - sources).abs().amax(2).amin(1)
     assert (nearest < 1e-3).float().mean() > 0.7
+
+
+def test_frames_come_in_the_order_of_focus_if_asked() -> None:
+    ordered = draw_permutation(torch.full((8,), GRAINS.index("depth")), 5, 24, seeded(3), ordered=True)
+    assert valleys(ordered)
+    assert not valleys(draw_permutation(torch.full((8,), GRAINS.index("depth")), 5, 24, seeded(3)))
+
+
+def valleys(permutation: torch.Tensor) -> bool:
+    """Whether ranks fall, then rise from frame to frame, everywhere: (B, N, S, S)."""
+    falls = permutation.diff(dim=1) < 0
+    return not (falls[:, 1:] & ~falls[:, :-1]).any()
+
+
+def test_layers_are_photographed_from_far_to_near_if_asked() -> None:
+    config = config_of(ordered=True, layers_max=1, blur_max=8.0)
+    _, _, optics = layered_stack(crops_of(20, size=32), config, 5, seeded(8))
+    rises = optics.radius.diff(dim=1) > 0
+    assert not (~rises[:, 1:] & rises[:, :-1]).any()
+
+
+def test_blotches_are_of_another_colour_and_small_blur_is_small() -> None:
+    photos, behind = torch.rand(64, 3, 3, 24, 24, generator=seeded(0)), torch.rand(64, 3, 24, 24, generator=seeded(2))
+    plain = surface(photos, behind, 1, config_of(paint=1.0), seeded(1))
+    spotted = surface(photos, behind, 1, config_of(paint=1.0, blotches=1.0), seeded(1))
+    assert spotted.std((2, 3)).mean() > 1.5 * plain.std((2, 3)).mean()
+    radii = draw_radius(400, config_of(small_blur=1.0, blur_max=14.0), seeded(3))
+    assert radii.min() >= 0.7
+    assert radii.max() <= 3.0
+
+
+def test_a_clipped_highlight_out_of_focus_is_larger_than_its_picture() -> None:
+    dark = torch.full((12, 3, 3, 32, 32), 0.05)
+    dark[..., 14:18, 14:18] = 1.0
+    white = [
+        (to_linear(pixel_group(dark[:, 0], config_of(blur_max=6.0, highlights=share), 3, seeded(1))[0]) > 0.99).sum()
+        for share in (0.0, 1.0)
+    ]
+    assert white[1] > 1.3 * white[0]
+
+
+def test_everything_new_at_once_makes_sound_groups() -> None:
+    names = ("shapes", "blotches", "apertures", "highlights", "small_blur", "breathing", "tone", "sharpen", "layers")
+    config = config_of("depth", **dict.fromkeys(names, 0.7), ordered=True, frames_max=16)
+    groups = generate(crops_of(6, size=32), config, 16, seeded(2))
+    for value in (groups.frames, groups.truth, groups.errors, groups.flaws):
+        assert value.isfinite().all()
+        assert value.min() >= 0
+    assert groups.frames.max() <= 1

@@ -9,10 +9,10 @@ from allfocus.alignment.alignment import Alignment, AlignOptions, make_identity
 from allfocus.alignment.chain import Chain
 from allfocus.alignment.contrast_pyramid import build_pyramid
 from allfocus.alignment.flow import estimate_flows
-from allfocus.alignment.focus_order import find_focus_order
 from allfocus.alignment.motion import to_pixels
 from allfocus.alignment.photometric import ExposureTransfer
 from allfocus.alignment.screening import UNALIGNED, find_blurred, find_misexposed
+from allfocus.core.focus_order import find_focus_order
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.errors import AlignmentError

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from allfocus.alignment.chain import Chain
-from allfocus.alignment.focus_order import is_in_order
 from allfocus.alignment.photometric import measure_clipped_share
 from allfocus.core.color import FloatArray
+from allfocus.core.focus_order import is_in_order
 from allfocus.options import MotionModel
 
 #: A frame is misexposed if it differs from most by more stops than this, or if this share more of it is clipped.

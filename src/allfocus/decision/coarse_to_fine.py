@@ -178,7 +178,7 @@ class CoarseToFine:
         """Logits and features of a whole level, all frames, from those of the next coarser one."""
         every = np.arange(len(self._pyramid.frames))
         height, width = (part.stop for part in self._pyramid.whole(level))
-        side = self._tile_side(len(every))
+        side = tile_side(len(every), self._rule.max_tile, self._model.reach)
         answer = LogitStore(len(every), channels, height, width, side, self._run)
 
         def refine(tile: Window) -> None:
@@ -202,14 +202,19 @@ class CoarseToFine:
     def _refine_tiles(self, level: int, place: Window, frames: Array, coarser: Answer, window: Window) -> Answer:
         """Answer a place of a level, tile by tile, from the coarser level's answer to a window around it."""
         height, width = (part.stop - part.start for part in place)
+        reach = self._model.reach if level else self._model.reach_finest
         logits = np.empty((len(frames), 1, height, width), np.float32)
-        context = np.empty((len(frames), coarser.context.shape[1], height // PATCH, width // PATCH), np.float32)
-        for tile in self._run.in_turn(tiles(height, width, self._tile_side(len(frames)))):
+        size = (height // PATCH, width // PATCH) if level else (0, 0)  # the finest level hands no features down
+        context = np.empty((len(frames), coarser.context.shape[1], *size), np.float32)
+        for tile in self._run.in_turn(tiles(height, width, tile_side(len(frames), self._rule.max_tile, reach))):
             here = shift(tile, place)
-            seen = self._grow(here, self._model.reach, level)
+            seen = self._grow(here, reach, level)
             known = part_of(coarser, relative_to(scale_down(seen, 2), scale_down(window, 2)))
-            found = part_of(self._model.refine(self._pyramid.cut(level, seen, frames), known), relative_to(here, seen))
-            logits[(..., *tile)], context[(..., *scale_down(tile, PATCH))] = found.logits, found.context
+            answer = self._model.refine(self._pyramid.cut(level, seen, frames), known, is_finest=level == 0)
+            found = part_of(answer, relative_to(here, seen))
+            logits[(..., *tile)] = found.logits
+            if level:
+                context[(..., *scale_down(tile, PATCH))] = found.context
         return Answer(logits=logits, context=context)
 
     def _candidates(self, cell: Window) -> tuple[Array, Array]:
@@ -225,7 +230,7 @@ class CoarseToFine:
         the frames that it picked there; where they are alike it costs nothing.
         """
         frames, extras = self._candidates(cell)
-        window = self._grow(cell, max(self._margin, QUALITY_REACH, self._model.reach), level=0)
+        window = self._grow(cell, max(self._margin, QUALITY_REACH, self._model.reach_finest), level=0)
         coarser = self._answer_place(1, scale_down(window, 2), frames)
         place = scale_down(self._grow(cell, 0, level=0), 2)
         logits = coarser.logits[(slice(None), 0, *relative_to(place, scale_down(window, 2)))]
@@ -264,11 +269,8 @@ class CoarseToFine:
 
     def _cost(self, place: Window, frames: Array) -> int:
         """Pixels that the network is given, with what is around them, to answer a place."""
-        height, width = (part.stop - part.start + 2 * self._model.reach for part in place)
+        height, width = (part.stop - part.start + 2 * self._model.reach_finest for part in place)
         return int(height * width) * len(frames)
-
-    def _tile_side(self, frames: int) -> int:
-        return tile_side(frames, self._rule.max_tile, self._model.reach)
 
     def _grow(self, place: Window, by: int, level: int) -> Window:
         return grow(place, by, self._pyramid.height >> level, self._pyramid.width >> level, STEP)

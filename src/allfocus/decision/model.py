@@ -17,9 +17,11 @@ from allfocus.errors import ModelError, OptionError
 SHIPPED = Path(__file__).parents[1] / "weights" / "default.onnx"
 #: Key of the model card, as JSON, in the metadata of the ONNX file.
 CARD_KEY = "allfocus"
-#: The layout of inputs and outputs that this version understands.
-FORMAT = 4
-INPUTS = ("pixels", "energy", "logits_in", "context_in", "is_coarsest", "is_answered")
+#: The layout of inputs and outputs that training writes; and those that this version reads. One look answers every
+#: level of a file of format 4, so it is not asked whether an level is the finest.
+FORMAT, READ = 5, (4, 5)
+INPUTS = ("pixels", "energy", "logits_in", "context_in", "is_coarsest", "is_answered", "is_finest")
+FINEST = "is_finest"
 OUTPUTS = ("logits", "context", "flaws")
 #: Blocks in a model whose card does not tell: as many as training allows.
 MOST_BLOCKS = 6
@@ -79,7 +81,7 @@ class Answer:
 
     Attributes:
         logits: (N, 1, h, w), which frame is in focus.
-        context: (N, C, h/4, w/4), features for the next finer level.
+        context: (N, C, h/4, w/4), features for the next finer level; of the finest level there may be none.
     """
 
     logits: FloatArray
@@ -91,16 +93,22 @@ class Network(Protocol):
 
     Attributes:
         reach: how far, in pixels of a level, it sees around a pixel when it refines.
+        reach_finest: the same for the finest level.
+        wants_order: whether the frames have to come in the order of focus, from either end.
         knows_quality: whether it can `judge`.
     """
 
     @property
     def reach(self) -> int: ...  # noqa: D102
     @property
+    def reach_finest(self) -> int: ...  # noqa: D102
+    @property
+    def wants_order(self) -> bool: ...  # noqa: D102
+    @property
     def knows_quality(self) -> bool: ...  # noqa: D102
 
     def answer_coarsest(self, level: PyramidLevel) -> Answer: ...  # noqa: D102
-    def refine(self, level: PyramidLevel, coarser: Answer) -> Answer: ...  # noqa: D102
+    def refine(self, level: PyramidLevel, coarser: Answer, is_finest: bool = False) -> Answer: ...  # noqa: D102
     def judge(self, pixels: FloatArray, answer: Answer) -> FloatArray: ...  # noqa: D102
 
 
@@ -114,12 +122,28 @@ class FusionModel:
     def __init__(self, session: Any, card: ModelCard) -> None:
         self.card = card
         self._session = session
+        self._inputs = [value.name for value in session.get_inputs()]
         self._context_channels = int(session.get_inputs()[3].shape[1])
 
     @property
     def reach(self) -> int:
         """How far, in pixels of its level, the network sees around a pixel when it refines."""
-        return reach_of(int(self.card.recipe.get("network", {}).get("depth", MOST_BLOCKS)))
+        return reach_of(int(self._network.get("depth", MOST_BLOCKS)))
+
+    @property
+    def reach_finest(self) -> int:
+        """The same for the finest level."""
+        return reach_of(int(self._network["fine_depth"])) if self._network.get("fine_width") else self.reach
+
+    @property
+    def wants_order(self) -> bool:
+        """Whether the order of the frames matters: that of focus is expected, from either end."""
+        return bool(self._network.get("order"))
+
+    @property
+    def _network(self) -> dict[str, Any]:
+        network: dict[str, Any] = self.card.recipe.get("network", {})
+        return network
 
     @property
     def knows_quality(self) -> bool:
@@ -138,14 +162,15 @@ class FusionModel:
         logits, context, _ = self._run(level.pixels, level.energy, nothing, context, is_coarsest=True)
         return Answer(logits=logits, context=context)
 
-    def refine(self, level: PyramidLevel, coarser: Answer) -> Answer:
+    def refine(self, level: PyramidLevel, coarser: Answer, is_finest: bool = False) -> Answer:
         """Answer one level, given the answer to the next coarser one.
 
         Args:
             level: height and width multiples of 8.
             coarser: at half the size.
+            is_finest: whether there is no finer one.
         """
-        logits, context, _ = self._run(level.pixels, level.energy, coarser.logits, coarser.context)
+        logits, context, _ = self._run(level.pixels, level.energy, coarser.logits, coarser.context, is_finest=is_finest)
         return Answer(logits=logits, context=context)
 
     def judge(self, pixels: FloatArray, answer: Answer) -> FloatArray:
@@ -169,9 +194,11 @@ class FusionModel:
         context: FloatArray,
         is_coarsest: bool = False,
         is_answered: bool = False,
+        is_finest: bool = False,
     ) -> list[FloatArray]:
-        values = (pixels, energy, logits, context, np.array(is_coarsest), np.array(is_answered))
-        fed = {name: np.ascontiguousarray(value) for name, value in zip(INPUTS, values, strict=True)}
+        switches = np.array([is_coarsest, is_answered, is_finest])
+        named = dict(zip(INPUTS, (pixels, energy, logits, context, *switches), strict=True))
+        fed = {name: np.ascontiguousarray(named[name]) for name in self._inputs}
         found: list[FloatArray] = self._session.run(list(OUTPUTS), fed)
         return found
 
@@ -215,7 +242,7 @@ def _load(path: Path, changed: int, is_large: bool) -> FusionModel:
     session = open_session(path, is_large)
     inputs, outputs = ({value.name for value in values} for values in (session.get_inputs(), session.get_outputs()))
     metadata = session.get_modelmeta().custom_metadata_map
-    if CARD_KEY not in metadata or inputs != set(INPUTS) or outputs != set(OUTPUTS):
+    if CARD_KEY not in metadata or inputs | {FINEST} != set(INPUTS) or outputs != set(OUTPUTS):
         raise ModelError(f"{path}: not an allfocus model; expected a file that `allfocus train` wrote")
     if session.get_inputs()[1].shape[1] != ENERGIES:
         raise ModelError(f"{path}: expects levels of other channels than this version makes; train it again")
@@ -225,7 +252,7 @@ def _load(path: Path, changed: int, is_large: bool) -> FusionModel:
 def _read_card(path: Path, text: str) -> ModelCard:
     try:
         card = json.loads(text)
-        if card.pop("format") != FORMAT:
+        if card.pop("format") not in READ:
             raise ModelError(f"{path}: a model of another format than {FORMAT}; update allfocus or train it again")
         read = ModelCard(**card)
         read.warnings()  # figures that make no sense are damage too

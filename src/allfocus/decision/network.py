@@ -56,7 +56,7 @@ class NetworkDecision(TiledDecision):
         notes: Sequence[Note] = (),
     ) -> None:
         self._run, self._depth = run, depth
-        self._pyramid = StackPyramid(frames, run)
+        self._pyramid = StackPyramid(frames, run, by_focus=model.wants_order)
         self.size, self.count = self._pyramid.size, len(frames)
         self.noise = measure_noise(self._pyramid.frames)
         self.notes = (*notes, *note_values(self._pyramid))

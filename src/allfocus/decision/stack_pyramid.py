@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from allfocus.core.color import Array, FloatArray
+from allfocus.core.focus_order import find_focus_order
 from allfocus.core.pyramid import (
     ENERGIES,
     PATCH,
@@ -41,6 +42,7 @@ class StackPyramid:
         frames: N arrays (H, W) or (H, W, 3) of one dtype.
         run: workers and scratch files; the stage is called `pyramid`.
         values: what to take for black and white; None: see `measure_range`.
+        by_focus: whether to put the frames into the order of focus, as far as they tell, from either end.
 
     Attributes:
         frames: the frames, in an order that depends on their pixels alone. Sums of floats depend on their order in the
@@ -51,7 +53,9 @@ class StackPyramid:
         height, width: of the finest level, padding included.
     """
 
-    def __init__(self, frames: Sequence[Array], run: Run, values: ValueRange | None = None) -> None:
+    def __init__(
+        self, frames: Sequence[Array], run: Run, values: ValueRange | None = None, by_focus: bool = False
+    ) -> None:
         self._run = run
         rows, columns = frames[0].shape[:2]
         self.levels = count_levels(rows, columns)
@@ -60,6 +64,11 @@ class StackPyramid:
         sums, samples = zip(*run.each("pyramid", lambda k: self._add(k, frames[k]), range(len(frames))), strict=True)
         self.values = measure_range(samples) if values is None else values
         self.order = order_by_content(frames, sums)
+        if by_focus:
+            # from the order of content on, so that the order given plays no part; all detail, as the coarsest level
+            # keeps it
+            detail = [self._energy[-1][position].sum(axis=0) for position in self.order]
+            self.order = self.order[find_focus_order(detail)]
         self.frames = [frames[position] for position in self.order]
 
     def _allocate(self, count: int, frame: Array) -> tuple[list[Array | None], list[Array]]:

@@ -19,6 +19,8 @@ class DataConfig:
 
     Attributes:
         crop: side of the square crops, in pixels.
+        large_crop, large_share: side of larger crops, which show the network more of a picture at once, and the share
+            of the steps that learn from those; a side of 0: none do.
         scale_min: crops are cut from the photo reduced by a random factor between this and 1.
         flips: mirror crops and turn them by multiples of 90 degrees, at random.
         held_back: share of the photos that training never sees; the PSNRs of the log are measured on
@@ -27,6 +29,8 @@ class DataConfig:
     """
 
     crop: int = bounded(192, 32, 1024)
+    large_crop: int = bounded(0, 0, 1024)
+    large_share: float = bounded(0.0, 0.0, 1.0)
     scale_min: float = bounded(0.5, 0.1, 1.0)
     flips: bool = True
     held_back: float = bounded(0.05, 0.0, 0.5)
@@ -47,9 +51,18 @@ class ShuffleConfig:
         paint: probability of a nearer layer in one colour with little texture, instead of a photo's.
         tint: probability of a nearer layer that differs from what is behind it in hue alone.
         missing: probability that a shuffled group lacks the clear photo.
+        shapes: probability that a nearer layer is a stalk of up to 40 px, foliage, a lattice or letters, instead of
+            what older recipes drew.
+        blotches: probability that a painted layer has blotches of another colour.
+        apertures: probability of a blur through a polygon of blades or a cat's eye, instead of what older recipes drew.
+        highlights: probability that what is brightest is brighter than white, and clipped after the blur.
+        small_blur: probability that the blur of a group is small, as a light field's: a radius of 0.7 to 3 pixels.
+        ordered: whether the frames of a group come in the order of focus, where there is one.
         blur_max: strongest defocus, as a radius in pixels.
         noise, exposure, jpeg, gray, misregister, quantise: probability of each disturbance of the frames
             (misregister: shifted by up to 0.7 px; quantise: rounded to 8 bits).
+        breathing: probability that the frames' scales, from first to last, differ by up to 2 pixels at the border.
+        tone, sharpen: probability of a tone curve, and of sharpening, after the blur, of frames and truth alike.
     """
 
     frames_min: int = bounded(2, 2, 32)
@@ -63,6 +76,12 @@ class ShuffleConfig:
     paint: float = bounded(0.5, 0.0, 1.0)
     tint: float = bounded(0.1, 0.0, 1.0)
     missing: float = bounded(0.15, 0.0, 1.0)
+    shapes: float = bounded(0.0, 0.0, 1.0)
+    blotches: float = bounded(0.0, 0.0, 1.0)
+    apertures: float = bounded(0.0, 0.0, 1.0)
+    highlights: float = bounded(0.0, 0.0, 1.0)
+    small_blur: float = bounded(0.0, 0.0, 1.0)
+    ordered: bool = False
     blur_max: float = bounded(10.0, 0.5, 64.0)
     noise: float = bounded(0.25, 0.0, 1.0)
     exposure: float = bounded(0.2, 0.0, 1.0)
@@ -70,6 +89,9 @@ class ShuffleConfig:
     gray: float = bounded(0.1, 0.0, 1.0)
     misregister: float = bounded(0.1, 0.0, 1.0)
     quantise: float = bounded(0.5, 0.0, 1.0)
+    breathing: float = bounded(0.0, 0.0, 1.0)
+    tone: float = bounded(0.0, 0.0, 1.0)
+    sharpen: float = bounded(0.0, 0.0, 1.0)
 
     def __post_init__(self) -> None:
         require_order("shuffle.frames", self.frames_min, self.frames_max)
@@ -88,6 +110,11 @@ class NetworkConfig:
     Attributes:
         width, depth: channels and blocks of the part that every octave runs; each block sees a patch further,
             and tiles overlap by as much as `MOST_BLOCKS` of them need.
+        fine_width, fine_depth: channels and blocks of a look of its own for the finest octave, where most of the work
+            is; a width of 0: the same look serves every octave.
+        trust: whether the features of the coarser octave say how far a look may go against it, place by place.
+        order: channels of the state of a scan along the order of focus, in every block but those of the finest look;
+            0: frames are told apart by nothing but what they show.
         glance_width, glance_depth: channels and blocks of the part that sees the whole picture.
         state: states per channel of the state-space scan.
         heads: heads of the scan; they divide `glance_width`.
@@ -97,6 +124,10 @@ class NetworkConfig:
 
     width: int = bounded(32, 4, 512)
     depth: int = bounded(4, 1, MOST_BLOCKS)
+    fine_width: int = bounded(0, 0, 512)
+    fine_depth: int = bounded(2, 1, MOST_BLOCKS)
+    trust: bool = False
+    order: int = bounded(0, 0, 256)
     glance_width: int = bounded(48, 4, 512)
     glance_depth: int = bounded(3, 0, 32)
     state: int = bounded(16, 1, 256)
@@ -165,10 +196,15 @@ class Recipe:
     def __post_init__(self) -> None:
         # the coarsest octave describes patches of 4x4 pixels, and each octave above it doubles that
         unit = 4 * 2 ** (self.training.octaves_max - 1)
-        if self.data.crop % unit:
+        for key, side in (("crop", self.data.crop), ("large_crop", self.data.large_crop)):
+            if side % unit:
+                raise ConfigError(
+                    f"data.{key}: expected a multiple of {unit}, which training.octaves_max = "
+                    f"{self.training.octaves_max} asks for, found {side}"
+                )
+        if self.data.large_share and self.data.large_crop < self.data.crop:
             raise ConfigError(
-                f"data.crop: expected a multiple of {unit}, which training.octaves_max = {self.training.octaves_max} "
-                f"asks for, found {self.data.crop}"
+                f"data.large_crop: expected at least data.crop = {self.data.crop}, found {self.data.large_crop}"
             )
         if self.shuffle.blur_max + 3 > self.data.crop:
             raise ConfigError(

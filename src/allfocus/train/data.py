@@ -177,29 +177,30 @@ class CropSampler:
     config: DataConfig
     seed: int
 
-    def batch(self, number: int, size: int) -> torch.Tensor:
+    def batch(self, number: int, size: int, side: int | None = None) -> torch.Tensor:
         """Batch `number`: (size, 3, 3, S, S) float32 in [0, 1], display-encoded.
 
-        Three crops an item, from photos drawn independently: what is clear, and two for other layers.
+        Three crops an item, from photos drawn independently: what is clear, and two for other layers. Their `side` is
+        `config.crop` if it is left out.
         """
         rng = np.random.default_rng([self.seed, number])
-        crops = np.stack([self.crop(rng) for _ in range(3 * size)])  # (3 B, S, S, 3)
-        side = self.config.crop
+        side = side or self.config.crop
+        crops = np.stack([self.crop(rng, side) for _ in range(3 * size)])  # (3 B, S, S, 3)
         # all of it in numpy: a torch operation in the thread that draws ahead would start a second team of
         # threads, which then fights the first one for the cores
         planes = np.divide(crops.transpose(0, 3, 1, 2), 255, dtype=np.float32)
         return torch.from_numpy(np.ascontiguousarray(planes).reshape(size, 3, 3, side, side))
 
-    def crop(self, rng: np.random.Generator) -> Array:
+    def crop(self, rng: np.random.Generator, wanted: int) -> Array:
         """One crop (S, S, 3) uint8 of one photo at a random place, scale and orientation."""
         photo = self.photos[int(rng.integers(len(self.photos)))]
         height, width = photo.shape[:2]
         scale = np.exp(rng.uniform(np.log(self.config.scale_min), 0))
-        side = min(round(self.config.crop / scale), height, width)
+        side = min(round(wanted / scale), height, width)
         top, left = rng.integers(height - side + 1), rng.integers(width - side + 1)
         window = photo[top : top + side, left : left + side]
-        if side != self.config.crop:
-            window = cv2.resize(window, (self.config.crop, self.config.crop), interpolation=cv2.INTER_AREA)
+        if side != wanted:
+            window = cv2.resize(window, (wanted, wanted), interpolation=cv2.INTER_AREA)
         if self.config.flips:
             window = np.rot90(window, int(rng.integers(4)))
             window = window[:, ::-1] if rng.integers(2) else window

@@ -23,6 +23,9 @@ EXPLODED = 1e3
 #: The warm-up takes at most this share of a run, so that short runs get to learn.
 WARMUP_SHARE = 0.1
 
+#: So many frames of a large crop are always affordable.
+FEW_FRAMES = 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class StepPlan:
@@ -31,12 +34,14 @@ class StepPlan:
     Attributes:
         groups: how many groups.
         frames: frames in each.
+        crop: side of the crops in pixels.
         octaves: levels of the octave recursion.
         seed: of the generator that shuffles.
     """
 
     groups: int
     frames: int
+    crop: int
     octaves: int
     seed: int
 
@@ -44,7 +49,8 @@ class StepPlan:
 def plan_step(recipe: Recipe, step: int) -> StepPlan:
     """Draw the plan of step `step` (from 0): it depends on nothing but the recipe and the number.
 
-    The more frames in a group, the fewer groups: about `batch` times the mean number of frames in all.
+    The more frames in a group, the fewer groups: about `batch` times the mean number of frames in all. Of large crops
+    there are fewer too, and of their frames as well.
     """
     shuffle, training = recipe.shuffle, recipe.training
     rng = np.random.default_rng([recipe.seed, step, 1])
@@ -52,12 +58,14 @@ def plan_step(recipe: Recipe, step: int) -> StepPlan:
     # few frames are what people have most, and a pair is the hardest: nothing else shows what the blur hides
     frames = int(rng.choice(counts, p=(1 / counts) / (1 / counts).sum()))
     budget = training.batch * (shuffle.frames_min + shuffle.frames_max) / 2
-    return StepPlan(
-        groups=max(1, round(budget / frames)),
-        frames=frames,
-        octaves=int(rng.integers(training.octaves_min, training.octaves_max + 1)),
-        seed=int(rng.integers(2**32)),
-    )
+    octaves = int(rng.integers(training.octaves_min, training.octaves_max + 1))
+    seed = int(rng.integers(2**32))
+    crop = recipe.data.crop
+    if recipe.data.large_share and rng.random() < recipe.data.large_share:
+        crop = recipe.data.large_crop
+        budget *= (recipe.data.crop / crop) ** 2
+        frames = min(frames, max(FEW_FRAMES, round(budget)))
+    return StepPlan(groups=max(1, round(budget / frames)), frames=frames, crop=crop, octaves=octaves, seed=seed)
 
 
 def schedule_fraction(config: TrainingConfig, step: int, minutes: float, reserve: float = 0.0) -> float:

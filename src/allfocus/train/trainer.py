@@ -110,7 +110,7 @@ class Trainer:
         def reading(stage: str, done: int, total: int) -> None:
             self.listener(TrainingEvent(kind="read", done=done, total=total))
 
-        self.photos = read_photos(inputs, config.crop, reading)
+        self.photos = read_photos(inputs, max(config.crop, config.large_crop), reading)
         for line in self.photos.skipped:
             self.tell("note", f"skipped {line}")
         learning, measuring = hold_back(self.photos.images, config.held_back, seed)
@@ -191,7 +191,8 @@ class Trainer:
 
     def draw_crops(self, step: int) -> Tensor:
         """The crops of a step; drawn on the CPU while the step before it computes."""
-        return self.sampler.batch(step, plan_step(self.recipe, step).groups)
+        plan = plan_step(self.recipe, step)
+        return self.sampler.batch(step, plan.groups, plan.crop)
 
     def take_step(self, crops: Tensor, fraction: float) -> None:
         """Shuffle the crops into groups and learn from them once."""

@@ -64,7 +64,7 @@ def by_stack(features: Tensor, stacks: int) -> Tensor:
 
 def over_frames(features: Tensor, stacks: int) -> tuple[Tensor, Tensor]:
     """Mean and maximum over the frames of each stack: (F, C, h, w) -> two (B, C, h, w)."""
-    if stacks == 1:  # the exported graph: no shapes to look up, and `graph.faster` knows this form
+    if stacks == 1:  # the exported graph: no shapes to look up, and `onnx.over_frames` knows this form
         return features.mean(0, keepdim=True), features.amax(0, keepdim=True)
     grouped = by_stack(features, stacks)
     return grouped.mean(1), grouped.amax(1)
@@ -88,6 +88,13 @@ def told(features: Tensor, shared: Tensor, stacks: int) -> Tensor:
     if stacks == 1:
         return features + shared
     return (by_stack(features, stacks) + shared[:, None]).flatten(0, 1)
+
+
+def scaled(features: Tensor, shared: Tensor, stacks: int) -> Tensor:
+    """Multiply the features of every frame (F, C, h, w) with what its stack has in common, (B, C, h, w)."""
+    if stacks == 1:
+        return features * shared
+    return (by_stack(features, stacks) * shared[:, None]).flatten(0, 1)
 
 
 def relative(features: Tensor, stacks: int) -> Tensor:

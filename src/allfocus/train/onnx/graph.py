@@ -9,8 +9,11 @@ in tiles; so the graph is one octave. It holds the parts of the network behind t
              context_in  (N, C, h/8, w/8)  of the octave before; ignored by the glance
              is_coarsest ()                bool: glance
              is_answered ()                bool: else, look; or find the flaws: then the logits are this octave's own
+            is_finest   ()                bool: look at the finest octave, for which there may be a look of its own
+Frames come in the order of focus, from either end, if the network is to know it.
+
     outputs  logits      (N, 1, h, w)      none of the flaws' part
-             context     (N, C, h/4, w/4)  none of the flaws' part
+             context     (N, C, h/4, w/4)  none of the flaws' part, nor of the finest look's
              flaws       (1, 2, h/4, w/4)  log-odds, see `network.Flaws`; none of the others
 
 where none is an array without elements.
@@ -19,23 +22,25 @@ where none is an array without elements.
 import io
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from allfocus.core.color import Array
 from allfocus.train.network.features import ENERGIES, PATCH, Octave
-from allfocus.train.network.fusion_network import Flaws, FusionNetwork, Glance, Look
+from allfocus.train.network.flaws import Flaws
+from allfocus.train.network.fusion_network import FusionNetwork, Glance, Look
+from allfocus.train.onnx.over_frames import faster
 
 OPSET = 18
 INPUTS = ("pixels", "energy", "logits_in", "context_in")
+SWITCHES = ("is_coarsest", "is_answered", "is_finest")
 OUTPUTS = ("logits", "context", "flaws")
 
 #: Frame counts and octave sizes at which torch and onnxruntime are compared, multiples of 2 * PATCH.
@@ -56,18 +61,19 @@ class GlanceOctave(nn.Module):
 
 
 class LookOctave(nn.Module):
-    """`Look` at a single stack: what the graph's second branch computes."""
+    """`Look` at a single stack: what the graph's second branch computes, and if it is `finest` its fourth."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, finest: bool = False) -> None:
         super().__init__()
-        self.look = look
+        self.look, self.finest = look, finest
 
     def forward(
         self, pixels: Tensor, energy: Tensor, logits_in: Tensor, context_in: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """See `Look.forward`."""
         logits, context = self.look(Octave(pixels, energy), logits_in, context_in, 1)
-        return logits, context, pixels.new_zeros(1, 1, 0, 0)
+        nothing = pixels.new_zeros(1, 1, 0, 0)
+        return logits, nothing if self.finest else context, nothing
 
 
 class FlawsOctave(nn.Module):
@@ -91,11 +97,12 @@ def build(network: FusionNetwork) -> onnx.ModelProto:
     coarser = {"logits_in": logits[..., ::2, ::2], "context_in": context[..., ::2, ::2]}
     answer = {"pixels": octave["pixels"], "logits_in": logits, "context_in": coarser["context_in"]}
     glance = faster(trace(GlanceOctave(network.glance), octave))
-    look = faster(trace(LookOctave(network.look), {**octave, **coarser}))
+    looks = as_branch(faster(trace(LookOctave(network.look), {**octave, **coarser})), "look")
+    if network.fine is not None:
+        fine = faster(trace(LookOctave(network.fine, finest=True), {**octave, **coarser}))
+        looks = chosen_branch("is_finest", as_branch(fine, "fine"), looks, "looks")
     flaws = faster(trace(FlawsOctave(network.look.flaws), answer))
-    finer = choice("is_answered", as_branch(flaws, "flaws"), as_branch(look, "look"), [f"finer/{o}" for o in OUTPUTS])
-    made = [helper.make_empty_tensor_value_info(f"finer/{output}") for output in OUTPUTS]
-    branches = as_branch(glance, "glance"), helper.make_graph([finer], "finer", [], made)
+    finer = chosen_branch("is_answered", as_branch(flaws, "flaws"), looks, "finer")
     floats = TensorProto.FLOAT
     inputs = [
         helper.make_tensor_value_info("pixels", floats, ["n", 3, "h", "w"]),
@@ -104,9 +111,12 @@ def build(network: FusionNetwork) -> onnx.ModelProto:
         helper.make_tensor_value_info("context_in", floats, ["n", width, "h_in/4", "w_in/4"]),
         helper.make_tensor_value_info("is_coarsest", TensorProto.BOOL, []),
         helper.make_tensor_value_info("is_answered", TensorProto.BOOL, []),
+        helper.make_tensor_value_info("is_finest", TensorProto.BOOL, []),
     ]
     outputs = [helper.make_tensor_value_info(output, floats, [None] * 4) for output in OUTPUTS]
-    graph = helper.make_graph([choice("is_coarsest", *branches, OUTPUTS)], "allfocus", inputs, outputs)
+    graph = helper.make_graph(
+        [choice("is_coarsest", as_branch(glance, "glance"), finer, OUTPUTS)], "allfocus", inputs, outputs
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
     model = simplified(model)
     onnx.checker.check_model(model)
@@ -116,6 +126,13 @@ def build(network: FusionNetwork) -> onnx.ModelProto:
 def choice(condition: str, true: onnx.GraphProto, false: onnx.GraphProto, outputs: Sequence[str]) -> onnx.NodeProto:
     """A node that runs one of two branches."""
     return helper.make_node("If", [condition], list(outputs), then_branch=true, else_branch=false)
+
+
+def chosen_branch(condition: str, true: onnx.GraphProto, false: onnx.GraphProto, name: str) -> onnx.GraphProto:
+    """A branch that is one of two others."""
+    outputs = [f"{name}/{output}" for output in OUTPUTS]
+    made = [helper.make_empty_tensor_value_info(output) for output in outputs]
+    return helper.make_graph([choice(condition, true, false, outputs)], name, [], made)
 
 
 def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -135,75 +152,6 @@ def simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     del simpler.opset_import[:]
     simpler.opset_import.extend(standard)
     return simpler
-
-
-def faster(graph: onnx.GraphProto) -> onnx.GraphProto:
-    """The same graph, in which sum, mean and maximum over the frames take a fifth of the time, in place.
-
-    onnxruntime reduces a first axis that is short by single numbers. A product with a row of ones has the same result
-    as the sum, one with a row of 1 / N as the mean, and a running maximum, frame by frame, as the maximum: at the speed
-    of memory.
-    """
-    nodes: list[onnx.NodeProto] = []
-    constants = {init.name: numpy_helper.to_array(init) for init in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant":
-            constants[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-        replaced = REPLACED.get(node.op_type)
-        if replaced and constants.get(node.input[1], np.array(-1)).tolist() == [0]:
-            nodes += replaced(node.input[0], node.output[0])
-        else:
-            nodes.append(node)
-    del graph.node[:]
-    graph.node.extend(nodes)
-    return graph
-
-
-def sum_over_frames(of: str, to: str, mean: bool = False) -> list[onnx.NodeProto]:
-    """Nodes for the sum over the first axis, which stays with length 1, or for the mean."""
-
-    def constant(name: str, values: Sequence[int]) -> onnx.NodeProto:
-        return helper.make_node("Constant", [], [f"{to}/{name}"], value_ints=list(values))
-
-    one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])
-    count = helper.make_node("Cast", [f"{to}/n"], [f"{to}/count"], to=TensorProto.FLOAT)
-    share = helper.make_node("Div", [f"{to}/ones", f"{to}/count"], [f"{to}/shares"])  # N
-    return [
-        constant("rows", [0, -1]),
-        helper.make_node("Reshape", [of, f"{to}/rows"], [f"{to}/flat"]),  # N C*h*w
-        helper.make_node("Shape", [of], [f"{to}/n"], start=0, end=1),
-        helper.make_node("ConstantOfShape", [f"{to}/n"], [f"{to}/ones"], value=one),
-        *([count, share] if mean else []),
-        helper.make_node("MatMul", [f"{to}/{'shares' if mean else 'ones'}", f"{to}/flat"], [f"{to}/sum"]),  # C*h*w
-        helper.make_node("Shape", [of], [f"{to}/place"], start=1),
-        constant("first", [1]),
-        helper.make_node("Concat", [f"{to}/first", f"{to}/place"], [f"{to}/shape"], axis=0),
-        helper.make_node("Reshape", [f"{to}/sum", f"{to}/shape"], [to]),
-    ]
-
-
-def maximum_over_frames(of: str, to: str) -> list[onnx.NodeProto]:
-    """Nodes for the maximum over the first axis, which stays with length 1."""
-    most, frame, more, first = f"{to}/most", f"{to}/frame", f"{to}/more", f"{to}/first"
-    names = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * 3) for name in (most, frame, more)]
-    step = helper.make_graph([helper.make_node("Max", [most, frame], [more])], f"{to}/step", names[:2], names[2:])
-    zero = helper.make_tensor("zero", TensorProto.INT64, [], [0])
-    axes = helper.make_tensor("axes", TensorProto.INT64, [1], [0])
-    return [
-        helper.make_node("Constant", [], [f"{to}/zero"], value=zero),
-        helper.make_node("Constant", [], [f"{to}/axes"], value=axes),
-        helper.make_node("Gather", [of, f"{to}/zero"], [first], axis=0),
-        helper.make_node("Scan", [first, of], [f"{to}/whole"], body=step, num_scan_inputs=1),
-        helper.make_node("Unsqueeze", [f"{to}/whole", f"{to}/axes"], [to]),
-    ]
-
-
-#: What takes the place of which operator over the first axis.
-REPLACED: dict[str, Callable[[str, str], list[onnx.NodeProto]]] = {
-    "ReduceSum": sum_over_frames,
-    "ReduceMean": partial(sum_over_frames, mean=True),
-    "ReduceMax": maximum_over_frames,
-}
 
 
 def trace(part: nn.Module, inputs: dict[str, Tensor]) -> onnx.GraphProto:
@@ -253,18 +201,21 @@ def disagreement(network: FusionNetwork, content: bytes) -> float:
         pixels = rng.random((frames, 3, height, width), np.float32)
         energy = rng.random((frames, ENERGIES, height // PATCH, width // PATCH), np.float32)
         context = rng.random((frames, network.config.width, height // 2 // PATCH, width // 2 // PATCH), np.float32)
-        for part, is_coarsest, scale, used in (
-            (GlanceOctave(network.glance), True, 2, ("pixels", "energy")),
-            (LookOctave(network.look), False, 2, INPUTS),
-            (FlawsOctave(network.look.flaws), False, 1, ("pixels", "logits_in", "context_in")),
-        ):
+        parts: list[tuple[nn.Module, str | None, int, Sequence[str]]] = [
+            (GlanceOctave(network.glance), "is_coarsest", 2, ("pixels", "energy")),
+            (LookOctave(network.look), None, 2, INPUTS),
+            (FlawsOctave(network.look.flaws), "is_answered", 1, ("pixels", "logits_in", "context_in")),
+        ]
+        if network.fine is not None:
+            parts.append((LookOctave(network.fine, finest=True), "is_finest", 2, INPUTS))
+        for part, asked, scale, used in parts:
             rows, columns = height // scale, width // scale
             logits = rng.normal(0, 3, (frames, 1, rows, columns)).astype(np.float32)
             fed = dict(zip(INPUTS, (pixels, energy, logits, context), strict=True))
             arguments = [fed[name] for name in used]
             with torch.no_grad():
                 expected = part(*(torch.from_numpy(value) for value in arguments))
-            switches = {"is_coarsest": np.array(is_coarsest), "is_answered": np.array(scale == 1)}
+            switches = {name: np.array(name == asked) for name in SWITCHES}
             found = session.run(OUTPUTS, {**fed, **switches})
             gaps = [gap_between(one, other.numpy()) for one, other in zip(found, expected, strict=True)]
             worst = max(worst, *map(float, gaps)) if np.isfinite(gaps).all() else np.inf

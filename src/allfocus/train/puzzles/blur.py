@@ -2,7 +2,8 @@
 
 Defocus is a sum of light over the aperture's image, so everything here works on linear values. The
 kernels are the shapes that real optics give: a disc (an ideal lens), a Gaussian (aberrations, microscopes),
-a soft disc between the two, a ring (mirror lenses) and a grid of points (light-field cameras refocus by
+a soft disc between the two, a ring (mirror lenses), a polygon (the blades of an iris), a cat's eye (the rim of the
+lens cuts slanting light, towards the corners of a picture) and a grid of points (light-field cameras refocus by
 adding a few views, which leaves sharp ghosts in the blur: a trap for every rule that measures contrast). Transparent
 things in bright field do otherwise: defocus turns their contrast or rims them with fringes, crisper than the focus.
 """
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-KERNELS = ("disc", "gaussian", "soft_disc", "ring", "grid", "fringe")
+KERNELS = ("disc", "gaussian", "soft_disc", "ring", "grid", "fringe", "polygon", "cats_eye")
+#: Fewest and most blades of an iris.
+BLADES = 5, 9
 
 
 def to_linear(encoded: Tensor) -> Tensor:
@@ -24,7 +27,7 @@ def to_encoded(linear: Tensor) -> Tensor:
     return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp_min(1e-8) ** (1 / 2.4) - 0.055)
 
 
-def aperture_kernels(radii: Tensor, kinds: Tensor, views: Tensor, turn: Tensor) -> Tensor:
+def aperture_kernels(radii: Tensor, kinds: Tensor, views: Tensor, turn: Tensor, iris: Tensor | None = None) -> Tensor:
     """Build normalised blur kernels.
 
     Args:
@@ -34,6 +37,8 @@ def aperture_kernels(radii: Tensor, kinds: Tensor, views: Tensor, turn: Tensor) 
         turn: (B,) strength of the fringes: below about -1 contrast is turned, above 1 rims are raised. To first
             order defocus adds the Laplacian of a thin object's phase to its picture (transport of intensity,
             Teague 1983, doi:10.1364/JOSA.73.001434).
+        iris: (B, 2) in [0, 1): how far polygon and cat's eye are turned, of half a turn, and how many blades there are,
+            or how narrow the eye is; None: not turned, few, wide.
 
     Returns:
         (B, L, K, K), each summing to 1, K odd and wide enough for the largest radius.
@@ -51,10 +56,33 @@ def aperture_kernels(radii: Tensor, kinds: Tensor, views: Tensor, turn: Tensor) 
     # a Gaussian less `turn` times its own Laplacian in units of its width; pixels are too coarse for narrow ones
     bend = 2 - (distance / (radius / 2).clamp_min(0.05)) ** 2
     fringe = gaussian * (1 + turn[:, None, None, None] * bend * ((radius - 1.5) / 1.5).clamp(0, 1))
-    # 6 B L K K
-    shapes = torch.stack([disc, gaussian, soft_disc, ring, _grid_of_views(radii, views, axis), fringe])
+    iris = torch.zeros(len(radii), 2, device=radii.device) if iris is None else iris
+    polygon, eye = _polygon(radius, iris, axis), _cats_eye(radius, iris, axis)
+    # 8 B L K K
+    shapes = torch.stack([disc, gaussian, soft_disc, ring, _grid_of_views(radii, views, axis), fringe, polygon, eye])
     chosen = shapes[kinds, torch.arange(len(kinds), device=radii.device)]  # B L K K
     return chosen / chosen.sum((-2, -1), keepdim=True)
+
+
+def _polygon(radius: Tensor, iris: Tensor, axis: Tensor) -> Tensor:
+    """A regular polygon of the area of a disc: (B, L, 1, 1) radii -> (B, L, K, K)."""
+    angle, number = iris[:, :, None, None, None].unbind(1)  # B 1 1 1
+    wedge = 2 * torch.pi / (BLADES[0] + (number * (BLADES[1] - BLADES[0] + 1)).floor())
+    # a polygon of n sides and apothem r has the area n r^2 tan(pi / n)
+    apothem = radius * (wedge / 2 / torch.tan(wedge / 2)).sqrt()
+    direction = torch.atan2(axis[:, None], axis[None, :]) + torch.pi * angle
+    within = torch.remainder(direction, wedge) - wedge / 2
+    return (apothem + 0.5 - torch.hypot(axis[:, None], axis[None, :]) * torch.cos(within)).clamp(0, 1)
+
+
+def _cats_eye(radius: Tensor, iris: Tensor, axis: Tensor) -> Tensor:
+    """What two discs have in common, the second beside the first: (B, L, 1, 1) radii -> (B, L, K, K)."""
+    angle, narrow = iris[:, :, None, None, None].unbind(1)  # B 1 1 1
+    apart = (0.15 + 0.5 * narrow) * radius  # of each from the middle
+    down, across = apart * torch.sin(torch.pi * angle), apart * torch.cos(torch.pi * angle)
+    rows, columns = axis[:, None], axis[None, :]
+    discs = [(radius + 0.5 - torch.hypot(rows + s * down, columns + s * across)).clamp(0, 1) for s in (-1, 1)]
+    return discs[0] * discs[1]
 
 
 def _grid_of_views(radii: Tensor, views: Tensor, axis: Tensor) -> Tensor:

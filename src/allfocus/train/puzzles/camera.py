@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from allfocus.core.color import FloatArray, to_unit
 from allfocus.train.config import ShuffleConfig
+from allfocus.train.puzzles import near_things
 
 #: What mattes are painted with, as OpenCV wants its colours.
 WHITE = (255.0,)
@@ -17,14 +18,23 @@ WHITE = (255.0,)
 LUMA = torch.tensor([0.2126, 0.7152, 0.0722])
 
 
-def draw_matte(batch: int, size: int, rng: torch.Generator) -> Tensor:
-    """(B, 1, S, S) mattes in [0, 1] of near things: blobs, straight edges, hairs, leaves; edges one pixel soft."""
+def draw_matte(batch: int, size: int, rng: torch.Generator, shapes: float = 0.0) -> Tensor:
+    """(B, 1, S, S) mattes in [0, 1] of near things: blobs, straight edges, hairs, leaves; edges one pixel soft.
+
+    With the probability `shapes` those of `near_things` instead.
+    """
     seeds = torch.randint(0, 2**31 - 1, (batch,), generator=rng, device=rng.device).tolist()
     painters = (_blobs, _polygons, _hairs, _leaves)
     mattes = []
     for seed in seeds:
         draw = np.random.default_rng(seed)
-        mattes.append(painters[draw.choice(4, p=[0.2, 0.2, 0.45, 0.15])](size, draw))
+        if shapes and draw.uniform() < shapes:
+            paint = list(near_things.PAINTERS)[
+                draw.choice(len(near_things.PAINTERS), p=[*near_things.PAINTERS.values()])
+            ]
+        else:
+            paint = painters[draw.choice(4, p=[0.2, 0.2, 0.45, 0.15])]
+        mattes.append(paint(size, draw))
     return torch.from_numpy(np.stack(mattes))[:, None].to(rng.device)
 
 
@@ -78,6 +88,8 @@ def damage(truth: Tensor, frames: Tensor, config: ShuffleConfig, rng: torch.Gene
     moved = happens(config.misregister).flatten()
     if moved.any():
         frames[moved] = misregister(frames[moved], rng)
+    if config.breathing and (breathes := happens(config.breathing).flatten()).any():
+        frames[breathes] = breathe(frames[breathes], rng)
     gain = 1 + 0.1 * (torch.rand(*frames.shape[:2], 1, 1, 1, generator=rng, device=frames.device) - 0.5)
     frames = torch.where(happens(config.exposure), (frames * gain).clamp(0, 1), frames)
     strength = 0.06 * torch.rand(len(frames), 1, 1, 1, 1, generator=rng, device=frames.device) ** 2
@@ -125,7 +137,26 @@ def misregister(frames: Tensor, rng: torch.Generator) -> Tensor:
     batch, n, _, size, _ = frames.shape
     pixels = 1.4 * torch.rand(batch * n, 2, 1, generator=rng, device=frames.device) - 0.7
     unmoved = torch.eye(2, device=frames.device).expand(batch * n, 2, 2)
-    affine = torch.cat([unmoved, pixels * (2 / size)], 2)
+    return warped(frames, torch.cat([unmoved, pixels * (2 / size)], 2))
+
+
+def breathe(frames: Tensor, rng: torch.Generator) -> Tensor:
+    """Scale each of (B, N, 3, S, S) frames so that the first and the last differ by up to 2 px at the border.
+
+    That much of the lens' breathing may be left by alignment. It grows from frame to frame about a random place.
+    """
+    batch, n, _, size, _ = frames.shape
+    most = (4 / size) * (2 * torch.rand(batch, 1, 1, 1, generator=rng, device=frames.device) - 1)
+    step = torch.linspace(-0.5, 0.5, n, device=frames.device).view(1, n, 1, 1)
+    centre = torch.rand(batch, 1, 2, 1, generator=rng, device=frames.device) - 0.5
+    growth = (most * step).expand(batch, n, 1, 1)
+    scale = (1 + growth) * torch.eye(2, device=frames.device)
+    return warped(frames, torch.cat([scale, -growth * centre], 3).flatten(0, 1))
+
+
+def warped(frames: Tensor, affine: Tensor) -> Tensor:
+    """Frames (B, N, 3, S, S) under the maps (B * N, 2, 3), as `affine_grid` takes them, bicubic."""
+    batch, n, _, size, _ = frames.shape
     grid = functional.affine_grid(affine, [batch * n, 3, size, size], align_corners=False)
     moved = functional.grid_sample(
         frames.flatten(0, 1), grid, mode="bicubic", padding_mode="reflection", align_corners=False

@@ -12,6 +12,7 @@ from torch import Tensor
 from allfocus.train.config import ShuffleConfig
 from allfocus.train.puzzles import camera
 from allfocus.train.puzzles.blur import blur, gaussian_smooth, to_encoded, to_linear
+from allfocus.train.puzzles.light import with_highlights
 from allfocus.train.puzzles.sampling import draw_focus, draw_kernels, draw_radius, smooth_field
 
 #: Blur strengths computed per layer; radii between two of them are blends of the two.
@@ -67,12 +68,15 @@ def layered_stack(crops: Tensor, config: ShuffleConfig, n: int, rng: torch.Gener
     batch, _, _, size, _ = crops.shape
     count = config.layers_max
     light = to_linear(crops)
+    if config.highlights:
+        light = with_highlights(light, config.highlights, rng)
     nearness = torch.sort(torch.rand(batch, count, generator=rng, device=crops.device), dim=1).values
     focus = aim(draw_focus(batch, n, rng), nearness, rng)
+    focus = focus.sort(1).values if config.ordered else focus
     # a defocus of `strongest` pixels across the whole depth range; strong enough, often, to dissolve a hair
     strongest = draw_radius(batch, config, rng, strong=0.5)[:, None]
     level = torch.arange(BLUR_LEVELS, device=crops.device) / (BLUR_LEVELS - 1)
-    kernels = draw_kernels(strongest * level**1.5, rng, opaque=True)
+    kernels = draw_kernels(strongest * level**1.5, rng, opaque=True, apertures=config.apertures)
     layers = torch.randint(1, count + 1, (batch,), generator=rng, device=crops.device)
     frames = torch.zeros(batch, n, 3, size, size, device=crops.device)
     truth = torch.zeros(batch, 3, size, size, device=crops.device)
@@ -82,7 +86,7 @@ def layered_stack(crops: Tensor, config: ShuffleConfig, n: int, rng: torch.Gener
         if not has.any():
             break
         cover = surface(light[has], truth[has], layer, config, rng)
-        sheet, depth = draw_layer(cover, nearness[has, layer], layer == 0, rng)
+        sheet, depth = draw_layer(cover, nearness[has, layer], layer == 0, config, rng)
         distance = (depth[:, None] - focus[has][:, :, None, None]).abs()  # B N S S
         seen = defocus(sheet, distance, kernels[has])
         frames[has] = frames[has] * (1 - seen[:, :, 3:]) + seen[:, :, :3]
@@ -120,21 +124,38 @@ def surface(light: Tensor, behind: Tensor, layer: int, config: ShuffleConfig, rn
     hue = hue - (hue * camera.LUMA.to(hue).view(3, 1, 1)).sum(1, keepdim=True)  # no luma
     tint = 0.2 * torch.rand(batch, 1, 1, 1, generator=rng, device=light.device) * hue
     tinted = torch.rand(batch, 1, 1, 1, generator=rng, device=light.device) < config.tint
-    photo = torch.where(tinted, gaussian_smooth(behind, 1.5) + tint, photo).clamp(0, 1)
+    photo = torch.where(tinted, (gaussian_smooth(behind, 1.5) + tint).clamp(0, 1), photo)
     colour = torch.rand(batch, 3, 1, 1, generator=rng, device=light.device) ** 2
     texture = 0.3 * torch.rand(batch, 1, 1, 1, generator=rng, device=light.device) ** 2
     painted = torch.rand(batch, 1, 1, 1, generator=rng, device=light.device) < config.paint
     painted &= ~tinted
-    return torch.where(painted, colour + texture * (photo - photo.mean((2, 3), keepdim=True)), photo).clamp(0, 1)
+    flat = colour + texture * (photo - photo.mean((2, 3), keepdim=True))
+    if config.blotches:
+        flat = blotched(flat, config.blotches, rng)
+    return torch.where(painted, flat.clamp(0, 1), photo)
 
 
-def draw_layer(light: Tensor, nearness: Tensor, farthest: bool, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+def blotched(flat: Tensor, probability: float, rng: torch.Generator) -> Tensor:
+    """Some of the surfaces (B, 3, S, S) with blotches of another colour, edges a few pixels soft."""
+    batch, size = len(flat), flat.shape[-1]
+    chosen = torch.rand(batch, 1, 1, 1, generator=rng, device=flat.device) < probability
+    other = torch.rand(batch, 3, 1, 1, generator=rng, device=flat.device) ** 2
+    share = 0.3 + 0.4 * torch.rand(batch, 1, 1, 1, generator=rng, device=flat.device)
+    fields = torch.cat([smooth_field(1, size, rng) for _ in range(batch)])[:, None]  # B 1 S S
+    cover = ((fields - share) * 20 + 0.5).clamp(0, 1)
+    return torch.where(chosen, flat + cover * (other - flat), flat)
+
+
+def draw_layer(
+    light: Tensor, nearness: Tensor, farthest: bool, config: ShuffleConfig, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Cut one layer out of a photo and give it a relief.
 
     Args:
         light: (B, 3, S, S) linear RGB.
         nearness: (B,) mean depth in [0, 1], rising from layer to layer.
         farthest: the wall behind everything: it has no holes and may recede over the whole depth range.
+        config: which shapes.
         rng: seeded generator.
 
     Returns:
@@ -144,7 +165,7 @@ def draw_layer(light: Tensor, nearness: Tensor, farthest: bool, rng: torch.Gener
     relief = torch.cat([smooth_field(1, size, rng) for _ in range(batch)])  # B S S
     spread = torch.rand(batch, 1, 1, generator=rng, device=light.device) ** 2 * (1.0 if farthest else 0.3)
     depth = (nearness[:, None, None] + spread * (relief - 0.5)).clamp(0, 1)
-    alpha = torch.ones_like(light[:, :1]) if farthest else camera.draw_matte(batch, size, rng)
+    alpha = torch.ones_like(light[:, :1]) if farthest else camera.draw_matte(batch, size, rng, config.shapes)
     return torch.cat([light * alpha, alpha], 1), depth
 
 

@@ -14,7 +14,8 @@ field and each blurred by its distance from focus, the nearer ones through a blu
 defocused edge spreads over what lies behind it, which no permutation of the photo's own pixels can show.
 Some groups lack the clear photo, as stacks with too wide steps do; what is sharp nowhere is known, and so is what
 shows only through the blur of something nearer.
-Then come a camera's faults, with stated probabilities: noise, exposure drift, JPEG, gray.
+Then comes what a camera does, with stated probabilities: tone curves and sharpening of frames and truth alike, and
+faults of the frames: noise, exposure drift, JPEG, gray, what alignment leaves.
 
 Everything is batched tensor code, runs where the tensors are, and draws from one seeded generator.
 """
@@ -28,6 +29,7 @@ from allfocus.train.config import ShuffleConfig
 from allfocus.train.puzzles import camera
 from allfocus.train.puzzles.blur import blur, gaussian_smooth, to_encoded, to_linear
 from allfocus.train.puzzles.layered_scenes import Optics, flaws_of, layered_stack
+from allfocus.train.puzzles.light import develop, with_highlights
 from allfocus.train.puzzles.sampling import draw_focus, draw_kernels, draw_radius, smooth_field
 
 #: Share of the region-wise permutations with one region.
@@ -74,12 +76,13 @@ def generate(crops: Tensor, config: ShuffleConfig, n: int, rng: torch.Generator)
     if not layered.all():
         flat = ~layered
         grain = draw_grain(int(flat.sum()), config, rng)
-        permutation = draw_permutation(grain, n, crops.shape[-1], rng)
+        permutation = draw_permutation(grain, n, crops.shape[-1], rng, config.ordered)
         group, least = pixel_group(truth[flat], config, n, rng)
         frames[flat] = shuffle_pixels(sharpen_parts(group, config.overlap, rng), permutation)
         smooth[flat] = grain != 0
         nowhere_sharp = least[:, None, None, None].expand(-1, n, *crops.shape[-2:])
         flaws[flat] = flaws_of(Optics(radius=nowhere_sharp, veil=torch.zeros_like(nowhere_sharp)))
+    truth, frames = develop(truth, frames, config, rng)
     absolute = (frames - truth[:, None]).abs().sum(2)  # B N S S
     errors = torch.where(smooth[:, None, None, None], gaussian_smooth(absolute, 1.0), absolute)
     truth, frames = camera.damage(truth, frames, config, rng)
@@ -108,7 +111,10 @@ def pixel_group(clear: Tensor, config: ShuffleConfig, n: int, rng: torch.Generat
     least = torch.where(missing, strongest * torch.rand(batch, generator=rng, device=clear.device), 0)
     step = torch.arange(n, device=clear.device, dtype=clear.dtype) / (n - 1)
     radii = least[:, None] + (strongest - least)[:, None] * step**law
-    copies = to_encoded(blur(to_linear(clear), draw_kernels(radii, rng)).clamp(0, 1))
+    light = to_linear(clear)
+    if config.highlights:
+        light = with_highlights(light[:, None], config.highlights, rng)[:, 0]
+    copies = to_encoded(blur(light, draw_kernels(radii, rng, apertures=config.apertures)).clamp(0, 1))
     copies[~missing, 0] = clear[~missing]
     return copies, least
 
@@ -135,10 +141,11 @@ def draw_grain(batch: int, config: ShuffleConfig, rng: torch.Generator) -> Tenso
     return torch.multinomial(odds, batch, replacement=True, generator=rng)
 
 
-def draw_permutation(grain: Tensor, n: int, size: int, rng: torch.Generator) -> Tensor:
+def draw_permutation(grain: Tensor, n: int, size: int, rng: torch.Generator, ordered: bool = False) -> Tensor:
     """(B,) grains -> (B, n, S, S) int64: which of the group's pixels frame k holds at each position.
 
-    One region in `WHOLE` is the whole picture: in many a stack one frame is best nearly everywhere.
+    With `ordered` the frames of a depth field are in the order of focus. One region in `WHOLE` is the whole picture:
+    in many a stack one frame is best nearly everywhere.
 
     Along the second axis every position holds each of 0..n-1 once; 0 is the clear pixel.
     """
@@ -154,6 +161,7 @@ def draw_permutation(grain: Tensor, n: int, size: int, rng: torch.Generator) -> 
         else:
             depth = smooth_field(1, size, rng)
             focus = draw_focus(1, n, rng)[0]
+            focus = focus.sort().values if ordered else focus
             order = (depth - focus[:, None, None]).abs()
         rows.append(rank(order))
     return torch.stack(rows)
