@@ -53,7 +53,7 @@ def stack_of(scene: Scene) -> FocalStack:
 def print_unregistered(scenes: Sequence[Scene], output: Path | None) -> None:
     """What is found in each scene, and what that does to the picture."""
     print(
-        "| scene | frames | model | moved px | left px | gains | left out | PSNR unaligned | aligned | refined | CPU s |"
+        "| scene | frames | model | moved px | left px | gains | left out | PSNR before | aligned | refined | CPU s |"
     )
     print("|---|---:|---|---:|---:|---|---:|---:|---:|---:|---:|")
     for scene in scenes:

@@ -93,7 +93,8 @@ def main() -> None:
     arguments = parser.parse_args()
     options = allfocus.FusionOptions(align="none", model=arguments.model, depth=True)
     depths = []
-    print("| scene | out of focus | veiled | unmendable | precision out of focus | precision veiled | recall | gap between |")
+    heads = ("out of focus", "veiled", "unmendable", "precision out of focus", "precision veiled", "recall")
+    print(f"| scene | {' | '.join(heads)} | gap between |")
     print("|---|---:|---:|---:|---:|---:|---:|---|")
     for scene in read_scenes(arguments.scenes):
         if scene.truth is None or not scene.registered or not fnmatch(scene.name, arguments.only):
