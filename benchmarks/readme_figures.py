@@ -1,6 +1,6 @@
 """Put the means of a report into the README: python benchmarks/readme_figures.py report/figures.csv README.md.
 
-Means over the scenes with truth that at least half of the methods were measured on: PSNR over the classic rule,
+Means over the scenes with truth that at least half of the methods were measured on: PSNR over the Laplacian rule,
 and SSIM; the last column says how many of them a method has.
 """
 
@@ -11,8 +11,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from statistics import mean
 
-#: Rows of the table, best known first; `wta` is the classic rule.
-METHODS = {"oracle": "oracle", "network": "**allfocus**", "wta": "classic rule"}
+#: Rows of the table, best known first; `wta` is the Laplacian rule.
+METHODS = {"oracle": "oracle", "network": "**allfocus**", "wta": "Laplacian rule"}
 GROUPS = ("layered", "lightfield", "aymaz")
 MARKS = re.compile(r"(<!-- figures.*?-->\n).*?(<!-- end of figures -->)", re.DOTALL)
 
@@ -21,7 +21,7 @@ def table(rows: list[dict[str, str]]) -> str:
     """The Markdown table of the rows of a report's CSV."""
     scores: dict[str, dict[str, tuple[float, float]]] = defaultdict(dict)
     for row in rows:
-        if row["psnr_db"] and row["method"] != "classic":
+        if row["psnr_db"] and row["method"] not in ("laplacian", "classic"):
             over = float(row["psnr_db"]) - float(row["wta_psnr_db"])
             scores[row["method"]][row["scene"]] = over, float(row["ssim"])
     measured = Counter(scene for by_scene in scores.values() for scene in by_scene)

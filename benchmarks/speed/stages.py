@@ -3,7 +3,7 @@
     python benchmarks/speed/stages.py [--fast] OUT FRAME ...
 
 Runs the command line in this process and prints one line of JSON: CPU seconds by stage, and the millions of pixels
-that the network looked at.
+that the network was given at levels finer than the coarsest.
 """
 
 import json
@@ -14,15 +14,15 @@ from collections.abc import Callable
 from typing import Any
 
 from allfocus.cli import main
-from allfocus.composition import compositor as canvas
-from allfocus.core import pyramid as octaves
-from allfocus.decision import model
-from allfocus.decision import stack_pyramid as survey
+from allfocus.composition.compositor import Compositor
+from allfocus.core import pyramid
+from allfocus.decision import stack_pyramid
+from allfocus.decision.model import FusionModel
 from allfocus.formats import write
-from allfocus.sources import inspect as frames
+from allfocus.sources import inspect
 
 SECONDS: Counter[str] = Counter()
-LOOKED: Counter[str] = Counter()
+GIVEN: Counter[str] = Counter()
 
 
 def account(owner: Any, name: str, stage: str) -> None:
@@ -35,25 +35,27 @@ def account(owner: Any, name: str, stage: str) -> None:
             return work(*arguments, **named)
         finally:
             SECONDS[stage] += time.thread_time() - started
-            if name == "look":
+            if name == "refine":
                 count, _, height, width = arguments[1].pixels.shape
-                LOOKED["megapixels"] += count * height * width / 1e6
+                GIVEN["megapixels"] += count * height * width / 1e6
 
     setattr(owner, name, timed)
 
 
 if __name__ == "__main__":
-    account(frames, "read_frame", "decode")
-    for step in ("padded", "patch_energy", "halved"):
-        account(octaves, step, "octaves")
-    account(survey, "halved", "octaves")
-    for part in ("glance", "look", "flaws"):
-        account(model.FusionModel, part, "network")
-    account(canvas.Canvas, "paint", "composition")
+    account(inspect, "read_frame", "decode")
+    for step in ("pad", "patch_energy", "halve"):
+        account(pyramid, step, "pyramid levels")
+    for step in ("halve", "patch_energy"):
+        if hasattr(stack_pyramid, step):
+            setattr(stack_pyramid, step, getattr(pyramid, step))
+    for part in ("answer_coarsest", "refine", "judge"):
+        account(FusionModel, part, "network")
+    account(Compositor, "add", "composition")
     account(write, "make_content", "encode")
     fast = [argument for argument in sys.argv[1:] if argument == "--fast"]
     output, *names = (argument for argument in sys.argv[1:] if argument != "--fast")
     code = main(["fuse", *names, "-o", output, "-q", *fast])
     SECONDS["rest"] = time.process_time() - sum(SECONDS.values())
-    print(json.dumps({"seconds": dict(SECONDS), "looked": LOOKED["megapixels"]}))
+    print(json.dumps({"seconds": dict(SECONDS), "looked": GIVEN["megapixels"]}))
     sys.exit(code)

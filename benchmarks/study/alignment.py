@@ -1,9 +1,9 @@
-"""How well frames are laid over each other: scenes that are not registered, scenes that are, and warps that are known.
+"""How well frames are registered: scenes that are not registered, scenes that are, and warps that are known.
 
     python benchmarks/study/alignment.py scenes.json [-o FOLDER] [--only NAME]
 
 Prints three tables. With a folder, writes for every scene that is not registered a crop of the picture fused without
-and with alignment, side by side, where they differ most; and, with it, the picture as it is refined place by place.
+and with alignment, side by side, where they differ most; and, with it, the picture with local refinement.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def stack_of(scene: Scene) -> FocalStack:
 def print_unregistered(scenes: Sequence[Scene], output: Path | None) -> None:
     """What is found in each scene, and what that does to the picture."""
     print(
-        "| scene | frames | model | moved px | left px | gains | left out | PSNR as it is | aligned | refined | CPU s |"
+        "| scene | frames | model | moved px | left px | gains | left out | PSNR before | aligned | refined | CPU s |"
     )
     print("|---|---:|---|---:|---:|---|---:|---:|---:|---:|---:|")
     for scene in scenes:

@@ -1,10 +1,10 @@
-"""Where the network and the classic rule disagree most.
+"""Where the network and the Laplacian rule disagree most.
 
     python benchmarks/study/disagreements.py SCENES.json -o FOLDER [--model FILE]
 
 For every registered scene: the share of pixels at which both pick frames that differ visibly. Prints the list, worst
 first, and writes for each of the worst twenty a strip around the place where they differ most, at 100 %: the two frames
-in question, the classic rule's picture, the network's, and both index maps.
+in question, the Laplacian rule's picture, the network's, and both index maps.
 """
 
 import argparse
@@ -60,11 +60,11 @@ def main() -> None:
             continue
         frames = [read_image(path) for path in scene.frames]
         result = allfocus.fuse(frames, options=allfocus.FusionOptions(align="none", model=arguments.model))
-        classic = laplacian_index_map(frames)
-        images = [pick(frames, classic), result.image]
+        by_rule = laplacian_index_map(frames)
+        images = [pick(frames, by_rule), result.image]
         gap = np.abs(to_unit(images[0]) - to_unit(pick(frames, result.index_map)))
         differ = (gap if gap.ndim == 2 else gap.max(axis=2)) > VISIBLE
-        found.append((float(differ.mean()), scene.name, strip(frames, images, [classic, result.index_map], differ)))
+        found.append((float(differ.mean()), scene.name, strip(frames, images, [by_rule, result.index_map], differ)))
     found.sort(key=lambda entry: -entry[0])
     for place, (share, name, picture) in enumerate(found[:WORST], start=1):
         print(f"{place:2d} {share:7.3%} {name}")

@@ -4,7 +4,7 @@
 
 For each of `GROUPS`: the left halves of its first scene's frames are fused by the shipped weights. That picture is all
 that `allfocus train --from shipped` learns from. Then shipped and fine-tuned weights fuse the right halves of the
-scenes' frames, which no training saw, and are compared there by Q_W and SCD; and by PSNR over the classic rule on
+scenes' frames, which no training saw, and are compared there by Q_W and SCD; and by PSNR over the Laplacian rule on
 groups that the generator makes from the right halves of the pictures fused by the shipped weights, where the truth is
 known. Prints a Markdown table; trainings that are done are not done again.
 """
@@ -59,7 +59,7 @@ def without_truth(stacks: Sequence[Sequence[Array]], model: Path) -> tuple[float
 
 
 def with_truth(pictures: Sequence[Array], model: Path) -> float:
-    """Mean PSNR over the classic rule on groups made from clear pictures."""
+    """Mean PSNR over the Laplacian rule on groups made from clear pictures."""
     start = load_start(model)
     data = replace(start.recipe.data, validation_groups=RENDERED)
     photos = [prepare(picture, data.crop, share=3 * picture.size) for picture in pictures]  # none is reduced

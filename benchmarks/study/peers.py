@@ -1,4 +1,4 @@
-"""Other fusion tools on the registered scenes, beside our network and the classic rule, in one table.
+"""Other fusion tools on the registered scenes, beside our network and the Laplacian rule, in one table.
 
     python benchmarks/study/peers.py SCENES.json -o FOLDER [--only GLOB] [--tools GLOB] [--python FILE] [--model FILE]
 

@@ -1,4 +1,4 @@
-"""How the network stands damaged frames, beside the classic rule and the oracle on the very same frames.
+"""How the network stands damaged frames, beside the Laplacian rule and the oracle on the very same frames.
 
     python benchmarks/study/robustness.py SCENES.json -o FOLDER [--model FILE] [--only NAME ...]
 
@@ -183,7 +183,7 @@ def damage_scene(scene: Scene, truth: Array, damage: Damage) -> tuple[list[Array
 
 
 def score_scene(scene: Scene, damage: Damage, model: Path | None) -> Scores:
-    """PSNR of the network, of the classic rule and of the oracle on the damaged frames of one scene."""
+    """PSNR of the network, of the Laplacian rule and of the oracle on the damaged frames of one scene."""
     assert scene.truth is not None
     whole = read_image(scene.truth)
     frames, truth = damage_scene(scene, whole, damage)

@@ -4,7 +4,7 @@
 
 Prints two Markdown tables for the registered scenes with truth.
 
-Flaws: how much of the picture the two masks cover, and how well they find what no choice could give. That is measured
+Quality: how much of the picture the two masks cover, and how well they find what no choice could give. That is measured
 by the oracle's picture: its absolute error, mean over the channels, smoothed by a Gaussian of `SIGMA`. *Precision* is
 the share of what a mask covers where that error is above `SEEN`, *recall* the share of what is above `BAD` that one of
 the masks covers. Stacks of six frames and more come a second time without their middle frames, of which only two at
@@ -28,11 +28,11 @@ from allfocus.core.weights import pick
 from allfocus.decision.laplacian import laplacian_index_map
 from allfocus.io import read_image, write_image
 from allfocus.metrics.reference import oracle_index_map
-from allfocus.result import Flaws, FusionResult
+from allfocus.result import FusionResult, QualityMasks
 
 #: Errors of 255 above which something is wrong, and visibly so.
 SEEN, BAD = 3.0, 6.0
-#: Sigma in pixels of the Gaussian that smooths errors: flaws are patches, not pixels.
+#: Sigma in pixels of the Gaussian that smooths errors: bad places are patches, not pixels.
 SIGMA = 2.0
 #: Frames left at each end of a stack whose middle is left out, and how long it must be.
 ENDS, LONG = 2, 6
@@ -59,21 +59,21 @@ def share(of: Array, where: Array) -> str:
     return f"{of[where].mean():.2f}" if where.mean() > 0.002 else "-"
 
 
-def flaws_row(name: str, flaws: Flaws, error: FloatArray, inside: tuple[slice, slice]) -> str:
+def quality_row(name: str, quality: QualityMasks, error: FloatArray, inside: tuple[slice, slice]) -> str:
     """How well the masks match the error."""
-    unsharp, veiled, error = flaws.unsharp[inside], flaws.veiled[inside], error[inside]
+    out_of_focus, veiled, error = quality.out_of_focus[inside], quality.veiled[inside], error[inside]
     bad = error > BAD
     cells = [
-        *(f"{mask.mean():.1%}" for mask in (unsharp, veiled, bad)),
-        *(share(error > SEEN, mask) for mask in (unsharp, veiled)),
-        share(unsharp | veiled, bad),
-        "-" if flaws.gap is None else "{} and {}".format(*(1 + frame for frame in flaws.gap)),
+        *(f"{mask.mean():.1%}" for mask in (out_of_focus, veiled, bad)),
+        *(share(error > SEEN, mask) for mask in (out_of_focus, veiled)),
+        share(out_of_focus | veiled, bad),
+        "-" if quality.gap is None else "{} and {}".format(*(1 + frame for frame in quality.gap)),
     ]
     return f"| {name} | {' | '.join(cells)} |"
 
 
 def depth_row(scene: Scene, frames: list[Array], result: FusionResult, true: Array) -> str:
-    """Errors in frames of the classic rule, of the index map, and of the depth map."""
+    """Errors in frames of the Laplacian rule, of the index map, and of the depth map."""
     assert result.depth is not None
     inside = slice(scene.border, -scene.border or None)
     cells = []
@@ -93,7 +93,8 @@ def main() -> None:
     arguments = parser.parse_args()
     options = allfocus.FusionOptions(align="none", model=arguments.model, depth=True)
     depths = []
-    print("| scene | unsharp | veiled | unmendable | precision unsharp | precision veiled | recall | gap between |")
+    heads = ("out of focus", "veiled", "unmendable", "precision out of focus", "precision veiled", "recall")
+    print(f"| scene | {' | '.join(heads)} | gap between |")
     print("|---|---:|---:|---:|---:|---:|---:|---|")
     for scene in read_scenes(arguments.scenes):
         if scene.truth is None or not scene.registered or not fnmatch(scene.name, arguments.only):
@@ -101,15 +102,15 @@ def main() -> None:
         truth, inside = read_image(scene.truth), slice(scene.border, -scene.border or None)
         for name, frames in versions(scene):
             result = allfocus.fuse(frames, options=options)
-            assert result.flaws is not None
+            assert result.quality is not None
             error = unmendable(frames, truth)
-            print(flaws_row(name, result.flaws, error, (inside, inside)), flush=True)
+            print(quality_row(name, result.quality, error, (inside, inside)), flush=True)
             index = scene.truth.with_name("index.png")
             if name == scene.name and index.exists():
                 depths.append(depth_row(scene, frames, result, read_image(index).astype(np.float32)))
             if arguments.pictures:
                 arguments.pictures.mkdir(parents=True, exist_ok=True)
-                masks = [mask.astype(np.uint8) * 255 for mask in (result.flaws.out_of_focus, result.flaws.veiled)]
+                masks = [mask.astype(np.uint8) * 255 for mask in (result.quality.out_of_focus, result.quality.veiled)]
                 shown = np.dstack([np.clip(error * 10, 0, 255).astype(np.uint8), *masks])
                 write_image(arguments.pictures / f"{name.replace('/', '_').replace(', ', '_')}.png", shown)
     if depths:

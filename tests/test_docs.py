@@ -1,0 +1,99 @@
+"""What README and docs show is true: their Python runs, their command lines parse, their tables are the code's."""
+
+import re
+import runpy
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+
+import allfocus
+from allfocus.cli.entry import app
+from allfocus.io import write_image
+from pictures import focal_frames
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def fenced(page: Path, *kinds: str) -> list[str]:
+    """The blocks of a page that are in one of some languages."""
+    return [text for kind, text in FENCE.findall(page.read_text(encoding="utf-8")) if kind in kinds]
+
+
+def command_lines() -> list[tuple[str, str]]:
+    """Every `allfocus ...` line of every page, without its comment."""
+    found = []
+    for page in PAGES:
+        for line in "\n".join(fenced(page, "sh", "", "console")).splitlines():
+            for part in line.split("&&"):
+                if part.strip().startswith("allfocus "):
+                    found.append((page.name, part.strip()))
+    return found
+
+
+@pytest.mark.parametrize(("page", "line"), command_lines())
+def test_command_lines_parse(page: str, line: str) -> None:
+    words = shlex.split(line, comments=True)[1:]
+    command = typer.main.get_command(app).commands[words[0]]
+    try:
+        command.make_context(words[0], words[1:])
+    except typer.Exit as stop:  # help
+        assert stop.exit_code == 0
+
+
+def test_there_are_command_lines_to_check() -> None:
+    assert len([page for page, _ in command_lines() if page == "README.md"]) > 8
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "stack").mkdir()
+    for number, frame in enumerate(focal_frames(160, 240, 4)):
+        write_image(tmp_path / "stack" / f"f{number}.png", frame)
+    monkeypatch.chdir(tmp_path)
+    blocks = fenced(ROOT / "README.md", "python")
+    assert blocks
+    for block in blocks:
+        values: dict[str, object] = {}
+        exec(compile(block, "README.md", "exec"), values)
+        assert isinstance(values["part"], allfocus.FusionResult)
+        assert values["part"].image.shape[:2] == (100, 100)
+    assert {"sharp.jpg", "index.png", "confidence.png"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_the_option_table_is_made_from_the_options() -> None:
+    made = runpy.run_path(str(ROOT / "docs/make_options.py"))["make_page"]()
+    assert made == (ROOT / "docs/options.md").read_text(encoding="utf-8"), "run python docs/make_options.py"
+
+
+def test_the_floors_in_the_architecture_are_those_that_are_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    listed = re.search(r"<!-- floors -->\n```\n(.*?)```", page, re.DOTALL)
+    assert listed is not None
+    assert listed[1].splitlines() == layers
+
+
+def test_every_room_stands_in_the_architecture() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rooms = {path.parent.name for path in (ROOT / "src/allfocus").glob("*/__init__.py")}
+    assert not [room for room in rooms if f"\n  {room}/" not in page]
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken = []
+    for page in [*PAGES, *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            if not (page.parent / target).exists():
+                broken.append(f"{page.name}: {target}")
+    assert not broken
+
+
+def test_the_citation_names_this_version() -> None:
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {allfocus.__version__}\n" in text
+    assert text.startswith("cff-version: 1.2.0\n")

@@ -1,0 +1,59 @@
+"""The examples run as they stand, on the stack that ships and on a folder."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from allfocus.io import write_image
+from pictures import focal_frames
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
+
+#: Files that each example writes, and a line that it prints.
+MADE = {
+    "channels_and_slabs": ({"red.png", "green.png", "blue.png", "slab1.png", "slab2.png"}, "slab 2: "),
+    "fuse_folder": ({"sharp.png", "index.png", "confidence.png"}, "the middle of the picture comes from f"),
+    "options_from_toml": (
+        {"sharp.png", "depth.png", "depth_in_colours.png", "macro.toml", "wrong.toml"},
+        "did you mean method?",
+    ),
+    "paint_over": ({"retouched.png"}, "under the brush: "),
+    "three_steps": ({"band.png", "hard.png", "stack.decision"}, "composed from the file it is the same: True"),
+    "watch_a_job": ({"sharp.png", "index.png", "report.json"}, "cancelled; nothing was written"),
+}
+
+
+def run(example: Path, folder: Path, *arguments: str) -> str:
+    """What an example prints; warnings of renamed things are errors in it."""
+    source = str(Path(__file__).parent.parent / "src")
+    environment = {**os.environ, "PYTHONPATH": source, "PYTHONWARNINGS": "error::DeprecationWarning:__main__"}
+    command = [sys.executable, str(example), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_example_is_listed() -> None:
+    assert [example.stem for example in EXAMPLES] == sorted(MADE)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
+def test_an_example_runs_on_a_folder(example: Path, tmp_path: Path) -> None:
+    folder, stack = tmp_path / "here", tmp_path / "stack"
+    folder.mkdir()
+    stack.mkdir()
+    for number, frame in enumerate(focal_frames(160, 240, 4)):
+        write_image(stack / f"f{number}.png", frame)
+    printed = run(example, folder, str(stack))
+    files, line = MADE[example.stem]
+    assert {path.name for path in folder.iterdir()} == files
+    assert line in printed
+
+
+@pytest.mark.slow
+def test_examples_run_on_the_stack_that_ships(tmp_path: Path) -> None:
+    printed = run(next(example for example in EXAMPLES if example.stem == "fuse_folder"), tmp_path)
+    assert "of 5 frames by network" in printed
