@@ -24,6 +24,7 @@ from allfocus.outputs.files import make_files
 from allfocus.outputs.report.files import make_reports
 from allfocus.outputs.slabs import fuse_slabs, parse_slab, parse_slabs, slab_paths
 from allfocus.outputs.wishes import Outputs, check_wishes
+from allfocus.outputs.words import quality_notes
 from allfocus.pipeline import check_model, compose, decide, find_reference, register
 from allfocus.plan import Plan, plan_for
 from allfocus.result import FusionResult
@@ -274,7 +275,7 @@ class Job:
         result = compose(registered, decision, options=options, preview=preview)
         files = make_files(result, outputs)
         slabs, notes = fuse_slabs(registered, options, self._slabs(listing), self._slab_files(listing))
-        notes = [*result.notes, *notes]
+        notes = [*result.notes, *quality_notes(result), *notes]
         reports = make_reports(result, outputs, options, time.monotonic() - started, notes)
         self._report("write", 0, 1)
         notes += write_images([*files, *slabs, *reports])

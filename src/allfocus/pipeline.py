@@ -1,6 +1,7 @@
 """A fusion in three steps: align, decide, compose. `fuse` is the three in a row."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -241,7 +242,8 @@ def register_stack(
 def find_alignment(stack: FocalStack, options: FusionOptions, run: Run) -> Alignment:
     """How the frames lie over each other: loaded or estimated."""
     if options.transforms is not None:
-        return load_transforms(options.transforms, len(stack), (stack.height, stack.width))
+        alignment = load_transforms(options.transforms, len(stack), (stack.height, stack.width))
+        return alignment if options.order == "focus" else replace(alignment, order=())
     wanted = AlignOptions(
         model=None if options.align == "auto" else options.align,
         reference=find_reference(options.reference, stack.names),
@@ -333,7 +335,13 @@ def finish(registered: Registered, decision: Decision, canvas: Canvas, window: W
         notes=(*registered.notes, *decision.notes),
         channels=tuple(channels),
         source=registered.source,
+        order=registered.positions if is_ordered(registered) else (),
     )
+
+
+def is_ordered(registered: Registered) -> bool:
+    """Whether the order of focus was found."""
+    return registered.alignment is not None and bool(registered.alignment.order)
 
 
 def move(window: Window | None, within: Window | None) -> Window | None:
@@ -352,7 +360,7 @@ def finish_depth(registered: Registered, canvas: Canvas) -> FloatArray | None:
         return None
     guide = luma(to_unit(canvas.images[0]))
     depth = fill_depth(canvas.maps["depth"], canvas.maps["certainty"], guide)
-    if registered.alignment is None or registered.alignment.order:
+    if is_ordered(registered) or registered.positions == tuple(range(len(registered.positions))):
         return depth
     return np.interp(depth, np.arange(len(registered.positions)), registered.positions).astype(np.float32)
 
