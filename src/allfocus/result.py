@@ -58,8 +58,8 @@ class FusionResult:
             visibly better. Of the Laplacian rule: by what share of its detail the picked frame leads.
         names: of all frames that were given, those that were left out too.
         method: `network` or `laplacian`.
-        depth: (H, W) float32 in [0, N - 1], at which frame the pixel is in focus, between two frames too; in the order
-            of focus if that was found (`alignment.order`); None unless asked for.
+        depth: (H, W) float32, at which frame the pixel is in focus, between two frames too; the value k stands for
+            frame `depth_frames[k]`; None unless asked for.
         quality: where no frame was good enough; None where nothing is known about it.
         alignment: how the frames were registered; None if they were taken as registered.
         window: rows and columns of the reference that the picture shows; None: all of them.
@@ -67,6 +67,7 @@ class FusionResult:
         notes: what a user should know about this result; empty when all is ordinary.
         channels: the pictures of other channels, made by the same decision, in the order in which they were given.
         source: the files that the frames came from; None for arrays.
+        order: the frames that were used in the order of focus, if that was found; the depth counts along it.
     """
 
     image: Array
@@ -82,11 +83,17 @@ class FusionResult:
     notes: tuple[Note, ...] = ()
     channels: tuple[Array, ...] = ()
     source: Listing | None = field(default=None)
+    order: tuple[int, ...] = ()
 
     @property
     def frame_count(self) -> int:
         """How many frames were given."""
         return len(self.names)
+
+    @property
+    def depth_frames(self) -> tuple[int, ...]:
+        """Which frame each whole number in the depth map stands for: all in turn, or the used ones in `order`."""
+        return self.order or tuple(range(self.frame_count))
 
     @property
     def reference(self) -> int:
@@ -119,11 +126,10 @@ class FusionResult:
 
     def _repr_html_(self) -> str:
         """Thumbnails of the picture and its maps, for notebooks."""
-        last = np.float32(max(self.frame_count - 1, 1))
-        shades = self.index_map.astype(np.float32) / last
+        shades = self.index_map.astype(np.float32) / np.float32(max(self.frame_count - 1, 1))
         shown: dict[str, FloatArray] = {"picture": to_unit(self.image), "frame": shades, "confidence": self.confidence}
         if self.depth is not None:
-            shown["depth"] = self.depth / last
+            shown["depth"] = self.depth / np.float32(max(len(self.depth_frames) - 1, 1))
         cells = "".join(
             f'<figure style="display:inline-block;margin:4px"><img alt="{name}" src="{_data_url(plane)}">'
             f"<figcaption>{name}</figcaption></figure>"
@@ -151,7 +157,13 @@ def make_result(registered: Registered, decision: Decision, canvas: Canvas, wind
         notes=(*registered.notes, *decision.notes),
         channels=tuple(channels),
         source=registered.source,
+        order=registered.positions if is_ordered(registered) else (),
     )
+
+
+def is_ordered(registered: Registered) -> bool:
+    """Whether the order of focus was found."""
+    return registered.alignment is not None and bool(registered.alignment.order)
 
 
 def shift_window(window: Window | None, within: Window | None) -> Window | None:
@@ -170,7 +182,7 @@ def complete_depth(registered: Registered, canvas: Canvas) -> FloatArray | None:
         return None
     guide = luma(to_unit(canvas.images[0]))
     depth = fill_depth(canvas.maps["depth"], canvas.maps["certainty"], guide)
-    if registered.alignment is None or registered.alignment.order:
+    if is_ordered(registered) or registered.positions == tuple(range(len(registered.positions))):
         return depth
     return np.interp(depth, np.arange(len(registered.positions)), registered.positions).astype(np.float32)
 

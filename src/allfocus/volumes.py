@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from allfocus.core.color import Array
+from allfocus.core.color import Array, FloatArray
 from allfocus.core.notes import Note
 from allfocus.errors import OptionError
 from allfocus.formats.ome_tiff import OmeFile, Scale
@@ -159,7 +159,15 @@ def put(result: VolumeResult, group: Sequence[VolumeStack], fused: FusionResult)
     place = stack.position, stack.time, 0 if result.channel_for_focus is not None else stack.channel
     for name, planes in result.maps.items():
         found: Array = getattr(fused, name)
-        planes[place] = found * np.float32(result.volume.z_step or 1) if name == "depth" else found
+        planes[place] = measure_height(fused) * np.float32(result.volume.z_step or 1) if name == "depth" else found
+
+
+def measure_height(fused: FusionResult) -> FloatArray:
+    """The depth in planes above the first, whatever the order of focus is that was found."""
+    assert fused.depth is not None
+    if not fused.order:
+        return fused.depth
+    return np.interp(fused.depth, np.arange(len(fused.order)), fused.order).astype(np.float32)
 
 
 def staged(progress: Progress, number: int, count: int) -> Progress:

@@ -113,6 +113,7 @@ class Alignment:
 
     def pick(self, positions: Sequence[int]) -> "Alignment":
         """The alignment of some of the frames; the reference stays the same and need not be one of them."""
+        places = {k: index for index, k in enumerate(positions)}
         return replace(
             self,
             matrices=self.matrices[list(positions)],
@@ -121,6 +122,7 @@ class Alignment:
             left_out={index: self.left_out[k] for index, k in enumerate(positions) if k in self.left_out},
             flows=[self.flows[k] for k in positions] if self.flows else (),
             notes=(),
+            order=[places[k] for k in self.order if k in places],
         )
 
 

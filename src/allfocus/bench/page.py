@@ -3,23 +3,16 @@
 import math
 from base64 import b64encode
 from collections.abc import Sequence
-from html import escape
+from pathlib import Path
 
 from allfocus.bench.rows import Crop, Row
+from allfocus.outputs.report.html import read_static, render_document, text
 
 #: Crops on the page at most; scenes with a truth come first, then where the difference is largest.
 MOST_CROPS = 40
 
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 100rem; padding: 0 1rem;
-  background: #fff; color: #222; }
-@media (prefers-color-scheme: dark) { body { background: #1b1b1b; color: #ddd; } }
-section { border-top: 1px solid #8888; padding: .5rem 0 1.5rem; }
-h2 { font-size: 1.05rem; margin: .6rem 0 .2rem; }
-.pictures { display: flex; flex-wrap: wrap; gap: .6rem; margin-top: .5rem; }
-figure { margin: 0; } figcaption { font-size: .8rem; opacity: .8; }
-img { display: block; image-rendering: pixelated; }
-"""
+#: The style sheet of the page.
+STYLE = Path(__file__).parent / "static" / "crops.css"
 
 
 def render_page(rows: Sequence[Row]) -> str:
@@ -42,25 +35,18 @@ def render_page(rows: Sequence[Row]) -> str:
     else:
         left_out = ""
     sections = "\n".join(_section(row, crop) for row, crop in shown) or "<p>There is nothing to show.</p>"
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Crops</title>
-<style>{STYLE}</style></head>
-<body>
-<h1>Where results fall furthest short</h1>
+    body = f"""<h1>Where results fall furthest short</h1>
 <p>One square of each result at 100 %: where its error exceeds most what the best choice of frames leaves, or, where
 nobody knows the truth, where it differs most from the Laplacian rule.{left_out}</p>
-{sections}
-</body>
-</html>
-"""
+{sections}"""
+    return render_document("Crops", body, read_static(STYLE))
 
 
 def _section(row: Row, crop: Crop) -> str:
     figures = "\n".join(_figure(word, png) for word, png in crop.pictures)
     return f"""<section>
-<h2>{escape(row.scene)}, {escape(row.method)}</h2>
-<div>{escape(_caption(row, crop))}</div>
+<h2>{text(row.scene)}, {text(row.method)}</h2>
+<div>{text(_caption(row, crop))}</div>
 <div class="pictures">
 {figures}
 </div>
@@ -78,6 +64,6 @@ def _caption(row: Row, crop: Crop) -> str:
 def _figure(word: str, png: bytes) -> str:
     picture = b64encode(png).decode("ascii")
     return (
-        f'<figure><img alt="{escape(word)}" src="data:image/png;base64,{picture}">'
-        f"<figcaption>{escape(word)}</figcaption></figure>"
+        f'<figure><img alt="{text(word)}" src="data:image/png;base64,{picture}">'
+        f"<figcaption>{text(word)}</figcaption></figure>"
     )

@@ -42,10 +42,10 @@ def align(
 
     Each is resampled once, and keeps its bit depth, its channels and its metadata.
     """
-    from allfocus.cli import words
     from allfocus.core.stack import size_of
     from allfocus.formats.write import check_outputs
     from allfocus.outputs.aligned import plan_aligned, write_aligned
+    from allfocus.outputs.words import describe_alignment
     from allfocus.pipeline import align as register
     from allfocus.sources.expand import list_frames
     from allfocus.sources.open import open_stack
@@ -66,6 +66,7 @@ def align(
     used, size = len(registered.positions), size_of(registered.frames[0])
     typer.echo(f"{output}: {used} of {len(listing)} frames, {size}, {time.monotonic() - started:.1f} s")
     if registered.alignment is not None:
-        typer.echo(words.describe_alignment(registered.alignment, registered.names))
+        moved = describe_alignment(registered.alignment, registered.names)
+        typer.echo(f"alignment: {moved or 'the frames match as they are'}")
     for note in notes:
         typer.echo(f"note: {note}")

@@ -1,5 +1,6 @@
 """``allfocus fuse``: frames in, one sharp picture out."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,8 @@ from allfocus.outputs.wishes import Outputs, add_listed, name_output
 if TYPE_CHECKING:
     from allfocus.jobs import Event, Job
 
+#: Width of a table that goes to no terminal.
+WIDEST = 400
 OutputOption = Annotated[
     Path | None,
     typer.Option(
@@ -86,8 +89,8 @@ def fuse(
       allfocus fuse stack/ -o sharp.jpg --outputs image,depth,confidence
       ls *.ARW | allfocus fuse - -o linear.tif
     """  # noqa: D301
-    from allfocus.cli import words
     from allfocus.jobs import Job, JobRequest
+    from allfocus.outputs.words import summarize
     from allfocus.sources.expand import list_frames
 
     paths = list_frames(frames)
@@ -113,8 +116,10 @@ def fuse(
 
         made = Job(request, listen).run()
     if not quiet:
-        for line in words.describe_result(made, request):
+        for line in summarize(made.fused, request.outputs, made.files, request.options.method, made.seconds):
             typer.echo(line)
+        for note in made.notes:
+            typer.echo(f"note: {note}")
 
 
 def gather_outputs(image: Path, flags: dict[str, Any]) -> Outputs:
@@ -134,16 +139,34 @@ def gather_outputs(image: Path, flags: dict[str, Any]) -> Outputs:
 
 def describe(job: "Job", paths: list[Path]) -> None:
     """What each frame is, and what the fusion would take; raises what is wrong."""
-    from allfocus.cli import words
     from allfocus.sources.listing import Listing
     from allfocus.sources.volume import Volume
 
     is_single = len(paths) == 1
     if not is_single:
-        words.print_frames(paths)
+        print_frames(paths)
     source, plan = job.check()
     if is_single and isinstance(source, Listing):
-        words.print_frames(paths)
+        print_frames(paths)
     if isinstance(source, Volume):
         typer.echo(f"{source.path.name}: {source}, {len(source.stacks)} stacks")
     typer.echo(str(plan))
+
+
+def print_frames(paths: Sequence[Path]) -> None:
+    """A table of all frames, those that can't be used too."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from allfocus.sources.describe import describe_frames
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("frame", "kind", "size", "channels", "depth", "profile", "taken", ""):
+        table.add_column(title, overflow="fold")
+    for row in describe_frames(paths):
+        cells = (row.name, row.kind, row.size, row.channels, row.depth, row.profile, row.date, row.problem)
+        table.add_row(*(Text(cell) for cell in cells))
+    # a file or another program is no narrower than the table
+    console = Console(highlight=False)
+    Console(highlight=False, width=console.width if console.is_terminal else WIDEST).print(table)

@@ -51,19 +51,25 @@ def _fit(depth: FloatArray, weight: FloatArray, guide: FloatArray, reach: int) -
     return mean(slope) * guide + mean(place - slope * level), support
 
 
-def depth_preview(depth: FloatArray, frames: int) -> Array:
-    """The depth map in colours, dark blue to yellow, above its legend: (H, W) -> (H + 28, W, 3) uint8 RGB."""
+def depth_preview(depth: FloatArray, frames: int, ends: tuple[int, int] | None = None) -> Array:
+    """The depth map in colours, dark blue to yellow, above its legend: (H, W) -> (H + 28, W, 3) uint8 RGB.
+
+    Args:
+        depth: (H, W), from 0 to the last of the frames.
+        frames: how many there are.
+        ends: numbers of the first and the last frame, counted from 1; None: 1 and `frames`.
+    """
     shades = np.rint(depth * np.float32(255 / max(frames - 1, 1))).astype(np.uint8)
     picture = cv2.cvtColor(cv2.applyColorMap(shades, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
-    return np.concatenate([picture, legend_bar(depth.shape[1], frames)])
+    return np.concatenate([picture, legend_bar(depth.shape[1], *(ends or (1, frames)))])
 
 
-def legend_bar(width: int, frames: int) -> Array:
-    """A strip to put below a preview: the colours from the first frame to the last, with their numbers."""
+def legend_bar(width: int, first: int, last: int) -> Array:
+    """A strip to put below a preview: the colours from the first frame to the last, with their numbers from 1."""
     height = 28
     ramp = np.linspace(0, 255, width).round().astype(np.uint8)
     bar = cv2.applyColorMap(np.tile(ramp, (height // 2, 1)), cv2.COLORMAP_VIRIDIS)
     strip = np.concatenate([cv2.cvtColor(bar, cv2.COLOR_BGR2RGB), np.full((height // 2, width, 3), 255, np.uint8)])
-    for text, left in (("frame 1", 2), (f"frame {frames}", max(2, width - 70))):
+    for text, left in ((f"frame {first}", 2), (f"frame {last}", max(2, width - 70))):
         cv2.putText(strip, text, (left, height - 3), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0.0,) * 3, 1, cv2.LINE_AA)
     return strip

@@ -53,7 +53,6 @@ def fit_picture(image: Array, capacity: Capacity, name: str) -> tuple[Array, lis
         notes.append(Note(code="bit-depth-reduced", message=f"{image.dtype} samples were rounded to {depth}"))
         image = from_unit(to_unit(image), capacity.depths[-1])
     if image.ndim == 2 and not capacity.gray:
-        notes.append(Note(code="gray-stored-as-rgb", message=f"{name} has no gray; the picture was stored as RGB"))
         image = np.repeat(image[..., None], 3, axis=2)
     return image, notes
 

@@ -15,6 +15,7 @@ from allfocus.jobs.events import Event, JobRequest, JobResult, Listener
 from allfocus.outputs.files import make_files
 from allfocus.outputs.report.files import make_reports
 from allfocus.outputs.slabs import fuse_slabs
+from allfocus.outputs.words import quality_notes
 from allfocus.pipeline import check_model, compose, decide, register
 from allfocus.plan import Plan
 from allfocus.run.machine import Machine
@@ -118,7 +119,7 @@ class Job:
         result = compose(registered, decision, options=options, preview=preview)
         files = make_files(result, request.outputs)
         slabs, skipped = fuse_slabs(registered, options, slabs_of(request, listing), slab_files(request, listing))
-        notes = [*result.notes, *skipped]
+        notes = [*result.notes, *quality_notes(result), *skipped]
         reports = make_reports(result, request.outputs, options, time.monotonic() - started, notes)
         self._report("write", 0, 1)
         notes += write_images([*files, *slabs, *reports], self._cancelled)

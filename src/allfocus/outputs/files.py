@@ -62,9 +62,7 @@ def make_maps(result: FusionResult, outputs: Outputs) -> list[tuple[Path, Array]
         "index_map": result.index_map.astype("uint8" if result.frame_count <= 256 else "uint16"),
         "confidence": from_unit(result.confidence, "uint16"),
         "depth": None if result.depth is None or outputs.depth is None else scale_depth(result),
-        "depth_preview": None
-        if result.depth is None or outputs.depth_preview is None
-        else depth_preview(result.depth, result.frame_count),
+        "depth_preview": None if result.depth is None or outputs.depth_preview is None else preview_depth(result),
         "out_of_focus": None if result.quality is None else result.quality.out_of_focus.astype("uint8") * 255,
         "veiled": None if result.quality is None else result.quality.veiled.astype("uint8") * 255,
     }
@@ -77,4 +75,11 @@ def make_maps(result: FusionResult, outputs: Outputs) -> list[tuple[Path, Array]
 def scale_depth(result: FusionResult) -> Array:
     """The depth map as 16-bit gray: 0 is the first frame, 65535 the last."""
     assert result.depth is not None
-    return from_unit((result.depth / (result.frame_count - 1)).astype("float32"), "uint16")
+    return from_unit((result.depth / (len(result.depth_frames) - 1)).astype("float32"), "uint16")
+
+
+def preview_depth(result: FusionResult) -> Array:
+    """The depth map in colours, above a legend with the numbers of the first and the last frame."""
+    assert result.depth is not None
+    frames = result.depth_frames
+    return depth_preview(result.depth, len(frames), (frames[0] + 1, frames[-1] + 1))

@@ -1,18 +1,17 @@
 """One HTML page about a fusion, with all pictures inside: it can be moved, mailed, and read without a network."""
 
-import hashlib
-from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from allfocus.core.color import Array
+from allfocus.core.notes import Note
+from allfocus.formats.read import read_metadata
 from allfocus.options import FusionOptions
-from allfocus.outputs.report.look import SCRIPT, STYLE, WITHOUT_SCRIPT
-from allfocus.outputs.report.provenance import Document, provenance, shortcomings
+from allfocus.outputs.report.html import STATIC, cells, folded, read_static, render_document, text
+from allfocus.outputs.report.provenance import Document, provenance, source_of
 from allfocus.outputs.report.thumbnails import Figure, coloured, display_gain, grayscale, photo
+from allfocus.outputs.words import describe_frame
 from allfocus.result import FusionResult
-from allfocus.sources.listing import Listing
+from allfocus.sources.listing import read_frame
 
 #: What stands where there is nothing to say.
 NOTHING = "–"
@@ -26,70 +25,41 @@ HINT = (
 
 def report_page(
     result: FusionResult,
-    listing: Listing,
     options: FusionOptions,
     outputs: Mapping[str, Path],
     seconds: float,
-    reference_frame: Array,
-    *,
-    notes: Sequence[str] = (),
-    icc: bytes | None = None,
-    document: Document | None = None,
+    notes: Sequence[Note] = (),
 ) -> str:
     """Show a fused picture beside the reference, and what is known of how it was made.
 
     Args:
-        result: what came of the fusion.
-        listing: the files that went in.
+        result: what came of a fusion of files.
         options: how it was done.
         outputs: what each file shows, and where it lies; the fused picture first.
         seconds: how long it took.
-        reference_frame: the frame that the others were laid over, all of it; without alignment any frame.
         notes: what else to say, see `provenance`.
-        icc: colour profile of the frames, if they have one of their own.
-        document: what `provenance` found, where it has been called already: files need not be hashed twice.
 
     Returns:
         A complete HTML page that loads nothing from anywhere.
 
     Raises:
+        StackError: the frames came from no files.
         ReadError: a file can't be read any more.
         ModelError: the model can't be loaded any more.
     """
-    facts = provenance(result, listing, options, outputs, seconds, notes=notes) if document is None else document
-    parts = [
-        heading(facts),
-        comparison(result, facts, reference_frame, icc),
-        maps(result, listing),
-        warnings(facts),
-        frame_table(facts),
-        particulars(facts),
-    ]
-    return wrapped(f"{title_of(facts)} – focus stack", "\n".join(parts))
+    return render_page(result, provenance(result, options, outputs, seconds, notes))
 
 
-def wrapped(title: str, body: str) -> str:
-    """A page; its policy lets nothing be loaded, and no script run but its own."""
-    own = b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{own}'"
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>{text(title)}</title>
-<style>{STYLE}</style><noscript><style>{WITHOUT_SCRIPT}</style></noscript></head>
-<body>
-<main>
-{body}
-</main>
-<script>{SCRIPT}</script>
-</body>
-</html>
-"""
-
-
-def text(value: object) -> str:
-    """A value, safe to stand in a page; bytes in a file's name that are no UTF-8 are spelled out."""
-    return escape(str(value).encode("utf-8", "backslashreplace").decode("utf-8"))
+def render_page(result: FusionResult, facts: Document) -> str:
+    """The page of `report_page` from what `provenance` found: files need not be hashed twice."""
+    parts = [comparison(result, facts), maps(result), good_to_know(facts), frame_table(facts), particulars(facts)]
+    return render_document(
+        f"{title_of(facts)} – focus stack",
+        "\n".join([heading(facts), *parts]),
+        read_static(STATIC / "report.css"),
+        script=read_static(STATIC / "report.js"),
+        without_script=read_static(STATIC / "noscript.css"),
+    )
 
 
 # --- pictures ------------------------------------------------------------------------------------
@@ -110,11 +80,14 @@ def title_of(facts: Document) -> str:
     return Path(facts["outputs"][0]["path"]).name if facts["outputs"] else "Fused picture"
 
 
-def comparison(result: FusionResult, facts: Document, reference_frame: Array, icc: bytes | None) -> str:
+def comparison(result: FusionResult, facts: Document) -> str:
     """The reference and the fused picture on top of each other, with a slider between them."""
-    before = reference_frame if result.window is None else reference_frame[result.window]
+    source = source_of(result)
+    frame = read_frame(source, result.reference)
+    before = frame if result.window is None else frame[result.window]
+    icc = None if result.image.ndim == 2 else read_metadata(source.path_of(result.reference)).icc
     gain = display_gain(result.image)
-    name = "one frame" if facts["alignment"] is None else facts["frames"][facts["alignment"]["reference"]]["name"]
+    name = "one frame" if facts["alignment"] is None else describe_frame(result.reference, result.names)
     hint = f" Shown {gain:.3g} times as bright as stored." if gain != 1 else ""
     return f"""<figure class="compare">
 <div class="pair">
@@ -126,13 +99,15 @@ def comparison(result: FusionResult, facts: Document, reference_frame: Array, ic
 </figure>"""
 
 
-def maps(result: FusionResult, listing: Listing) -> str:
+def maps(result: FusionResult) -> str:
     """Where things are in focus, and how sure that is."""
-    first, last = f"1: {listing.names[0]}", f"{len(listing)}: {listing.names[-1]}"
     if result.depth is not None:
-        where = coloured(result.depth, len(listing)), "Depth map: at which place of the stack it is in focus"
+        order = result.depth_frames
+        where = coloured(result.depth, len(order)), "Depth map: at which place of the stack it is in focus"
     else:
-        where = coloured(result.index_map, len(listing)), "Index map: which frame each pixel is from"
+        order = tuple(range(result.frame_count))
+        where = coloured(result.index_map, len(order)), "Index map: which frame each pixel is from"
+    first, last = (f"{position + 1}: {result.names[position]}" for position in (order[0], order[-1]))
     sure = grayscale(result.confidence), "Confidence: how sure the choice is"
     return f"""<h2>Where it is from</h2>
 <div class="maps">
@@ -160,12 +135,11 @@ def picture(shown: Figure, alt: str, kind: str = "map") -> str:
 # --- words and tables ----------------------------------------------------------------------------
 
 
-def warnings(facts: Document) -> str:
+def good_to_know(facts: Document) -> str:
     """What a user should know about this result."""
-    lines = [*shortcomings(facts["flaws"]), *facts["notes"]]
-    if not lines:
+    if not facts["notes"]:
         return ""
-    points = "\n".join(f"<li>{text(line)}</li>" for line in lines)
+    points = "\n".join(f"<li>{text(note['message'])}</li>" for note in facts["notes"])
     return f"<h2>Good to know</h2>\n<ul>\n{points}\n</ul>"
 
 
@@ -177,7 +151,7 @@ def frame_table(facts: Document) -> str:
     most = max(frame["share"] for frame in facts["frames"])
     reference = alignment["reference"] if alignment else None
     rows = [frame_row(k, frame, most, k == reference) for k, frame in enumerate(facts["frames"])]
-    hint = HINT if alignment else "The frames were taken as they are, without alignment."
+    hint = HINT if alignment else "The frames were taken as registered, without alignment."
     return f"""<h2>Frames</h2>
 <div class="wide" tabindex="0" role="region" aria-label="table of frames">
 <table>
@@ -240,18 +214,4 @@ def particulars(facts: Document) -> str:
             folded("Versions", program),
             folded("Files written", [(file["path"], file["shows"]) for file in facts["outputs"]]),
         ]
-    )
-
-
-def folded(summary: str, rows: Iterable[tuple[object, ...]]) -> str:
-    """A table that shows when it is asked for."""
-    lines = "".join(f"<tr>{cells('td', [('', value) for value in row])}</tr>\n" for row in rows)
-    return f"<details><summary>{text(summary)}</summary>\n<table><tbody>\n{lines}</tbody></table>\n</details>"
-
-
-def cells(tag: str, values: Iterable[tuple[str, object]]) -> str:
-    """Cells of a table, each with its class and what it says."""
-    return "".join(
-        f'<{tag} class="{kind}">{text(value)}</{tag}>' if kind else f"<{tag}>{text(value)}</{tag}>"
-        for kind, value in values
     )

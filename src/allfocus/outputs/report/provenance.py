@@ -17,10 +17,12 @@ import numpy as np
 from allfocus._version import __version__
 from allfocus.alignment.alignment import Alignment
 from allfocus.core.color import Array, FloatArray
+from allfocus.core.notes import Note
 from allfocus.core.stack import channels_of
 from allfocus.decision.model import SHIPPED, load_model
-from allfocus.errors import ReadError
+from allfocus.errors import ReadError, StackError
 from allfocus.options import FusionOptions
+from allfocus.outputs.words import quality_notes
 from allfocus.result import FusionResult
 from allfocus.run.workers import cpus, in_parallel
 from allfocus.sources.listing import Listing
@@ -28,44 +30,47 @@ from allfocus.sources.listing import Listing
 #: What `provenance` returns: values that JSON knows, and no others.
 Document = dict[str, Any]
 
-FORMAT = "allfocus report 1"
+FORMAT = "allfocus report 2"
 
 #: Packages that decide on what a picture becomes; those that only some formats need are named where installed.
 PACKAGES = ("numpy", "onnxruntime", "tifffile", "Pillow", "pillow-heif", "rawpy")
-#: Share of the picture from which on another shot is worth the advice.
-WORTH_A_SHOT = 0.005
 #: Rows of the index map that are counted at once.
 ROWS = 256
 
 
 def provenance(
     result: FusionResult,
-    listing: Listing,
     options: FusionOptions,
     outputs: Mapping[str, Path],
     seconds: float,
-    *,
-    notes: Sequence[str] = (),
+    notes: Sequence[Note] = (),
 ) -> Document:
     """Gather what is known of a fusion.
 
     Args:
-        result: what came of it.
-        listing: the files that went in; all of them are read once more, for their hashes.
+        result: what came of a fusion of files; all of them are read once more, for their hashes.
         options: how it was done.
         outputs: what each file shows, and where it lies; the fused picture first.
         seconds: how long it took.
         notes: what else to say beside the notes of the result, such as what `write_images` returned.
 
     Returns:
-        Numbers, texts, lists and dictionaries; None for what is not known. Frames are counted from 0. `matrix` leads
-        from pixels (x, y, 1) of the reference to those of a frame, `gain` and `offset` are of its linear light against
-        that of the reference, see `motion_at` for `shift`, `scale` and `rotation`.
+        Numbers, texts, lists and dictionaries; None for what is not known. Frames are counted from 0, in the order of
+        the input, everywhere: in `frames`, `reference`, `order`, `gap` and notes. `matrix` leads from pixels (x, y, 1)
+        of the reference to those of a frame, `gain` and `offset` are of its linear light against that of the
+        reference, see `motion_at` for `shift`, `scale` and `rotation`.
+
+        Format 2 differs from format 1 in this: `flaws` is called `quality`, and `unsharp` in it `out_of_focus`; `gap`
+        has positions instead of names; there is no `advice`, it is the message of the note `out-of-focus`; `notes` are
+        objects with `code`, `message` and `frames` instead of texts; `alignment` has the `order` of focus, if that was
+        found.
 
     Raises:
+        StackError: the frames came from no files.
         ReadError: a file can't be read any more.
         ModelError: the model can't be loaded any more.
     """
+    listing = source_of(result)
     frame = listing.frame
     return {
         "format": FORMAT,
@@ -89,10 +94,17 @@ def provenance(
         "area": area_facts(result),
         "frames": frames(result, listing),
         "confidence": float(result.confidence.mean(dtype=np.float64)),
-        "flaws": quality_facts(result, listing.names),
+        "quality": quality_facts(result),
         "outputs": [{"shows": shows, "path": str(path)} for shows, path in outputs.items()],
-        "notes": [*map(str, result.notes), *notes],
+        "notes": note_facts([*result.notes, *quality_notes(result), *notes]),
     }
+
+
+def source_of(result: FusionResult) -> Listing:
+    """The files that a result was made from; raises `StackError` where there are none."""
+    if result.source is None:
+        raise StackError("the frames came from no files; a report names files: fuse paths, not arrays")
+    return result.source
 
 
 def dump(document: Document) -> str:
@@ -163,8 +175,10 @@ def sha256(path: Path) -> str:
 
 
 def alignment_facts(alignment: Alignment | None) -> Document | None:
-    """What is said of all frames' alignment; None where they were taken as they are."""
-    return None if alignment is None else {"model": alignment.model, "reference": alignment.reference}
+    """What all frames' alignment has in common; None where they were taken as registered."""
+    if alignment is None:
+        return None
+    return {"model": alignment.model, "reference": alignment.reference, "order": list(alignment.order) or None}
 
 
 def area_facts(result: FusionResult) -> Document:
@@ -200,7 +214,7 @@ def shares(index_map: Array, count: int) -> FloatArray:
 
 
 def placing(alignment: Alignment | None, position: int, size: tuple[int, int]) -> Document:
-    """How a frame was laid over the reference, and brightened; nothing where it was taken as it is."""
+    """How a frame was laid over the reference, and brightened; nothing where it was taken as registered."""
     if alignment is None:
         return {}
     matrix, exposure = alignment.matrices[position], alignment.exposures[position]
@@ -231,26 +245,18 @@ def motion_at(matrix: Array, size: tuple[int, int]) -> Document:
     }
 
 
-def quality_facts(result: FusionResult, names: Sequence[str]) -> Document | None:
-    """How much of the picture can't be trusted, and what would help; None where nothing is known about it."""
+def quality_facts(result: FusionResult) -> Document | None:
+    """How much of the picture can't be trusted, and where the focus has a gap; None where nothing is known about it."""
     quality = result.quality
     if quality is None:
         return None
-    unsharp = float(quality.out_of_focus.mean())
-    gap = None if quality.gap is None else [names[position] for position in quality.gap]
-    advice = None
-    if gap is not None and unsharp >= WORTH_A_SHOT:
-        place = f"between {gap[0]} and {gap[1]}" if gap[0] != gap[1] else f"next to {gap[0]}"
-        advice = f"most of it {place}: another shot focused there would help"
-    return {"unsharp": unsharp, "veiled": float(quality.veiled.mean()), "gap": gap, "advice": advice}
+    return {
+        "out_of_focus": float(quality.out_of_focus.mean()),
+        "veiled": float(quality.veiled.mean()),
+        "gap": None if quality.gap is None else list(quality.gap),
+    }
 
 
-def shortcomings(flaws: Document | None) -> list[str]:
-    """What no choice among the frames could give, a line each."""
-    if flaws is None:
-        return []
-    advice = f", {flaws['advice']}" if flaws["advice"] else ""
-    return [
-        f"sharp in no frame: {flaws['unsharp']:.1%} of the picture{advice}",
-        f"veiled by the blur of something nearer: {flaws['veiled']:.1%} of the picture",
-    ]
+def note_facts(notes: Sequence[Note]) -> list[Document]:
+    """Notes as data, each once."""
+    return [{"code": note.code, "message": note.message, "frames": list(note.frames)} for note in dict.fromkeys(notes)]

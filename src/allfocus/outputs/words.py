@@ -1,0 +1,129 @@
+"""What a fusion gave, in words: lines that a terminal, a page and a report show."""
+
+from collections.abc import Mapping, Sequence
+from math import isnan
+from pathlib import Path
+
+from allfocus.alignment.alignment import Alignment
+from allfocus.core.notes import Note
+from allfocus.core.stack import channels_of, size_of
+from allfocus.outputs.wishes import Outputs
+from allfocus.result import FusionResult
+from allfocus.volumes import VolumeResult, describe_map
+
+#: Shares of the picture from which on it is worth a line that no choice among the frames is good. Flat and sharp
+#: stacks have none of either, real stacks of six frames and more at most 0.017 of each, rendered scenes with a gap in
+#: the focus 0.036 and more, those with things before a distant wall 0.08 and more: docs/experiments.md, 2026-11-27.
+MUCH_OUT_OF_FOCUS, MUCH_VEILED = 0.02, 0.02
+#: Frames of which all are named in a legend; of longer stacks only the ends.
+FEW = 6
+
+
+def summarize(
+    fused: FusionResult | VolumeResult, outputs: Outputs, files: Mapping[Path, str], method: str, seconds: float
+) -> list[str]:
+    """What was made of what, and what the numbers in maps mean: a line each.
+
+    Args:
+        fused: what came of the fusion.
+        outputs: what was asked for.
+        files: what was written, with what each file shows.
+        method: what decided.
+        seconds: how long it took.
+    """
+    if isinstance(fused, VolumeResult):
+        return summarize_volume(fused, outputs, method, seconds)
+    cropped = [f"cropped to {size_of(fused.image)}"] if fused.is_cropped else []
+    aligned = "" if fused.alignment is None else describe_alignment(fused.alignment, fused.names)
+    registered = ", ".join([*([aligned] if aligned else []), *cropped])
+    return [
+        f"{lead(outputs)}{fused.frame_count} frames, {describe_kind(fused)}, {fused.method}, {seconds:.1f} s",
+        *([f"alignment: {registered}"] if registered else []),
+        *describe_maps(outputs, fused),
+        *(f"{path}: {shows}" for path, shows in files.items() if shows in ("slab", "report")),
+    ]
+
+
+def summarize_volume(fused: VolumeResult, outputs: Outputs, method: str, seconds: float) -> list[str]:
+    """The lines about the pictures of a volume; see `summarize`."""
+    volume, focus = fused.volume, fused.channel_for_focus
+    frame = volume.stacks[0].listing.frame
+    kind = f"{size_of(frame)} {channels_of(frame)} {frame.dtype}"
+    by = "" if focus is None else f", all by the focus of {volume.channel_names[focus]}"
+    pictures = f"{volume} to {len(volume.stacks)} pictures, {kind}, {method}{by}"
+    maps = {name: getattr(outputs, name) for name in fused.maps}
+    return [
+        f"{lead(outputs)}{pictures}, {seconds:.1f} s",
+        *(f"{path}: {describe_map(name, volume)}" for name, path in maps.items()),
+    ]
+
+
+def lead(outputs: Outputs) -> str:
+    """The file of the picture, to begin a line with."""
+    return "" if outputs.image is None else f"{outputs.image}: "
+
+
+def describe_kind(result: FusionResult) -> str:
+    """Size, channels and depth of the frames; of arrays, those of the picture."""
+    frame = result.image if result.source is None else result.source.frame
+    return f"{size_of(frame)} {channels_of(frame)} {frame.dtype}"
+
+
+def describe_frame(position: int, names: Sequence[str]) -> str:
+    """A frame by its number, counted from 1, and its name."""
+    return f"frame {position + 1} ({names[position]})"
+
+
+def describe_alignment(alignment: Alignment, names: Sequence[str]) -> str:
+    """How frames were registered; empty where nothing moved and no brightness was matched."""
+    parts = []
+    if alignment.model != "none":
+        parts.append(f"{alignment.model}, registered to {describe_frame(alignment.reference, names)}")
+        known = [residual for residual in alignment.residuals if not isnan(residual)]
+        parts += [f"mean residual {sum(known) / len(known):.2f} px"] if known else []
+    matched = sum(not exposure.is_same for exposure in alignment.exposures)
+    parts += [f"brightness of {matched} of {len(names)} frames matched"] if matched else []
+    return ", ".join(parts)
+
+
+def describe_maps(outputs: Outputs, result: FusionResult) -> list[str]:
+    """What the numbers in maps mean, a line each."""
+    names, order = result.names, result.depth_frames
+    lines = []
+    if outputs.index_map is not None:
+        lines.append(f"{outputs.index_map}: {describe_values(names)}")
+    if outputs.depth is not None:
+        lines.append(f"{outputs.depth}: 0 is in focus in {names[order[0]]}, 65535 in {names[order[-1]]}")
+    return lines
+
+
+def describe_values(names: Sequence[str]) -> str:
+    """Which value of an index map stands for which frame; of a long stack only the ends."""
+    values = [f"{value} = {name}" for value, name in enumerate(names)]
+    return ", ".join(values if len(values) <= FEW else [*values[:2], "...", values[-1]])
+
+
+def quality_notes(result: FusionResult) -> list[Note]:
+    """What no choice among the frames could give, where that is visibly much of the picture."""
+    quality, notes = result.quality, []
+    if quality is None:
+        return []
+    out_of_focus, veiled = float(quality.out_of_focus.mean()), float(quality.veiled.mean())
+    if out_of_focus >= MUCH_OUT_OF_FOCUS:
+        message = f"out of focus in every frame: {out_of_focus:.1%} of the picture{describe_gap(result)}"
+        frames = () if quality.gap is None else tuple(dict.fromkeys(quality.gap))
+        notes.append(Note(code="out-of-focus", message=message, frames=frames))
+    if veiled >= MUCH_VEILED:
+        message = f"veiled by the blur of nearer things: {veiled:.1%} of the picture"
+        notes.append(Note(code="veiled", message=message))
+    return notes
+
+
+def describe_gap(result: FusionResult) -> str:
+    """Where in the stack another shot would help; empty where that is not known."""
+    gap = None if result.quality is None else result.quality.gap
+    if gap is None:
+        return ""
+    first, second = (describe_frame(position, result.names) for position in gap)
+    place = f"between {first} and {second}" if first != second else f"next to {first}"
+    return f", most of it {place}; another shot focused there would help"
