@@ -24,7 +24,6 @@ from allfocus.errors import ReadError, StackError
 from allfocus.options import FusionOptions
 from allfocus.outputs.words import quality_notes
 from allfocus.result import FusionResult
-from allfocus.run.workers import cpus, in_parallel
 from allfocus.sources.listing import Listing
 
 #: What `provenance` returns: values that JSON knows, and no others.
@@ -155,10 +154,8 @@ def model_facts(path: Path | None) -> Document:
 def inputs(paths: Sequence[Path]) -> list[Document]:
     """Name, path, size and hash of each file, each once."""
     once = list(dict.fromkeys(paths))
-    hashes = in_parallel(sha256, once, cpus())
     return [
-        {"name": path.name, "path": str(path), "bytes": path.stat().st_size, "sha256": digest}
-        for path, digest in zip(once, hashes, strict=True)
+        {"name": path.name, "path": str(path), "bytes": path.stat().st_size, "sha256": sha256(path)} for path in once
     ]
 
 
