@@ -195,7 +195,7 @@ def test_the_core_alone_runs_the_demo_and_stays_small(wheel: Path, tmp_path: Pat
     command = [str(venv / "bin/allfocus"), "demo", "-o", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=clean, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "classic rule" in done.stdout
+    assert "Laplacian rule" in done.stdout
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "before_after.png",
         "index_map.png",

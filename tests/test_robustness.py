@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from allfocus.core.color import Array, FloatArray, from_unit, luma, srgb_to_linear, to_unit
-from allfocus.decision.laplacian import decide_by_laplacian
+from allfocus.decision.laplacian import laplacian_index_map
 from allfocus.metrics.reference import Mask, psnr
 from allfocus.pipeline import fuse
 from scenes import (
@@ -55,7 +55,7 @@ def test_a_hair_that_differs_in_hue_alone_is_kept(hue: str) -> None:
     far = in_bytes(wall + smoothed(cover, 25)[..., None] * tint)
     assert np.abs(luma(near) - luma(in_bytes(behind))).max() <= 1  # rounding alone gives it away
     core = cover > 0.99
-    by_luma = decide_by_laplacian([in_bytes(luma(to_unit(frame))) for frame in (near, far)])
+    by_luma = laplacian_index_map([in_bytes(luma(to_unit(frame))) for frame in (near, far)])
     assert (by_luma[core] == 0).mean() < 0.1  # who sees no colour misses it
     share = (fuse([near, far]).index_map[core] == 0).mean()
     assert share >= 0.8
@@ -72,8 +72,8 @@ def test_noise_makes_few_islands_where_nothing_is_to_see(seed: int) -> None:
     flat = middle(75)
     assert all(np.ptp(frame[flat].astype(int)) == 0 for frame in clean)
     frames = noisy(clean, sigma=2, seed=seed)
-    by_rule = share_of_jumps(decide_by_laplacian(frames), flat)
-    assert by_rule > 0.06  # the classic rule falls for it
+    by_rule = share_of_jumps(laplacian_index_map(frames), flat)
+    assert by_rule > 0.06  # the Laplacian rule falls for it
     assert share_of_jumps(fuse(frames).index_map, flat) < 0.4 * by_rule
 
 
@@ -111,10 +111,10 @@ def test_a_gap_between_focus_steps_is_found_and_named() -> None:
     assert gapped is not None
     foci = np.array([0, 1, 5, 6]) / 6
     radius = farthest * np.abs(np.linspace(0, 1, HEIGHT)[:, None] - foci).min(axis=1)
-    assert gapped.unsharp[radius > 4].mean() > 0.7
-    assert gapped.unsharp[radius < 0.5].mean() < 0.05
+    assert gapped.out_of_focus[radius > 4].mean() > 0.7
+    assert gapped.out_of_focus[radius < 0.5].mean() < 0.05
     assert gapped.gap == (1, 2)
-    assert whole.unsharp.mean() < 0.1
+    assert whole.out_of_focus.mean() < 0.1
 
 
 def test_what_shows_only_through_the_blur_of_something_nearer_is_called_veiled() -> None:

@@ -121,7 +121,7 @@ def test_masks_that_a_model_never_learned_are_neither_made_nor_written(
     change = {"network": 29.0, "classic": 30.0, "oracle": 36.0, "flaws_learned": False}
     model = rewritten(tiny_model, tmp_path / "poor.onnx", lambda card: {**card, "figures": change})
     frames = write_pair(tmp_path, height=64, width=96)
-    assert allfocus.fuse(list(map(Path, frames)), options=FusionOptions(model=model)).flaws is None
+    assert allfocus.fuse(list(map(Path, frames)), options=FusionOptions(model=model)).quality is None
     typed = ["fuse", *frames, "-o", tmp_path / "out.png", "--model", model]
     outcome = cli(*typed)
     assert outcome.code == 0

@@ -51,9 +51,7 @@ def test_positions_where_the_pick_does_not_matter_count_almost_nothing() -> None
     groups = groups_of()
     errors = groups.errors.clone()
     errors[..., 16:] = errors[..., 16:].mean(1, keepdim=True)  # right half: all frames equally wrong
-    level = Groups(
-        frames=groups.frames, truth=groups.truth, errors=errors, label=errors.argmin(1), flaws=groups.quality
-    )
+    level = Groups(frames=groups.frames, truth=groups.truth, errors=errors, label=errors.argmin(1), flaws=groups.flaws)
     right = sure(level.label, 3)
     left_wrong, right_wrong = right.clone(), right.clone()
     left_wrong[..., :16] = right_wrong[..., 16:] = sure(torch.ones(2, 32, 16, dtype=torch.int64), 3)
@@ -64,7 +62,7 @@ def test_positions_where_the_pick_does_not_matter_count_almost_nothing() -> None
 def test_where_the_pick_does_not_matter_a_smooth_one_is_preferred() -> None:
     groups = groups_of()
     equal = torch.full_like(groups.errors, 0.3)
-    level = Groups(frames=groups.frames, truth=groups.truth, errors=equal, label=equal.argmin(1), flaws=groups.quality)
+    level = Groups(frames=groups.frames, truth=groups.truth, errors=equal, label=equal.argmin(1), flaws=groups.flaws)
     speckled = torch.randint(0, 3, (2, 32, 32), generator=torch.Generator().manual_seed(2))
     smooth, rough = (selection_loss([sure(choice, 3)], level) for choice in (level.label, speckled))
     assert smooth == pytest.approx(0, abs=1e-6)
@@ -96,7 +94,7 @@ def test_permuting_frames_changes_nothing(order: tuple[int, ...]) -> None:
         truth=groups.truth,
         errors=groups.errors[:, list(order)],
         label=groups.errors[:, list(order)].argmin(1),
-        flaws=groups.quality,
+        flaws=groups.flaws,
     )
     permuted = selection_loss([octave[:, list(order)] for octave in logits], turned)
     torch.testing.assert_close(permuted, selection_loss(logits, groups))
@@ -120,7 +118,7 @@ def test_perfect_and_hopeless_groups_give_a_finite_loss() -> None:
     for level in (0.0, 3.0):
         errors = torch.full_like(groups.errors, level)
         same = Groups(
-            frames=groups.frames, truth=groups.truth, errors=errors, label=errors.argmin(1), flaws=groups.quality
+            frames=groups.frames, truth=groups.truth, errors=errors, label=errors.argmin(1), flaws=groups.flaws
         )
         logits = torch.randn(2, 3, 32, 32, requires_grad=True)
         loss = selection_loss([logits], same)
@@ -132,7 +130,7 @@ def test_perfect_and_hopeless_groups_give_a_finite_loss() -> None:
 
 def test_flaws_are_learned_where_they_can_be_seen() -> None:
     groups = groups_of()
-    target = torch.zeros_like(groups.quality)
+    target = torch.zeros_like(groups.flaws)
     target[..., :16] = 1
     errors = groups.errors - groups.errors.amin(1, keepdim=True)
     errors[..., :8] += 0.3  # even the best frame is wrong here; further right it is right, whatever the optics say

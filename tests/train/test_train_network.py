@@ -1,4 +1,4 @@
-"""The network treats frames alike, starts at the classic rule, and every part of it learns."""
+"""The network treats frames alike, starts at the Laplacian rule, and every part of it learns."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from allfocus.core.color import to_unit
-from allfocus.decision.laplacian import decide_by_laplacian
+from allfocus.decision.laplacian import laplacian_index_map
 from allfocus.train.config import MOST_BLOCKS, NetworkConfig
 from allfocus.train.network.features import (
     PATCH,
@@ -88,13 +88,13 @@ def test_frames_hear_of_each_other_only_through_the_exchange() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 4])
-def test_untrained_it_decides_as_the_classic_rule(count: int) -> None:
+def test_untrained_it_decides_as_the_laplacian_rule(count: int) -> None:
     frames = focal_frames(96, 160, count)
     torch.manual_seed(0)
     with torch.no_grad():
         logits = FusionNetwork(NetworkConfig())(as_tensor(frames))[0][-1]
     decided = logits[0].argmax(0).numpy()
-    assert (decided == decide_by_laplacian(frames)).mean() > 0.97
+    assert (decided == laplacian_index_map(frames)).mean() > 0.97
 
 
 @pytest.mark.parametrize("parts", [{}, {"use_scan": False}, {"use_exchange": False}])
@@ -149,9 +149,9 @@ def test_a_look_sees_no_further_than_the_overlap_of_tiles(depth: int) -> None:
 
 
 def test_flaws_see_no_further_than_the_overlap_of_tiles() -> None:
-    from allfocus.decision.coarse_to_fine import FLAWS_REACH
+    from allfocus.decision.coarse_to_fine import QUALITY_REACH
 
-    assert columns_that_change(network_of().look.quality, logits_scale=1) < 8 + FLAWS_REACH
+    assert columns_that_change(network_of().look.flaws, logits_scale=1) < 8 + QUALITY_REACH
 
 
 def columns_that_change(part: Look | Flaws, logits_scale: int) -> int:

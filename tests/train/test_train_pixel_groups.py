@@ -132,7 +132,7 @@ def test_a_group_that_lacks_the_clear_photo_says_how_blurred_its_best_is() -> No
     error = (group[:, 0] - clear).abs().mean((1, 2, 3))
     assert not error[least == 0].any()
     assert error[least > 2].min() > error[least == 0].max()
-    flaws = generate(crops_of(40, size=32), config_of("depth", blur_max=8.0, missing=0.5), 4, seeded()).quality
+    flaws = generate(crops_of(40, size=32), config_of("depth", blur_max=8.0, missing=0.5), 4, seeded()).flaws
     whole = flaws[:, 0].flatten(1)
     assert torch.equal(whole.amin(1), whole.amax(1))  # no copy is clear, so no place is
     assert 0.1 < (whole[:, 0] > 0.5).float().mean() < 0.5
