@@ -129,10 +129,10 @@ def test_masks_that_a_model_never_learned_are_neither_made_nor_written(
     assert ["worse than" in notes[0], "not learned" in notes[1]] == [True, True]
     assert "sharp in no frame: " not in outcome.out
     (tmp_path / "out.png").unlink()
-    refused = cli(*typed, "--unsharp", tmp_path / "mask.png")
-    assert refused.code == 1
+    refused = cli(*typed, "--out-of-focus", tmp_path / "mask.png")
+    assert refused.code == 2
     assert refused.err.count("\n") == 1
-    assert "unsharp, veiled: " in refused.err and "poor.onnx has not learned them" in refused.err
+    assert "out-of-focus, veiled: " in refused.err and "poor.onnx has not learned them" in refused.err
     assert not (tmp_path / "out.png").exists()
 
 
