@@ -69,7 +69,7 @@ def test_the_tiniest_tiles_do_not_change_the_picture_either(tiny_model: Path) ->
     assert_same_almost_everywhere(fuse_with(tiny_model, frames, max_tile=1), fuse_with(tiny_model, frames))
 
 
-def test_the_network_has_more_to_say_than_the_classic_rule(frames: list[Array], whole: FusionResult) -> None:
+def test_the_network_has_more_to_say_than_the_laplacian_rule(frames: list[Array], whole: FusionResult) -> None:
     # else the tests above would compare nothing
     share = (whole.index_map != decide_by_laplacian(frames)[0]).mean()
     assert 0.001 < share < 0.2
@@ -159,7 +159,7 @@ def test_identical_frames_give_that_frame_bit_for_bit(tiny_model: Path, count: i
     frame = picture(37, 51, dtype="uint16")
     result = fuse_with(tiny_model, [frame.copy() for _ in range(count)], method=method)
     assert result.image.tobytes() == frame.tobytes()
-    # the network's choice can't be wrong; the classic rule has nothing to choose by
+    # the network's choice can't be wrong; the Laplacian rule has nothing to choose by
     np.testing.assert_allclose(result.confidence, 1 if method == "network" else 0, atol=1e-3)
 
 
@@ -194,7 +194,7 @@ def test_depth_rises_with_the_place_in_the_stack(frames: list[Array], tiny_model
     assert fuse_with(tiny_model, frames).depth is None
 
 
-def test_the_classic_rule_knows_no_depth() -> None:
+def test_the_laplacian_rule_knows_no_depth() -> None:
     with pytest.raises(ConfigError, match="only the network"):
         FusionOptions(method="laplacian", depth=True)
 

@@ -11,6 +11,8 @@ from allfocus.errors import ResourceError
 from allfocus.options import FusionOptions
 from allfocus.plan import Plan, plan_fusion
 from allfocus.run.machine import Machine, cgroup_limits, measure_free_memory
+from allfocus.run.scratch import scratch_folder
+from allfocus.run.workers import cpus
 
 LARGE = FrameInfo(shape=(4000, 6000, 3), dtype=np.dtype(np.uint8))
 SMALL = FrameInfo(shape=(600, 800, 3), dtype=np.dtype(np.uint8))
@@ -80,7 +82,8 @@ def test_the_laplacian_rule_keeps_nothing_but_the_frames(machine: Machine) -> No
     assert planned(machine, 10, LARGE, method="laplacian").on_disk == 10 * LARGE.nbytes
 
 
-def test_a_container_may_allow_less_than_the_machine(tmp_path: Path) -> None:
+def make_container(root: Path) -> Path:
+    """The system's files in a container that has 3 GB, 1.5 GB of them in use, two thirds of which is cache."""
     files = {
         "proc/self/cgroup": "0::/box",
         "sys/fs/cgroup/box/memory.max": "3000000000",
@@ -90,15 +93,30 @@ def test_a_container_may_allow_less_than_the_machine(tmp_path: Path) -> None:
         "sys/fs/cgroup/memory.current": "9000000000",
     }
     for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    assert cgroup_limits(tmp_path) == [(3_000_000_000, 500_000_000)]
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def test_a_container_may_allow_less_than_the_machine(tmp_path: Path) -> None:
+    assert cgroup_limits(make_container(tmp_path)) == [(3_000_000_000, 500_000_000)]
 
 
 def test_a_system_without_control_groups_has_no_such_limits(tmp_path: Path) -> None:
     assert cgroup_limits(tmp_path) == []
 
 
-def test_this_machine_has_some_memory_and_a_processor() -> None:
-    assert 10**14 > measure_free_memory() > 100_000_000
-    assert Machine().processors >= 1
+@pytest.mark.parametrize(("available", "expected"), [(2_000_000_000, 2_000_000_000), (9_000_000_000, 2_500_000_000)])
+def test_free_memory_is_the_least_of_what_machine_and_container_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, available: int, expected: int
+) -> None:
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": available})())
+    assert measure_free_memory(tmp_path) == available
+    assert measure_free_memory(make_container(tmp_path)) == expected
+
+
+def test_a_plan_counts_on_what_this_machine_has() -> None:
+    machine = Machine()
+    assert machine.processors == cpus()
+    assert machine.scratch == scratch_folder()
+    assert machine.free_memory == pytest.approx(measure_free_memory(), rel=0.5)

@@ -17,7 +17,7 @@ from allfocus.run.context import Run
 from allfocus.run.scratch import Scratch
 from moved_scenes import SIZE, defocus, make_parameters, move_camera, scene
 from pictures import focal_frames
-from test_robustness import still_life, tilted_plane
+from scenes import still_life, tilted_plane
 
 
 def test_registered_frames_stay_what_they_are() -> None:

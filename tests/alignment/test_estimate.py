@@ -16,7 +16,7 @@ from allfocus.errors import AlignmentError, Cancelled
 from allfocus.run.context import Run
 from moved_scenes import SIZE, make_parameters, move_camera, scene
 from pictures import focal_frames
-from test_robustness import still_life, tilted_plane
+from scenes import still_life, tilted_plane
 
 
 @pytest.mark.parametrize("scale", [-0.07, 0.03, 0.07])

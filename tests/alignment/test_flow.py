@@ -9,7 +9,7 @@ from allfocus.alignment import AlignOptions, apply_alignment, dump_transforms, e
 from allfocus.core.color import Array, from_unit
 from allfocus.core.stack import FocalStack
 from moved_scenes import SIZE, scene
-from test_robustness import still_life, tilted_plane
+from scenes import still_life, tilted_plane
 
 
 def parallax_pair() -> tuple[list[Array], Array]:

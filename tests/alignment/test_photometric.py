@@ -7,7 +7,7 @@ from allfocus.alignment import AlignOptions, ExposureTransfer, estimate_alignmen
 from allfocus.alignment.photometric import build_table, match_exposure
 from allfocus.core.color import from_unit, linear_to_srgb, srgb_to_linear, to_unit
 from allfocus.core.stack import FocalStack
-from test_robustness import still_life, tilted_plane
+from scenes import still_life, tilted_plane
 
 
 @pytest.mark.parametrize("gain", [0.6, 0.9, 1.1, 1.7])

@@ -14,7 +14,7 @@ from allfocus.io import read_image, write_image
 from conftest import Cli
 from moved_scenes import make_parameters, move_camera
 from pictures import focal_frames
-from test_robustness import still_life, tilted_plane
+from scenes import still_life, tilted_plane
 
 
 def test_transforms_are_saved_and_used_again(tmp_path: Path, cli: Cli) -> None:

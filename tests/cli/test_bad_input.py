@@ -318,12 +318,8 @@ def test_fuse_refuses_in_one_line(case: Callable[[Path], Case], tmp_path: Path, 
     ids=lambda case: case.__name__,
 )
 def test_outputs_are_checked_before_any_frame_is_read(
-    case: Callable[[Path], Case], tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def never(*_: object) -> None:
-        raise AssertionError("a frame was read")
-
-    monkeypatch.setattr("allfocus.sources.inspect.read_frame", never)  # their headers are looked at, to say all at once
+    case: Callable[[Path], Case], tmp_path: Path, cli: Cli, no_decoding: None
+) -> None:  # their headers are looked at, to say all at once
     typed, code, words = case(tmp_path)
     assert_one_line(cli("fuse", "--method", "laplacian", *typed), code, *words)
 
@@ -338,13 +334,10 @@ def write_stack(folder: Path, frames: int) -> list[str]:
     return [str(path) for path in paths]
 
 
-def test_a_corrupt_frame_is_named_before_fusing_starts(
-    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_corrupt_frame_is_named_before_any_is_decoded(tmp_path: Path, cli: Cli, no_decoding: None) -> None:
     frames = write_stack(tmp_path, 20)
     data = Path(frames[16]).read_bytes()
     Path(frames[16]).write_bytes(data[: len(data) // 2])  # its header is sound
-    monkeypatch.setattr("allfocus.jobs.decide", None)
     before = files_below(tmp_path)
     assert_one_line(cli("fuse", *frames, "-o", str(tmp_path / "out.png")), 1, "f16.jpg", "cut short")
     assert files_below(tmp_path) == before

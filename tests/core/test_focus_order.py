@@ -10,7 +10,7 @@ from allfocus import FusionOptions, fuse
 from allfocus.alignment import AlignOptions, estimate_alignment
 from allfocus.core.stack import FocalStack
 from allfocus.errors import ConfigError
-from test_robustness import still_life, tilted_plane
+from scenes import still_life, tilted_plane
 
 
 @pytest.mark.parametrize("seed", range(4))

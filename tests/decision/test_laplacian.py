@@ -1,4 +1,4 @@
-"""The focus measure against its definition, and the facts the classic rule stands on."""
+"""The focus measure against its definition, and the facts the Laplacian rule stands on."""
 
 from collections.abc import Iterator
 

@@ -14,60 +14,7 @@ from allfocus.formats.raw import make_encoding
 from allfocus.io import describe_frames, find_kind, inspect_stack, read_frame, read_image, read_stack, write_image
 from allfocus.run.install import install_hint
 from conftest import Cli
-
-NEUTRAL = (0.5, 1.0, 0.6)
-#: Linear sRGB to XYZ (IEC 61966-2-1).
-TO_XYZ = np.array(
-    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-)
-
-
-def rationals(values: Array) -> tuple[int, ...]:
-    """Numbers as numerators and denominators, alternating."""
-    return tuple(part for value in np.ravel(values) for part in (round(float(value) * 10000), 10000))
-
-
-def write_dng(
-    path: Path,
-    scene: Array,
-    *,
-    neutral: tuple[float, float, float] = NEUTRAL,
-    claimed: tuple[float, float, float] | None = None,
-    black: int = 256,
-    white: int = 4095,
-    orientation: int = 1,
-) -> None:
-    """Write what a sensor with Bayer filters sees of a scene (H, W, 3) in linear sRGB.
-
-    The sensor answers to white light as `neutral` says; what the file claims is `claimed`, where that is given.
-    """
-    camera = scene * np.array(neutral)
-    mosaic = camera[..., 1].copy()
-    mosaic[0::2, 0::2] = camera[0::2, 0::2, 0]
-    mosaic[1::2, 1::2] = camera[1::2, 1::2, 2]
-    samples = np.clip(np.rint(black + mosaic * (white - black)), 0, 65535).astype(np.uint16)
-    matrix = np.diag(neutral) @ np.linalg.inv(TO_XYZ)
-    tags = [
-        (271, 2, None, "Nobody", True),
-        (272, 2, None, "Synthetic", True),
-        (274, 3, 1, orientation, True),
-        (33421, 3, 2, (2, 2), True),  # CFARepeatPatternDim
-        (33422, 1, 4, bytes([0, 1, 1, 2]), True),  # CFAPattern: red, green, green, blue
-        (50706, 1, 4, bytes([1, 4, 0, 0]), True),  # DNGVersion
-        (50708, 2, None, "Nobody Synthetic", True),  # UniqueCameraModel
-        (50714, 3, 1, black, True),
-        (50717, 3, 1, white, True),
-        (50721, 10, 9, rationals(matrix), True),  # ColorMatrix1
-        (50728, 5, 3, rationals(np.array(claimed or neutral)), True),  # AsShotNeutral
-        (50778, 3, 1, 21, True),  # CalibrationIlluminant1: D65
-    ]
-    tifffile.imwrite(path, samples, photometric=32803, extratags=tags, metadata=None)
-
-
-def scene(height: int = 64, width: int = 96) -> FloatArray:
-    """Smooth colours, so that any demosaicing is right."""
-    down, across = np.mgrid[:height, :width] / width
-    return np.dstack([0.2 + 0.5 * across, 0.4 + 0.2 * down, 0.6 - 0.4 * across]).astype(np.float32)
+from raw_files import smooth_colors, write_dng
 
 
 def light(picture: Array) -> FloatArray:
@@ -76,34 +23,34 @@ def light(picture: Array) -> FloatArray:
 
 
 def test_values_are_those_of_the_scene(tmp_path: Path) -> None:
-    write_dng(tmp_path / "a.dng", scene())
+    write_dng(tmp_path / "a.dng", smooth_colors())
     picture = read_image(tmp_path / "a.dng")
     assert picture.dtype == np.uint16
-    assert np.abs(light(picture) - scene())[4:-4, 4:-4].max() < 0.004
+    assert np.abs(light(picture) - smooth_colors())[4:-4, 4:-4].max() < 0.004
 
 
 def test_frames_of_different_brightness_keep_their_ratio(tmp_path: Path) -> None:
     for position, share in enumerate((1.0, 0.5, 0.25)):
-        write_dng(tmp_path / f"{position}.dng", scene() * share)
+        write_dng(tmp_path / f"{position}.dng", smooth_colors() * share)
     frames = [light(frame)[4:-4, 4:-4] for frame in read_stack(sorted(tmp_path.iterdir())).frames]
     assert np.abs(frames[1] / frames[0] - 0.5).max() < 0.01
     assert np.abs(frames[2] / frames[0] - 0.25).max() < 0.01
 
 
 def test_the_middle_frame_sets_white_balance_and_levels_for_all(tmp_path: Path) -> None:
-    write_dng(tmp_path / "0.dng", scene(), claimed=(0.9, 1.0, 0.3), black=256)
-    write_dng(tmp_path / "1.dng", scene())
-    write_dng(tmp_path / "2.dng", scene(), claimed=(0.3, 1.0, 0.9))
+    write_dng(tmp_path / "0.dng", smooth_colors(), claimed=(0.9, 1.0, 0.3), black=256)
+    write_dng(tmp_path / "1.dng", smooth_colors())
+    write_dng(tmp_path / "2.dng", smooth_colors(), claimed=(0.3, 1.0, 0.9))
     stack = read_stack([tmp_path / f"{k}.dng" for k in range(3)])
     for frame in stack.frames:
-        assert np.abs(light(frame) - scene())[4:-4, 4:-4].max() < 0.004
+        assert np.abs(light(frame) - smooth_colors())[4:-4, 4:-4].max() < 0.004
     alone = light(read_image(tmp_path / "0.dng"))
-    assert np.abs(alone - scene()).max() > 0.1  # by itself it would be taken at its word
+    assert np.abs(alone - smooth_colors()).max() > 0.1  # by itself it would be taken at its word
 
 
 def test_different_white_levels_do_not_change_the_scale(tmp_path: Path) -> None:
-    write_dng(tmp_path / "0.dng", scene() * 0.5)
-    write_dng(tmp_path / "1.dng", scene() * 0.5)
+    write_dng(tmp_path / "0.dng", smooth_colors() * 0.5)
+    write_dng(tmp_path / "1.dng", smooth_colors() * 0.5)
     with tifffile.TiffFile(tmp_path / "1.dng", mode="r+") as file:
         file.pages.first.tags[50717].overwrite(2048)
     one, other = (light(frame) for frame in read_stack([tmp_path / "1.dng", tmp_path / "0.dng"]).frames)
@@ -111,8 +58,8 @@ def test_different_white_levels_do_not_change_the_scale(tmp_path: Path) -> None:
 
 
 def test_dark_frames_are_not_brightened(tmp_path: Path) -> None:
-    write_dng(tmp_path / "a.dng", scene() * 0.01)
-    assert np.abs(light(read_image(tmp_path / "a.dng")) - 0.01 * scene())[4:-4, 4:-4].max() < 5e-4
+    write_dng(tmp_path / "a.dng", smooth_colors() * 0.01)
+    assert np.abs(light(read_image(tmp_path / "a.dng")) - 0.01 * smooth_colors())[4:-4, 4:-4].max() < 5e-4
 
 
 def test_what_is_too_bright_is_clipped_without_a_tint(tmp_path: Path) -> None:
@@ -143,7 +90,7 @@ def test_the_encoding_loses_less_than_two_steps_of_light() -> None:
 
 def test_a_listing_says_that_it_was_light(tmp_path: Path) -> None:
     for name in ("a.dng", "b.dng"):
-        write_dng(tmp_path / name, scene())
+        write_dng(tmp_path / name, smooth_colors())
     listing = inspect_stack([tmp_path / "a.dng", tmp_path / "b.dng"])
     assert listing.is_linear
     assert listing.frame.dtype == np.uint16
@@ -155,14 +102,14 @@ def test_a_listing_says_that_it_was_light(tmp_path: Path) -> None:
 
 
 def test_a_dng_is_one_whatever_it_is_called(tmp_path: Path) -> None:
-    write_dng(tmp_path / "a.dng", scene())
+    write_dng(tmp_path / "a.dng", smooth_colors())
     (tmp_path / "a.dng").rename(tmp_path / "a.tif")
     assert find_kind(tmp_path / "a.tif") == "RAW"
 
 
 def test_a_raw_file_that_is_cut_short_is_found_before_any_is_decoded(tmp_path: Path) -> None:
     for name in ("a.dng", "b.dng"):
-        write_dng(tmp_path / name, scene())
+        write_dng(tmp_path / name, smooth_colors())
     data = (tmp_path / "b.dng").read_bytes()
     (tmp_path / "b.dng").write_bytes(data[: len(data) // 2])
     with pytest.raises(ReadError, match=r"b\.dng is cut short"):
@@ -178,7 +125,7 @@ def test_damaged_raw_is_named(tmp_path: Path, data: bytes) -> None:
 
 def test_without_rawpy_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     for name in ("a.dng", "b.dng"):
-        write_dng(tmp_path / name, scene())
+        write_dng(tmp_path / name, smooth_colors())
     monkeypatch.setitem(sys.modules, "rawpy", None)
     with pytest.raises(MissingExtraError, match=r"pip install .*\[raw\]"):
         read_image(tmp_path / "a.dng")
@@ -190,7 +137,7 @@ def test_without_rawpy_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_fuse_takes_raw(tmp_path: Path, cli: Cli) -> None:
     for name in ("a.dng", "b.dng"):
-        write_dng(tmp_path / name, scene())
+        write_dng(tmp_path / name, smooth_colors())
     outcome = cli("fuse", tmp_path, "--method", "laplacian", "-o", tmp_path / "out.tif", "-q")
     assert (outcome.code, outcome.err) == (0, "")
     assert read_image(tmp_path / "out.tif").dtype == np.uint16

@@ -125,7 +125,7 @@ def test_its_files_are_a_stack(stack: list[Path]) -> None:
 
 
 def test_its_files_are_fused_into_its_files(stack: list[Path], tmp_path: Path, cli: Cli) -> None:
-    outcome = cli("fuse", stack[0].parent, "--method", "classic", "-o", tmp_path / "out.txtpic", "-q")
+    outcome = cli("fuse", stack[0].parent, "--method", "laplacian", "-o", tmp_path / "out.txtpic", "-q")
     assert (outcome.code, outcome.err) == (0, "")
     assert read_image(tmp_path / "out.txtpic").shape == (32, 48)
     assert read_metadata(tmp_path / "out.txtpic").text == (("Comment", "frame f1"),)

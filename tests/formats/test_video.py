@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 
 from allfocus.core.color import Array
 from allfocus.errors import ReadError, StackError
+from allfocus.formats.video import Video, open_video
 from allfocus.io import describe_frames, find_kind, inspect_stack, read_frame, read_stack
 from allfocus.run.context import Run
+from allfocus.run.workers import in_parallel
 from allfocus.sources.video import inspect_video
 from conftest import Cli
 
@@ -64,14 +67,17 @@ def test_frames_can_be_asked_for_in_any_order_and_by_several_workers(tmp_path: P
 
 
 @pytest.mark.parametrize("workers", [1, 12])
-def test_no_frame_is_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+def test_no_frame_is_decoded_twice(tmp_path: Path, workers: int) -> None:
     write_video(tmp_path / "a.avi", 60)
-    listing = inspect_stack([tmp_path / "a.avi"])
-    opened: list[object] = []
-    capture = cv2.VideoCapture
-    monkeypatch.setattr("cv2.VideoCapture", lambda *given: opened.append(given) or capture(*given))
-    assert [number_of(frame) for frame in read_stack(listing, Run(workers=workers)).frames] == list(range(60))
-    assert len(opened) <= 1  # it may go on where looking at it left off
+    opened: list[Path] = []
+
+    def open_file(path: Path) -> Any:
+        opened.append(path)
+        return open_video(path)
+
+    video = Video(tmp_path / "a.avi", frozenset(range(60)), open_file=open_file)
+    assert [number_of(frame) for frame in in_parallel(video.read, range(60), workers)] == list(range(60))
+    assert opened == [tmp_path / "a.avi"]  # to decode a frame again it would have to be opened again
 
 
 def test_a_long_video_is_thinned_evenly_and_says_so(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from allfocus.core.color import Array
 from allfocus.errors import ReadError, WriteError
-from allfocus.formats.ome_tiff import UNITS
+from allfocus.formats.ome_tiff import UNITS, OmeFile, write_planes
 from allfocus.io import (
     Metadata,
     Picture,
@@ -123,11 +123,11 @@ def test_a_picture_with_such_a_name_becomes_ome_tiff_with_all_metadata(tmp_path:
     assert (found.icc, found.dpi) == (profile, (300, 300))
 
 
-def test_large_planes_become_bigtiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_planes_become_bigtiff(tmp_path: Path) -> None:
     planes = planes_of(2, 32, 48)
-    write_ome(tmp_path / "small.ome.tif", planes, "CYX")
-    monkeypatch.setattr("allfocus.formats.ome_tiff.LARGE", planes.nbytes - 1)
-    write_ome(tmp_path / "large.ome.tif", planes, "CYX")
+    for name, limit in (("small.ome.tif", planes.nbytes), ("large.ome.tif", planes.nbytes - 1)):
+        path = tmp_path / name
+        write_planes(path, OmeFile(path=path, planes=[planes], axes="CYX"), large=limit)
     with tifffile.TiffFile(tmp_path / "small.ome.tif") as small, tifffile.TiffFile(tmp_path / "large.ome.tif") as large:
         assert (small.is_bigtiff, large.is_bigtiff) == (False, True)
     assert np.array_equal(tifffile.imread(tmp_path / "large.ome.tif"), planes)

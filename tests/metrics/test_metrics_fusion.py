@@ -11,7 +11,7 @@ import pytest
 
 from allfocus.core.color import Array
 from allfocus.core.weights import pick
-from allfocus.decision.laplacian import decide_by_laplacian
+from allfocus.decision.laplacian import laplacian_index_map
 from allfocus.errors import StackError
 from allfocus.metrics.fusion import FusionScores, fusion_scores, q_g, q_mi, q_w, scd, viff
 from allfocus.metrics.gradient import PERFECT_Q_G
@@ -321,14 +321,14 @@ def test_depth_and_gray_in_three_channels_change_nothing() -> None:
 
 
 @pytest.mark.skipif(not SCENES.is_file(), reason="the shared scenes are not here")
-def test_the_classic_rule_on_lytro_scores_like_published_decision_map_methods() -> None:
+def test_the_laplacian_rule_on_lytro_scores_like_published_decision_map_methods() -> None:
     """Published Q_G of methods since 2015, zero-padded, lies within .758 to .762 on these 20 pairs."""
     names = [f"mfifb/lytro_{k:02}" for k in range(1, 21)]
     scenes = {s["name"]: s for s in json.loads(SCENES.read_text())}
     scores = []
     for name in names:
         frames = [np.asarray(cv2.imread(str(SCENES.parent / p)))[..., ::-1] for p in scenes[name]["frames"]]
-        image = gray(pick(frames, decide_by_laplacian(frames)))
+        image = gray(pick(frames, laplacian_index_map(frames)))
         scores.append(q_g([gray(frame) for frame in frames], image, zero_padded=True))
     assert np.mean(scores) == pytest.approx(0.7612, abs=0.0005)
 

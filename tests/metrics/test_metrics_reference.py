@@ -12,7 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from allfocus.core.color import Array
 from allfocus.core.weights import pick
-from allfocus.decision.laplacian import decide_by_laplacian
+from allfocus.decision.laplacian import laplacian_index_map
 from allfocus.errors import StackError
 from allfocus.metrics.levels import crop, gray_bytes, gray_levels, levels
 from allfocus.metrics.reference import focus_ring, oracle_index_map, psnr, ssim, ssim_map
@@ -141,13 +141,13 @@ def test_the_oracle_follows_its_definition() -> None:
     assert (index_map[:, 36:] == 2).all()
 
 
-def test_no_rule_picks_better_than_the_unsmoothed_best_and_the_oracle_beats_the_classic_rule() -> None:
+def test_no_rule_picks_better_than_the_unsmoothed_best_and_the_oracle_beats_the_laplacian_rule() -> None:
     truth = picture((80, 90, 3))
     frames = [truth.copy(), blurred(truth, 2)]
     frames[0][:, 45:] = blurred(truth, 2)[:, 45:]
     frames[1][:, 45:] = truth[:, 45:]
     oracle = pick(frames, oracle_index_map(frames, truth))
-    classic = pick(frames, decide_by_laplacian(frames))
+    classic = pick(frames, laplacian_index_map(frames))
     assert psnr(oracle, truth) >= psnr(classic, truth) > max(psnr(frame, truth) for frame in frames)
 
 
@@ -200,6 +200,6 @@ def test_wta_and_oracle_reproduce_the_known_figures(name: str) -> None:
     known = known_figures()[name]
     oracle = pick(frames, oracle_index_map(frames, truth))
     assert psnr(oracle, truth, scene["border"]) == pytest.approx(known["oracle"], abs=0.01)
-    assert psnr(pick(frames, decide_by_laplacian(frames)), truth, scene["border"]) == pytest.approx(
+    assert psnr(pick(frames, laplacian_index_map(frames)), truth, scene["border"]) == pytest.approx(
         known["wta"], abs=0.01
     )

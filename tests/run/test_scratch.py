@@ -2,14 +2,14 @@
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from allfocus.errors import WriteError
-from allfocus.run import scratch as spools
-from allfocus.run.scratch import Scratch, file_system, scratch_folder
+from allfocus.run.scratch import Scratch, file_system, reserve, scratch_folder
 
 
 @pytest.mark.parametrize("in_files", [False, True])
@@ -35,17 +35,17 @@ def test_arrays_without_elements_need_no_file(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_told_with_the_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(file: int, size: int) -> None:
+    def full(*_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(spools, "reserve", full)
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
     with pytest.raises(WriteError, match=r"the disk is full; 0\.4 GB more are needed, .* are free: .*--spool"):
         Scratch(tmp_path).empty((400, 1000, 1000), np.uint8)
 
 
 def test_room_is_reserved_before_anything_is_written(tmp_path: Path) -> None:
     with (tmp_path / "file").open("w+b") as file:
-        spools.reserve(file.fileno(), 3_000_000)
+        reserve(file.fileno(), 3_000_000)
         assert os.fstat(file.fileno()).st_size == 3_000_000
         assert os.fstat(file.fileno()).st_blocks * 512 >= 3_000_000
 
@@ -53,15 +53,22 @@ def test_room_is_reserved_before_anything_is_written(tmp_path: Path) -> None:
 def test_room_is_reserved_where_the_system_has_no_call_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "posix_fallocate", raising=False)
     with (tmp_path / "file").open("w+b") as file:
-        spools.reserve(file.fileno(), 40_000_001)
+        reserve(file.fileno(), 40_000_001)
         assert os.fstat(file.fileno()).st_size == 40_000_001
 
 
-def test_the_spool_goes_where_files_are_not_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    assert scratch_folder() == tmp_path
-    monkeypatch.setattr(spools, "file_system", lambda place: "tmpfs" if place == tmp_path else "ext4")
-    assert scratch_folder() != tmp_path
+def test_the_spool_goes_where_files_are_not_memory(tmp_path: Path) -> None:
+    memory, disk, gone = tmp_path / "memory", tmp_path / "disk", tmp_path / "gone"
+    memory.mkdir()
+    disk.mkdir()
+    kinds = {memory: "tmpfs", disk: "ext4", gone: "ext4"}
+    assert scratch_folder([gone, memory, disk], kinds.__getitem__) == disk
+    assert scratch_folder([disk, memory], kinds.__getitem__) == disk
+    assert scratch_folder([memory, gone], kinds.__getitem__) == memory  # better than none
+
+
+def test_the_spool_goes_to_the_folder_for_temporary_files_by_default() -> None:
+    assert scratch_folder(kind_of=lambda place: "ext4") == Path(tempfile.gettempdir())
 
 
 @pytest.mark.skipif(not Path("/proc/mounts").exists(), reason="only Linux tells what is mounted where")

@@ -1,5 +1,6 @@
 """Work in threads: in order, bounded, and over at once when it is interrupted."""
 
+import os
 import threading
 import time
 
@@ -69,5 +70,21 @@ def test_what_is_under_way_is_not_waited_for() -> None:
     go_on.set()
 
 
-def test_there_is_at_least_one_processor() -> None:
-    assert cpus() >= 1
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux binds a process to processors")
+def test_processors_that_this_process_may_not_use_do_not_count() -> None:
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert cpus() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+    assert cpus() == len(before)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(6, 6), (None, 1)])
+def test_without_affinities_all_processors_count(
+    monkeypatch: pytest.MonkeyPatch, count: int | None, expected: int
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: count)
+    assert cpus() == expected

@@ -117,7 +117,7 @@ def test_frames_in_order_of_time_are_put_so_once_and_read_once(tmp_path: Path, c
 
 def test_the_command_reads_dates_once(tmp_path: Path, counted: CountingJpeg, cli: Cli) -> None:
     paths = write_dated(tmp_path, 9, 3, 5)
-    outcome = cli("fuse", *paths, "--order", "time", "--method", "classic", "-o", tmp_path / "out.png", "-q")
+    outcome = cli("fuse", *paths, "--order", "time", "--method", "laplacian", "-o", tmp_path / "out.png", "-q")
     assert (outcome.code, outcome.err) == (0, "")
     reference = 1  # whose metadata goes into the picture
     assert len(counted.read_from) == len(paths) + reference

@@ -15,7 +15,7 @@ from PIL import Image
 from allfocus.decision.laplacian import local_laplacian_energy
 from allfocus.decision.model import load_model
 from allfocus.errors import ConfigError, ModelError, ReadError, WriteError
-from allfocus.run.atomic import fill_file
+from allfocus.run.atomic import write_file
 from allfocus.train.checkpoint import load_checkpoint, save_checkpoint
 from allfocus.train.config import (
     DataConfig,
@@ -324,15 +324,16 @@ def test_devices() -> None:
             choose_device("cuda")
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "state.pt"
     path.write_bytes(b"old")
 
-    def fill_the_disk(file: object) -> None:
+    def fill_the_disk(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr("os.fsync", fill_the_disk)
     with pytest.raises(WriteError, match="No space left"):
-        fill_file(path, fill_the_disk)
+        write_file(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

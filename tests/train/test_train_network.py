@@ -1,4 +1,4 @@
-"""The network treats frames alike, starts at the classic rule, and every part of it learns."""
+"""The network treats frames alike, starts at the Laplacian rule, and every part of it learns."""
 
 import numpy as np
 import pytest
@@ -89,7 +89,7 @@ def test_frames_hear_of_each_other_only_through_the_exchange() -> None:
 
 
 @pytest.mark.parametrize("count", [2, 4])
-def test_untrained_it_decides_as_the_classic_rule(count: int) -> None:
+def test_untrained_it_decides_as_the_laplacian_rule(count: int) -> None:
     frames = focal_frames(96, 160, count)
     torch.manual_seed(0)
     with torch.no_grad():

@@ -123,10 +123,16 @@ def check_planes(path: Path, planes: Array, axes: str, scale: Scale) -> None:
         raise WriteError(f"{path}: {len(scale.z_positions)} positions for {count} planes")
 
 
-def write_planes(file: Path, wanted: OmeFile) -> None:
-    """Write planes that were checked to a file; one that fails may be half written."""
+def write_planes(file: Path, wanted: OmeFile, large: int = LARGE) -> None:
+    """Write planes that were checked to a file; one that fails may be half written.
+
+    Args:
+        file: where they go.
+        wanted: what they are.
+        large: bytes of samples above which the file is BigTIFF.
+    """
     description: bytes | None = make_xml(wanted).encode()
-    with tifffile.TiffWriter(file, bigtiff=sum(planes.nbytes for planes in wanted.planes) > LARGE) as tiff:
+    with tifffile.TiffWriter(file, bigtiff=sum(planes.nbytes for planes in wanted.planes) > large) as tiff:
         for planes in wanted.planes:
             tiff.write(
                 planes,

@@ -79,12 +79,20 @@ class Video:
         path: the file.
         wanted: positions of the frames that may be asked for, counted from 0.
         keep: how many of them to keep.
+        open_file: what opens the file, `open_video` by default.
     """
 
-    def __init__(self, path: Path, wanted: frozenset[int] = frozenset(), keep: int = 4) -> None:
+    def __init__(
+        self,
+        path: Path,
+        wanted: frozenset[int] = frozenset(),
+        keep: int = 4,
+        open_file: Callable[[Path], Any] | None = None,
+    ) -> None:
         self.path = path
         self.wanted = wanted
         self._keep = keep
+        self._open = open_file or open_video
         self._kept: dict[int, Array] = {}
         self._capture: Any = None
         self._next = 0
@@ -115,7 +123,7 @@ class Video:
         if position in self._kept:
             return self._kept.pop(position)
         if self._capture is None or position < self._next:
-            self._capture, self._next = open_video(self.path), 0
+            self._capture, self._next = self._open(self.path), 0
         while self._next < position:
             self._pass()
         return self._decode()

@@ -20,16 +20,20 @@ class Machine:
 
     free_memory: int = field(default_factory=lambda: measure_free_memory())
     processors: int = field(default_factory=cpus)
-    scratch: Path = field(default_factory=scratch_folder)
+    scratch: Path = field(default_factory=lambda: scratch_folder())
     kept_in_memory: int = 256_000_000
 
 
-def measure_free_memory() -> int:
-    """Bytes that can be used without pushing out other programs, in this container if it has a limit of its own."""
+def measure_free_memory(root: Path = Path("/")) -> int:
+    """Bytes that can be used without pushing out other programs, in this container if it has a limit of its own.
+
+    Args:
+        root: where the system's files are, see `cgroup_limits`.
+    """
     import psutil
 
     available = int(psutil.virtual_memory().available)
-    return min([available, *(limit - used for limit, used in cgroup_limits())])
+    return min([available, *(limit - used for limit, used in cgroup_limits(root))])
 
 
 def cgroup_limits(root: Path = Path("/")) -> list[tuple[int, int]]:

@@ -9,6 +9,7 @@ import mmap
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
 
@@ -78,13 +79,6 @@ def gigabytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB"
 
 
-def scratch_folder() -> Path:
-    """Where spools go if nobody names a place: the folder for temporary files, unless that is memory too."""
-    places = (Path(tempfile.gettempdir()), Path("/var/tmp"), Path.home())
-    usable = [place for place in places if place.is_dir() and os.access(place, os.W_OK)]
-    return next((place for place in usable if file_system(place) not in IN_MEMORY), usable[0])
-
-
 def file_system(folder: Path) -> str:
     """The kind of file system that holds `folder`, as Linux names it; empty where that can't be found out."""
     try:
@@ -94,3 +88,15 @@ def file_system(folder: Path) -> str:
     mounts = {Path(place.replace("\\040", " ")): kind for _, place, kind, *_ in (line.split(" ") for line in lines)}
     folder = folder.resolve()
     return next((mounts[place] for place in (folder, *folder.parents) if place in mounts), "")
+
+
+def scratch_folder(places: Sequence[Path] | None = None, kind_of: Callable[[Path], str] = file_system) -> Path:
+    """Where spools go if nobody names a place: the folder for temporary files, unless that is memory too.
+
+    Args:
+        places: folders to choose from, best first; by default that for temporary files, /var/tmp and the user's own.
+        kind_of: tells the file system that holds a folder.
+    """
+    places = places or (Path(tempfile.gettempdir()), Path("/var/tmp"), Path.home())
+    usable = [place for place in places if place.is_dir() and os.access(place, os.W_OK)]
+    return next((place for place in usable if kind_of(place) not in IN_MEMORY), usable[0])

@@ -27,23 +27,24 @@ FORMAT = 5
 TOLERANCE = 1e-3
 
 
-def export(network: FusionNetwork, output: Path, card: Mapping[str, Any]) -> None:
+def export(network: FusionNetwork, output: Path, card: Mapping[str, Any], tolerance: float = TOLERANCE) -> None:
     """Write the network as ONNX with dynamic frame count, height and width, if it computes the same there.
 
     Args:
         network: on any device; left as it is.
         output: file to write; there is either the old one or the whole new one.
         card: what the file says about itself, see `model_card`.
+        tolerance: by how much logits of onnxruntime and torch may differ.
 
     Raises:
         ModelError: onnxruntime and torch disagree; nothing is written.
         WriteError: the place can't be written to.
     """
-    content = serialise(network, card)
+    content = serialise(network, card, tolerance)
     write_file(output, content)
 
 
-def serialise(network: FusionNetwork, card: Mapping[str, Any]) -> bytes:
+def serialise(network: FusionNetwork, card: Mapping[str, Any], tolerance: float = TOLERANCE) -> bytes:
     """What `export` writes.
 
     Raises:
@@ -55,9 +56,9 @@ def serialise(network: FusionNetwork, card: Mapping[str, Any]) -> bytes:
     onnx.helper.set_model_props(model, stored)
     content: bytes = model.SerializeToString()
     gap = graph.disagreement(twin, content)
-    if not gap <= TOLERANCE:  # so that a NaN is refused too
+    if not gap <= tolerance:  # so that a NaN is refused too
         raise ModelError(
-            f"the model can't be exported: torch and onnxruntime disagree by {gap:.2g}, allowed is {TOLERANCE:g}; "
+            f"the model can't be exported: torch and onnxruntime disagree by {gap:.2g}, allowed is {tolerance:g}; "
             "update onnx and onnxruntime, and resume from the checkpoint if there is one"
         )
     return content
@@ -97,9 +98,12 @@ def card_of(recipe: Recipe, data: Mapping[str, Any], figures: Mapping[str, Any])
     }
 
 
-def source_commit() -> str | None:
-    """The commit of this package's sources, with `-dirty` where they were changed; None outside its repository."""
-    here = Path(__file__)
+def source_commit(here: Path = Path(__file__)) -> str | None:
+    """The commit of the package's sources, with `-dirty` where they were changed; None outside its repository.
+
+    Args:
+        here: one of its files.
+    """
     # an installed copy may lie in the ignored environment of some other repository: its commit says nothing
     if git(here.parent, "ls-files", "--error-unmatch", here.name) is None:
         return None

@@ -15,7 +15,8 @@ from allfocus.outputs.wishes import Outputs, add_listed
 from conftest import Cli
 from moved_scenes import make_parameters, move_camera, scene
 from pictures import focal_frames
-from test_robustness import still_life, tilted_plane
+from raw_files import write_dng
+from scenes import still_life, tilted_plane
 
 MAKE, SOFTWARE, DESCRIPTION, ORIENTATION = 0x010F, 0x0131, 0x010E, 0x0112
 
@@ -171,8 +172,6 @@ def test_the_picture_keeps_what_the_reference_says(tmp_path: Path, cli: Cli) -> 
 
 def test_raw_frames_become_linear_light_where_the_format_holds_it(tmp_path: Path, cli: Cli) -> None:
     pytest.importorskip("rawpy", reason="needs the extra: raw")
-    from test_raw import write_dng
-
     for k in range(2):
         write_dng(tmp_path / f"img{k}.dng", scene(1, (64, 96)))
     outcome = cli("fuse", "--method", "laplacian", *sorted(tmp_path.glob("*.dng")), "-o", tmp_path / "out.tif")
