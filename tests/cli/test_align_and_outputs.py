@@ -143,7 +143,7 @@ def test_aligned_frames_are_written_for_other_programs(stack: Path, tmp_path: Pa
     assert len(frames) == 5
     assert len({frame.shape for frame in frames}) == 1
     again = cli("fuse", "--method", "laplacian", tmp_path / "aligned", "-o", tmp_path / "out.png")
-    assert "alignment: nothing moved" in again.out
+    assert "alignment: " not in again.out
     onto = cli("align", stack, "-o", stack, "--format", "png")
     assert onto.code == 1
     assert "is one of the frames" in onto.err

@@ -25,7 +25,7 @@ from allfocus.core.stack import FrameInfo
 from allfocus.decision.model import SHIPPED
 from allfocus.errors import ReadError
 from allfocus.io import Listing, inspect_stack, read_frame, srgb_profile, write_image
-from allfocus.outputs.report import dump, provenance, report_page
+from allfocus.outputs.report import dump, provenance, render_page, report_page
 from allfocus.outputs.report.provenance import motion_at, shares
 from allfocus.outputs.report.thumbnails import (
     MAP_SIDE,
@@ -135,19 +135,19 @@ def aligned(listing: Listing, *, depth: bool = False) -> FusionResult:
         window=(slice(6, 56), slice(4, 84)),
         is_cropped=True,
         notes=(Note(code="test", message="a note with <b>tags</b> & more"),),
+        source=listing,
     )
 
 
-def page_of(result: FusionResult, listing: Listing, options: FusionOptions = LAPLACIAN) -> Page:
-    reference = result.alignment.reference if result.alignment else 0
-    return Page(report_page(result, listing, options, OUTPUTS, 2.5, read_frame(listing, reference)))
+def page_of(result: FusionResult, options: FusionOptions = LAPLACIAN) -> Page:
+    return Page(report_page(result, options, OUTPUTS, 2.5))
 
 
 # Provenance
 
 
 def test_json_says_what_went_in_and_comes_back_as_it_was(listing: Listing, fused: FusionResult) -> None:
-    found = provenance(fused, listing, LAPLACIAN, OUTPUTS, 1.5, notes=["a line"])
+    found = provenance(fused, LAPLACIAN, OUTPUTS, 1.5, [Note(code="more", message="a line", frames=(2,))])
     assert json.loads(dump(found)) == found
     assert found["allfocus"] == allfocus.__version__
     assert found["versions"]["numpy"] == np.__version__
@@ -158,11 +158,12 @@ def test_json_says_what_went_in_and_comes_back_as_it_was(listing: Listing, fused
     assert found["model"] is None
     assert found["stack"] | {"frames": 3, "width": 90, "height": 60, "samples": "uint8"} == found["stack"]
     assert found["outputs"][0] == {"shows": "fused picture", "path": "out/sharp.png"}
-    assert found["notes"] == [*listing.notes, *fused.notes, "a line"]
+    assert found["format"] == "allfocus report 2"
+    assert found["notes"][-1] == {"code": "more", "message": "a line", "frames": [2]}
 
 
 def test_files_are_named_by_their_hashes(listing: Listing, fused: FusionResult) -> None:
-    found = provenance(fused, listing, LAPLACIAN, OUTPUTS, 1.0)
+    found = provenance(fused, LAPLACIAN, OUTPUTS, 1.0)
     for entry, path in zip(found["inputs"], listing.paths, strict=True):
         data = path.read_bytes()
         assert entry == {
@@ -178,24 +179,24 @@ def test_a_file_of_several_pages_is_one_input(tmp_path: Path) -> None:
     path = tmp_path / "stack.tif"
     tifffile.imwrite(path, np.stack(focal_frames(40, 50, 4, gray=True)), photometric="minisblack")
     listing = inspect_stack([path])
-    found = provenance(fuse(listing, options=LAPLACIAN), listing, LAPLACIAN, OUTPUTS, 1.0)
+    found = provenance(fuse(listing, options=LAPLACIAN), LAPLACIAN, OUTPUTS, 1.0)
     assert [entry["sha256"] for entry in found["inputs"]] == [hashlib.sha256(path.read_bytes()).hexdigest()]
     assert [frame["input"] for frame in found["frames"]] == [0] * 4
 
 
 def test_the_network_is_named_by_its_card_and_its_hash(listing: Listing, tiny_model: Path) -> None:
     result = aligned(listing)
-    mine = provenance(result, listing, FusionOptions(model=tiny_model), OUTPUTS, 1.0)
+    mine = provenance(result, FusionOptions(model=tiny_model), OUTPUTS, 1.0)
     assert mine["model"]["name"] == "tiny"
     assert mine["model"]["path"] == mine["options"]["model"] == str(tiny_model)
     assert mine["model"]["sha256"] == hashlib.sha256(tiny_model.read_bytes()).hexdigest()
-    shipped = provenance(result, listing, FusionOptions(), OUTPUTS, 1.0)["model"]
+    shipped = provenance(result, FusionOptions(), OUTPUTS, 1.0)["model"]
     assert shipped["path"] is None
     assert shipped["sha256"] == hashlib.sha256(SHIPPED.read_bytes()).hexdigest()
 
 
 def test_shares_are_counted_and_sum_to_one(listing: Listing, fused: FusionResult) -> None:
-    taken = [frame["share"] for frame in provenance(fused, listing, LAPLACIAN, OUTPUTS, 1.0)["frames"]]
+    taken = [frame["share"] for frame in provenance(fused, LAPLACIAN, OUTPUTS, 1.0)["frames"]]
     assert sum(taken) == pytest.approx(1)
     assert taken == [pytest.approx(np.mean(fused.index_map == k)) for k in range(3)]
     tall = np.random.default_rng(0).integers(0, 5, (700, 3)).astype(np.uint16)
@@ -203,9 +204,9 @@ def test_shares_are_counted_and_sum_to_one(listing: Listing, fused: FusionResult
 
 
 def test_alignment_is_told_frame_by_frame_and_unknown_numbers_are_null(listing: Listing) -> None:
-    found = json.loads(dump(provenance(aligned(listing), listing, FusionOptions(), OUTPUTS, float("0.5"))))
+    found = json.loads(dump(provenance(aligned(listing), FusionOptions(), OUTPUTS, float("0.5"))))
     first, reference, last = found["frames"]
-    assert found["alignment"] == {"model": "similarity", "reference": 1}
+    assert found["alignment"] == {"model": "similarity", "reference": 1, "order": None}
     assert found["area"] == {"top": 6, "left": 4, "height": 50, "width": 80, "is_cropped": True}
     assert first["gain"] == [1.25, 1.0, 0.5]
     assert first["offset"] == 0.01
@@ -214,9 +215,9 @@ def test_alignment_is_told_frame_by_frame_and_unknown_numbers_are_null(listing: 
     assert reference["matrix"] == np.eye(3).tolist()
     assert last["left_out"] == f"it is {EVIL}"
     assert first["left_out"] is None
-    assert found["flaws"]["unsharp"] == pytest.approx(0.1)
-    assert found["flaws"]["veiled"] == pytest.approx(0.9)
-    assert found["flaws"]["advice"].startswith("most of it between img1.png and img2.png")
+    assert found["quality"] == {"out_of_focus": pytest.approx(0.1), "veiled": pytest.approx(0.9), "gap": [0, 1]}
+    assert [note["code"] for note in found["notes"]] == ["test", "out-of-focus", "veiled"]
+    assert found["notes"][1]["frames"] == [0, 1]
 
 
 @pytest.mark.parametrize(("degrees", "growth"), [(1.5, 1.03), (-4.0, 0.9), (0.0, 1.0)])
@@ -239,14 +240,14 @@ def test_a_tilt_alone_neither_moves_turns_nor_scales_the_middle() -> None:
 def test_a_file_that_is_gone_is_named(listing: Listing, fused: FusionResult) -> None:
     listing.paths[1].unlink()
     with pytest.raises(ReadError, match=r"img2\.png can't be read any more"):
-        provenance(fused, listing, LAPLACIAN, OUTPUTS, 1.0)
+        provenance(fused, LAPLACIAN, OUTPUTS, 1.0)
 
 
 # The page
 
 
 def test_every_tag_is_closed_and_nothing_comes_from_elsewhere(listing: Listing, fused: FusionResult) -> None:
-    page = page_of(fused, listing)
+    page = page_of(fused)
     assert page.html.startswith("<!DOCTYPE html>")
     assert not page.open
     assert not page.wrong
@@ -259,7 +260,7 @@ def test_every_tag_is_closed_and_nothing_comes_from_elsewhere(listing: Listing, 
 
 
 def test_the_slider_can_be_reached_and_named(listing: Listing, fused: FusionResult) -> None:
-    page = page_of(fused, listing)
+    page = page_of(fused)
     (slider,) = [found for tag, found in page.elements if tag == "input"]
     assert slider["type"] == "range"
     assert slider["aria-label"]
@@ -268,7 +269,7 @@ def test_the_slider_can_be_reached_and_named(listing: Listing, fused: FusionResu
 
 def test_before_and_after_show_the_same_area(listing: Listing) -> None:
     result = aligned(listing)
-    page = page_of(result, listing, FusionOptions())
+    page = page_of(result, FusionOptions())
     before, after = (np.asarray(page.shown(kind), np.float32) for kind in ("before", "after"))
     assert before.shape == after.shape == result.image.shape
     np.testing.assert_array_equal(before, after)  # the picture is the reference here
@@ -280,7 +281,7 @@ def test_before_and_after_show_the_same_area(listing: Listing) -> None:
 
 def test_names_reasons_and_notes_are_only_words(tmp_path: Path) -> None:
     listing = write_frames(tmp_path, focal_frames(60, 90, 3), stem=EVIL)
-    page = page_of(aligned(listing), listing, FusionOptions())
+    page = page_of(aligned(listing), FusionOptions())
     assert len(page.images) == 4
     assert not [found for _, found in page.elements if any(name.startswith("on") for name in found)]
     assert not [tag for tag, _ in page.elements if tag == "b"]
@@ -292,54 +293,58 @@ def test_names_reasons_and_notes_are_only_words(tmp_path: Path) -> None:
 
 def test_names_that_are_no_utf8_can_be_written_too(listing: Listing, fused: FusionResult) -> None:
     outputs = {"fused picture": Path("sharp\udcff.png")}
-    frame = read_frame(listing, 0)
-    assert "sharp\\udcff.png" in Page(report_page(fused, listing, LAPLACIAN, outputs, 1.0, frame)).words
-    report_page(fused, listing, LAPLACIAN, outputs, 1.0, frame).encode()
-    text = dump(provenance(fused, listing, LAPLACIAN, outputs, 1.0))
+    page = report_page(fused, LAPLACIAN, outputs, 1.0)
+    assert "sharp\\udcff.png" in Page(page).words
+    page.encode()
+    text = dump(provenance(fused, LAPLACIAN, outputs, 1.0))
     assert json.loads(text.encode())["outputs"][0]["path"] == "sharp\udcff.png"
 
 
 def test_the_page_tells_what_the_json_tells(listing: Listing) -> None:
     result = aligned(listing, depth=True)
-    found = provenance(result, listing, FusionOptions(), OUTPUTS, 2.5)
-    frame = read_frame(listing, 1)
-    words = Page(report_page(result, listing, FusionOptions(), OUTPUTS, 2.5, frame, document=found)).words
+    found = provenance(result, FusionOptions(), OUTPUTS, 2.5)
+    words = Page(render_page(result, found)).words
     for entry in found["inputs"]:
         assert entry["sha256"] in words
     assert found["model"]["sha256"] in words
     for said in ("25.0%", "75.0%", "103.000 %", "+1.500°", "1.250 / 1.000 / 0.500 +0.0100", "0.12", "reference"):
         assert said in words
     assert f"0.0%{5 * '–'}left out: it is {EVIL}" in words  # it was laid over nothing
-    assert "sharp in no frame: 10.0% of the picture, most of it between img1.png and img2.png" in words
+    assert (
+        "out of focus in every frame: 10.0% of the picture, most of it between frame 1 (img1.png) and frame 2 (img2.png)"
+        in words
+    )
     assert "Cropped to 80 × 50 px" in words
     assert "Depth map" in words
 
 
 def test_without_alignment_or_network_there_is_less_to_tell(listing: Listing, fused: FusionResult) -> None:
-    words = page_of(fused, listing).words
+    words = page_of(fused).words
     assert "Index map" in words
     assert "without alignment" in words
-    for missing in ("Depth map", "rotation", "sharp in no frame"):
+    for missing in ("Depth map", "rotation", "out of focus in every frame"):
         assert missing not in words
 
 
-def test_large_pictures_are_made_small_and_the_page_stays_light() -> None:
+def test_large_pictures_are_made_small_and_the_page_stays_light(tmp_path: Path) -> None:
     frame = picture(1500, 2100)  # noise, than which nothing is harder to store
+    write_image(tmp_path / "one.png", frame)
+    listing = Listing(
+        paths=[tmp_path / "one.png"],
+        names=["one", "other"],
+        frame=FrameInfo(shape=frame.shape, dtype=frame.dtype),
+        readers=[partial(picture, 1500, 2100)] * 2,
+        kinds=["PNG"] * 2,
+    )
     result = FusionResult(
         image=frame,
         index_map=np.random.default_rng(0).integers(0, 2, frame.shape[:2]).astype(np.uint16),
         confidence=np.random.default_rng(1).random(frame.shape[:2], np.float32),
         names=("one", "other"),
         method="laplacian",
+        source=listing,
     )
-    listing = Listing(
-        paths=[Path(__file__)],
-        names=["one", "other"],
-        frame=FrameInfo(shape=frame.shape, dtype=frame.dtype),
-        readers=[partial(picture, 1500, 2100)] * 2,
-        kinds=["PNG"] * 2,
-    )
-    page = page_of(result, listing)
+    page = page_of(result)
     assert len(page.html) < 3e6
     assert max(page.shown("before").size) == max(page.shown("after").size) == PICTURE_SIDE
     assert {max(int(image["width"]), int(image["height"])) for image in page.images} == {PICTURE_SIDE, MAP_SIDE}
@@ -370,7 +375,7 @@ def test_the_page_says_that_it_shows_a_picture_brighter(tmp_path: Path) -> None:
     listing = write_frames(
         tmp_path, [(frame // 16).astype(np.uint16) for frame in focal_frames(40, 60, 2, dtype="uint16")]
     )
-    page = page_of(fuse(listing, options=LAPLACIAN), listing)
+    page = page_of(fuse(listing, options=LAPLACIAN))
     assert "times as bright as stored" in page.words
     assert np.asarray(page.shown("after")).max() > 200
 
