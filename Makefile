@@ -18,10 +18,10 @@ demo: $(CORE)  ## fuse the focal stack that ships with the package
 	$(BIN)/allfocus demo
 
 test: $(FULL)  ## every test that needs no accelerator
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(FULL)  ## the tests that take under a minute in all
-	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu"
 
 check: $(FULL)  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -29,19 +29,12 @@ def python(code: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(
-    "use",
-    [
-        "import allfocus",
-        "from allfocus.cli import main; main(['--help'])",
-        "from allfocus.cli import main; main(['fuse', '--help'])",
-        "from allfocus.cli import main; main(['train', '--help'])",
-        "from allfocus.cli import main; main([])",
-    ],
-)
-def test_nothing_heavy_loads_before_it_is_needed(use: str) -> None:
-    report = f"import sys; print('LOADED', [name for name in {HEAVY} if name in sys.modules])"
-    assert python(f"{use}\n{report}").splitlines()[-1] == "LOADED []"
+def test_nothing_heavy_loads_before_it_is_needed() -> None:
+    uses = ["import allfocus; from allfocus.cli import main"]
+    uses += [f"main({typed})" for typed in (["--help"], ["fuse", "--help"], ["train", "--help"], [])]
+    report = f"print('LOADED', [name for name in {HEAVY} if name in sys.modules])"
+    lines = python("\n".join(["import sys", *(f"{use}\n{report}" for use in uses)])).splitlines()
+    assert [line for line in lines if line.startswith("LOADED")] == len(uses) * ["LOADED []"]
 
 
 def test_public_names_are_sorted_and_there() -> None:

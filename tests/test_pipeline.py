@@ -39,7 +39,7 @@ def assert_same_almost_everywhere(one: FusionResult, other: FusionResult) -> Non
 
 @pytest.fixture(scope="module")
 def frames() -> list[Array]:
-    return focal_frames(563, 647, 3)
+    return focal_frames(339, 421, 3)
 
 
 @pytest.fixture(scope="module")

@@ -103,6 +103,7 @@ def test_more_frames_do_not_make_it_worse(contrast: float, farthest: float, nois
         assert reached[-1] >= max(reached) - 0.1
 
 
+@pytest.mark.slow
 def test_a_gap_between_focus_steps_is_found_and_named() -> None:
     sharp, farthest = still_life(7), 24.0
     steps = tilted_plane(sharp, 7, farthest)
@@ -133,8 +134,7 @@ def test_what_shows_only_through_the_blur_of_something_nearer_is_called_veiled()
     assert unveiled.veiled.mean() < 0.02
 
 
-@pytest.mark.parametrize("count", [2, 5])
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize(("count", "dtype"), [(2, "uint16"), (5, "uint8")])
 def test_a_frame_given_twice_or_more_comes_back_bit_for_bit(count: int, dtype: str) -> None:
     frame = from_unit(still_life(4), dtype)
     image = fuse([frame.copy() for _ in range(count)]).image
@@ -142,6 +142,7 @@ def test_a_frame_given_twice_or_more_comes_back_bit_for_bit(count: int, dtype: s
     np.testing.assert_array_equal(image, frame)
 
 
+@pytest.mark.slow
 def test_the_order_of_the_frames_does_not_change_the_picture() -> None:
     frames = tilted_plane(still_life(5), steps=5, farthest=8)
     image = fuse(frames).image

@@ -155,7 +155,7 @@ def test_old_names_warn_and_work(frames: list[Array], tiny_model: Path) -> None:
 
 
 def test_a_fusion_is_called_off_from_another_thread(tmp_path: Path) -> None:
-    frames = focal_frames(1500, 2000, 6)
+    frames = focal_frames(1000, 1400, 6)
     cancel, outcome = threading.Event(), []
     reached = threading.Event()
 

@@ -20,6 +20,7 @@ from pictures import focal_frames
 from scenes import still_life, tilted_plane
 
 
+@pytest.mark.slow
 def test_registered_frames_stay_what_they_are() -> None:
     stacks = [
         tilted_plane(still_life(7), 7, 24.0),
@@ -39,6 +40,7 @@ def test_registered_frames_stay_what_they_are() -> None:
         assert area == (slice(0, frames[0].shape[0]), slice(0, frames[0].shape[1]))
 
 
+@pytest.mark.slow
 def test_aligned_frames_give_nearly_the_picture_of_registered_ones() -> None:
     steps = [from_unit(frame, "uint8") for frame in map(to_unit, tilted_plane(still_life(2), 5, 12.0))]
     moved_steps = []

@@ -25,6 +25,7 @@ def test_tones_are_undone_and_nothing_is_cut_off(gain: float, dtype: str) -> Non
     np.testing.assert_allclose(table[below] / white, expected[below], atol=1 / white)
 
 
+@pytest.mark.slow
 def test_flicker_is_found_and_matched() -> None:
     frames = [from_unit(to_unit(frame), "uint8") for frame in tilted_plane(still_life(6), 5, 12.0)]
     gains = [0.9, 1.05, 1.0, 0.97, 1.12]

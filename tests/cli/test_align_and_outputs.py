@@ -1,6 +1,7 @@
 """What a photographer types: outputs beside the picture, slabs, reports, a dry run, aligned frames, kept metadata."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +22,21 @@ from scenes import still_life, tilted_plane
 MAKE, SOFTWARE, DESCRIPTION, ORIENTATION = 0x010F, 0x0131, 0x010E, 0x0112
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five frames of a receding scene, each a little larger than the one before."""
-    folder = tmp_path / "stack"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("made")
     for k, frame in enumerate(tilted_plane(still_life(2), 5, 12.0)):
         parameters = make_parameters(0.01 * (k - 2), 0, 0, frame.shape[:2])
         after, _ = move_camera(from_unit(to_unit(frame), "uint8"), parameters)
         write_image(folder / f"img{k}.png", after)
     return folder
+
+
+@pytest.fixture
+def stack(made: Path, tmp_path: Path) -> Path:
+    """A copy of these frames that a test may spoil."""
+    return Path(shutil.copytree(made, tmp_path / "stack"))
 
 
 def test_outputs_are_named_after_the_picture(stack: Path, tmp_path: Path, cli: Cli) -> None:

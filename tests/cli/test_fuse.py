@@ -7,6 +7,8 @@ import pytest
 import tifffile
 
 from allfocus.io import read_image
+from allfocus.outputs.words import MUCH_OUT_OF_FOCUS, MUCH_VEILED, quality_notes
+from allfocus.result import FusionResult, QualityMasks
 from conftest import Cli
 from pictures import focused_pair, picture, write_pair
 
@@ -40,9 +42,8 @@ def test_a_folder_is_fused_in_natural_order_and_the_maps_say_so(tmp_path: Path, 
     assert (index_map[:, :16] == 0).all()  # img2, sharp on the left, comes before img10
     assert (index_map[:, -16:] == 1).all()
     assert (confidence.dtype, confidence.shape) == (np.uint16, (32, 48))
-    summary, alignment, legend, note = outcome.out.splitlines()
+    summary, legend, note = outcome.out.splitlines()
     assert "2 frames, 48x32 RGB uint8, laplacian" in summary
-    assert alignment == "alignment: nothing moved"
     assert note == "note: alignment skipped: no two frames match (1 of 2)"  # each is blurred where the other is sharp
     assert legend == f"{tmp_path / 'map.png'}: 0 = img2.png, 1 = img10.png"
 
@@ -52,16 +53,38 @@ def test_masks_of_what_is_sharp_in_no_frame_and_what_is_veiled(tmp_path: Path, c
     unsharp, veiled = tmp_path / "unsharp.png", tmp_path / "veiled.tif"
     outcome = cli("fuse", *frames, "-o", tmp_path / "out.png", "--out-of-focus", unsharp, "--veiled", veiled)
     assert outcome.code == 0
-    for path, line in ((unsharp, "sharp in no frame: "), (veiled, "veiled by the blur of something nearer: ")):
+    for path, much, line in (
+        (unsharp, MUCH_OUT_OF_FOCUS, "note: out of focus in every frame: "),
+        (veiled, MUCH_VEILED, "note: veiled by the blur of nearer things: "),
+    ):
         mask = read_image(path)
         assert (mask.dtype, mask.shape) == (np.uint8, (64, 96))
         assert set(np.unique(mask)) <= {0, 255}
-        (said,) = (text for text in outcome.out.splitlines() if text.startswith(line))
-        assert said.removeprefix(line).startswith(f"{(mask > 0).mean():.1%} of the picture")
+        share = (mask > 0).mean()
+        assert (f"{line}{share:.1%} of the picture" in outcome.out) == (share >= much)
     refused = cli("fuse", "--method", "laplacian", *frames, "-o", tmp_path / "c.png", "--out-of-focus", unsharp)
     assert refused.code == 2
     assert "only the network" in refused.err
     assert not (tmp_path / "c.png").exists()
+
+
+def test_the_gap_between_two_frames_is_named_by_their_files() -> None:
+    nothing = np.zeros((10, 10), np.bool_)
+    names = ("a.png", "b.png", "c.png")
+
+    def describe(share: float, gap: tuple[int, int] | None) -> list[str]:
+        unsharp = np.arange(100).reshape(10, 10) < 100 * share
+        quality = QualityMasks(out_of_focus=unsharp, veiled=nothing, gap=gap)
+        empty = np.zeros((10, 10), np.float32)
+        result = FusionResult(
+            image=empty, index_map=empty, confidence=empty, names=names, method="network", quality=quality
+        )
+        return [f"{note} {note.frames}" for note in quality_notes(result)]
+
+    assert "20.0% of the picture, most of it between frame 2 (b.png) and frame 3 (c.png)" in describe(0.2, (1, 2))[0]
+    assert describe(0.2, (1, 2))[0].endswith("(1, 2)")
+    assert "most of it next to frame 1 (a.png)" in describe(0.2, (0, 0))[0]
+    assert describe(0.0, None) == describe(0.01, (0, 1)) == []
 
 
 def test_more_than_256_frames_need_an_index_map_of_16_bits(tmp_path: Path, cli: Cli) -> None:

@@ -27,7 +27,7 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("where", ["os.fsync", "allfocus.jobs.register"])
+@pytest.mark.parametrize("where", ["os.fsync", "allfocus.jobs.job.register"])
 def test_ctrl_c_half_way_leaves_nothing(tmp_path: Path, where: str, number: int) -> None:
     frames = write_pair(tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())

@@ -73,8 +73,11 @@ def test_tiles_cover_the_picture_once(kinds: dict[str, Decision], kind: str) -> 
     assert (covered == 1).all()
 
 
-@ALL
-@pytest.mark.parametrize("how", ["band", "soft", "hard", "guided"])
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [(kind, how) for kind in ("network", "painted") for how in ("band", "soft", "hard", "guided")]
+    + [("laplacian", "hard"), ("stored", "band")],
+)
 def test_a_window_is_composed_as_in_the_whole(
     registered: Registered, kinds: dict[str, Decision], kind: str, how: str
 ) -> None:

@@ -326,6 +326,7 @@ def test_without_alignment_or_network_there_is_less_to_tell(listing: Listing, fu
         assert missing not in words
 
 
+@pytest.mark.slow
 def test_large_pictures_are_made_small_and_the_page_stays_light(tmp_path: Path) -> None:
     frame = picture(1500, 2100)  # noise, than which nothing is harder to store
     write_image(tmp_path / "one.png", frame)

@@ -1,6 +1,5 @@
 import json
 import subprocess
-from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +37,7 @@ def exported(network: FusionNetwork, tmp_path_factory: pytest.TempPathFactory) -
     return path
 
 
+@pytest.mark.slow
 def test_file_holds_card_and_runs(network: FusionNetwork, tmp_path: Path) -> None:
     card = model_card(RECIPE, PHOTOS, {"network": 31.5})
     export(network, tmp_path / "m.onnx", card)
@@ -51,6 +51,7 @@ def test_file_holds_card_and_runs(network: FusionNetwork, tmp_path: Path) -> Non
     assert any(isinstance(side, str) for side in session.get_inputs()[0].shape)
 
 
+@pytest.mark.slow
 def test_a_model_file_carries_the_weights_it_was_made_of(network: FusionNetwork, exported: Path) -> None:
     start = load_start(exported)
     assert start.recipe == RECIPE
@@ -61,6 +62,7 @@ def test_a_model_file_carries_the_weights_it_was_made_of(network: FusionNetwork,
     assert tuned.training.learning_rate < RECIPE.training.learning_rate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["no weights", "half the weights", "no card", "garbage", "missing"])
 def test_a_file_without_weights_is_refused_as_a_start(exported: Path, tmp_path: Path, damage: str) -> None:
     path = tmp_path / "m.onnx"
@@ -93,15 +95,13 @@ def test_card_says_where_a_model_comes_from() -> None:
     assert card["created"].endswith("+00:00")
 
 
-@pytest.mark.parametrize("is_finite", [True, False])
+@pytest.mark.slow
+@pytest.mark.parametrize("tolerance", [-1.0, float("nan")])
 def test_nothing_is_written_when_torch_and_onnxruntime_disagree(
-    network: FusionNetwork, tmp_path: Path, is_finite: bool
+    network: FusionNetwork, tmp_path: Path, tolerance: float
 ) -> None:
-    spoiled = deepcopy(network)
-    if not is_finite:
-        torch.nn.init.constant_(spoiled.look.head.conv.weight, float("nan"))
-    with pytest.raises(ModelError, match=r"disagree by (\d|nan)" if is_finite else "disagree by nan"):
-        export(spoiled, tmp_path / "m.onnx", {}, tolerance=-1.0 if is_finite else 1e9)
+    with pytest.raises(ModelError, match="disagree"):
+        export(network, tmp_path / "m.onnx", {}, tolerance=tolerance)
     assert list(tmp_path.iterdir()) == []
 
 

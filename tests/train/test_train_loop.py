@@ -104,6 +104,7 @@ def test_a_run_leaves_model_log_curve_and_checkpoint(finished: TrainingReport) -
         assert picture.size[0] > 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_and_resumed_equals_uninterrupted_bit_by_bit(
     photo: Path, finished: TrainingReport, tmp_path: Path, number: signal.Signals
@@ -123,11 +124,13 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_by_bit(
     assert curve(report.files.log) == curve(finished.files.log)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_curve(photo: Path, finished: TrainingReport, tmp_path: Path) -> None:
     report = train([photo], tmp_path / "model.onnx", replace(TINY, seed=4), device="cpu")
     assert curve(report.files.log) != curve(finished.files.log)
 
 
+@pytest.mark.slow
 def test_resuming_a_finished_run_only_exports_again(photo: Path, finished: TrainingReport, tmp_path: Path) -> None:
     steps: list[int] = []
     report = train(
@@ -144,6 +147,7 @@ def test_resuming_a_finished_run_only_exports_again(photo: Path, finished: Train
     assert report.output.exists()
 
 
+@pytest.mark.slow
 def test_resuming_needs_the_same_recipe_and_notes_other_photos(
     photo: Path, finished: TrainingReport, tmp_path: Path
 ) -> None:
@@ -197,6 +201,7 @@ def test_weights_of_a_network_with_other_parts_are_refused(
     assert not (tmp_path / "m.onnx").exists()
 
 
+@pytest.mark.slow
 def test_minutes_end_a_run_that_steps_would_not(photo: Path, tmp_path: Path) -> None:
     events: list[TrainingEvent] = []
     report = train(
@@ -223,6 +228,7 @@ class Clock:
         self.now += self.seconds.get(event.kind, 0.0)
 
 
+@pytest.mark.slow
 def test_minutes_include_the_last_measurement_and_the_export(photo: Path, tmp_path: Path) -> None:
     clock = Clock(step=4.0, validation=9.0, export=12.0)
     recipe = scheduled(steps=1_000_000, validate_every=1_000)
@@ -242,6 +248,7 @@ def test_minutes_include_the_last_measurement_and_the_export(photo: Path, tmp_pa
     assert float(curve(report.files.log)[-1]["learning_rate"]) < 0.1 * TINY.training.learning_rate
 
 
+@pytest.mark.slow
 def test_an_end_that_takes_longer_than_all_the_time_leaves_half_of_it_to_learn(photo: Path, tmp_path: Path) -> None:
     clock = Clock(step=1.0, validation=30.0, export=20.0)
     recipe = scheduled(steps=1_000_000, validate_every=1_000)
@@ -249,6 +256,7 @@ def test_an_end_that_takes_longer_than_all_the_time_leaves_half_of_it_to_learn(p
     assert report.steps == 20  # half of what 90 seconds leave when the rehearsal is over
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_exported_is_found_out_before_hours_of_training(
     photo: Path, finished: TrainingReport, tmp_path: Path
 ) -> None:
@@ -283,6 +291,7 @@ def test_minutes_that_are_over_at_once_are_an_error(photo: Path, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_checkpoints_come_as_often_as_asked(photo: Path, tmp_path: Path) -> None:
     events: list[str] = []
     train(
@@ -296,6 +305,7 @@ def test_checkpoints_come_as_often_as_asked(photo: Path, tmp_path: Path) -> None
     assert events[-1] == "export"
 
 
+@pytest.mark.slow
 def test_a_new_run_keeps_the_checkpoint_of_an_earlier_one(photo: Path, tmp_path: Path) -> None:
     earlier = tmp_path / "m.checkpoint.pt"
     earlier.write_bytes(b"days of work")
@@ -408,6 +418,7 @@ def test_large_crops_come_as_often_as_asked_and_cost_no_more() -> None:
     assert max(plan.frames for plan in large) > 4
 
 
+@pytest.mark.slow
 def test_learning_on_one_batch_lowers_its_loss_and_moves_the_average() -> None:
     state = TrainState(scheduled(ema=0.9), torch.device("cpu"))
     start = {name: value.clone() for name, value in state.ema.state_dict().items()}
@@ -418,6 +429,7 @@ def test_learning_on_one_batch_lowers_its_loss_and_moves_the_average() -> None:
     assert not same(start, dict(state.ema.state_dict()))
 
 
+@pytest.mark.slow
 def test_steps_without_a_finite_gradient_are_skipped_until_patience_ends() -> None:
     state = TrainState(TINY, torch.device("cpu"))
     before = {name: value.clone() for name, value in state.network.state_dict().items()}
