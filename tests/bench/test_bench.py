@@ -364,7 +364,7 @@ def test_the_report_holds_figures_tables_and_pictures(three: list[Scene], tmp_pa
     pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
     assert len(pictures) == sum(len(row.crop.pictures) for row in rows if row.crop)
     assert all(decode(base64.b64decode(text)).size for text in pictures)
-    assert "http" not in page
+    assert "://" not in page
 
 
 def test_means_are_by_group_and_closed_is_a_ratio_of_means() -> None:

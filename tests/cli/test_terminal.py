@@ -49,7 +49,7 @@ def recipe(folder: Path, steps: int = 3) -> Path:
     return path
 
 
-def stack_in(folder: Path, height: int = 800, width: int = 1300, count: int = 2) -> Path:
+def stack_in(folder: Path, height: int = 800, width: int = 1300, count: int = 4) -> Path:
     """A folder with a stack of frames of more than a megapixel: its plan is printed."""
     stack = folder / "stack"
     stack.mkdir()
@@ -78,7 +78,7 @@ def last_words(command: str) -> str:
     """What one of the last lines of a command starts with."""
     return {
         "train": "mine.onnx: 3 steps",
-        "fuse": "sharp.tif: 2 frames, 1300x800",
+        "fuse": "sharp.tif: 4 frames, 1300x800",
         "align": "aligned: 3 of 3 frames, ",
         "evaluate": "report/crops.html",
         "demo": "before and after: ",
@@ -127,7 +127,7 @@ def test_a_bar_is_drawn_and_goes_again(tmp_path: Path, command: str, widths: tup
         assert re.search(r"[━╸╺] +\d+ % +[\d-]+:[\d-]{2}$", bars[-1])
         if command == "fuse":
             plan, _ = seen.lines
-            assert re.fullmatch(r"plan: 2 frames of 1300x800 .*\)", plan)
+            assert re.fullmatch(r"plan: 4 frames of 1300x800 .*\)", plan)
             # it came while the bar was there
             start, end = seen.sent.index(HIDE_CURSOR), seen.sent.index(SHOW_CURSOR)
             assert start < seen.sent.index("plan:") < end

@@ -155,7 +155,7 @@ def inputs(paths: Sequence[Path]) -> list[Document]:
     """Name, path, size and hash of each file, each once."""
     once = list(dict.fromkeys(paths))
     return [
-        {"name": path.name, "path": str(path), "bytes": path.stat().st_size, "sha256": sha256(path)} for path in once
+        {"name": path.name, "path": str(path), "sha256": sha256(path), "bytes": path.stat().st_size} for path in once
     ]
 
 
