@@ -310,10 +310,8 @@ def test_the_page_tells_what_the_json_tells(listing: Listing) -> None:
     for said in ("25.0%", "75.0%", "103.000 %", "+1.500°", "1.250 / 1.000 / 0.500 +0.0100", "0.12", "reference"):
         assert said in words
     assert f"0.0%{5 * '–'}left out: it is {EVIL}" in words  # it was laid over nothing
-    assert (
-        "out of focus in every frame: 10.0% of the picture, most of it between frame 1 (img1.png) and frame 2 (img2.png)"
-        in words
-    )
+    gap = "most of it between frame 1 (img1.png) and frame 2 (img2.png)"
+    assert f"out of focus in every frame: 10.0% of the picture, {gap}" in words
     assert "Cropped to 80 × 50 px" in words
     assert "Depth map" in words
 
