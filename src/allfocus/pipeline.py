@@ -1,7 +1,6 @@
 """A fusion in three steps: align, decide, compose. `fuse` is the three in a row."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -238,8 +237,7 @@ def register_stack(
 def find_alignment(stack: FocalStack, options: FusionOptions, run: Run) -> Alignment:
     """How the frames lie over each other: loaded or estimated."""
     if options.transforms is not None:
-        alignment = load_transforms(options.transforms, len(stack), (stack.height, stack.width))
-        return alignment if options.order == "focus" else replace(alignment, order=())
+        return load_transforms(options.transforms, len(stack), (stack.height, stack.width))
     wanted = AlignOptions(
         model=None if options.align == "auto" else options.align,
         reference=find_reference(options.reference, stack.names),

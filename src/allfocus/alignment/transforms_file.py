@@ -26,9 +26,7 @@ def dump_transforms(alignment: Alignment, names: Sequence[str], size: tuple[int,
     JSON: the model, the position of the reference counted from 0, width and height of the frames, and for each frame
     its name, the matrix from pixels (x, y, 1) of the reference to its own, gain and offset of its linear light, the
     residual in pixels (null if unknown), why it is left out (null if it is used), and its optical flow, as ``field``:
-    rows, columns, and the x and y of all patches as 32-bit floats, little endian, in base64. Where the order of focus
-    was found, ``order`` has the positions of the used frames in that order. All positions are counted from 0, in the
-    order of the input.
+    rows, columns, and the x and y of all patches as 32-bit floats, little endian, in base64.
 
     Args:
         alignment: of a stack.
@@ -53,7 +51,6 @@ def dump_transforms(alignment: Alignment, names: Sequence[str], size: tuple[int,
         "reference": alignment.reference,
         "width": size[1],
         "height": size[0],
-        **({"order": list(alignment.order)} if alignment.order else {}),
         "frames": frames,
     }
     return json.dumps(document, indent=2) + "\n"
@@ -119,10 +116,6 @@ def parse_document(document: dict[str, Any]) -> Alignment:
     ]
     if any(len(exposure.gain) not in (1, 3) or min(exposure.gain) <= 0 for exposure in exposures):
         raise ValueError("gains must be one or three positive numbers")
-    left_out = {k: str(frame["left_out"]) for k, frame in enumerate(frames) if frame["left_out"]}
-    order = [int(k) for k in document.get("order", [])]
-    if order and sorted(order) != [k for k in range(len(frames)) if k not in left_out]:
-        raise ValueError("the order must name every frame that is used once")
     return Alignment(
         model=document["model"],
         reference=reference,
@@ -130,6 +123,5 @@ def parse_document(document: dict[str, Any]) -> Alignment:
         exposures=exposures,
         residuals=[np.nan if frame["residual"] is None else float(frame["residual"]) for frame in frames],
         flows=[unpack_flow(frame.get("field")) for frame in frames],
-        left_out=left_out,
-        order=order,
+        left_out={k: str(frame["left_out"]) for k, frame in enumerate(frames) if frame["left_out"]},
     )
