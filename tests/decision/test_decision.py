@@ -78,8 +78,8 @@ def test_tiles_cover_the_picture_once(kinds: dict[str, Decision], kind: str) -> 
     [("network", "band"), ("painted", "guided"), ("laplacian", "hard"), ("stored", "soft")]
     + [
         pytest.param(kind, how, marks=pytest.mark.slow)
-        for kind, how in [("network", "soft"), ("network", "hard"), ("network", "guided")]
-        + [("painted", "band"), ("painted", "soft"), ("painted", "hard"), ("stored", "band")]
+        for kind, others in (("network", "soft hard guided"), ("painted", "band soft hard"), ("stored", "band"))
+        for how in others.split()
     ],
 )
 def test_a_window_is_composed_as_in_the_whole(
