@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,10 @@ from allfocus.cli import main
 
 if TYPE_CHECKING:
     from allfocus.train.network.fusion_network import FusionNetwork
+
+# Processes side by side share the processors: threads of torch that wait for each other would only take turns.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("allfocus", deadline=None, max_examples=40, derandomize=True)

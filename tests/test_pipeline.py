@@ -108,6 +108,7 @@ def test_the_order_of_the_frames_does_not_matter(
     np.testing.assert_array_equal(result.confidence, whole.confidence)
 
 
+@pytest.mark.slow
 def test_near_or_far_frames_win_where_it_is_close(frames: list[Array], whole: FusionResult, tiny_model: Path) -> None:
     near, far = (fuse_with(tiny_model, frames, prefer=wish).index_map for wish in ("near", "far"))
     assert (near <= whole.index_map).all()
@@ -180,6 +181,7 @@ def test_dark_data_are_decided_like_bright_ones_and_the_user_is_told(tiny_model:
     assert found.image.max() <= max(frame.max() for frame in dark)
 
 
+@pytest.mark.slow
 def test_depth_rises_with_the_place_in_the_stack(frames: list[Array], tiny_model: Path) -> None:
     result = fuse_with(tiny_model, frames, depth=True)
     turned = fuse_with(tiny_model, frames[::-1], depth=True)

@@ -150,7 +150,11 @@ def test_the_order_of_the_frames_does_not_change_the_picture() -> None:
         np.testing.assert_array_equal(fuse([frames[position] for position in order]).image, image)
 
 
-@pytest.mark.parametrize("radii", [(2,), (8,), (2, 4, 8)], ids=str)
+@pytest.mark.parametrize(
+    "radii",
+    [pytest.param((2,), marks=pytest.mark.slow), pytest.param((8,), marks=pytest.mark.slow), (2, 4, 8)],
+    ids=str,
+)
 @pytest.mark.parametrize("place", ["still life", "night"])
 def test_a_frame_sharp_everywhere_stays_as_it_is(place: str, radii: tuple[int, ...]) -> None:
     # at night a lamp out of focus is a disc with a crisp rim, where the sharp frame shows nothing but darkness

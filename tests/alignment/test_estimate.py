@@ -109,6 +109,7 @@ def test_tiny_frames_are_not_registered_and_keep_their_reference() -> None:
     assert (found.model, found.reference, found.left_out) == ("none", 2, {})
 
 
+@pytest.mark.slow
 def test_workers_change_nothing_and_progress_is_reported_by_frame() -> None:
     stack = FocalStack(frames=[move_camera(scene(), [0.01 * k, 0.0])[0] for k in range(4)])
     calls: list[tuple[str, int, int]] = []

@@ -142,6 +142,7 @@ def test_all_problems_are_said_at_once(stack: Path, tmp_path: Path, cli: Cli) ->
     assert "nowhere does not exist" in alone.err
 
 
+@pytest.mark.slow
 def test_aligned_frames_are_written_for_other_programs(stack: Path, tmp_path: Path, cli: Cli) -> None:
     outcome = cli("align", stack, "-o", tmp_path / "aligned", "--save-transforms", tmp_path / "t.json")
     assert outcome.code == 0, outcome.err

@@ -114,7 +114,7 @@ def test_quiet_prints_nothing(tmp_path: Path, cli: Cli) -> None:
     assert (tmp_path / "out.png").exists()
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 2), (3, 5000), (5000, 3)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 5000)])
 @pytest.mark.parametrize("method", ["network", "laplacian"])
 @pytest.mark.parametrize("gray", [False, True])
 def test_pictures_of_any_shape_can_be_fused(

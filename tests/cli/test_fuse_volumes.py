@@ -72,7 +72,13 @@ def read_ome(path: Path) -> tuple[Array, Any]:
 
 
 @pytest.mark.parametrize(
-    ("axes", "dtype"), [("TZC", "uint16"), ("TCZ", "uint8"), ("ZCT", "float32"), ("CTZ", "uint16")]
+    ("axes", "dtype"),
+    [
+        ("TZC", "uint16"),
+        pytest.param("TCZ", "uint8", marks=pytest.mark.slow),
+        pytest.param("ZCT", "float32", marks=pytest.mark.slow),
+        pytest.param("CTZ", "uint16", marks=pytest.mark.slow),
+    ],
 )
 def test_each_plane_is_what_its_stack_alone_gives(tmp_path: Path, cli: Cli, axes: str, dtype: str) -> None:
     source = write_volume(tmp_path / "a.ome.tif", axes, dtype)

@@ -49,7 +49,7 @@ def test_ctrl_c_half_way_leaves_nothing(tmp_path: Path, where: str, number: int)
     assert (len(during) > len(before)) == (where == "os.fsync")  # there was something to clean up
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_ctrl_c_does_not_wait_for_the_workers(tmp_path: Path, number: int) -> None:
     frames = write_pair(tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())

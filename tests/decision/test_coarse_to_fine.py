@@ -104,6 +104,7 @@ def test_a_fast_search_refines_less() -> None:
     assert given[1] < given[0]
 
 
+@pytest.mark.slow
 def test_fast_is_another_picture_and_nearly_as_good() -> None:
     frames = focal_frames(331, 419, 3)
     whole, fast = (fuse(frames, fast=fast).image.astype(float) for fast in (False, True))

@@ -75,8 +75,12 @@ def test_tiles_cover_the_picture_once(kinds: dict[str, Decision], kind: str) -> 
 
 @pytest.mark.parametrize(
     ("kind", "how"),
-    [(kind, how) for kind in ("network", "painted") for how in ("band", "soft", "hard", "guided")]
-    + [("laplacian", "hard"), ("stored", "band")],
+    [("network", "band"), ("painted", "guided"), ("laplacian", "hard"), ("stored", "soft")]
+    + [
+        pytest.param(kind, how, marks=pytest.mark.slow)
+        for kind, others in (("network", "soft hard guided"), ("painted", "band soft hard"), ("stored", "band"))
+        for how in others.split()
+    ],
 )
 def test_a_window_is_composed_as_in_the_whole(
     registered: Registered, kinds: dict[str, Decision], kind: str, how: str

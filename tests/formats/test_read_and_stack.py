@@ -330,6 +330,7 @@ def test_content_decides_not_the_name(tmp_path: Path) -> None:
     assert same(read_image(tmp_path / "photo.jpg"), image)
 
 
+@pytest.mark.slow
 def test_large_photos_are_read_and_absurd_sizes_refused(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     Image.new("1", (18_000, 10_000)).save(path)  # 180 megapixels: above Pillow's own limit

@@ -249,6 +249,7 @@ def exiftool(path: Path, *options: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout)[0])
 
 
+@pytest.mark.slow
 @WITH_EXIFTOOL
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize(("name", "dtype"), OUTPUTS)
@@ -591,6 +592,7 @@ def test_files_that_say_nothing_give_no_metadata(tmp_path: Path, data: bytes) ->
     assert len(read_metadata(tmp_path / "missing").notes) == 1
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_of_any_kind_ends_in_notes(tmp_path: Path, data: st.DataObject) -> None:

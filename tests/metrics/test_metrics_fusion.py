@@ -320,6 +320,7 @@ def test_depth_and_gray_in_three_channels_change_nothing() -> None:
     assert fusion_scores(deep[:2], deep[2]) == fusion_scores(frames, image)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SCENES.is_file(), reason="the shared scenes are not here")
 def test_the_laplacian_rule_on_lytro_scores_like_published_decision_map_methods() -> None:
     """Published Q_G of methods since 2015, zero-padded, lies within .758 to .762 on these 20 pairs."""

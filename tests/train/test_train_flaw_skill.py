@@ -43,6 +43,7 @@ def test_the_shipped_weights_have_learned_flaws_and_untrained_ones_have_not(samp
     assert not flaw_skill(FusionNetwork(start.recipe.network).eval(), sampler, recipe).is_learned
 
 
+@pytest.mark.slow
 def test_puzzles_without_flaws_teach_none(sampler: CropSampler, tiny_network: FusionNetwork) -> None:
     recipe = Recipe()
     plain = replace(recipe, shuffle=replace(recipe.shuffle, layers=0.0, missing=0.0, frames_max=2))

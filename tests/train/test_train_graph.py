@@ -57,11 +57,12 @@ def assert_same_logits(network: FusionNetwork, model: FusionModel, frames: list[
     np.testing.assert_allclose(found, expected, atol=2e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("count", [2, 3, 7, 12])
+@pytest.mark.parametrize("count", [2, 7, pytest.param(12, marks=pytest.mark.slow)])
 def test_pictures_of_an_odd_size(tiny_network: FusionNetwork, tiny_model: Path, count: int) -> None:
     assert_same_logits(tiny_network, load_model(tiny_model), focal_frames(97, 131, count))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (5, 43), (331, 97), (9, 700)])
 def test_pictures_of_other_sizes_and_more_octaves(
     tiny_network: FusionNetwork, tiny_model: Path, height: int, width: int
@@ -111,6 +112,7 @@ def test_networks_without_one_of_their_parts_export_too(parts: dict[str, object]
     assert disagreement(network, build(network).SerializeToString()) < 1e-3
 
 
+@pytest.mark.slow
 def test_a_model_of_other_weights_disagrees(tiny_network: FusionNetwork, tiny_model: Path) -> None:
     content = tiny_model.read_bytes()
     assert disagreement(tiny_network, content) < 1e-3

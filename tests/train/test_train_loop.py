@@ -86,6 +86,7 @@ def same(one: object, other: object) -> bool:
     return one == other
 
 
+@pytest.mark.slow
 def test_a_run_leaves_model_log_curve_and_checkpoint(finished: TrainingReport) -> None:
     assert {path.name for path in finished.output.parent.iterdir()} == {
         "model.onnx",
@@ -176,6 +177,7 @@ def test_resuming_needs_the_same_recipe_and_notes_other_photos(
     assert any("not exactly" in note for note in notes)
 
 
+@pytest.mark.slow
 def test_init_starts_a_new_run_from_the_averaged_weights(photo: Path, finished: TrainingReport, tmp_path: Path) -> None:
     trainer = Trainer(replace(TINY, seed=9), torch.device("cpu"), RunFiles.beside(tmp_path / "new.onnx"))
     trainer.start_from(None, finished.files.checkpoint)
@@ -188,6 +190,7 @@ def test_init_starts_a_new_run_from_the_averaged_weights(photo: Path, finished: 
     assert same(dict(trainer.state.network.state_dict()), dict(weights))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["resume", "init"])
 def test_weights_of_a_network_with_other_parts_are_refused(
     photo: Path, finished: TrainingReport, tmp_path: Path, way: str
@@ -277,6 +280,7 @@ def test_a_model_that_cannot_be_exported_is_found_out_before_hours_of_training(
     assert steps == []
 
 
+@pytest.mark.slow
 def test_what_a_model_lacks_is_said_at_the_end_and_in_its_card(finished: TrainingReport) -> None:
     card = load_model(finished.output).card
     assert card.figures["network"] == pytest.approx(finished.scores.network)
@@ -348,6 +352,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path, monkeyp
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_checkpoints_that_are_none_are_refused_and_never_executed(tmp_path: Path, finished: TrainingReport) -> None:
     garbage, foreign, cut = tmp_path / "garbage.pt", tmp_path / "foreign.pt", tmp_path / "cut.pt"
     garbage.write_bytes(b"not a checkpoint")

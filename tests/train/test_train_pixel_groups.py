@@ -226,6 +226,7 @@ def rebuilt(groups: Groups) -> torch.Tensor:
     return (picked == groups.truth).all((1, 2, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["layers", "noise", "exposure", "jpeg", "misregister", "quantise"])
 def test_faults_come_as_often_as_stated(fault: str) -> None:
     batch, probability = 400, 0.3
