@@ -31,7 +31,7 @@ INK, PAPER = (32, 32, 32), (255, 255, 255)
 def make_group() -> torch.Tensor:
     """The pixel group of the picture: photo and blurred copy, (1, 2, 3, S, S)."""
     photo = torch.from_numpy(np.ascontiguousarray(skimage.data.astronaut()[CROP])).permute(2, 0, 1)[None] / 255
-    kernel = aperture_kernels(torch.tensor([[RADIUS]]), torch.tensor([0]), torch.tensor([3]))
+    kernel = aperture_kernels(torch.tensor([[RADIUS]]), torch.tensor([0]), torch.tensor([3]), torch.tensor([0.0]))
     copy = to_encoded(blur(to_linear(photo), kernel).clamp(0, 1))
     return torch.cat([photo[:, None], copy], 1)
 
