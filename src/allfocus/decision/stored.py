@@ -81,7 +81,7 @@ class StoredDecision(TiledDecision):
         except OSError as error:
             raise ReadError(f"{self._path} can't be read: {error.strerror or error}") from error
         except (zipfile.BadZipFile, KeyError, ValueError, RecursionError) as error:
-            raise ReadError(f"{self._path} is no decision; expected a file written with --save-decision") from error
+            raise ReadError(f"{self._path} is no decision; expected a file written by save_decision") from error
         if not isinstance(header, dict) or header.get("format") != FORMAT:
             raise ReadError(f"{self._path} is no decision of this version; expected {FORMAT}")
         return header
