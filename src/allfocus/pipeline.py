@@ -125,8 +125,7 @@ def decide(
     with one_thread_each():
         if options.method == "laplacian":
             return LaplacianDecision(registered.frames, registered.run)
-        is_large = len(registered.frames) * registered.stack.frame.pixels >= Plan.LARGE
-        return decide_by_network(registered, load_model(options.model, is_large), options, keep)
+        return decide_by_network(registered, open_model(options, registered.stack), options, keep)
 
 
 def compose(
@@ -163,8 +162,7 @@ def compose(
     run = registered.run
     stacks = [channel.frames for channel in channels]
     compositor = Compositor(registered.frames, stacks, decision, options.compose, run, window)
-    whole = slice(0, registered.size[0]), slice(0, registered.size[1])
-    tiles = list(touching(decision, window or whole))
+    tiles = list(touching(decision, compositor.window))
     with one_thread_each():
         for done in run.each("fuse", lambda tile: compositor.add(decision.decide_tile(tile)), tiles):
             if preview is not None:
@@ -176,15 +174,20 @@ def fuse_source(
     source: Listing | FocalStack, options: FusionOptions, run: Run, preview: Preview | None = None
 ) -> FusionResult:
     """`fuse` of what was opened, within a run."""
-    check_model(options)
+    check_model(options, source)
     registered = register(source, options, run)
     return compose(registered, decide(registered, options=options, keep=False), options=options, preview=preview)
 
 
-def check_model(options: FusionOptions) -> None:
+def check_model(options: FusionOptions, source: Listing | FocalStack) -> None:
     """Load the model, so that a file that is none is found before the frames are read; it stays loaded."""
     if options.method == "network":
-        load_model(options.model)
+        open_model(options, source)
+
+
+def open_model(options: FusionOptions, source: Listing | FocalStack) -> FusionModel:
+    """The model, prepared for as many pixels as there are."""
+    return load_model(options.model, len(source) * source.frame.pixels >= Plan.LARGE)
 
 
 def register(

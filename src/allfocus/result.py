@@ -15,7 +15,7 @@ from allfocus.composition.depth import fill_depth
 from allfocus.composition.quality import find_gap
 from allfocus.core.color import Array, FloatArray, luma, to_unit
 from allfocus.core.notes import Note
-from allfocus.core.windows import Window
+from allfocus.core.windows import Window, shift
 from allfocus.decision.decision import Decision
 from allfocus.registered import Registered
 from allfocus.sources.listing import Listing
@@ -152,7 +152,7 @@ def make_result(registered: Registered, decision: Decision, canvas: Canvas, wind
         depth=complete_depth(registered, canvas),
         quality=make_quality(registered, canvas),
         alignment=registered.alignment,
-        window=shift_window(window, registered.window),
+        window=shift(window, registered.window) if window and registered.window else window or registered.window,
         is_cropped=registered.is_cropped or (window is not None and image.shape[:2] != registered.size),
         notes=(*registered.notes, *decision.notes),
         channels=tuple(channels),
@@ -164,16 +164,6 @@ def make_result(registered: Registered, decision: Decision, canvas: Canvas, wind
 def is_ordered(registered: Registered) -> bool:
     """Whether the order of focus was found."""
     return registered.alignment is not None and bool(registered.alignment.order)
-
-
-def shift_window(window: Window | None, within: Window | None) -> Window | None:
-    """A window of registered frames, counted in the reference."""
-    if window is None or within is None:
-        return window or within
-    down, across = (
-        slice(part.start + outer.start, part.stop + outer.start) for part, outer in zip(window, within, strict=True)
-    )
-    return down, across
 
 
 def complete_depth(registered: Registered, canvas: Canvas) -> FloatArray | None:

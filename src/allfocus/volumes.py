@@ -107,7 +107,7 @@ def options_for_volumes(options: FusionOptions, maps: Sequence[MapName]) -> Fusi
 
 def fuse_group(group: Sequence[VolumeStack], options: FusionOptions, run: Run) -> FusionResult:
     """Fuse channels that go by the decision of the first."""
-    check_model(options)
+    check_model(options, group[0].listing)
     parts = [run.part(number, len(group)) for number in range(len(group))]
     stacks = [read(stack.listing, part) for stack, part in zip(group, parts, strict=True)]
     first = register_stack(stacks[0], group[0].listing, options, parts[0])

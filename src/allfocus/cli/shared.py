@@ -1,6 +1,6 @@
 """What the commands have in common: options, a hint at missing extras, names or numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,10 +70,3 @@ def extra(name: str, purpose: str) -> Iterator[None]:
         from allfocus.run.install import install_hint
 
         raise MissingExtraError(f"{purpose} needs {error.name}; {install_hint(name)}") from error
-
-
-def place_among(names: Sequence[str], asked: str) -> int | None:
-    """Position of what is asked for by its name, or by its number counted from 1; None if there is no such thing."""
-    if asked in names:
-        return list(names).index(asked)
-    return int(asked) - 1 if asked.isdecimal() and 1 <= int(asked) <= len(names) else None

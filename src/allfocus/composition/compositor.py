@@ -37,6 +37,9 @@ class Compositor:
         how: how weights become a picture, see `blend`; the decision may insist on its own.
         run: where the frames may lie.
         window: rows and columns of the picture to compose; None: all of them.
+
+    Attributes:
+        window: rows and columns of the picture that are composed.
     """
 
     def __init__(
@@ -50,16 +53,16 @@ class Compositor:
     ) -> None:
         self._stacks, self._run = [frames, *channels], run
         self._noise, self._how = decision.noise, decision.composition or how
-        self._window = window or (slice(0, decision.size[0]), slice(0, decision.size[1]))
-        size = tuple(part.stop - part.start for part in self._window)
+        self.window = window or (slice(0, decision.size[0]), slice(0, decision.size[1]))
+        size = tuple(part.stop - part.start for part in self.window)
         self._images = [np.empty((*size, *stack[0].shape[2:]), stack[0].dtype) for stack in self._stacks]
         self._maps: dict[str, Array] = {}
         self._size = size
 
     def add(self, choice: Choice) -> Window:
         """Compose what a tile shares with the window; returns that, in rows and columns of the picture."""
-        shared = intersect(choice.window, self._window)
-        here = relative_to(shared, self._window)
+        shared = intersect(choice.window, self.window)
+        here = relative_to(shared, self.window)
         for image, part in zip(self._images, self._blend(choice, shared), strict=True):
             image[here] = part
         for name in MAPS:

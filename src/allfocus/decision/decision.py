@@ -5,6 +5,7 @@ composes a picture from one knows no difference. A decision is made in tiles tha
 does not depend on the window that was asked for, so that a part of a picture is the same as in the whole.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -93,7 +94,7 @@ class Decision(Protocol):
         ...
 
 
-class TiledDecision:
+class TiledDecision(ABC):
     """What all decisions have in common: any window is put together from tiles.
 
     Attributes:
@@ -107,13 +108,13 @@ class TiledDecision:
     method: str = ""
     notes: tuple[Note, ...] = ()
 
+    @abstractmethod
     def tiles(self) -> Sequence[Window]:
         """Windows that cover the picture."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decide_tile(self, tile: Window) -> Choice:
         """The choice for one of the `tiles`."""
-        raise NotImplementedError
 
     def at(self, window: Window) -> Choice:
         """The choice for any window of the picture, its weights without a margin.

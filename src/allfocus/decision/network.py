@@ -1,6 +1,7 @@
 """The network's decision: its logits, turned into weights, confidence, depth and quality masks."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -115,14 +116,7 @@ class Keeper:
             found = self._refine_anew(cell)
             logits = self._run.empty(found.logits.shape, np.float32)
             logits[...] = found.logits
-            self._kept[key] = CellLogits(
-                frames=found.frames,
-                extras=found.extras,
-                logits=logits,
-                quality=found.quality,
-                around=found.around,
-                cell=found.cell,
-            )
+            self._kept[key] = replace(found, logits=logits)
         return self._kept[key]
 
 

@@ -112,7 +112,7 @@ class Job:
         """Fuse a stack and write what was asked for."""
         request, options = self.request, stack_options(self.request)
         self._begin(plan, plan.costs())
-        check_model(options)
+        check_model(options, listing)
         registered = register(listing, options, plan.start(self._report, self._cancelled))
         preview = self._preview if self._previews else None
         decision = decide(registered, options=options, keep=False)
