@@ -51,7 +51,7 @@ def test_there_are_command_lines_to_check() -> None:
 
 def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "stack").mkdir()
-    for number, frame in enumerate(focal_frames(160, 240, 4)):
+    for number, frame in enumerate(focal_frames(140, 140, 3)):
         write_image(tmp_path / "stack" / f"f{number}.png", frame)
     monkeypatch.chdir(tmp_path)
     blocks = fenced(ROOT / "README.md", "python")

@@ -1,6 +1,7 @@
 """The examples run as they stand, on the stack that ships and on a folder."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ MADE = {
 
 
 def run(example: Path, folder: Path, *arguments: str) -> str:
-    """What an example prints; warnings of renamed things are errors in it."""
+    """What an example prints in an interpreter of its own; warnings of renamed things are errors in it."""
     source = str(Path(__file__).parent.parent / "src")
     environment = {**os.environ, "PYTHONPATH": source, "PYTHONWARNINGS": "error::DeprecationWarning:__main__"}
     command = [sys.executable, str(example), *arguments]
@@ -41,13 +42,18 @@ def test_every_example_is_listed() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
-def test_an_example_runs_on_a_folder(example: Path, tmp_path: Path) -> None:
+def test_an_example_runs_on_a_folder(
+    example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder, stack = tmp_path / "here", tmp_path / "stack"
     folder.mkdir()
     stack.mkdir()
-    for number, frame in enumerate(focal_frames(160, 240, 4)):
+    for number, frame in enumerate(focal_frames(80, 120, 4)):
         write_image(stack / f"f{number}.png", frame)
-    printed = run(example, folder, str(stack))
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", [str(example), str(stack)])
+    runpy.run_path(str(example), run_name="__main__")
+    printed = capsys.readouterr().out
     files, line = MADE[example.stem]
     assert {path.name for path in folder.iterdir()} == files
     assert line in printed

@@ -11,6 +11,7 @@ import sys
 import typing
 import zipfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -105,8 +106,13 @@ def test_the_command_line_stays_small() -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    silent = [str(path.relative_to(ROOT)) for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text()))]
+    silent = [str(path.relative_to(ROOT)) for path in SOURCES if not ast.get_docstring(parsed(path))]
     assert not silent
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def test_functions_and_files_stay_short() -> None:
@@ -119,7 +125,7 @@ def test_functions_and_files_stay_short() -> None:
 
 def body_lengths(path: Path) -> Iterator[int]:
     """Lines of each function's body, its docstring left out."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef):
             body = node.body[1:] if ast.get_docstring(node) is not None else node.body
             yield (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
@@ -127,7 +133,7 @@ def body_lengths(path: Path) -> Iterator[int]:
 
 def test_no_file_names_a_place_on_one_machine() -> None:
     # Joined here so that this file does not hold what it looks for.
-    places = re.compile("|".join(f"(?<![\\w.])/{top}/\\w" for top in ("work", "root", "home", "Users", "tmp")))
+    places = re.compile(r"(?<![\w.])/(?:" + "|".join(("work", "root", "home", "Users", "tmp")) + r")/\w")
     found = [path for path in tracked_files() if places.search(path.read_text(errors="replace"))]
     assert not found
 

@@ -27,7 +27,8 @@ from pictures import focal_frames, picture, write_pair
 
 
 def fuse_with(model: Path, frames: Any, **options: Any) -> FusionResult:
-    return fuse(frames, options=FusionOptions(model=model, **options))
+    """Fuse frames that lie over each other already."""
+    return fuse(frames, options=FusionOptions(**{"model": model, "align": "none", **options}))
 
 
 def assert_same_almost_everywhere(one: FusionResult, other: FusionResult) -> None:
@@ -39,7 +40,7 @@ def assert_same_almost_everywhere(one: FusionResult, other: FusionResult) -> Non
 
 @pytest.fixture(scope="module")
 def frames() -> list[Array]:
-    return focal_frames(339, 421, 3)
+    return focal_frames(179, 241, 3)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def whole(frames: list[Array], tiny_model: Path) -> FusionResult:
     return fuse_with(tiny_model, frames)
 
 
-@pytest.mark.parametrize("max_tile", [64, 128])
+@pytest.mark.parametrize("max_tile", [64, pytest.param(128, marks=pytest.mark.slow)])
 def test_tile_size_does_not_change_the_picture(
     frames: list[Array], whole: FusionResult, tiny_model: Path, max_tile: int
 ) -> None:
@@ -98,7 +99,7 @@ def test_the_frame_in_focus_is_picked(frames: list[Array], whole: FusionResult) 
         assert (whole.index_map[:, centre - 20 : centre + 20] == position).mean() > 0.97
 
 
-@pytest.mark.parametrize("order", [(1, 2, 0), (2, 1, 0)])
+@pytest.mark.parametrize("order", [(1, 2, 0), pytest.param((2, 1, 0), marks=pytest.mark.slow)])
 def test_the_order_of_the_frames_does_not_matter(
     frames: list[Array], whole: FusionResult, tiny_model: Path, order: tuple[int, ...]
 ) -> None:
@@ -120,7 +121,9 @@ def test_near_or_far_frames_win_where_it_is_close(frames: list[Array], whole: Fu
     np.testing.assert_array_equal(2 - turned, near)
 
 
-@pytest.mark.parametrize("how", ["soft", "hard", "guided"])
+@pytest.mark.parametrize(
+    "how", [pytest.param("soft", marks=pytest.mark.slow), pytest.param("hard", marks=pytest.mark.slow), "guided"]
+)
 def test_every_composition_tells_the_same_story(
     frames: list[Array], whole: FusionResult, tiny_model: Path, how: str
 ) -> None:
@@ -170,7 +173,7 @@ def test_flat_frames_are_no_reason_to_stumble(tiny_model: Path) -> None:
     assert np.isfinite(result.confidence).all()
 
 
-@pytest.mark.parametrize("share", [0.02, 0.1])
+@pytest.mark.parametrize("share", [0.02, pytest.param(0.1, marks=pytest.mark.slow)])
 def test_dark_data_are_decided_like_bright_ones_and_the_user_is_told(tiny_model: Path, share: float) -> None:
     bright = focal_frames(120, 160, 3, dtype="float32")
     dark = [frame * np.float32(share) + np.float32(0.01) for frame in bright]

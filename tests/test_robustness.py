@@ -45,7 +45,9 @@ def hue_without_luma(hue: Sequence[float]) -> FloatArray:
 HUES = {"red": (0.3, 0, 0), "green": (0, 0.2, 0), "blue": (0, 0, 0.3)}
 
 
-@pytest.mark.parametrize("hue", HUES)
+@pytest.mark.parametrize(
+    "hue", ["red", pytest.param("green", marks=pytest.mark.slow), pytest.param("blue", marks=pytest.mark.slow)]
+)
 def test_a_hair_that_differs_in_hue_alone_is_kept(hue: str) -> None:
     cover, tint = hair(), hue_without_luma(HUES[hue])
     wall = 0.5 + texture(1, contrast=0.012, channels=1).repeat(3, axis=2)
@@ -61,7 +63,7 @@ def test_a_hair_that_differs_in_hue_alone_is_kept(hue: str) -> None:
     assert share >= 0.8
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 def test_noise_makes_few_islands_where_nothing_is_to_see(seed: int) -> None:
     # texture that fades out towards the middle; the left is sharp in the one frame, the right in the other
     fading = smoothed((~middle(105)).astype(np.float32), 6)[..., None]
@@ -118,6 +120,7 @@ def test_a_gap_between_focus_steps_is_found_and_named() -> None:
     assert whole.out_of_focus.mean() < 0.1
 
 
+@pytest.mark.slow
 def test_what_shows_only_through_the_blur_of_something_nearer_is_called_veiled() -> None:
     wall = srgb_to_linear(np.clip(0.4 + texture(8, contrast=0.12), 0, 1))
     cover = middle(60).astype(np.float32)
@@ -134,7 +137,7 @@ def test_what_shows_only_through_the_blur_of_something_nearer_is_called_veiled()
     assert unveiled.veiled.mean() < 0.02
 
 
-@pytest.mark.parametrize(("count", "dtype"), [(2, "uint16"), (5, "uint8")])
+@pytest.mark.parametrize(("count", "dtype"), [(2, "uint16"), pytest.param(5, "uint8", marks=pytest.mark.slow)])
 def test_a_frame_given_twice_or_more_comes_back_bit_for_bit(count: int, dtype: str) -> None:
     frame = from_unit(still_life(4), dtype)
     image = fuse([frame.copy() for _ in range(count)]).image
@@ -155,7 +158,7 @@ def test_the_order_of_the_frames_does_not_change_the_picture() -> None:
     [pytest.param((2,), marks=pytest.mark.slow), pytest.param((8,), marks=pytest.mark.slow), (2, 4, 8)],
     ids=str,
 )
-@pytest.mark.parametrize("place", ["still life", "night"])
+@pytest.mark.parametrize("place", ["still life", pytest.param("night", marks=pytest.mark.slow)])
 def test_a_frame_sharp_everywhere_stays_as_it_is(place: str, radii: tuple[int, ...]) -> None:
     # at night a lamp out of focus is a disc with a crisp rim, where the sharp frame shows nothing but darkness
     linear = night(3) if place == "night" else srgb_to_linear(still_life(6))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from allfocus import FusionOptions, fuse
-from allfocus.alignment import AlignOptions, ExposureTransfer, apply_alignment, estimate_alignment
+from allfocus.alignment import Alignment, AlignOptions, ExposureTransfer, apply_alignment, estimate_alignment
 from allfocus.alignment.photometric import match_exposure
 from allfocus.alignment.warp import find_seen, resample_by_matrix
 from allfocus.core.color import Array, from_unit, to_unit
@@ -15,9 +15,11 @@ from allfocus.core.stack import FocalStack
 from allfocus.errors import Cancelled
 from allfocus.run.context import Run
 from allfocus.run.scratch import Scratch
-from moved_scenes import SIZE, defocus, make_parameters, move_camera, scene
+from moved_scenes import defocus, make_parameters, move_camera, scene
 from pictures import focal_frames
 from scenes import still_life, tilted_plane
+
+MOVED = (180, 240)
 
 
 @pytest.mark.slow
@@ -64,26 +66,32 @@ def test_aligned_frames_give_nearly_the_picture_of_registered_ones() -> None:
 
 
 def test_a_slight_motion_does_not_change_the_size_of_the_picture() -> None:
-    frame = from_unit(scene(), "uint8")
+    frame = from_unit(scene(size=MOVED), "uint8")
     for shift, is_cropped in ((1.3, False), (6.0, True)):
         matrix = np.array([[1.0, 0, shift], [0, 1, -shift], [0, 0, 1]])
         stack = FocalStack(frames=[frame, resample_by_matrix(frame, np.linalg.inv(matrix))])
         alignment = estimate_alignment(stack, AlignOptions(reference=0))
         laid, area = apply_alignment(stack, alignment)
-        assert (laid.frames[0].shape[:2] != SIZE) == is_cropped
+        assert (laid.frames[0].shape[:2] != MOVED) == is_cropped
         assert laid.frames[0].shape[:2] == tuple(part.stop - part.start for part in area)
         np.testing.assert_array_equal(laid.frames[0], frame[area])
 
 
 def moved_stack() -> FocalStack:
     """Three frames of one scene, each shifted and brightened a little."""
-    frames = [move_camera(scene(), [0.02 * k, -0.01 * k, 0.0, 0.01 * k])[0] * np.float32(1 - 0.1 * k) for k in range(3)]
+    still = scene(size=MOVED)
+    frames = [move_camera(still, [0.02 * k, -0.01 * k, 0.0, 0.01 * k])[0] * np.float32(1 - 0.1 * k) for k in range(3)]
     return FocalStack(frames=[from_unit(frame, "uint8") for frame in frames])
 
 
-def test_workers_scratch_files_and_place_change_no_pixel(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def alignment() -> Alignment:
+    """That of these frames."""
+    return estimate_alignment(moved_stack(), AlignOptions(reference=0))
+
+
+def test_workers_scratch_files_and_place_change_no_pixel(alignment: Alignment, tmp_path: Path) -> None:
     stack = moved_stack()
-    alignment = estimate_alignment(stack)
     expected, area = apply_alignment(stack, alignment)
     calls: list[tuple[str, int, int]] = []
     run = Run(workers=2, scratch=Scratch(tmp_path), progress=lambda *call: calls.append(call))
@@ -103,23 +111,21 @@ def test_workers_scratch_files_and_place_change_no_pixel(tmp_path: Path) -> None
         np.testing.assert_array_equal(cut.frames[k], expected.frames[k][5:-40, 30:-7])
 
 
-def test_the_full_frame_is_filled_from_the_reference() -> None:
+def test_the_full_frame_is_filled_from_the_reference(alignment: Alignment) -> None:
     stack = moved_stack()
-    alignment = estimate_alignment(stack, AlignOptions(reference=0))
     kept, area = apply_alignment(stack, alignment, keep_canvas=True)
-    assert area == (slice(0, SIZE[0]), slice(0, SIZE[1]))
+    assert area == (slice(0, MOVED[0]), slice(0, MOVED[1]))
     common, window = apply_alignment(stack, alignment)
     assert window != area
     for k in range(3):
         np.testing.assert_array_equal(kept.frames[k][window], common.frames[k])
-    outside = ~find_seen(alignment.matrices[2], SIZE)
+    outside = ~find_seen(alignment.matrices[2], MOVED)
     assert outside.any()
     np.testing.assert_array_equal(kept.frames[2][outside], stack.frames[0][outside])
 
 
-def test_a_cancelled_run_warps_nothing() -> None:
+def test_a_cancelled_run_warps_nothing(alignment: Alignment) -> None:
     stack = moved_stack()
-    alignment = estimate_alignment(stack)
     cancelled = threading.Event()
     cancelled.set()
     before = [frame.copy() for frame in stack.frames]

@@ -11,7 +11,8 @@ from moved_scenes import move_camera, scene
 
 
 def test_motions_are_transferred_and_exposures_estimated_anew() -> None:
-    planes = [move_camera(scene()[..., 0].copy(), [0.01 * k, 0.0])[0] for k in range(3)]
+    plane = scene(size=(150, 200))[..., 0].copy()
+    planes = [move_camera(plane, [0.01 * k, 0.0])[0] for k in range(3)]
     stack = FocalStack(frames=[from_unit(plane, "uint16") for plane in planes])
     dimmed = FocalStack(frames=[from_unit(planes[0] * np.float32(0.8), "uint16"), *stack.frames[1:]])
     alignment = estimate_alignment(stack)
@@ -24,7 +25,7 @@ def test_motions_are_transferred_and_exposures_estimated_anew() -> None:
 
 
 def test_where_alignment_was_skipped_exposures_are_not_matched() -> None:
-    frames = [from_unit(scene(seed), "uint8") for seed in (1, 2)]
+    frames = [from_unit(scene(seed, (150, 200)), "uint8") for seed in (1, 2)]
     alignment = estimate_alignment(FocalStack(frames=frames))
     darker = FocalStack(frames=[frames[0] // 2, frames[1]])
     assert all(exposure.is_same for exposure in transfer_alignment(darker, alignment, "match").exposures)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from allfocus.alignment import AlignOptions, apply_alignment, dump_transforms, estimate_alignment, load_transforms
 from allfocus.core.color import Array, from_unit
@@ -44,6 +45,7 @@ def test_parallax_is_found_place_by_place_if_that_is_wanted(tmp_path: Path) -> N
     np.testing.assert_array_equal(again.flows[1], refined.flows[1])
 
 
+@pytest.mark.slow
 def test_nothing_bends_where_nothing_says_so() -> None:
     flat = np.full((*SIZE, 3), 120, np.uint8)
     flat[:, 190:210] = 20  # a straight post, the same in both, before nothing

@@ -40,10 +40,11 @@ def test_two_passes_are_lanczos(numbers: tuple[float, ...]) -> None:
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 @pytest.mark.parametrize("gray", [False, True])
-@pytest.mark.parametrize(("right", "down"), [(0, 0), (3, -5), (-40, 260), (500, 0)])
+@pytest.mark.parametrize(("right", "down"), [(0, 0), (3, -5), (-20, 90), (300, 0)])
 def test_whole_shifts_are_exact_and_edges_repeated(dtype: str, gray: bool, right: int, down: int) -> None:
-    frame = from_unit(scene()[..., 0] if gray else scene(), dtype)
-    rows, columns = (np.clip(np.arange(side) + by, 0, side - 1) for side, by in zip(SIZE, (down, right), strict=True))
+    size = (100, 140)
+    frame = from_unit(scene(size=size)[..., 0] if gray else scene(size=size), dtype)
+    rows, columns = (np.clip(np.arange(side) + by, 0, side - 1) for side, by in zip(size, (down, right), strict=True))
     found = resample(frame, np.array([[1.0, 0, right], [0, 1, down], [0, 0, 1]]))
     assert found.dtype == frame.dtype
     np.testing.assert_allclose(found, frame[np.ix_(rows, columns)], atol=1e-6)

@@ -433,6 +433,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, cli: Cli, monkeypatch: pytes
     assert files_below(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_while_writing_leaves_nothing(tmp_path: Path) -> None:
     """The system itself refuses to write more than 1 kB: half a file is there before the error comes."""
     frames = write_pair(tmp_path)

@@ -6,10 +6,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-import ome_types
 import pytest
 import tifffile
-from ome_types import model
 
 from allfocus.alignment import estimate_alignment, transfer_alignment
 from allfocus.core.color import Array
@@ -63,9 +61,16 @@ def read_ome(path: Path) -> tuple[Array, Any]:
     with tifffile.TiffFile(path) as tiff:
         xml, planes = tiff.ome_metadata, tiff.series[0].asarray(squeeze=False)
         assert tiff.series[0].get_axes(squeeze=False)[:5] == "TCZYX"
+    return planes.reshape(planes.shape[:5]), ome_of(xml)
+
+
+def ome_of(xml: str | None) -> Any:
+    """OME-XML as objects, if the schema allows it."""
+    import ome_types  # a second's work, for those tests alone that need it
+
     assert xml is not None
     ome_types.validate_xml(xml)
-    return planes.reshape(planes.shape[:5]), ome_types.from_xml(xml)
+    return ome_types.from_xml(xml)
 
 
 # --- each channel for itself -----------------------------------------------------------------------
@@ -74,7 +79,7 @@ def read_ome(path: Path) -> tuple[Array, Any]:
 @pytest.mark.parametrize(
     ("axes", "dtype"),
     [
-        ("TZC", "uint16"),
+        pytest.param("TZC", "uint16", marks=pytest.mark.slow),
         pytest.param("TCZ", "uint8", marks=pytest.mark.slow),
         pytest.param("ZCT", "float32", marks=pytest.mark.slow),
         pytest.param("CTZ", "uint16", marks=pytest.mark.slow),
@@ -138,8 +143,7 @@ def test_positions_become_images_of_one_file(tmp_path: Path, cli: Cli) -> None:
     said = cli("fuse", tmp_path / "a.ome.tif", "-o", tmp_path / "b.ome.tif", "--method", "laplacian", "--no-align")
     assert said.code == 0, said.err
     with tifffile.TiffFile(tmp_path / "b.ome.tif") as tiff:
-        ome_types.validate_xml(tiff.ome_metadata or "")
-        assert [image.name for image in ome_types.from_xml(tiff.ome_metadata or "").images] == ["well <0>", "well <1>"]
+        assert [image.name for image in ome_of(tiff.ome_metadata).images] == ["well <0>", "well <1>"]
         for position, series in enumerate(tiff.series):
             found = series.asarray().reshape(TIMES, CHANNELS, 36, 52)
             frames = planes_of(1, 2, position=position)
@@ -152,7 +156,7 @@ def test_rgb_volumes_stay_rgb(tmp_path: Path, cli: Cli) -> None:
     said = cli("fuse", tmp_path / "a.ome.tif", "-o", tmp_path / "b.ome.tif", "--method", "laplacian", "--no-align")
     assert said.code == 0, said.err
     with tifffile.TiffFile(tmp_path / "b.ome.tif") as tiff:
-        ome_types.validate_xml(tiff.ome_metadata or "")
+        ome_of(tiff.ome_metadata)
         found = tiff.series[0].asarray()
     assert np.array_equal(found[1], pick(planes[1], decide_by_laplacian(planes[1])[0]))
 
@@ -276,7 +280,7 @@ def write_described(path: Path, about: str = ABOUT, used: str = USED, **channel:
 def test_colours_objective_and_date_are_kept(tmp_path: Path, cli: Cli) -> None:
     colours = [0x0000FFFF, 0x00FF00FF, -16776961]
     source = write_described(tmp_path / "a.ome.tif", Color=colours, EmissionWavelength=[460, 520, 670])
-    ome_types.validate_xml(inspect_volume(source).ome_xml or "")
+    ome_of(inspect_volume(source).ome_xml)
     said = cli("fuse", source, "-o", tmp_path / "b.ome.tif", "--method", "laplacian", "--no-align")
     assert said.code == 0, said.err
     _, ome = read_ome(tmp_path / "b.ome.tif")
@@ -320,15 +324,17 @@ def test_what_is_not_valid_is_left_out(tmp_path: Path, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("known", "owner"),
     [
-        (ome_kept.CHANNEL, model.Channel),
-        (ome_kept.OBJECTIVE, model.Objective),
-        (ome_kept.MICROSCOPE, model.Microscope),
-        (ome_kept.SETTINGS, model.ObjectiveSettings),
+        (ome_kept.CHANNEL, "Channel"),
+        (ome_kept.OBJECTIVE, "Objective"),
+        (ome_kept.MICROSCOPE, "Microscope"),
+        (ome_kept.SETTINGS, "ObjectiveSettings"),
     ],
 )
-def test_words_that_are_kept_are_those_of_the_schema(known: dict[str, str], owner: Any) -> None:
+def test_words_that_are_kept_are_those_of_the_schema(known: dict[str, str], owner: str) -> None:
+    from ome_types import model
+
     checked = 0
-    fields = {name.replace("_", "").lower(): field for name, field in owner.model_fields.items()}
+    fields = {name.replace("_", "").lower(): field for name, field in getattr(model, owner).model_fields.items()}
     for name, looks in known.items():
         kinds = typing.get_args(fields[name.lower()].annotation)
         words = {word.value for kind in kinds if hasattr(kind, "__members__") for word in kind}
@@ -405,14 +411,16 @@ def test_large_results_lie_in_files(tmp_path: Path) -> None:
 
 def test_maps_alone_are_written_without_the_pictures(tmp_path: Path, cli: Cli) -> None:
     source = write_volume(tmp_path / "a.ome.tif")
-    outcome = cli("fuse", source, "-o", tmp_path / "b.ome.tif", "--outputs", "index", "--method", "laplacian")
+    outcome = cli(
+        "fuse", source, "-o", tmp_path / "b.ome.tif", "--outputs", "index", "--method", "laplacian", "--no-align"
+    )
     assert outcome.code == 0, outcome.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ome.tif", "b_index.ome.tif"]
 
 
 def test_a_volume_has_a_default_output_too(tmp_path: Path, cli: Cli) -> None:
     source = write_volume(tmp_path / "a.ome.tif")
-    outcome = cli("fuse", source, "--method", "laplacian")
+    outcome = cli("fuse", source, "--method", "laplacian", "--no-align")
     assert outcome.code == 0, outcome.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.fused.ome.tif", "a.ome.tif"]
     dry = cli("fuse", source, "--method", "laplacian", "--dry-run")

@@ -26,8 +26,15 @@ sys.exit(main())
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("where", ["os.fsync", "allfocus.jobs.job.register"])
+@pytest.mark.parametrize(
+    ("where", "number"),
+    [
+        ("os.fsync", signal.SIGINT),
+        pytest.param("os.fsync", signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param("allfocus.jobs.job.register", signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param("allfocus.jobs.job.register", signal.SIGTERM, marks=pytest.mark.slow),
+    ],
+)
 def test_ctrl_c_half_way_leaves_nothing(tmp_path: Path, where: str, number: int) -> None:
     frames = write_pair(tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())
@@ -49,7 +56,8 @@ def test_ctrl_c_half_way_leaves_nothing(tmp_path: Path, where: str, number: int)
     assert (len(during) > len(before)) == (where == "os.fsync")  # there was something to clean up
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_does_not_wait_for_the_workers(tmp_path: Path, number: int) -> None:
     frames = write_pair(tmp_path)
     before = sorted(path.name for path in tmp_path.iterdir())
@@ -70,6 +78,7 @@ def test_ctrl_c_does_not_wait_for_the_workers(tmp_path: Path, number: int) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_error_message(tmp_path: Path) -> None:
     frames = write_pair(tmp_path)
     read_end, write_end = os.pipe()

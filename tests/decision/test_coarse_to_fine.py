@@ -80,7 +80,7 @@ def test_frames_far_out_of_focus_are_no_candidates() -> None:
 
 
 def test_where_all_frames_are_the_same_the_finest_level_is_not_refined() -> None:
-    frame = focal_frames(700, 700, 2)[0]
+    frame = focal_frames(530, 530, 2)[0]
     # they differ in one corner only
     other = frame.copy()
     other[:100, :100] = 255 - other[:100, :100]
@@ -89,11 +89,11 @@ def test_where_all_frames_are_the_same_the_finest_level_is_not_refined() -> None
     model.given.clear()
     for cell in search.cells():
         search.refine(cell)
-    assert model.pixels < 2 * 700 * 700  # the second finest level of all cells and what is around, and a few blocks
+    assert model.pixels < 2 * 530 * 530  # the second finest level of all cells and what is around, and a few blocks
 
 
 def test_a_fast_search_refines_less() -> None:
-    frames = focal_frames(512, 512, 4)
+    frames = focal_frames(256, 256, 4)
     given = []
     for fast in (False, True):
         model = Counting()
@@ -111,6 +111,7 @@ def test_fast_is_another_picture_and_nearly_as_good() -> None:
     assert 0 < np.sqrt(np.mean((whole - fast) ** 2)) < 4
 
 
+@pytest.mark.slow
 def test_the_size_of_cells_hardly_matters() -> None:
     frames = focal_frames(400, 600, 3)
     registered = align(frames, align="none")

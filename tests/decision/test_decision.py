@@ -15,7 +15,8 @@ from allfocus.errors import ConfigError, ReadError, StackError
 from allfocus.registered import Registered
 from pictures import focal_frames
 
-HEIGHT, WIDTH, FRAMES = 563, 647, 4
+HEIGHT, WIDTH, FRAMES = 163, 187, 4
+TILE = 128
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def registered() -> Registered:
 
 @pytest.fixture(scope="module")
 def network(registered: Registered, tiny_model: Path) -> Decision:
-    return decide(registered, model=tiny_model, depth=True)
+    return decide(registered, model=tiny_model, depth=True, max_tile=TILE)
 
 
 @pytest.fixture(scope="module")
@@ -37,16 +38,16 @@ def kinds(registered: Registered, network: Decision, tmp_path_factory: pytest.Te
         "network": network,
         "laplacian": LaplacianDecision(registered.frames, registered.run),
         "stored": load_decision(path),
-        "painted": PaintedDecision(network, [Stroke(frame=2, points=((500, 300), (560, 540)), radius=40)]),
+        "painted": PaintedDecision(network, [Stroke(frame=2, points=((120, 60), (140, 150)), radius=20)]),
     }
 
 
 ALL = pytest.mark.parametrize("kind", ["network", "laplacian", "stored", "painted"])
 WINDOWS = [
     (slice(0, 10), slice(0, 10)),
-    (slice(100, 130), slice(37, 300)),
-    (slice(500, 530), slice(500, 530)),  # where four tiles meet
-    (slice(0, HEIGHT), slice(510, 515)),
+    (slice(40, 55), slice(17, 100)),
+    (slice(120, 135), slice(120, 135)),  # where four tiles meet
+    (slice(0, HEIGHT), slice(125, 130)),
     (slice(HEIGHT - 1, HEIGHT), slice(WIDTH - 1, WIDTH)),
 ]
 
@@ -113,7 +114,7 @@ def test_under_a_stroke_the_picture_is_that_frames_and_elsewhere_as_before(
     registered: Registered, kinds: dict[str, Decision]
 ) -> None:
     before, after = (compose(registered, kinds[kind]) for kind in ("network", "painted"))
-    middle, far = (slice(400, 440), slice(525, 535)), (slice(0, 200), slice(0, 300))
+    middle, far = (slice(100, 112), slice(126, 130)), (slice(0, 60), slice(0, 90))
     np.testing.assert_array_equal(after.image[middle], registered.frames[2][middle])
     assert (after.index_map[middle] == 2).all()
     assert (after.confidence[middle] == 1).all()
@@ -176,7 +177,7 @@ def test_windows_that_are_none_are_refused(network: Decision, window: tuple[slic
 
 
 def test_a_decision_for_other_frames_is_refused(network: Decision) -> None:
-    with pytest.raises(StackError, match="the decision is for 4 frames of 647x563; these are 3 of 30x20"):
+    with pytest.raises(StackError, match="the decision is for 4 frames of 187x163; these are 3 of 30x20"):
         compose(align(focal_frames(20, 30, 3), align="none"), network)
 
 

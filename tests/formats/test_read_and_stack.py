@@ -412,8 +412,7 @@ def test_numbers_in_names_sort_as_numbers(numbers: list[int], stem: str) -> None
     assert sorted(paths, key=natural_key) == [Path(f"{stem}{number}.jpg") for number in sorted(numbers)]
 
 
-@settings(max_examples=30)
-@given(names=st.lists(st.text(st.characters(blacklist_characters="/\0", codec="utf-8"), min_size=1), unique=True))
+@given(names=st.lists(st.text(st.sampled_from("aAbäÄßİı١२②10. _-~\u0301漢😀"), min_size=1), unique=True))
 def test_any_names_can_be_sorted_and_the_order_does_not_depend_on_how_they_came(names: list[str]) -> None:
     paths = [Path("x") / f"_{name}" for name in names]
     backwards = paths[::-1]

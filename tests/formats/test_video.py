@@ -124,6 +124,7 @@ def test_an_interrupted_recording_is_named(tmp_path: Path, cli: Cli) -> None:
     assert "a.mp4 has no index of its frames: the recording was interrupted" in outcome.err
 
 
+@pytest.mark.slow
 def test_garbage_that_starts_like_a_video_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x14ftypisom\0\0\2\0mp41" + b"\0\0\x04\0moov" + bytes(1016))
     typed = [sys.executable, "-m", "allfocus", "fuse", tmp_path / "a.mp4", "-o", tmp_path / "out.png"]

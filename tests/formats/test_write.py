@@ -7,7 +7,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import ome_types
 import pytest
 import tifffile
 from PIL import Image
@@ -49,6 +48,8 @@ def valid_ome(path: Path) -> Any:
     with tifffile.TiffFile(path) as tiff:
         xml = tiff.ome_metadata
     assert xml is not None
+    import ome_types
+
     ome_types.validate_xml(xml)
     return ome_types.from_xml(xml).images[0]
 
@@ -154,7 +155,9 @@ def test_planes_that_are_not_what_is_said_are_refused(
 
 
 def test_the_units_are_those_of_the_schema() -> None:
-    assert {unit.value for unit in ome_types.model.UnitsLength} == UNITS
+    from ome_types.model import UnitsLength
+
+    assert {unit.value for unit in UnitsLength} == UNITS
 
 
 def test_a_unit_that_ome_does_not_know_is_refused(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def noisy_mix(frames: list[Array], seed: int = 5) -> Array:
     return np.clip((0.7 * frames[0] + 0.3 * frames[-1]) + noise, 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("fast", "slow", "tolerance"),
     [(q_w, slow_q_w, 1e-9), (q_g, slow_q_g, 1e-5), (q_mi, slow_q_mi, 1e-9), (viff, slow_viff, 1e-6)],

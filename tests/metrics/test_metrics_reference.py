@@ -8,7 +8,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from allfocus.core.color import Array
 from allfocus.core.weights import pick
@@ -43,7 +42,10 @@ def test_psnr_of_equal_pictures_is_infinite_and_of_an_empty_mask_undefined() -> 
     assert math.isnan(psnr(image, blurred(image, 1), mask=np.zeros(image.shape[:2], bool)))
 
 
+@pytest.mark.slow
 def test_psnr_agrees_with_scikit_image_without_the_border() -> None:
+    from skimage.metrics import peak_signal_noise_ratio
+
     truth, image = picture(), blurred(picture(), 1)
     expected = peak_signal_noise_ratio(truth[5:-5, 5:-5], image[5:-5, 5:-5])
     assert psnr(image, truth, border=5) == pytest.approx(expected, abs=1e-4)
@@ -75,7 +77,10 @@ def test_gray_and_rgb_are_compared_channel_by_channel() -> None:
     assert ssim(other, np.dstack([gray] * 3)) == pytest.approx(ssim(other, gray), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_ssim_agrees_with_scikit_image_at_every_inner_pixel() -> None:
+    from skimage.metrics import structural_similarity
+
     truth, image = picture(), blurred(picture(), 1)
     _, expected = structural_similarity(
         gray_levels(truth),

@@ -394,9 +394,9 @@ def test_index_maps_are_thinned_out_without_new_indices() -> None:
 
 
 def test_pictures_get_coarser_before_they_get_too_large() -> None:
-    noise = picture(600, 600)
-    fine, coarse = figure(noise, PICTURE_BYTES), figure(noise, 150_000)
-    assert len(coarse.data) < 150_000 * 4 / 3 + 40 < len(fine.data)
+    noise = picture(200, 200)
+    fine, coarse = figure(noise, PICTURE_BYTES), figure(noise, 20_000)
+    assert len(coarse.data) < 20_000 * 4 / 3 + 40 < len(fine.data)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 4000), (4000, 1, 3)])

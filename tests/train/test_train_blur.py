@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allfocus.core.color import linear_to_srgb, srgb_to_linear
@@ -22,6 +22,7 @@ def kernels_of(radius: float, views: int = 5) -> torch.Tensor:
     return aperture_kernels(torch.full((count, 1), radius), KINDS, torch.full((count,), views), turn)[:, 0]
 
 
+@settings(max_examples=10)
 @given(st.floats(0, 16, width=32), st.integers(2, 9))
 def test_kernels_are_normalised_and_symmetric(radius: float, views: int) -> None:
     kernels = kernels_of(radius, views)

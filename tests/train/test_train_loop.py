@@ -289,6 +289,7 @@ def test_what_a_model_lacks_is_said_at_the_end_and_in_its_card(finished: Trainin
     assert any("sharp in no frame" in warning for warning in finished.warnings)
 
 
+@pytest.mark.slow
 def test_minutes_that_are_over_at_once_are_an_error(photo: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="before the first step"):
         train([photo], tmp_path / "m.onnx", TINY, device="cpu", minutes=1e-9)
@@ -467,6 +468,7 @@ def test_psnr_and_picking() -> None:
     assert picked(frames, index).equal(index[:, None].expand(1, 3, 2, 2).float())
 
 
+@pytest.mark.slow
 def test_validation_groups_never_change_and_cover_all_frame_counts(photo: Path) -> None:
     sampler = CropSampler([np.asarray(Image.open(photo))], TINY.data, 5)
     first, second = validation_groups(sampler, TINY), validation_groups(sampler, TINY)
@@ -476,6 +478,7 @@ def test_validation_groups_never_change_and_cover_all_frame_counts(photo: Path) 
     assert untrained.oracle >= max(untrained.pick, untrained.classic)
 
 
+@pytest.mark.slow
 def test_curve_is_drawn_from_any_log(tmp_path: Path) -> None:
     empty = dict.fromkeys(COLUMNS)
     write_curve(tmp_path / "c.png", [{**empty, "step": 1.0, "loss": 2.0}, {**empty, "step": 2.0, "network": 30.0}])

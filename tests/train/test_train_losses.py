@@ -100,6 +100,7 @@ def test_permuting_frames_changes_nothing(order: tuple[int, ...]) -> None:
     torch.testing.assert_close(permuted, selection_loss(logits, groups))
 
 
+@pytest.mark.slow
 def test_following_the_gradient_finds_the_right_pick() -> None:
     groups = groups_of("region")
     logits = torch.zeros(2, 3, 32, 32, requires_grad=True)

@@ -53,7 +53,10 @@ def test_every_octave_answers_at_its_own_size(count: int, parts: dict[str, objec
 
 
 @pytest.mark.parametrize("parts", [{}, {"use_scan": False}, {"use_exchange": False}])
-@pytest.mark.parametrize("order", [(1, 0), (2, 0, 1), (3, 1, 0, 4, 2)])
+@pytest.mark.parametrize(
+    "order",
+    [pytest.param((1, 0), marks=pytest.mark.slow), (2, 0, 1), pytest.param((3, 1, 0, 4, 2), marks=pytest.mark.slow)],
+)
 def test_permuting_frames_permutes_logits(order: tuple[int, ...], parts: dict[str, object]) -> None:
     network, frames = network_of(**parts), frames_of(2, len(order))
     with torch.no_grad():

@@ -179,6 +179,7 @@ def test_depth_orders_frames_by_their_distance_from_focus() -> None:
         assert 2 <= len(distinct) <= 1 + math.comb(n, 2)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 5), st.integers(12, 100), st.integers(0, 2**31))
 def test_fields_are_smooth_and_use_the_whole_range(count: int, size: int, seed: int) -> None:
     fields = smooth_field(count, size, seeded(seed))
