@@ -13,6 +13,9 @@ from pictures import focal_frames
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 
+#: Those that run in the fast part: a fusion, and a job.
+QUICK = {"fuse_folder", "watch_a_job"}
+
 #: Files that each example writes, and a line that it prints.
 MADE = {
     "channels_and_slabs": ({"red.png", "green.png", "blue.png", "slab1.png", "slab2.png"}, "slab 2: "),
@@ -41,7 +44,11 @@ def test_every_example_is_listed() -> None:
     assert [example.stem for example in EXAMPLES] == sorted(MADE)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
+@pytest.mark.parametrize(
+    "example",
+    [pytest.param(path, marks=[pytest.mark.slow] if path.stem not in QUICK else []) for path in EXAMPLES],
+    ids=lambda example: example.stem,
+)
 def test_an_example_runs_on_a_folder(
     example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

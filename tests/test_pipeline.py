@@ -304,7 +304,7 @@ def test_runs_side_by_side_in_scratch_files_give_what_one_in_memory_gives(tiny_m
     frames, scratch = tmp_path / "frames", tmp_path / "scratch"
     frames.mkdir()
     scratch.mkdir()
-    for position, frame in enumerate(focal_frames(150, 260, 4)):
+    for position, frame in enumerate(focal_frames(80, 120, 4)):
         write_image(frames / f"{position}.png", frame)
     expected = fuse_with(tiny_model, [frames])
     options, source = FusionOptions(model=tiny_model, spool=scratch), open_stack([frames])

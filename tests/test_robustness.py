@@ -63,7 +63,8 @@ def test_a_hair_that_differs_in_hue_alone_is_kept(hue: str) -> None:
     assert share >= 0.8
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_noise_makes_few_islands_where_nothing_is_to_see(seed: int) -> None:
     # texture that fades out towards the middle; the left is sharp in the one frame, the right in the other
     fading = smoothed((~middle(105)).astype(np.float32), 6)[..., None]
@@ -137,7 +138,13 @@ def test_what_shows_only_through_the_blur_of_something_nearer_is_called_veiled()
     assert unveiled.veiled.mean() < 0.02
 
 
-@pytest.mark.parametrize(("count", "dtype"), [(2, "uint16"), pytest.param(5, "uint8", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("count", "dtype"),
+    [
+        (2, "uint16"),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((2, "uint8"), (5, "uint8"), (5, "uint16"))),
+    ],
+)
 def test_a_frame_given_twice_or_more_comes_back_bit_for_bit(count: int, dtype: str) -> None:
     frame = from_unit(still_life(4), dtype)
     image = fuse([frame.copy() for _ in range(count)]).image

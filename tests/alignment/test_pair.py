@@ -1,6 +1,7 @@
 """Registering two frames: agreement, residual, and SIFT where they are far apart."""
 
 import numpy as np
+import pytest
 
 from allfocus.alignment.contrast_pyramid import build_pyramid
 from allfocus.alignment.motion import make_motion, measure_displacement, to_pixels
@@ -25,6 +26,7 @@ def test_the_residual_is_what_a_motion_leaves_in_pixels() -> None:
     np.testing.assert_allclose(comparison.residual(np.eye(3)), abs(matrix[0, 2]), rtol=0.15)
 
 
+@pytest.mark.slow
 def test_features_give_a_start_where_frames_are_far_apart() -> None:
     parameters = [0.3, -0.1, 0.35, 0.1]
     after, matrix = move_camera(scene(), parameters)

@@ -39,6 +39,7 @@ def stack(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "stack"))
 
 
+@pytest.mark.slow
 def test_outputs_are_named_after_the_picture(stack: Path, tmp_path: Path, cli: Cli) -> None:
     base = ["fuse", "--method", "laplacian", "--no-align", stack, "-o", tmp_path / "sharp.jpg"]
     outcome = cli(*base, "--outputs", "index, confidence", "--confidence", tmp_path / "mine.tif")
@@ -81,6 +82,7 @@ def test_slabs_that_make_no_sense_are_refused(text: str) -> None:
         parse_slabs(text, 9)
 
 
+@pytest.mark.slow
 def test_slabs_lie_over_the_whole(stack: Path, tmp_path: Path, cli: Cli) -> None:
     outcome = cli("fuse", "--method", "laplacian", stack, "-o", tmp_path / "out.tif", "--slab", "3:1")
     assert outcome.code == 0, outcome.err

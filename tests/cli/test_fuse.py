@@ -92,7 +92,7 @@ def test_more_than_256_frames_need_an_index_map_of_16_bits(tmp_path: Path, cli: 
     frames[299] = picture(8, 8, gray=True)
     tifffile.imwrite(tmp_path / "z.tif", frames, photometric="minisblack")
     maps = ["--index-map", tmp_path / "map.png"]
-    outcome = cli("fuse", "--method", "laplacian", tmp_path / "z.tif", "-o", tmp_path / "out.png", *maps)
+    outcome = cli("fuse", "--method", "laplacian", "--no-align", tmp_path / "z.tif", "-o", tmp_path / "out.png", *maps)
     assert outcome.code == 0
     index_map = read_image(tmp_path / "map.png")
     assert index_map.dtype == np.uint16
@@ -114,7 +114,9 @@ def test_quiet_prints_nothing(tmp_path: Path, cli: Cli) -> None:
     assert (tmp_path / "out.png").exists()
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3, 5000)])
+@pytest.mark.parametrize(
+    "size", [(1, 1), (3, 5000), *(pytest.param(size, marks=pytest.mark.slow) for size in ((1, 2), (5000, 3)))]
+)
 @pytest.mark.parametrize("method", ["network", "laplacian"])
 @pytest.mark.parametrize("gray", [False, True])
 def test_pictures_of_any_shape_can_be_fused(

@@ -13,7 +13,7 @@ from PIL import Image
 
 from allfocus.core.color import Array
 from allfocus.errors import ReadError, WriteError
-from allfocus.formats.ome_tiff import UNITS, OmeFile, write_planes
+from allfocus.formats.ome_tiff import UNITS, OmeFile, needs_bigtiff, write_planes
 from allfocus.io import (
     Metadata,
     Picture,
@@ -132,6 +132,14 @@ def test_large_planes_become_bigtiff(tmp_path: Path) -> None:
     with tifffile.TiffFile(tmp_path / "small.ome.tif") as small, tifffile.TiffFile(tmp_path / "large.ome.tif") as large:
         assert (small.is_bigtiff, large.is_bigtiff) == (False, True)
     assert np.array_equal(tifffile.imread(tmp_path / "large.ome.tif"), planes)
+
+
+def test_files_of_nearly_4_gib_are_bigtiff_by_default() -> None:
+    def plane(height: int) -> Array:
+        return np.broadcast_to(np.uint8(0), (height, 2**20))  # of that size, but of no memory
+
+    assert [needs_bigtiff([plane(height)]) for height in (4096 - 64, 4096 - 63)] == [False, True]
+    assert needs_bigtiff([plane(2048), plane(2048)])  # the positions of a file count together
 
 
 @pytest.mark.parametrize(

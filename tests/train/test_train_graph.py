@@ -57,7 +57,7 @@ def assert_same_logits(network: FusionNetwork, model: FusionModel, frames: list[
     np.testing.assert_allclose(found, expected, atol=2e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("count", [2, 7, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [2, *(pytest.param(count, marks=pytest.mark.slow) for count in (3, 7, 12))])
 def test_pictures_of_an_odd_size(tiny_network: FusionNetwork, tiny_model: Path, count: int) -> None:
     assert_same_logits(tiny_network, load_model(tiny_model), focal_frames(97, 131, count))
 
@@ -87,7 +87,8 @@ def test_the_network_of_the_default_recipe(tmp_path: Path) -> None:
 TWO_LOOKS = {"fine_width": 6, "fine_depth": 2, "trust": True, "order": 3}
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 5])
 def test_a_network_with_two_looks_that_knows_the_order(tmp_path: Path, count: int) -> None:
     torch.manual_seed(6)
     parts = {"width": 8, "depth": 1, "glance_width": 8, "glance_depth": 1, "state": 2, "heads": 2, **TWO_LOOKS}

@@ -10,8 +10,9 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -85,13 +86,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(arguments: Sequence[str], session: Session) -> int:
     """Parse and call, without Typer's own boxes round errors."""
-    program = typer.main.get_command(app)
     try:
-        with program.make_context("allfocus", list(arguments), obj=session) as context:
-            program.invoke(context)
+        with program().make_context("allfocus", list(arguments), obj=session) as context:
+            program().invoke(context)
     except typer.Exit as stop:
         return stop.exit_code
     return 0
+
+
+@cache
+def program() -> Any:
+    """All commands, made from the signatures once a process."""
+    return typer.main.get_command(app)
 
 
 def explain(error: BaseException) -> tuple[str, int]:

@@ -132,7 +132,7 @@ def write_planes(file: Path, wanted: OmeFile, large: int = LARGE) -> None:
         large: bytes of samples above which the file is BigTIFF.
     """
     description: bytes | None = make_xml(wanted).encode()
-    with tifffile.TiffWriter(file, bigtiff=sum(planes.nbytes for planes in wanted.planes) > large) as tiff:
+    with tifffile.TiffWriter(file, bigtiff=needs_bigtiff(wanted.planes, large)) as tiff:
         for planes in wanted.planes:
             tiff.write(
                 planes,
@@ -144,6 +144,11 @@ def write_planes(file: Path, wanted: OmeFile, large: int = LARGE) -> None:
                 metadata=None,
             )
             description = None
+
+
+def needs_bigtiff(planes: Sequence[Array], large: int = LARGE) -> bool:
+    """Whether samples, and what is written about them, may reach beyond the 4 GiB that offsets of TIFF can name."""
+    return sum(each.nbytes for each in planes) > large
 
 
 def make_xml(wanted: OmeFile) -> str:
