@@ -16,6 +16,14 @@ from pictures import focal_frames
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+#: What a file of the Citation File Format may hold at its top, by the schema of version 1.2.0.
+CITATION_KEYS = set(
+    re.findall(
+        r"[\w-]+",
+        "abstract authors cff-version commit contact date-released doi identifiers keywords license license-url message "
+        "preferred-citation references repository repository-artifact repository-code title type url version",
+    )
+)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -97,3 +105,11 @@ def test_the_citation_names_this_version() -> None:
     text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\nversion: {allfocus.__version__}\n" in text
     assert text.startswith("cff-version: 1.2.0\n")
+    # what version 1.2.0 of the Citation File Format requires, of the file and of each thing it refers to
+    keys = set(re.findall(r"^([\w-]+):", text, re.MULTILINE))
+    assert {"cff-version", "message", "title", "authors"} <= keys <= CITATION_KEYS
+    references = re.split(r"^  - ", text.partition("\nreferences:\n")[2], flags=re.MULTILINE)[1:]
+    assert references
+    for reference in references:
+        assert {"type", "title", "authors"} <= set(re.findall(r"^(?: {4})?([\w-]+):", reference, re.MULTILINE))
+    assert re.search(r"^authors:\n  - (name|family-names|given-names|alias): \S", text, re.MULTILINE)

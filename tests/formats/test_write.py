@@ -116,7 +116,7 @@ def test_a_picture_with_such_a_name_becomes_ome_tiff_with_all_metadata(tmp_path:
     image = picture(gray=gray, dtype="uint16")
     profile = None if gray else srgb_profile()
     metadata = finish_metadata(Metadata(icc=profile, dpi=(300, 300)), frames=9, size=(32, 48))
-    assert write_image(tmp_path / "a.OME.TIF", image, metadata) is None
+    assert write_image(tmp_path / "a.OME.TIF", image, metadata) == ()
     channels = valid_ome(tmp_path / "a.OME.TIF").pixels.channels
     assert [channel.samples_per_pixel for channel in channels] == [1 if gray else 3]
     assert np.array_equal(read_image(tmp_path / "a.OME.TIF"), image)
@@ -270,7 +270,7 @@ def rgba(dtype: str = "uint8") -> Array:
 )
 def test_alpha_is_written_right_where_the_format_holds_it(tmp_path: Path, suffix: str, dtype: str) -> None:
     path, image = tmp_path / f"a{suffix}", rgba(dtype)
-    assert write_image(path, image) is None
+    assert write_image(path, image) == ()
     if suffix == ".tif":
         with tifffile.TiffFile(path) as tiff:
             assert tiff.pages.first.extrasamples == (2,)  # unassociated alpha

@@ -66,7 +66,7 @@ def check_outputs(outputs: Sequence[Path], inputs: Sequence[Path], texts: Sequen
             raise WriteError(f"two outputs go to {path}; name a file for each")
 
 
-def write_image(path: Path | str, image: Array, metadata: Metadata | None = None) -> str | None:
+def write_image(path: Path | str, image: Array, metadata: Metadata | None = None) -> tuple[Note, ...]:
     """Write one picture by the ending of its name: whole, or not at all.
 
     PNG, TIFF and WebP are lossless; JPEG has quality 95 and full colour resolution. A name that ends in .ome.tif
@@ -79,14 +79,13 @@ def write_image(path: Path | str, image: Array, metadata: Metadata | None = None
         metadata: EXIF, colour profile, XMP and what else is kept beside the pixels, as `finish_metadata` returns it.
 
     Returns:
-        None, or one line about what the format could not keep.
+        Notes on what the format could not keep; mostly none.
 
     Raises:
         WriteError: the picture has another shape or sample type or is not finite, the format can't hold it, or the
             file can't be written; nothing is left behind.
     """
-    notes = write_images([Picture(Path(path), image, metadata)])
-    return "; ".join(map(str, notes)) or None
+    return tuple(write_images([Picture(Path(path), image, metadata)]))
 
 
 def write_images(pictures: Sequence[Picture | tuple[Path, Array | str]], cancelled: Event | None = None) -> list[Note]:

@@ -81,7 +81,7 @@ class PictureScan(nn.Module):
 
 
 class Stem(nn.Module):
-    """An octave of pixels -> features per patch, and the classic measure per patch."""
+    """A level of pixels -> features per patch, and the measure of the Laplacian rule per patch."""
 
     #: Channels beside the pixels: three focus measures and the level of detail common to all frames.
     MEASURES = ENERGIES + 2
@@ -98,10 +98,10 @@ class Stem(nn.Module):
     def forward(
         self, octave: Octave, extra: list[Tensor], context: Tensor | None, stacks: int
     ) -> tuple[Tensor, Tensor]:
-        """An octave, what else is known per patch, and the coarser octave's features (F, C, h/2P, w/2P).
+        """A level, what else is known per patch, and the coarser level's features (F, C, h/2P, w/2P).
 
         Returns:
-            (F, C, h/P, w/P) and the classic measure (F, 1, h/P, w/P).
+            (F, C, h/P, w/P) and the measure of the Laplacian rule (F, 1, h/P, w/P).
         """
         wide = functional.conv2d(functional.pad(octave.energy[:, :1], (2, 2, 2, 2), mode="replicate"), self.window)
         log_energy = torch.log(torch.cat([octave.energy, wide], 1) + ENERGY_FLOOR)
@@ -128,7 +128,7 @@ def doubled(planes: Tensor) -> Tensor:
 
 
 class Head(nn.Module):
-    """Features -> 16 logits a patch, plus the classic measure times a learned number."""
+    """Features -> 16 logits a patch, plus the measure of the Laplacian rule times a learned number."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -145,11 +145,11 @@ class Head(nn.Module):
 
 
 class Trust(nn.Module):
-    """How far a look may go against the coarser octave, place by place: said by the features of that octave.
+    """How far a look may go against the coarser level, place by place: said by the features of that level.
 
-    Fine detail alone can't know that a plain stalk stands before a rich background; the coarser octave can. So it says
-    how much counts of what the look has learned to see, of the classic measure, and of its own logits: factors from
-    0 to 2, all 1 at the start.
+    Fine detail alone can't know that a plain stalk stands before a rich background; the coarser level can. So it says
+    how much counts of what the look has learned to see, of the measure of the Laplacian rule, and of its own logits:
+    factors from 0 to 2, all 1 at the start.
     """
 
     MAPS = 3

@@ -1,4 +1,4 @@
-"""Features that the network works on: the pyramid of octaves, patches as channels, and frames seen beside each other.
+"""Features that the network works on: the pyramid, patches as channels, and frames seen beside each other.
 
 Symbols in shape comments as in `network`.
 """
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 #: Pixels along the side of the patch that one feature vector describes.
 PATCH = 4
-#: Focus measures of an octave per patch: its own Laplacian energy, and what was handed down from finer octaves.
+#: Focus measures of a level per patch: its own Laplacian energy, and what was handed down from finer levels.
 ENERGIES = 2
 #: Laplacian energy of an 8-bit picture's rounding noise: below this there is nothing to see.
 ENERGY_FLOOR = 1e-6
@@ -33,7 +33,7 @@ class Octave(NamedTuple):
 
     Attributes:
         pixels: (F, 3, h, w), red, green, blue.
-        energy: (F, 2, h/P, w/P), mean Laplacian energy of each patch, in this octave and summed over all finer ones.
+        energy: (F, 2, h/P, w/P), mean Laplacian energy of each patch, in this level and summed over all finer ones.
     """
 
     pixels: Tensor
@@ -43,7 +43,7 @@ class Octave(NamedTuple):
 def build_octaves(frames: Tensor, octaves: int) -> list[Octave]:
     """The pyramid, fine to coarse: (F, 3, H, W) -> `octaves` levels of size H / 2^k, W / 2^k.
 
-    The energy of all finer octaves is handed down, so that the coarsest one knows where fine detail is in focus.
+    The energy of all finer levels is handed down, so that the coarsest one knows where fine detail is in focus.
     H and W must be multiples of 2^(octaves - 1) * PATCH.
     """
     pixels, finer = frames, None
@@ -122,6 +122,6 @@ def patches_to_channels(pixels: Tensor, side: int) -> Tensor:
 def normalised(features: Tensor) -> Tensor:
     """Features of unit root mean square over the channels at each place, shape unchanged.
 
-    The look is recursive: without it a gain above one would grow with every octave, and training diverges.
+    The look is recursive: without it a gain above one would grow with every level, and training diverges.
     """
     return features * torch.rsqrt(features.square().mean(1, keepdim=True) + 1e-2)

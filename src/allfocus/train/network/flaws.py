@@ -22,7 +22,7 @@ from allfocus.train.network.features import (
 class Flaws(nn.Module):
     """Where no choice among the frames is good: sharp in no frame, or veiled by the blur of something nearer.
 
-    It looks at what was picked, at how its detail falls off from octave to octave, which tells how blurred it is,
+    It looks at what was picked, at how its detail falls off from level to level, which tells how blurred it is,
     and at the features of the next coarser octave: so it can answer too where that one has decided, and nobody looked
     closer. One map serves all frames, at the resolution of the features.
     """
@@ -43,9 +43,9 @@ class Flaws(nn.Module):
         """Log-odds (B, 2, h/P, w/P).
 
         Args:
-            pixels: (F, 3, h, w) of an octave.
+            pixels: (F, 3, h, w) of a level.
             logits: (F, 1, h, w) that decide it.
-            context: (F, C, h/2P, w/2P), features of the next coarser octave.
+            context: (F, C, h/2P, w/2P), features of the next coarser level.
             stacks: B.
         """
         # F 1 h w; flaws don't steer the choice. Written out: the softmax of onnxruntime is slow along this axis

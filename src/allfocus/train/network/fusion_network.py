@@ -1,22 +1,22 @@
 """The cross-image fusion network: which frame is in focus, pixel by pixel.
 
-It works on a pyramid of the stack, coarse to fine. At the coarsest octave `Glance` sees the whole picture:
+It works on a pyramid of the stack, coarse to fine. At the coarsest level `Glance` sees the whole picture:
 convolutions (the local detective) beside selective state-space scans along rows and columns (the global
-view). Every finer octave runs the same small `Look`, convolutions only, which refines the coarser octave's
-logits and features; its view is local, so fine octaves of large pictures can run in tiles. The finest octave,
+view). Every finer level runs the same small `Look`, convolutions only, which refines the coarser level's
+logits and features; its view is local, so fine levels of large pictures can run in tiles. The finest level,
 which most of the pixels are in, can have a smaller look of its own. In all, every block lets the frames exchange what
 they see through their mean and maximum, which treats all frames alike and works for any number of them; and, if
 wanted, through a scan along the order of focus, which knows who is whose neighbour.
 
-Inside, features live at a quarter of the octave's resolution: a 4x4 patch of pixels becomes channels
+Inside, features live at a quarter of the level's resolution: a 4x4 patch of pixels becomes channels
 (pixel unshuffle), and the head predicts the 16 logits of each patch. The classic focus measure (log of the
 local Laplacian energy) is both an input and, times one learned number, part of the logits: with its heads
 at zero the untrained network decides as the classic rule does and learns only what the rule gets wrong.
 
-Beside the choice, `Flaws` says of the finest octave where no choice is good: where no frame is sharp, and what
+Beside the choice, `Flaws` says of the finest level where no choice is good: where no frame is sharp, and what
 is seen only through the blur of something nearer.
 
-Symbols in shape comments: B stacks, N frames, F = B * N frames in a row, C channels, h w octave size,
+Symbols in shape comments: B stacks, N frames, F = B * N frames in a row, C channels, h w level size,
 P = 4 pixels along a patch, so features are h/P x w/P.
 """
 
@@ -42,7 +42,7 @@ LOGIT_RANGE = 12.0
 
 
 class Glance(nn.Module):
-    """The coarsest octave: the whole picture at once."""
+    """The coarsest level: the whole picture at once."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Glance(nn.Module):
         self.context = nn.Conv2d(width, config.width, 1)
 
     def forward(self, octave: Octave, stacks: int) -> tuple[Tensor, Tensor]:
-        """Octave of size h x w -> logits (F, 1, h, w) and features for `Look` (F, C, h/P, w/P)."""
+        """Level of size h x w -> logits (F, 1, h, w) and features for `Look` (F, C, h/P, w/P)."""
         features, classic = self.stem(octave, [], None, stacks)
         for depth, block in enumerate(self.blocks):
             features = block(features, stacks)
@@ -66,11 +66,11 @@ class Glance(nn.Module):
 
 
 class Look(nn.Module):
-    """One octave finer: refine the coarser logits and features.
+    """One level finer: refine the coarser logits and features.
 
     Args:
         config: of the network.
-        finest: whether it looks at the finest octave alone, which has a look of its own size then, blind to the order
+        finest: whether it looks at the finest level alone, which has a look of its own size then, blind to the order
             of focus: only few of the frames are looked at there.
     """
 
@@ -79,7 +79,7 @@ class Look(nn.Module):
         width, depth, order = config.width, config.depth, config.order
         if finest:
             width, depth, order = config.fine_width, config.fine_depth, 0
-        # the coarser octave's logits of this patch (2x2 of them) and its features
+        # the coarser level's logits of this patch (2x2 of them) and its features
         self.stem = Stem(width, extra=(PATCH // 2) ** 2, context=config.width)
         self.blocks = nn.ModuleList(Block(width, config.use_exchange, order) for _ in range(depth))
         self.head = Head(width)
@@ -89,7 +89,7 @@ class Look(nn.Module):
             self.flaws = Flaws(width)
 
     def forward(self, octave: Octave, logits: Tensor, context: Tensor, stacks: int) -> tuple[Tensor, Tensor]:
-        """Octave, coarser logits (F, 1, h/2, w/2) and features -> logits and features, as `Glance`."""
+        """Level, coarser logits (F, 1, h/2, w/2) and features -> logits and features, as `Glance`."""
         prior = relative(logits, stacks).clamp(-LOGIT_RANGE, LOGIT_RANGE)
         extra = [0.25 * patches_to_channels(prior, PATCH // 2)]
         features, classic = self.stem(octave, extra, context, stacks)
@@ -104,7 +104,7 @@ class Look(nn.Module):
 
 
 class FusionNetwork(nn.Module):
-    """Glance, then look closer, octave by octave."""
+    """Glance, then look closer, level by level."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class FusionNetwork(nn.Module):
         self.fine = Look(config, finest=True) if config.fine_width else None
 
     def forward(self, frames: Tensor, octaves: int = 3) -> tuple[list[Tensor], Tensor]:
-        """Logits of every octave, coarse to fine, and the flaws of the finest.
+        """Logits of every level, coarse to fine, and the flaws of the finest.
 
         Args:
             frames: (B, N, 3, H, W) display-encoded [0, 1]; H and W multiples of 2^(octaves - 1) * PATCH. In the

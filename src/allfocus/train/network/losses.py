@@ -15,7 +15,7 @@ from allfocus.train.puzzles.pixel_groups import Groups
 
 #: Errors below this (sum over channels, 1 = white) are invisible: candidates this close are equally good.
 INVISIBLE = 0.02
-#: Share of the finest octave; each coarser one counts half of the next finer.
+#: Share of the finest level; each coarser one counts half of the next finer.
 COARSER = 0.5
 #: Share of the flaws in the loss.
 FLAWS = 0.2
@@ -70,7 +70,7 @@ def _contrast(picture: Tensor, sigma: float) -> Tensor:
 
 
 def selection_loss(logits: list[Tensor], groups: Groups) -> Tensor:
-    """Weighted mean of the octaves' losses, scalar.
+    """Weighted mean of the levels' losses, scalar.
 
     Args:
         logits: coarse to fine, each (B, N, h, w); the last has the size of the frames.

@@ -8,7 +8,7 @@ depends on the input, adds what it sees and reads out:
 
 `scan_reference` is that sentence as a loop; `scan` is the same as one product with the matrix of all decays
 between two positions. It grows with the square of the length, but the longest sequence here is a side of the
-coarsest octave, 40 patches: shorter than the chunks into which the paper cuts long ones. Decays are summed
+coarsest level, 40 patches: shorter than the chunks into which the paper cuts long ones. Decays are summed
 within each segment (mask first, then sum), which keeps them exact; a difference of running sums loses digits.
 
 Symbols in shape comments: B batch, T length, H heads, P head width, S state.

@@ -1,15 +1,15 @@
-"""The network as one ONNX graph that runs an octave at a time.
+"""The network as one ONNX graph that runs a level at a time.
 
-Inference asks for the octaves one by one, coarse to fine, so that fine octaves of a large picture can run
-in tiles; so the graph is one octave. It holds the parts of the network behind two switches:
+Inference asks for the levels one by one, coarse to fine, so that fine levels of a large picture can run
+in tiles; so the graph is one level. It holds the parts of the network behind two switches:
 
-    inputs   pixels      (N, 3, h, w)      of the octave, see `features.Octave`
-             energy      (N, 2, h/4, w/4)  of the octave; ignored by the flaws
-             logits_in   (N, 1, h/2, w/2)  of the octave before; ignored by the glance; for the flaws (N, 1, h, w)
-             context_in  (N, C, h/8, w/8)  of the octave before; ignored by the glance
+    inputs   pixels      (N, 3, h, w)      of the level, see `features.Octave`
+             energy      (N, 2, h/4, w/4)  of the level; ignored by the flaws
+             logits_in   (N, 1, h/2, w/2)  of the level before; ignored by the glance; for the flaws (N, 1, h, w)
+             context_in  (N, C, h/8, w/8)  of the level before; ignored by the glance
              is_coarsest ()                bool: glance
-             is_answered ()                bool: else, look; or find the flaws: then the logits are this octave's own
-            is_finest   ()                bool: look at the finest octave, for which there may be a look of its own
+             is_answered ()                bool: else, look; or find the flaws: then the logits are this level's own
+            is_finest   ()                bool: look at the finest level, for which there may be a look of its own
 Frames come in the order of focus, from either end, if the network is to know it.
 
     outputs  logits      (N, 1, h, w)      none of the flaws' part
@@ -43,7 +43,7 @@ INPUTS = ("pixels", "energy", "logits_in", "context_in")
 SWITCHES = ("is_coarsest", "is_answered", "is_finest")
 OUTPUTS = ("logits", "context", "flaws")
 
-#: Frame counts and octave sizes at which torch and onnxruntime are compared, multiples of 2 * PATCH.
+#: Frame counts and level sizes at which torch and onnxruntime are compared, multiples of 2 * PATCH.
 PROBES = ((2, 8, 8), (3, 136, 40), (7, 48, 152), (12, 24, 16))
 
 
