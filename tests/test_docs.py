@@ -20,8 +20,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CITATION_KEYS = set(
     re.findall(
         r"[\w-]+",
-        "abstract authors cff-version commit contact date-released doi identifiers keywords license license-url message "
-        "preferred-citation references repository repository-artifact repository-code title type url version",
+        "abstract authors cff-version commit contact date-released doi identifiers keywords license license-url "
+        "message preferred-citation references repository repository-artifact repository-code title type url version",
     )
 )
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
