@@ -114,6 +114,13 @@ class FusionOptions:
         help="Use all frames, also those blurred everywhere, badly exposed or of another scene.",
         group=ALIGNMENT,
     )
+    stack: int | str | None = declared(
+        None,
+        help="Where the files form several stacks: the one to fuse, by its name or its number counted from 1; together "
+        "takes all for one stack.",
+        group=FUSION,
+        metavar="STACK",
+    )
     depth: bool = declared(False, help="Make a depth map too; needs the network.", group=OUTPUT, is_map=True)
     max_tile: int | None = declared(
         None,

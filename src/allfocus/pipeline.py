@@ -72,7 +72,7 @@ def fuse(
         'IMG_0003.jpg'
     """
     options = with_options(options, changes)
-    source = open_source(frames, options.order)
+    source = open_source(frames, options.order, options.stack)
     run = plan_for(source, options).start(progress, cancel)
     return fuse_source(source, options, run)
 
@@ -101,7 +101,7 @@ def align(
         AllFocusError: as `fuse` does.
     """
     options = with_options(options, changes)
-    source = open_source(frames, options.order)
+    source = open_source(frames, options.order, options.stack)
     run = plan_for(source, options).start(progress, cancel)
     return register(source, options, run, like)
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from allfocus._version import __version__
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.notes import Note
 from allfocus.errors import OptionError
@@ -97,7 +98,7 @@ def fuse_volume(
         put(result, group, fused)
         for note in fused.notes:
             notes.setdefault(note, []).append(group[0].label)
-    return replace(result, notes=merge_notes(notes))
+    return replace(result, notes=(*volume.notes, *merge_notes(notes)))
 
 
 def options_for_volumes(options: FusionOptions, maps: Sequence[MapName]) -> FusionOptions:
@@ -213,11 +214,13 @@ def make_ome_files(result: VolumeResult, output: Path | None, maps: Mapping[MapN
             axes="TCYXS" if frame.ndim == 3 else "TCYX",
             scales=describe_positions(volume, volume.channel_names, describe_origin(volume, focus)),
             source=volume.ome_xml,
+            software=f"allfocus {__version__}",
         )
         files.append(pictures)
     for name, path in maps.items():
         scales = describe_positions(volume, names, describe_map(name, volume))
-        files.append(OmeFile(path=path, planes=list(result.maps[name]), axes="TCYX", scales=scales))
+        made = OmeFile(path=path, planes=list(result.maps[name]), axes="TCYX", scales=scales)
+        files.append(replace(made, software=f"allfocus {__version__}"))
     return files
 
 

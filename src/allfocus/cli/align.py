@@ -56,7 +56,7 @@ def align(
     paths = list_frames(frames)
     if save_transforms is not None:
         check_outputs([], paths, [save_transforms])
-    listing = open_stack(paths, chosen.order)
+    listing = open_stack(paths, chosen.order, chosen.stack)
     targets = plan_aligned(listing, output, file_format, paths, save_transforms)
     with show_progress(quiet, progress) as reporter:
         registered = register(listing, options=chosen, progress=reporter)

@@ -92,14 +92,20 @@ def fuse(
     from allfocus.jobs import Job, JobRequest
     from allfocus.outputs.words import summarize
     from allfocus.sources.expand import list_frames
+    from allfocus.sources.leftovers import leave_out
+    from allfocus.sources.stacks import find_volume
 
     paths = list_frames(frames)
+    used = leave_out(paths)[0] or paths
     chosen = ({} if options is None else read_option_values(options)) | given_options(context, flags)
     if no_align:
         chosen["align"] = "none"
     request = JobRequest(
         frames=paths,
-        outputs=add_listed(gather_outputs(output or name_output(frames, paths), flags), outputs),
+        outputs=add_listed(
+            gather_outputs(output or name_output(frames, used, holds_volume=find_volume(used) is not None), flags),
+            outputs,
+        ),
         options=build_options(chosen),
         slab=slab,
         channel_for_focus=channel_for_focus,

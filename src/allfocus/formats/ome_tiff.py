@@ -75,6 +75,7 @@ class OmeFile:
         axes: a letter for each axis of `planes`: T times, C channels, Z heights, then YX, or YXS for RGB.
         scales: for each of its images; by default nothing is known of them.
         source: OME-XML of what the images were made of, see `ome_carry`.
+        software: what made them; with a version it is a result, which is no frame of a later run.
     """
 
     path: Path
@@ -82,6 +83,7 @@ class OmeFile:
     axes: str
     scales: Sequence[Scale] = field(default=(Scale(),))
     source: str | None = None
+    software: str = "allfocus"
 
 
 def make_ome_options(axes: str, scale: Scale | None = None) -> dict[str, Any]:
@@ -139,7 +141,7 @@ def write_planes(file: Path, wanted: OmeFile, large: int = LARGE) -> None:
                 photometric="rgb" if wanted.axes.endswith("S") else "minisblack",
                 compression="zlib",
                 predictor=planes.dtype != np.float32,
-                software="allfocus",
+                software=wanted.software,
                 description=description,
                 metadata=None,
             )

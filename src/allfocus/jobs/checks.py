@@ -17,8 +17,10 @@ from allfocus.pipeline import find_reference
 from allfocus.plan import Plan, plan_for
 from allfocus.run.machine import Machine
 from allfocus.sources.expand import list_frames
+from allfocus.sources.leftovers import is_result, leave_out
 from allfocus.sources.listing import Listing
 from allfocus.sources.open import open_stack
+from allfocus.sources.stacks import find_volume
 from allfocus.sources.volume import Volume, holds_planes, inspect_volume
 from allfocus.volumes import MAP_NAMES, MapName, options_for_volumes
 
@@ -47,8 +49,10 @@ def open_request(request: JobRequest) -> Listing | Volume:
     """The frames or the volume; what is wrong with outputs is found along with what is wrong with frames."""
     paths = list_frames(list(request.frames))
     failed: AllFocusError | None = None
+    targets = {path.resolve() for path in request.outputs.pictures}
+    inputs = [path for path in paths if not (path.resolve() in targets and is_result(path))]  # written anew
     try:
-        check_outputs(request.outputs.pictures, paths, request.outputs.texts)
+        check_outputs(request.outputs.pictures, inputs, request.outputs.texts)
     except AllFocusError as error:
         failed = error
     try:
@@ -61,18 +65,20 @@ def open_request(request: JobRequest) -> Listing | Volume:
 
 
 def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Volume:
-    """The volume that a single file of planes holds, if it is to be fused as one, or the stack."""
-    volume = None
-    if len(paths) == 1 and paths[0].is_file() and holds_planes(paths[0]):
-        volume = inspect_volume(paths[0])
+    """The volume that a file of planes or a set of files holds, if it is to be fused as one, or the stack."""
+    kept, left_out = leave_out(paths)
+    volume, found = None, find_volume(kept)
+    main = found.main if found is not None else kept[0] if len(kept) == 1 else None
+    if main is not None and main.is_file() and holds_planes(main) and request.options.stack is None:
+        volume = inspect_volume(main)
         base = request.outputs.base
         if len(volume.stacks) > 1 or (base is not None and holds_volumes(base)):
-            return volume
+            return replace(volume, notes=tuple(left_out))
     if request.channel_for_focus is not None:
         one = f"{paths[0].name} has one channel only"
         what = one if volume else "only a TIFF file given alone may have several"
         raise OptionError(f"channel-for-focus {request.channel_for_focus}: {what}; leave it out")
-    return open_stack(list(paths), request.options.order)
+    return open_stack(list(paths), request.options.order, request.options.stack)
 
 
 # --- a stack -------------------------------------------------------------------------------------

@@ -26,6 +26,9 @@ UNKNOWN_DPI = (72.0, 72.0)
 #: Texts of PNG files that have a tag of their own in EXIF.
 KEYWORDS = {"Description": exif.DESCRIPTION, "Author": exif.ARTIST, "Copyright": exif.COPYRIGHT}
 
+#: How descriptions begin of what is no fused picture of a whole stack: registered frames, slabs and maps.
+ALIGNED, SLAB, MAP = "registered by allfocus", "slab fused from", "map by allfocus"
+
 #: The version of EXIF that brought tags for pictures composed of several.
 COMPOSITES_SINCE = b"0232"
 
@@ -112,7 +115,12 @@ def keep_plausible(dpi: tuple[float, float] | None) -> tuple[float, float] | Non
 
 
 def finish_metadata(
-    metadata: Metadata, *, frames: int, size: tuple[int, int], software: str = f"allfocus {__version__}"
+    metadata: Metadata,
+    *,
+    frames: int,
+    size: tuple[int, int],
+    software: str = f"allfocus {__version__}",
+    done: str | None = None,
 ) -> Metadata:
     """Make one frame's metadata that of the picture fused from it and others.
 
@@ -125,6 +133,7 @@ def finish_metadata(
         frames: how many were fused.
         size: height and width of the fused picture.
         software: what made it.
+        done: what was done, for the description; None: ``fused from 12 frames``.
     """
     notes = list(metadata.notes)
     block, packet = None, None
@@ -132,30 +141,42 @@ def finish_metadata(
         block = parse(metadata.exif)
     with collect_errors(notes, "the first frame", "XMP"):
         packet = xmp.finish(metadata.xmp, size, software) if metadata.xmp else None
-    done = f"fused from {frames} frames"
-    parts, damage = assemble(stamp(block or Block(), metadata, size, frames, software), "the first frame")
+    done = done or f"fused from {frames} frames"
+    stamped = stamp(block or Block(), metadata, size, software, done)
+    parts, damage = assemble(count_composed(stamped, frames) if frames > 1 else stamped, "the first frame")
     text = [(key, f"{value}; {done}" if key == "Description" else value) for key, value in metadata.text]
     text = [(key, value) for key, value in text if key != "Software"] + [("Software", software)]
     return replace(metadata, exif=parts, xmp=packet, text=tuple(text), notes=(*notes, *damage))
 
 
-def stamp(block: Block, metadata: Metadata, size: tuple[int, int], frames: int, software: str) -> Block:
-    """An EXIF block with all that `finish_metadata` promises."""
+def sign_map(shows: str, size: tuple[int, int]) -> Metadata:
+    """The metadata of a map: what it shows, and that allfocus made it; `size` is (height, width)."""
+    return finish_metadata(Metadata(), frames=1, size=size, done=f"{MAP}: {shows}")
+
+
+def stamp(block: Block, metadata: Metadata, size: tuple[int, int], software: str, done: str) -> Block:
+    """An EXIF block with all that `finish_metadata` promises but the number of frames."""
     old = {tag: entry for tag, entry in block.directory(exif.IMAGE).items() if tag not in STORAGE}
     texts = {KEYWORDS[key]: encode_text(value) for key, value in metadata.text if key in KEYWORDS}
     image = {**make_resolution_tags(block, metadata.dpi or UNKNOWN_DPI), **texts, **old}
     if metadata.dpi is not None:
         image |= make_resolution_tags(block, metadata.dpi)
-    image[exif.DESCRIPTION] = extend_description(image.get(exif.DESCRIPTION), f"fused from {frames} frames")
+    image[exif.DESCRIPTION] = extend_description(image.get(exif.DESCRIPTION), done)
     image[exif.SOFTWARE] = encode_text(software)
     image[exif.ORIENTATION] = block.numbers(exif.SHORT, 1)
     image.setdefault(exif.POSITIONING, block.numbers(exif.SHORT, 1))
     camera = {**make_required_tags(block, has_profile=metadata.icc is not None), **block.directory(exif.EXIF)}
     camera[exif.VERSION] = Entry(exif.UNDEFINED, max(camera[exif.VERSION].value, COMPOSITES_SINCE))
     camera[exif.PIXEL_X], camera[exif.PIXEL_Y] = (block.numbers(exif.LONG, side) for side in reversed(size))
+    return replace(block, directories={**block.directories, exif.IMAGE: image, exif.EXIF: camera}, damaged=())
+
+
+def count_composed(block: Block, frames: int) -> Block:
+    """The block with EXIF's own tags for a picture composed of so many."""
+    camera = dict(block.directory(exif.EXIF))
     camera[exif.COMPOSITE] = block.numbers(exif.SHORT, 2)  # composed of several pictures, not in the camera
     camera[exif.COMPOSITE_COUNT] = block.numbers(exif.SHORT, *[min(frames, 65535)] * 2)  # taken, and used
-    return replace(block, directories={**block.directories, exif.IMAGE: image, exif.EXIF: camera}, damaged=())
+    return replace(block, directories={**block.directories, exif.EXIF: camera})
 
 
 def make_required_tags(block: Block, *, has_profile: bool) -> Directory:

@@ -11,7 +11,7 @@ from allfocus.composition.depth import depth_preview
 from allfocus.core.color import Array, from_unit, srgb_to_linear, to_unit
 from allfocus.formats.read import read_metadata
 from allfocus.formats.write import Picture
-from allfocus.metadata.carry import Metadata, finish_metadata
+from allfocus.metadata.carry import Metadata, finish_metadata, sign_map
 from allfocus.metadata.icc import linear_srgb_profile, srgb_profile
 from allfocus.outputs.wishes import Outputs
 from allfocus.result import FusionResult
@@ -24,7 +24,8 @@ LINEAR_SUFFIXES = (".tif", ".tiff")
 def make_files(result: FusionResult, outputs: Outputs) -> list[Picture]:
     """What goes into each file but the reports."""
     files = [] if outputs.image is None else [make_picture(result, outputs.image)]
-    files += [Picture(path, plane) for path, plane in make_maps(result, outputs)]
+    maps = make_maps(result, outputs)
+    files += [Picture(path, plane, sign_map(shows, plane.shape[:2])) for path, plane, shows in maps]
     if outputs.save_transforms is not None and result.alignment is not None and result.source is not None:
         text = dump_transforms(result.alignment, result.names, result.source.frame.size)
         files.append(Picture(outputs.save_transforms, text))
@@ -39,10 +40,20 @@ def make_picture(result: FusionResult, path: Path) -> Picture:
     return finish_picture(result, path, read_metadata(source.path_of(result.reference)), source)
 
 
-def finish_picture(result: FusionResult, path: Path, metadata: Metadata, source: Listing) -> Picture:
-    """The fused picture with this metadata; of RAW frames linear light, where the format holds it well."""
+def finish_picture(
+    result: FusionResult, path: Path, metadata: Metadata, source: Listing, done: str | None = None
+) -> Picture:
+    """The fused picture with this metadata; of RAW frames linear light, where the format holds it well.
+
+    Args:
+        result: the picture.
+        path: where it goes.
+        metadata: of one of its frames.
+        source: the frames.
+        done: what was done, see `finish_metadata`.
+    """
     frames = result.frame_count if result.alignment is None else len(result.alignment.used)
-    metadata = finish_metadata(metadata, frames=frames, size=result.image.shape[:2])
+    metadata = finish_metadata(metadata, frames=frames, size=result.image.shape[:2], done=done)
     if not source.is_linear:
         return Picture(path, result.image, metadata)
     if path.suffix.lower() in LINEAR_SUFFIXES:
@@ -56,8 +67,8 @@ def to_linear(image: Array, rows: int = 256) -> Array:
     return np.concatenate([from_unit(srgb_to_linear(to_unit(strip)), image.dtype) for strip in strips])
 
 
-def make_maps(result: FusionResult, outputs: Outputs) -> list[tuple[Path, Array]]:
-    """What to write where: indices as they are, in 8 bits where those do; confidence and depth as 16-bit gray."""
+def make_maps(result: FusionResult, outputs: Outputs) -> list[tuple[Path, Array, str]]:
+    """What to write where, and what it shows: indices as they are, in 8 bits where those do; confidence and depth as 16-bit gray."""
     planes: Mapping[str, Array | None] = {
         "index_map": result.index_map.astype("uint8" if result.frame_count <= 256 else "uint16"),
         "confidence": from_unit(result.confidence, "uint16"),
@@ -66,10 +77,10 @@ def make_maps(result: FusionResult, outputs: Outputs) -> list[tuple[Path, Array]
         "out_of_focus": None if result.quality is None else result.quality.out_of_focus.astype("uint8") * 255,
         "veiled": None if result.quality is None else result.quality.veiled.astype("uint8") * 255,
     }
-    wanted: Sequence[tuple[Path | None, Array | None]] = [
-        (getattr(outputs, name), plane) for name, plane in planes.items()
+    wanted: Sequence[tuple[Path | None, Array | None, str]] = [
+        (getattr(outputs, name), plane, name.replace("_", " ")) for name, plane in planes.items()
     ]
-    return [(path, plane) for path, plane in wanted if path is not None and plane is not None]
+    return [(path, plane, shows) for path, plane, shows in wanted if path is not None and plane is not None]
 
 
 def scale_depth(result: FusionResult) -> Array:

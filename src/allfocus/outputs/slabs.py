@@ -9,6 +9,7 @@ from allfocus.core.notes import Note
 from allfocus.errors import OptionError
 from allfocus.formats.read import read_metadata
 from allfocus.formats.write import Picture
+from allfocus.metadata.carry import SLAB
 from allfocus.options import FusionOptions
 from allfocus.outputs.files import finish_picture
 from allfocus.pipeline import compose, decide
@@ -62,5 +63,6 @@ def fuse_slabs(
         result = compose(part, decide(part, options=plain, keep=False), options=plain)
         assert registered.source is not None
         metadata = read_metadata(registered.source.path_of(slab[len(slab) // 2]))
-        pictures.append(finish_picture(result, path, metadata, registered.source))
+        done = f"{SLAB} {len(used)} frames"
+        pictures.append(finish_picture(result, path, metadata, registered.source, done))
     return pictures, notes

@@ -158,15 +158,16 @@ def check_suffixes(outputs: Outputs) -> None:
 ENDINGS = {".jpg": ".jpg", ".jpeg": ".jpg", ".png": ".png", ".webp": ".webp"}
 
 
-def name_output(given: Sequence[Path], paths: Sequence[Path]) -> Path:
+def name_output(given: Sequence[Path], paths: Sequence[Path], *, holds_volume: bool = False) -> Path:
     """Where the picture goes if nobody says so: ``STACK.fused.EXT`` beside the stack.
 
     Args:
         given: what was typed: one folder or file, or several.
         paths: the frames, or the one file that holds them.
+        holds_volume: whether they are the files of an OME-TIFF set.
     """
     first = paths[0]
-    suffix = ENDINGS.get(first.suffix.lower(), ".tif")
+    suffix = ".ome.tif" if holds_volume else ENDINGS.get(first.suffix.lower(), ".tif")
     if first.name.lower().endswith((".ome.tif", ".ome.tiff")) and len(paths) == 1:
         return first.with_name(f"{first.name.rpartition('.ome.')[0]}.fused.ome.tif")
     if len(given) == 1 and given[0].is_dir():

@@ -1,21 +1,15 @@
 """What each frame is, a row each, for a person who wants to know before the work starts."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-
-from PIL import ImageCms
 
 from allfocus.core.stack import FrameInfo, channels_of, size_of
 from allfocus.errors import AllFocusError, ReadError
-from allfocus.formats.filebytes import explain_errors
-from allfocus.formats.format import Format
 from allfocus.formats.registry import find_format
-from allfocus.metadata.blocks import Blocks
-from allfocus.metadata.carry import parse
-from allfocus.sources.inspect import inspect_alone, preflight
+from allfocus.sources.facts import read_facts
+from allfocus.sources.inspect import inspect_together, preflight
+from allfocus.sources.leftovers import leave_out
 from allfocus.sources.listing import Listing
 
 
@@ -57,8 +51,8 @@ def describe_frames(source: Listing | Sequence[Path | str]) -> list[FrameRow]:
     """
     if isinstance(source, Listing):
         return describe_listing(source)
-    files = [Path(path) for path in source]
-    alone = inspect_alone(files[0]) if len(files) == 1 else None
+    files, _ = leave_out([Path(path) for path in source])
+    alone = inspect_together(files)
     if alone is not None:
         return describe_listing(alone)
     found = preflight(files)
@@ -107,31 +101,3 @@ def read_dates(listing: Listing) -> list[str]:
         silent = listing.names[found.index("")]
         raise ReadError(f"{silent} does not say when it was taken; order the frames by their names or their focus")
     return found
-
-
-def read_facts(path: Path, found: Format) -> tuple[str, str]:
-    """The name of a file's ICC profile and the date it was taken; what is damaged or missing is empty."""
-    blocks, date = Blocks(), ""
-    with suppress(ReadError), explain_errors(path, found.name):
-        blocks = found.blocks(path)
-    with suppress(ReadError), explain_errors(path, found.name):
-        date = find_date(blocks)
-    with suppress(ReadError), explain_errors(path, found.name):
-        date = date or found.date(path)
-    return read_profile_name(blocks.icc), date
-
-
-def find_date(blocks: Blocks) -> str:
-    """When the picture was taken, or else when the file was last changed, as EXIF writes it; empty without either."""
-    block = blocks.tags or parse(blocks.exif)
-    return "" if block is None else block.date
-
-
-def read_profile_name(profile: bytes | None) -> str:
-    """What an ICC profile calls itself; `damaged` for one that can't be read, empty for none."""
-    if not profile:
-        return ""
-    try:
-        return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(profile))).strip()
-    except (ImageCms.PyCMSError, OSError):
-        return "damaged"

@@ -1,12 +1,12 @@
 """From files to a focal stack: all that is wrong is found before the first is decoded, and reported together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from allfocus.core.notes import Note
-from allfocus.core.stack import FocalStack, FrameInfo, check_alike, difference
+from allfocus.core.stack import FocalStack, FrameInfo, check_alike, difference, size_of
 from allfocus.errors import AllFocusError, MissingExtraError, ReadError, StackError, raise_all
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Development, Header
@@ -14,10 +14,18 @@ from allfocus.formats.read import read_header, read_image
 from allfocus.formats.registry import recognize
 from allfocus.run.context import Run
 from allfocus.sources.conform import conform_frames, find_typical
-from allfocus.sources.expand import drop_twins, list_frames
-from allfocus.sources.listing import Listing, Reader, read_frame
+from allfocus.sources.expand import list_frames
+from allfocus.sources.leftovers import leave_out
+from allfocus.sources.listing import Listing, Reader, read_frame, stamp, watch
+from allfocus.sources.names import find_missing
+from allfocus.sources.ome_sets import check_complete
+from allfocus.sources.stacks import FoundStack, choose_stack, find_stack, find_volume
 from allfocus.sources.video import inspect_video
 from allfocus.sources.volume import inspect_volume
+
+
+#: How many missing files a note lists.
+MOST_NAMED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,28 +49,35 @@ class Preflight:
     notes: tuple[Note, ...]
 
 
-def inspect_stack(paths: Sequence[Path | str] | Path | str) -> Listing:
+def inspect_stack(paths: Sequence[Path | str] | Path | str, stack: int | str | None = None) -> Listing:
     """Look at all files, in the order given, and find out whether they are one focal stack.
 
     One path stands for what `list_frames` finds there: the pictures of a folder, in natural order of their names.
     A file of several planes or a video given alone is a stack of its own, see `inspect_volume` and
-    `inspect_video`. RAW files beside pictures of the same name, frames that lie on their side and slightly different
-    sizes are dealt with, see the listing's notes.
+    `inspect_video`, and so are the files of a set of OME-TIFF. What is no frame is left out, see `leave_out`; frames
+    that lie on their side and slightly different sizes are dealt with, see the listing's notes.
+
+    Args:
+        paths: the files, or one folder.
+        stack: which of several stacks, see `choose_stack`.
 
     Raises:
         ReadError: a file is missing, no picture, cut short, or its header is damaged.
-        StackError: fewer than two frames, or frames of different size, channels or depth.
+        StackError: fewer than two frames, several stacks, or frames of different size, channels or depth.
         BadFramesError: both, where several files can't be used: all are named.
         MissingExtraError: a format needs a package that is not installed.
     """
     files = list_frames([paths]) if isinstance(paths, str | Path) else [Path(path) for path in paths]
-    alone = inspect_alone(files[0]) if len(files) == 1 else None
+    kept, left_out = leave_out(files)
+    alone = inspect_together(kept, stack)
     if alone is not None:
-        return alone
-    found = preflight(files)
+        return replace(alone, notes=(*left_out, *alone.notes))
+    chosen = choose_stack(kept, stack) if kept else FoundStack(name="", paths=())
+    found = preflight(chosen.paths)
     raise_all([problem for problem in found.problems if problem is not None], len(found.paths))
     frames = [frame for frame in found.frames if frame is not None]
     names = [path.name for path in found.paths]
+    check_count(found, left_out)
     check_alike(frames, names)
     formats = [header.format for header in found.headers if header is not None]
     return Listing(
@@ -71,16 +86,59 @@ def inspect_stack(paths: Sequence[Path | str] | Path | str) -> Listing:
         frame=frames[0],
         readers=found.readers,
         kinds=[each.name for each in formats],
-        notes=found.notes,
+        notes=(*left_out, *note_names(chosen), *found.notes),
         is_linear=all(each.is_raw for each in formats),
     )
 
 
-def inspect_alone(path: Path) -> Listing | None:
+def inspect_together(files: Sequence[Path], stack: int | str | None = None) -> Listing | None:
+    """The stack in a single file, or in all files of a set, if it is one; None for other files."""
+    if len(files) == 1:
+        return inspect_alone(files[0], stack)
+    found = find_volume(files) if stack is None else None
+    if found is None:
+        return None
+    check_complete(found)
+    volume = inspect_volume(found.main)
+    return volume.stacks[0].listing if len(volume.stacks) == 1 else None
+
+
+def check_count(found: Preflight, left_out: Sequence[Note]) -> None:
+    """Raise `StackError` where there are fewer than two frames, with what there is and what was left out."""
+    if len(found.paths) > 1:
+        return
+    given = "no frames given"
+    for path, header in zip(found.paths, found.headers, strict=True):
+        what = "" if header is None else f", a {header.format.name} picture of {size_of(header.frame)}"
+        given = f"1 frame given: {path}{what}"
+    more = "".join(f"; {note}" for note in left_out)
+    raise StackError(f"{given}; fusing needs at least 2 frames focused differently{more}")
+
+
+def note_names(stack: FoundStack) -> list[Note]:
+    """What the names of the frames say: that they count no planes, or that some are missing."""
+    notes = []
+    if stack.planes:
+        message = f"the names count {stack.planes}s; they are taken for the planes of one focal stack"
+        notes.append(Note(code=f"{stack.planes}s-as-planes", message=message))
+    missing = find_missing([path.name for path in stack.paths])
+    if missing:
+        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        message = f"by their numbers frames are missing: {', '.join(missing[:MOST_NAMED])}{more}"
+        notes.append(Note(code="frames-missing", message=message))
+    return notes
+
+
+def inspect_alone(path: Path, stack: int | str | None = None) -> Listing | None:
     """The stack in a single file: planes of a TIFF file, frames of a video; None for other files.
+
+    Args:
+        path: the file.
+        stack: of a file with several channels or times, which: its label, or its number counted from 1.
 
     Raises:
         ReadError: the file holds several channels or times; see `inspect_volume`.
+        OptionError: there is no such stack in it.
     """
     found = recognize(path) if path.is_file() else None
     if found is None or found.contains == "picture":
@@ -88,23 +146,29 @@ def inspect_alone(path: Path) -> Listing | None:
     if found.contains == "frames":
         return inspect_video(path)
     volume = inspect_volume(path)
-    if len(volume.stacks) > 1:
+    labels = [each.label for each in volume.stacks]
+    if len(labels) > 1 and stack is not None:
+        return volume.stacks[find_stack(labels, stack)].listing
+    if len(labels) > 1:
         raise ReadError(
             f"{path.name} holds several channels or times ({volume}), a stack each; "
-            "choose one, or export one channel and one time as a stack"
+            f"choose one, such as --stack '{labels[0]}', or export one channel and one time as a stack"
         )
     return volume.stacks[0].listing
 
 
 def preflight(files: Sequence[Path]) -> Preflight:
     """Look at each file, then make those fit that nearly do; raises `MissingExtraError` only."""
-    paths, notes = drop_twins(files)
+    paths, notes = list(files), list[Note]()
+    stamps = [stamp(path) for path in paths]
     looked = [examine(path) for path in paths]
     development = develop_alike(paths, looked)
     headers = [found if isinstance(found, Header) else None for found in looked]
     problems = [found if isinstance(found, AllFocusError) else None for found in looked]
     frames = [None if header is None else header.frame for header in headers]
-    readers: list[Reader] = [partial(read_image, path, development) for path in paths]
+    readers: list[Reader] = [
+        watch(partial(read_image, path, development), path, seen) for path, seen in zip(paths, stamps, strict=True)
+    ]
     known = {position: frame for position, frame in enumerate(frames) if frame is not None}
     if known:
         names = [paths[position].name for position in known]

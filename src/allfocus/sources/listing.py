@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo
+from allfocus.errors import AllFocusError, ReadError
 
 #: Decodes one frame.
 Reader = Callable[[], Array]
@@ -59,6 +61,43 @@ class Listing:
                 for note in self.notes
             ),
         )
+
+
+#: By what a change of a file shows: its size, and when it was written.
+Stamp = tuple[int, int]
+
+
+def stamp(path: Path) -> Stamp | None:
+    """By what a change of a file will show; None where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def watch(reader: Reader, path: Path, seen: Stamp | None) -> Reader:
+    """A reader that notices if the file is no longer the one that was looked at."""
+    return partial(read_unchanged, reader, path, seen)
+
+
+def read_unchanged(reader: Reader, path: Path, seen: Stamp | None) -> Array:
+    """Decode a frame; raises `ReadError` where its file has changed since it had this stamp."""
+    try:
+        picture = reader()
+    except AllFocusError:
+        check_unchanged(path, seen)
+        raise
+    check_unchanged(path, seen)
+    return picture
+
+
+def check_unchanged(path: Path, seen: Stamp | None) -> None:
+    """Raise `ReadError` where a file has changed, or is gone."""
+    now = stamp(path)
+    if now != seen:
+        what = "is gone" if now is None else "has changed"
+        raise ReadError(f"{path} {what} since it was looked at; start again once it stays as it is")
 
 
 def read_frame(listing: Listing, position: int) -> Array:

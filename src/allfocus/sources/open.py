@@ -20,7 +20,7 @@ from allfocus.sources.listing import Listing
 Frames = FocalStack | Listing | str | PathLike[str] | Iterable[Any]
 
 
-def open_source(frames: Frames, order: Order = "names") -> Listing | FocalStack:
+def open_source(frames: Frames, order: Order = "names", stack: int | str | None = None) -> Listing | FocalStack:
     """What can be fused, found out without decoding files; the door of every command and function.
 
     Args:
@@ -29,6 +29,7 @@ def open_source(frames: Frames, order: Order = "names") -> Listing | FocalStack:
             (N, H, W) or (N, H, W, 3), see `split_array`. Pictures are what `make_frames` takes.
         order: `time` puts files into the order in which they were taken, once; with the others, files come in natural
             order of their names, and pictures and listings as they are.
+        stack: which to take where files form several, see `choose_stack`.
 
     Raises:
         StackError: fewer than two frames, frames that can't be fused together, or an array of other axes.
@@ -38,7 +39,7 @@ def open_source(frames: Frames, order: Order = "names") -> Listing | FocalStack:
     if isinstance(frames, FocalStack):
         return frames
     if isinstance(frames, Listing | str | PathLike):
-        return open_stack(frames, order)
+        return open_stack(frames, order, stack)
     if is_array(frames):
         items: list[Any] = [*split_array(frames)]
     elif isinstance(frames, Iterable):
@@ -46,17 +47,22 @@ def open_source(frames: Frames, order: Order = "names") -> Listing | FocalStack:
     else:
         raise StackError(f"expected paths or arrays to fuse, found {type(frames).__name__}")
     if items and all(isinstance(item, str | PathLike) for item in items):
-        return open_stack(items, order)
+        return open_stack(items, order, stack)
     return make_stack(items)
 
 
 def open_stack(
-    frames: Listing | str | PathLike[str] | Sequence[str | PathLike[str]], order: Order = "names"
+    frames: Listing | str | PathLike[str] | Sequence[str | PathLike[str]],
+    order: Order = "names",
+    stack: int | str | None = None,
 ) -> Listing:
     """Look at files without decoding them; see `open_source`, of which this is the part for files."""
     if isinstance(frames, str | PathLike):
         frames = [frames]
-    listing = frames if isinstance(frames, Listing) else inspect_stack(list_frames([Path(frame) for frame in frames]))
+    if isinstance(frames, Listing):
+        listing = frames
+    else:
+        listing = inspect_stack(list_frames([Path(frame) for frame in frames]), stack)
     return order_by_time(listing) if order == "time" and listing.order != "time" else listing
 
 

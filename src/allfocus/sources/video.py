@@ -11,7 +11,7 @@ from allfocus.errors import StackError
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.pixels import check_pixels
 from allfocus.formats.registry import find_format
-from allfocus.sources.listing import Listing
+from allfocus.sources.listing import Listing, stamp, watch
 
 #: More frames than this are thinned out: neighbours in a sweep hardly differ.
 MOST_FRAMES = 200
@@ -24,7 +24,7 @@ def inspect_video(path: Path, most_frames: int = MOST_FRAMES) -> Listing:
         ReadError: it is cut short, or no decoder knows it.
         StackError: it has fewer than two frames.
     """
-    found = find_format(path)
+    found, seen = find_format(path), stamp(path)
     with explain_errors(path, found.name):
         found.check(path)
         count = found.count_frames(path)
@@ -40,7 +40,7 @@ def inspect_video(path: Path, most_frames: int = MOST_FRAMES) -> Listing:
         paths=[path],
         names=[f"{path.name} frame {k + 1}" for k in chosen],
         frame=FrameInfo(shape=first.shape, dtype=first.dtype),
-        readers=[partial(read, k) for k in chosen],
+        readers=[watch(partial(read, k), path, seen) for k in chosen],
         kinds=[found.name] * len(chosen),
         notes=(Note(code="video-thinned", message=thinned),) if count > most_frames else (),
     )

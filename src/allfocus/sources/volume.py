@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from allfocus.core.notes import Note
 from allfocus.core.stack import check_alike
 from allfocus.errors import ReadError, StackError
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Planes, PlaneStack
 from allfocus.formats.registry import find_format, recognize
-from allfocus.sources.listing import Listing
+from allfocus.sources.listing import Listing, Stamp, stamp, watch
+from allfocus.sources.ome_sets import check_complete, find_ome_set
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,7 @@ class Volume:
         unit: always µm.
         ome_xml: the file's OME-XML; None where it has none.
         stacks: one for each position, time and channel, in this order.
+        notes: what was done to make a volume of these files.
     """
 
     path: Path
@@ -54,6 +57,7 @@ class Volume:
     stacks: tuple[VolumeStack, ...]
     unit: str = "µm"
     ome_xml: str | None = None
+    notes: tuple[Note, ...] = ()
 
     def __str__(self) -> str:
         """What there is several of, for a person."""
@@ -71,6 +75,10 @@ def inspect_volume(path: Path | str) -> Volume:
     """
     path = Path(path)
     found = find_format(path)
+    members = find_ome_set(path)
+    if members is not None:
+        check_complete(members)
+    seen = stamp(path)
     with explain_errors(path, found.name):
         planes = found.planes(path)
     return Volume(
@@ -80,7 +88,7 @@ def inspect_volume(path: Path | str) -> Volume:
         position_names=planes.position_names,
         pixel_size=planes.pixel_size,
         z_step=planes.z_step,
-        stacks=tuple(make_stack(path, planes, stack, found.name) for stack in planes.stacks),
+        stacks=tuple(make_stack(path, planes, stack, found.name, seen) for stack in planes.stacks),
         ome_xml=planes.ome_xml,
     )
 
@@ -91,7 +99,7 @@ def holds_planes(path: Path) -> bool:
     return found is not None and found.contains == "planes"
 
 
-def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str) -> VolumeStack:
+def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str, seen: Stamp | None) -> VolumeStack:
     """One focal stack.
 
     Raises:
@@ -112,7 +120,7 @@ def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str) -> Volu
         paths=[path],
         names=names,
         frame=stack.frames[0],
-        readers=readers,
+        readers=[watch(reader, path, seen) for reader in readers],
         kinds=[kind] * len(names),
         notes=planes.notes,
     )
