@@ -16,7 +16,7 @@ from allfocus.decision.decision import Decision, check_window, touching
 from allfocus.decision.laplacian import LaplacianDecision
 from allfocus.decision.model import FusionModel, load_model
 from allfocus.decision.network import NetworkDecision
-from allfocus.errors import OptionError
+from allfocus.errors import AlignmentError, OptionError
 from allfocus.options import FusionOptions, with_options
 from allfocus.plan import Plan, plan_for
 from allfocus.registered import Registered, check_alike, check_channels, check_decision
@@ -215,6 +215,11 @@ def register_stack(
             positions = tuple(range(len(stack)))
             return Registered(stack=stack, positions=positions, names=names, notes=notes, source=listing, run=run)
         alignment = find_alignment(stack, options, run) if like is None else follow(stack, like, options, run)
+        if len(alignment.used) < 2:
+            raise AlignmentError(
+                f"{len(stack) - len(alignment.used)} of {len(stack)} frames are left out; fusing needs at least 2: "
+                "use all with --keep-all, or other transforms"
+            )
         frames, window = apply_alignment(
             stack,
             alignment,
@@ -246,6 +251,7 @@ def find_alignment(stack: FocalStack, options: FusionOptions, run: Run) -> Align
         reference=find_reference(options.reference, stack.names),
         exposure=options.exposure,
         keep_all=options.keep_all,
+        together=options.stack == "together",
         refine=options.refine == "local",
         order=options.order == "focus",
     )

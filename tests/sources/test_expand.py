@@ -13,7 +13,7 @@ from allfocus.errors import BadFramesError, ReadError
 from allfocus.formats.registry import recognize
 from allfocus.io import find_kind, inspect_stack, list_frames, write_image
 from allfocus.run.install import install_hint
-from allfocus.sources.expand import drop_twins
+from allfocus.sources.leftovers import drop_twins
 from conftest import Cli
 from pictures import picture, write_pair
 

@@ -162,7 +162,7 @@ def test_a_missing_companion_is_named(tmp_path: Path) -> None:
     paths = write_companions(tmp_path)
     paths[3].unlink()
     with pytest.raises(
-        ReadError, match=r"p0\.ome\.tif plane 4 is missing; keep all files of the picture in one folder"
+        ReadError, match=r"one of 4 files of a set, of which 1 is missing: p3\.ome\.tif; keep all files of the picture"
     ):
         inspect_stack([paths[0]])
 

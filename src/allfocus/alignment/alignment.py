@@ -13,6 +13,10 @@ from allfocus.errors import AlignmentError, ConfigError
 from allfocus.options import EXPOSURES, MOTIONS, Exposure, MotionModel
 
 
+#: A rotation by more degrees is no motion of the camera, but another orientation of the file.
+TURNED = 45
+
+
 @dataclass(frozen=True, kw_only=True)
 class AlignOptions:
     """How to register a stack.
@@ -23,6 +27,7 @@ class AlignOptions:
             those that can be used.
         exposure: whether to match brightness, by frame or by channel, or to keep it.
         keep_all: whether to use frames that look useless.
+        together: whether frames are to be taken for one stack even if they show several scenes.
         refine: whether to correct local parallax by optical flow after the global alignment.
         order: whether to find the order of the frames by focus distance.
 
@@ -34,6 +39,7 @@ class AlignOptions:
     reference: int | None = None
     exposure: Exposure = "match"
     keep_all: bool = False
+    together: bool = False
     refine: bool = False
     order: bool = False
 
@@ -47,7 +53,7 @@ class AlignOptions:
             )
         if self.exposure not in EXPOSURES:
             raise ConfigError(f"exposure {self.exposure!r}: expected one of {', '.join(EXPOSURES)}")
-        for name in ("keep_all", "refine", "order"):
+        for name in ("keep_all", "together", "refine", "order"):
             if not isinstance(value := getattr(self, name), bool):
                 raise ConfigError(f"{name} {value!r}: expected True or False")
 
@@ -140,7 +146,7 @@ def make_identity(count: int, reference: int | None = None, notes: tuple[Note, .
 
 
 def notes_of(alignment: Alignment, names: Sequence[str]) -> list[Note]:
-    """Which frames were left out and why, and the alignment's own notes.
+    """Which frames were left out and why, which were turned, and the alignment's own notes.
 
     Args:
         alignment: of a stack.
@@ -150,4 +156,14 @@ def notes_of(alignment: Alignment, names: Sequence[str]) -> list[Note]:
         Note(code="frame-left-out", message=f"{names[k]} was left out: {reason}", frames=(k,))
         for k, reason in alignment.left_out.items()
     ]
-    return [*left_out, *alignment.notes]
+    angles = {k: float(np.degrees(np.arctan2(m[1, 0], m[0, 0]))) for k, m in enumerate(alignment.matrices)}
+    turned = [
+        Note(
+            code="frame-turned",
+            message=f"{names[k]} was turned by {abs(angle):.0f} degrees, to lie as the others do",
+            frames=(k,),
+        )
+        for k, angle in angles.items()
+        if abs(angle) > TURNED and k not in alignment.left_out
+    ]
+    return [*left_out, *turned, *alignment.notes]

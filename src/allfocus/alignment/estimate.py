@@ -13,6 +13,7 @@ from allfocus.alignment.motion import to_pixels
 from allfocus.alignment.photometric import ExposureTransfer
 from allfocus.alignment.screening import UNALIGNED, find_blurred, find_misexposed
 from allfocus.core.focus_order import find_focus_order
+from allfocus.core.likeness import are_alike
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.errors import AlignmentError
@@ -21,6 +22,8 @@ from allfocus.run.context import Run
 
 #: Frames with a side shorter than this, in pixels, show too little to be registered.
 SMALLEST = 16
+#: So many frames that match each other, and are unlike most others, are a stack of their own.
+MANY = 3
 
 
 def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, run: Run | None = None) -> Alignment:
@@ -34,7 +37,8 @@ def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, ru
         run: workers, progress (stage ``align``) and cancelling; None: one worker.
 
     Raises:
-        AlignmentError: the reference is not a frame of the stack, or does not match most of the others.
+        AlignmentError: the reference is not a frame of the stack, or does not match most of the others; or the frames
+            show several scenes.
         Cancelled: the run was cancelled.
     """
     wanted, run = wanted or AlignOptions(), run or Run()
@@ -44,7 +48,29 @@ def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, ru
     chain = Chain(keep_details=wanted.refine)
     for pyramid in run.each("align", build_pyramid, stack.frames):
         chain.add(pyramid)
+    if not (wanted.keep_all or wanted.together):
+        check_scenes(stack, chain)
     return conclude(chain, wanted, stack.names)
+
+
+def check_scenes(stack: FocalStack, chain: Chain) -> None:
+    """Raise `AlignmentError` where frames show several scenes: they match within each, and are unlike otherwise.
+
+    A few frames of another scene than most are left to the screening.
+    """
+    largest = chain.find_largest_group()
+    fewest = MANY if 2 * len(largest) > len(stack) else 2
+    groups = [[k for k, own in enumerate(chain.roots) if own == root] for root in dict.fromkeys(chain.roots)]
+    model = stack.frames[largest[len(largest) // 2]]
+    others = [group for group in groups if len(group) >= fewest and group != largest]
+    others = [group for group in others if not are_alike(stack.frames[group[len(group) // 2]], model)]
+    if others:
+        scenes = sorted([largest, *others])
+        ends = [f"{stack.names[scene[0]]} to {stack.names[scene[-1]]} ({len(scene)} frames)" for scene in scenes]
+        raise AlignmentError(
+            f"the frames show {len(scenes)} scenes: {'; '.join(ends)}. Fuse each by itself: name its frames, or move "
+            "them to a folder of their own; --stack together takes all for one stack"
+        )
 
 
 def conclude(chain: Chain, wanted: AlignOptions, names: Sequence[str]) -> Alignment:

@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from itertools import pairwise
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
@@ -86,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(arguments: Sequence[str], session: Session) -> int:
     """Parse and call, without Typer's own boxes round errors."""
+    check_dashes(arguments)
     try:
         with program().make_context("allfocus", list(arguments), obj=session) as context:
             program().invoke(context)
@@ -98,6 +101,16 @@ def run(arguments: Sequence[str], session: Session) -> int:
 def program() -> Any:
     """All commands, made from the signatures once a process."""
     return typer.main.get_command(app)
+
+
+def check_dashes(arguments: Sequence[str]) -> None:
+    """Raise `OptionError` for a file whose name begins like an option, as `*.jpg` may give one."""
+    typed = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    for before, word in pairwise(["", *typed]):
+        if word.startswith("-") and before not in ("-o", "--output") and Path(word).is_file():
+            raise OptionError(
+                f"{word} is a file whose name begins like an option; type -- before the frames: -- {word}"
+            )
 
 
 def explain(error: BaseException) -> tuple[str, int]:

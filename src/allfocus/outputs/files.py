@@ -68,7 +68,7 @@ def to_linear(image: Array, rows: int = 256) -> Array:
 
 
 def make_maps(result: FusionResult, outputs: Outputs) -> list[tuple[Path, Array, str]]:
-    """What to write where, and what it shows: indices as they are, in 8 bits where those do; confidence and depth as 16-bit gray."""
+    """What to write where, and what it shows: indices as they are, in 8 bits where those do; others as 16-bit gray."""
     planes: Mapping[str, Array | None] = {
         "index_map": result.index_map.astype("uint8" if result.frame_count <= 256 else "uint16"),
         "confidence": from_unit(result.confidence, "uint16"),

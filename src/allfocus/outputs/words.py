@@ -38,7 +38,7 @@ def summarize(
     aligned = "" if fused.alignment is None else describe_alignment(fused.alignment, fused.names)
     registered = ", ".join([*([aligned] if aligned else []), *cropped])
     return [
-        f"{lead(outputs)}{fused.frame_count} frames, {describe_kind(fused)}, {fused.method}, {seconds:.1f} s",
+        f"{lead(outputs)}{count_used(fused)}, {describe_kind(fused)}, {fused.method}, {seconds:.1f} s",
         *([f"alignment: {registered}"] if registered else []),
         *describe_maps(outputs, fused),
         *(f"{path}: {shows}" for path, shows in files.items() if shows in ("slab", "report")),
@@ -62,6 +62,12 @@ def summarize_volume(fused: VolumeResult, outputs: Outputs, method: str, seconds
 def lead(outputs: Outputs) -> str:
     """The file of the picture, to begin a line with."""
     return "" if outputs.image is None else f"{outputs.image}: "
+
+
+def count_used(result: FusionResult) -> str:
+    """How many frames were used, and of how many if some were left out."""
+    used = result.frame_count if result.alignment is None else len(result.alignment.used)
+    return f"{used} frames" if used == result.frame_count else f"{used} of {result.frame_count} frames"
 
 
 def describe_kind(result: FusionResult) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from allfocus.core.stack import FrameInfo, channels_of, size_of
 from allfocus.errors import AllFocusError, ReadError
 from allfocus.formats.registry import find_format
-from allfocus.sources.facts import read_facts
+from allfocus.sources.facts import Facts, read_facts
 from allfocus.sources.inspect import inspect_together, preflight
 from allfocus.sources.leftovers import leave_out
 from allfocus.sources.listing import Listing
@@ -58,9 +58,9 @@ def describe_frames(source: Listing | Sequence[Path | str]) -> list[FrameRow]:
     found = preflight(files)
     rows = []
     for path, header, frame, problem in zip(found.paths, found.headers, found.frames, found.problems, strict=True):
-        profile, date = ("", "") if header is None else read_facts(path, header.format)
+        facts = Facts() if header is None else read_facts(path, header.format)
         kind = "" if header is None else header.format.name
-        rows.append(make_row(path.name, kind, frame, problem, profile, date))
+        rows.append(make_row(path.name, kind, frame, problem, facts))
     return rows
 
 
@@ -68,14 +68,12 @@ def describe_listing(listing: Listing) -> list[FrameRow]:
     """A row for each frame of a stack that is sound; frames that share a file share its metadata."""
     facts = {path: read_facts(path, find_format(path)) for path in dict.fromkeys(listing.paths)}
     return [
-        make_row(name, listing.kinds[position], listing.frame, None, *facts[listing.path_of(position)])
+        make_row(name, listing.kinds[position], listing.frame, None, facts[listing.path_of(position)])
         for position, name in enumerate(listing.names)
     ]
 
 
-def make_row(
-    name: str, kind: str, frame: FrameInfo | None, problem: AllFocusError | None, profile: str, date: str
-) -> FrameRow:
+def make_row(name: str, kind: str, frame: FrameInfo | None, problem: AllFocusError | None, facts: Facts) -> FrameRow:
     """One row."""
     return FrameRow(
         name=name,
@@ -83,8 +81,8 @@ def make_row(
         size="" if frame is None else size_of(frame),
         channels="" if frame is None else channels_of(frame),
         depth="" if frame is None else frame.dtype.name,
-        profile=profile,
-        date=date,
+        profile=facts.profile,
+        date=facts.date,
         problem="ok" if problem is None else str(problem),
     )
 
@@ -95,7 +93,7 @@ def read_dates(listing: Listing) -> list[str]:
     Raises:
         ReadError: the date of a frame is unknown.
     """
-    dates = {path: read_facts(path, find_format(path))[1] for path in dict.fromkeys(listing.paths)}
+    dates = {path: read_facts(path, find_format(path)).date for path in dict.fromkeys(listing.paths)}
     found = [dates[listing.path_of(position)] for position in range(len(listing))]
     if "" in found:
         silent = listing.names[found.index("")]

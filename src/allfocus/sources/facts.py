@@ -1,6 +1,8 @@
-"""What a file says of itself beside its samples: its colour profile, and when it was taken."""
+"""What a file says of itself beside its samples: its colour profile, when it was taken, what wrote it."""
 
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -9,26 +11,61 @@ from PIL import ImageCms
 from allfocus.errors import ReadError
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Format
+from allfocus.metadata import exif
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.carry import parse
+from allfocus.metadata.exif import Block
+from allfocus.sources.listing import Stamp, stamp
 
 
-def read_facts(path: Path, found: Format) -> tuple[str, str]:
-    """The name of a file's ICC profile and the date it was taken; what is damaged or missing is empty."""
-    blocks, date = Blocks(), ""
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a file says of itself; what is damaged or missing is empty.
+
+    Attributes:
+        profile: the name of its ICC profile.
+        date: when it was taken, or else when it was last changed, as EXIF writes it.
+        software: what wrote it.
+        description: what it shows.
+        orientation: as EXIF counts it; 1 where it is not known.
+    """
+
+    profile: str = ""
+    date: str = ""
+    software: str = ""
+    description: str = ""
+    orientation: int = 1
+
+
+def read_facts(path: Path, found: Format) -> Facts:
+    """What a file in this format says of itself; a file that stays as it is is read once."""
+    return read_stamped(path, stamp(path), found)
+
+
+@lru_cache(maxsize=10_000)
+def read_stamped(path: Path, seen: Stamp | None, found: Format) -> Facts:
+    """`read_facts` of a file as it was when it had this stamp."""
+    blocks, block, date = Blocks(), None, ""
     with suppress(ReadError), explain_errors(path, found.name):
         blocks = found.blocks(path)
     with suppress(ReadError), explain_errors(path, found.name):
-        date = find_date(blocks)
+        block = blocks.tags or parse(blocks.exif)
     with suppress(ReadError), explain_errors(path, found.name):
-        date = date or found.date(path)
-    return read_profile_name(blocks.icc), date
+        date = (block.date if block is not None else "") or found.date(path)
+    block, texts = block or Block(), dict(blocks.text)
+    return Facts(
+        profile=read_profile_name(blocks.icc),
+        date=date,
+        software=read_text(block, exif.SOFTWARE) or texts.get("Software", ""),
+        description=read_text(block, exif.DESCRIPTION) or texts.get("Description", ""),
+        orientation=block.number(exif.IMAGE, exif.ORIENTATION) or 1,
+    )
 
 
-def find_date(blocks: Blocks) -> str:
-    """When the picture was taken, or else when the file was last changed, as EXIF writes it; empty without either."""
-    block = blocks.tags or parse(blocks.exif)
-    return "" if block is None else block.date
+def read_text(block: Block, tag: int) -> str:
+    """A text of the first directory."""
+    entry = block.directory(exif.IMAGE).get(tag)
+    return "" if entry is None else entry.value.decode("utf-8", "replace").strip("\0 ")
 
 
 def read_profile_name(profile: bytes | None) -> str:

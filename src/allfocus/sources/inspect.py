@@ -20,9 +20,9 @@ from allfocus.sources.listing import Listing, Reader, read_frame, stamp, watch
 from allfocus.sources.names import find_missing
 from allfocus.sources.ome_sets import check_complete
 from allfocus.sources.stacks import FoundStack, choose_stack, find_stack, find_volume
+from allfocus.sources.upright import turn_upright
 from allfocus.sources.video import inspect_video
 from allfocus.sources.volume import inspect_volume
-
 
 #: How many missing files a note lists.
 MOST_NAMED = 8
@@ -107,11 +107,11 @@ def check_count(found: Preflight, left_out: Sequence[Note]) -> None:
     """Raise `StackError` where there are fewer than two frames, with what there is and what was left out."""
     if len(found.paths) > 1:
         return
-    given = "no frames given"
-    for path, header in zip(found.paths, found.headers, strict=True):
-        what = "" if header is None else f", a {header.format.name} picture of {size_of(header.frame)}"
-        given = f"1 frame given: {path}{what}"
-    more = "".join(f"; {note}" for note in left_out)
+    given = "1 frame given" if found.paths else "no frames given"
+    named = zip(found.paths, found.headers, strict=True)
+    parts = [f"{path} is one {head.format.name} picture of {size_of(head.frame)}" for path, head in named if head]
+    parts += map(str, left_out)
+    more = f" ({'; '.join(parts)})" if parts else ""
     raise StackError(f"{given}; fusing needs at least 2 frames focused differently{more}")
 
 
@@ -169,6 +169,11 @@ def preflight(files: Sequence[Path]) -> Preflight:
     readers: list[Reader] = [
         watch(partial(read_image, path, development), path, seen) for path, seen in zip(paths, stamps, strict=True)
     ]
+    upright, done = turn_upright(
+        paths, [None if head is None else read for head, read in zip(headers, readers, strict=True)]
+    )
+    readers = [upright.get(position, reader) for position, reader in enumerate(readers)]
+    notes += done
     known = {position: frame for position, frame in enumerate(frames) if frame is not None}
     if known:
         names = [paths[position].name for position in known]

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import escape
+from itertools import pairwise
 from typing import Literal
 
 Axis = Literal["channel", "position", "time", "focus", "stamp", ""]
@@ -299,7 +300,7 @@ def find_missing(names: Iterable[str]) -> list[str]:
     if len(varying) != 1 or not all(value.text.isdecimal() for value in varying[0]):
         return []
     numbers = sorted(int(value.text) for value in varying[0])
-    step, _ = Counter(b - a for a, b in zip(numbers, numbers[1:], strict=False)).most_common(1)[0]
+    step, _ = Counter(b - a for a, b in pairwise(numbers)).most_common(1)[0]
     missing = sorted(set(range(numbers[0], numbers[-1], step)) - set(numbers)) if step else []
     if len(missing) >= len(numbers) or any((number - numbers[0]) % step for number in numbers):
         return []

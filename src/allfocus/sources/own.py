@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from allfocus.errors import ReadError
-from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.registry import recognize
-from allfocus.metadata import exif
-from allfocus.metadata.blocks import Blocks
-from allfocus.metadata.carry import ALIGNED, SLAB, parse
+from allfocus.metadata.carry import ALIGNED, SLAB
+from allfocus.sources.facts import read_facts
 
 #: What allfocus wrote: a fused picture or a map, a slab or a registered frame; empty: it did not.
 Own = Literal["fused", "slab", "aligned", ""]
@@ -22,21 +20,9 @@ def recognize_own(path: Path) -> Own:
         found = recognize(path) if path.is_file() else None
         if found is None or (found.capacity is None and found.contains != "planes"):
             return ""
-        with explain_errors(path, found.name):
-            return tell_own(*read_signature(found.blocks(path)))
+        facts = read_facts(path, found)
+        return tell_own(facts.software, facts.description)
     return ""
-
-
-def read_signature(blocks: Blocks) -> tuple[str, str]:
-    """Which program wrote a picture, and how it described it; empty where that is not known."""
-    texts = dict(blocks.text)
-    block = blocks.tags or parse(blocks.exif)
-    tags = {} if block is None else block.directory(exif.IMAGE)
-    software, description = (
-        tags[tag].value.decode("utf-8", "replace").strip("\0 ") if tag in tags else texts.get(key, "")
-        for tag, key in ((exif.SOFTWARE, "Software"), (exif.DESCRIPTION, "Description"))
-    )
-    return software, description
 
 
 def tell_own(software: str, description: str) -> Own:

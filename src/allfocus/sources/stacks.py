@@ -1,7 +1,7 @@
 """Which files make a stack: files of several folders, channels, positions, times or scenes are told apart.
 
-The one rule, for every door, in this order: files in several folders are a stack a folder; OME-TIFF files are told apart
-by their XML; others by their names, see `names`; what is left by scenes, see `scenes`.
+The one rule, for every door, in this order: files in several folders are a stack a folder; OME-TIFF files are told
+apart by their XML; others by their names, see `names`; what is left by scenes, see `scenes`.
 """
 
 from collections import defaultdict
