@@ -12,7 +12,8 @@ from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.errors import WriteError
 from allfocus.formats.read import read_image
-from allfocus.formats.write import check_outputs, write_images
+from allfocus.formats.write import Picture, check_outputs, write_images
+from allfocus.metadata.carry import sign_map
 from allfocus.metrics.reference import psnr
 from allfocus.options import FusionOptions
 from allfocus.pipeline import fuse
@@ -86,7 +87,8 @@ def run(folder: Path, progress: Progress = silent, *, options: FusionOptions | N
     seconds = time.perf_counter() - started
     laplacian = fuse(stack, options=FusionOptions(method="laplacian"))
     pictures = [result.image, colour_index_map(result.index_map, len(stack)), before_and_after(stack, result.image)]
-    write_images(list(zip(files.values(), pictures, strict=True)))
+    named = zip(files.items(), pictures, strict=True)
+    write_images([Picture(path, picture, sign_map(title, picture.shape[:2])) for (title, path), picture in named])
     return DemoReport(
         frames=tuple((name, psnr(frame, truth)) for name, frame in zip(stack.names, stack.frames, strict=True)),
         laplacian=psnr(laplacian.image, truth),

@@ -218,7 +218,7 @@ def register_stack(
         if len(alignment.used) < 2:
             raise AlignmentError(
                 f"{len(stack) - len(alignment.used)} of {len(stack)} frames are left out; fusing needs at least 2: "
-                "use all with --keep-all, or other transforms"
+                "use other transforms"
             )
         frames, window = apply_alignment(
             stack,

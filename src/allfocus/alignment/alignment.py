@@ -12,7 +12,6 @@ from allfocus.core.notes import Note
 from allfocus.errors import AlignmentError, ConfigError
 from allfocus.options import EXPOSURES, MOTIONS, Exposure, MotionModel
 
-
 #: A rotation by more degrees is no motion of the camera, but another orientation of the file.
 TURNED = 45
 

@@ -1,5 +1,6 @@
 """HEIC and AVIF: what phones take photos in. HEIC needs the extra `heif`; Pillow decodes AVIF, at 8 bit."""
 
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,14 @@ from allfocus.errors import MissingExtraError, ReadError
 from allfocus.formats.filebytes import map_file
 from allfocus.formats.format import Development, Format, Header
 from allfocus.formats.isobmff import AVIF_BRANDS, HEIF_BRANDS, check_boxes, read_brands
-from allfocus.formats.pixels import check_pixels, describe_frame, inspect_pillow, read_orientation, read_pillow
+from allfocus.formats.pixels import (
+    check_pixels,
+    describe_frame,
+    drop_opaque_alpha,
+    inspect_pillow,
+    read_orientation,
+    read_pillow,
+)
 from allfocus.metadata.blocks import Blocks
 from allfocus.run.install import install_hint
 
@@ -55,6 +63,23 @@ class Heic(Format):
         samples = np.asarray(image)
         return samples if samples.dtype == np.uint8 else widen(samples, int(image.info["bit_depth"]))
 
+    def count_frames(self, path: Path) -> int:
+        """How many full pictures it holds, such as those of a burst."""
+        return len(find_alike(open_heic(path)))
+
+    def frame_reader(self, path: Path, positions: Sequence[int]) -> Callable[[int], Array]:
+        """Decodes any of its full pictures."""
+        image = open_heic(path)
+        alike = find_alike(image)
+
+        def read(position: int) -> Array:
+            part = image[alike[position]]
+            samples = np.asarray(part)
+            samples = samples if samples.dtype == np.uint8 else widen(samples, int(part.info["bit_depth"]))
+            return drop_opaque_alpha(samples, path.name)
+
+        return read
+
     def blocks(self, path: Path) -> Blocks:
         """As pillow-heif finds them."""
         return make_blocks(open_heic(path).info)
@@ -94,6 +119,13 @@ class Avif(Format):
 
 
 FORMATS = (Avif(), Heic())
+
+
+def find_alike(image: Any) -> list[int]:
+    """Positions of the pictures in a HEIC file that are of the size and the colours of the main one, that one first."""
+    main = image.primary_index
+    others = [k for k in range(len(image)) if k != main and (image[k].size, image[k].mode) == (image.size, image.mode)]
+    return [main, *others]
 
 
 def make_blocks(info: dict[Any, Any]) -> Blocks:

@@ -1,7 +1,7 @@
 """JPEG (ITU-T T.81) with the segments that JFIF, EXIF, XMP, ICC and Photoshop put before the samples."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +16,7 @@ from allfocus.errors import ReadError
 from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
 from allfocus.formats.pixels import inspect_pillow, read_orientation, read_pillow
+from allfocus.formats.several import MPF_START, find_pictures, read_part
 from allfocus.metadata import exif, ifd, iptc, xmp
 from allfocus.metadata.blocks import CENTIMETRES, EXIF_START, XMP_START, Blocks
 from allfocus.metadata.carry import Metadata
@@ -68,6 +69,17 @@ class Jpeg(Format):
         check_end(data, path.name)
         return read_pillow(JpegImageFile(BytesIO(data)), path.name)
 
+    def count_frames(self, path: Path) -> int:
+        """How many full pictures it holds, see `find_pictures`."""
+        with map_file(path) as data:
+            return len(find_pictures(data, list_ends(data))) if is_mpo(data) else 1
+
+    def frame_reader(self, path: Path, positions: Sequence[int]) -> Callable[[int], Array]:
+        """Decodes any of its full pictures."""
+        with map_file(path) as data:
+            places = find_pictures(data, list_ends(data))
+        return lambda position: read_part(path, places[position])
+
     def blocks(self, path: Path) -> Blocks:
         """See `find_blocks`."""
         with map_file(path) as data:
@@ -94,12 +106,12 @@ FORMATS = (Jpeg(),)
 # --- segments ------------------------------------------------------------------------------------
 
 
-def list_segments(data: Data) -> Iterator[tuple[int, int, int]]:
-    """Each segment before the samples: its marker, and where its content starts and ends.
+def list_segments(data: Data, start: int = 0) -> Iterator[tuple[int, int, int]]:
+    """Each segment before the samples of the picture at `start`: its marker, and where its content starts and ends.
 
     The start of the scan, if it is reached, comes last, with the place of its marker as start and end.
     """
-    place = 2
+    place = start + 2
     while data[place : place + 1] == b"\xff" and place + 1 < len(data):
         marker = data[place + 1]
         if marker == FILL:
@@ -111,6 +123,25 @@ def list_segments(data: Data) -> Iterator[tuple[int, int, int]]:
             end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
             yield marker, place + 4, end
             place = end
+
+
+def is_mpo(data: Data) -> bool:
+    """Whether a JPEG file names further pictures in it (CIPA DC-007)."""
+    return any(marker == ICC and data[start : start + 4] == MPF_START for marker, start, _ in list_segments(data))
+
+
+def list_ends(data: Data) -> Iterator[int]:
+    """Where each of the JPEG pictures in a file ends, one after the other."""
+    start = 0
+    while start >= 0:
+        place = start + 2
+        for _, _, place in list_segments(data, start):  # noqa: B007 (the last one counts)
+            pass
+        end = data.find(b"\xff\xd9", place)
+        if end < 0:
+            return
+        yield end + 2
+        start = data.find(b"\xff\xd8\xff", end)
 
 
 def check_end(data: Data, name: str) -> None:

@@ -133,8 +133,9 @@ def decode_pillow(image: ImageFile, name: str) -> Array:
 
 def check_still(image: ImageFile, name: str) -> None:
     """Raise `ReadError` for an animation; the second picture that phones hide in a JPEG is none."""
-    if getattr(image, "n_frames", 1) > 1:
-        raise ReadError(f"{name} is an animation; expected a single picture")
+    count = getattr(image, "n_frames", 1)
+    if count > 1:
+        raise ReadError(f"{name} is an animation of {count} pictures; expected one: give it alone to fuse them")
 
 
 def check_mode(mode: str, name: str) -> None:

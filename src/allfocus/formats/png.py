@@ -3,7 +3,8 @@
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from allfocus.errors import ReadError
 from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
 from allfocus.formats.pixels import check_pixels, inspect_pillow, orient, parse_exif, read_orientation, read_pillow
+from allfocus.formats.several import Animation
 from allfocus.metadata import iptc
 from allfocus.metadata.blocks import EXIF_START, METRES, XMP_START, Blocks
 from allfocus.metadata.carry import Metadata
@@ -65,6 +67,19 @@ class Png(Format):
             return read_pillow(image, path.name)
         check_pixels(image.width, image.height, path.name)
         return orient(decode_16_bit(data, path.name), read_orientation(image.getexif))
+
+    def count_frames(self, path: Path) -> int:
+        """Of an animation (APNG), as Pillow counts them; else 1."""
+        with map_file(path) as data:
+            is_animated = any(kind == b"acTL" for kind, _, _ in list_chunks(data))
+        if not is_animated:
+            return 1
+        with PngImageFile(path) as image:
+            return image.n_frames
+
+    def frame_reader(self, path: Path, positions: Sequence[int]) -> Callable[[int], Array]:
+        """See `Animation`."""
+        return Animation(partial(PngImageFile, path), path.name).read
 
     def blocks(self, path: Path) -> Blocks:
         """See `find_blocks`."""

@@ -15,7 +15,7 @@ from allfocus.formats.format import Capacity, Format
 
 #: Modules that hold formats, in the order in which they are asked whether a file is theirs. RAW comes before TIFF,
 #: which many RAW files are at heart; the weakest signature comes last.
-MODULES = ("png", "jpeg", "webp", "raw", "tiff", "ome_tiff", "heif", "video", "bmp")
+MODULES = ("png", "jpeg", "webp", "raw", "tiff", "ome_tiff", "heif", "video", "gif", "bmp")
 
 _added: list[Format] = []
 

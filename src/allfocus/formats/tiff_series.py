@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from tifffile import TiffFile, TiffPage, TiffPageSeries
 
-from allfocus.core.color import Array
+from allfocus.core.color import FULL_SCALE, Array
 from allfocus.core.notes import Note
+from allfocus.core.stack import FrameInfo
 from allfocus.errors import ReadError
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Planes, PlaneStack
-from allfocus.formats.pixels import drop_opaque_alpha
+from allfocus.formats.pixels import check_pixels, drop_opaque_alpha
 from allfocus.formats.tiff_pages import check_data, check_pages, inspect_page, list_pages, normalize, read_page
 from allfocus.metadata import exif
 from allfocus.metadata.ome_xml import name_axes, read_imagej_facts, read_ome_facts
@@ -27,6 +28,9 @@ PLAIN = ("generic", "uniform")
 #: along which focus goes too where there is no other axis for it.
 FOCUS, POSITION, TIME = "ZIQ", "PR", "T"
 
+#: No picture has more samples a pixel: red, green, blue and alpha.
+MOST_SAMPLES = 4
+
 
 def find_planes(path: Path) -> Planes:
     """The planes in a TIFF file.
@@ -36,6 +40,8 @@ def find_planes(path: Path) -> Planes:
     """
     with TiffFile(path) as tiff:
         described = find_described(tiff, path.name)
+        if len(tiff.pages) == 1 and tiff.pages.first.samplesperpixel > MOST_SAMPLES:
+            return stack_samples(path, tiff.pages.first)
         if not described:
             return stack_pages(path, list_pages(tiff, path.name))
         sizes = find_axes(described, path.name)
@@ -85,6 +91,36 @@ def stack_pages(path: Path, pages: list[TiffPage]) -> Planes:
     stack = PlaneStack(position=0, time=0, channel=0, frames=frames, readers=readers, noun="page")
     axes = {"P": 1, "T": 1, "C": 1, "Z": len(pages)}
     return Planes(axes=axes, stacks=(stack,), channel_names=("channel 1",), position_names=("position 1",))
+
+
+def stack_samples(path: Path, page: TiffPage) -> Planes:
+    """One stack: the samples of a page that has more than any picture has, each a plane."""
+    count = page.samplesperpixel
+    frame = FrameInfo(shape=(page.imagelength, page.imagewidth), dtype=np.dtype(page.dtype or np.uint8))
+    check_pixels(page.imagewidth, page.imagelength, path.name)
+    check_data(page, path.stat().st_size, path.name)
+    if frame.dtype not in FULL_SCALE:
+        raise ReadError(
+            f"{path.name} has {frame.dtype} samples; expected 8 or 16 bit, or 32 bit float: convert it first"
+        )
+    readers = [partial(read_sample, path, k) for k in range(count)]
+    stack = PlaneStack(position=0, time=0, channel=0, frames=[frame] * count, readers=readers, noun="sample")
+    message = f"{path.name} has {count} samples a pixel: each is taken for a plane of a focal stack"
+    return Planes(
+        axes={"P": 1, "T": 1, "C": 1, "Z": count},
+        stacks=(stack,),
+        channel_names=("channel 1",),
+        position_names=("position 1",),
+        notes=(Note(code="samples-as-planes", message=message),),
+    )
+
+
+def read_sample(path: Path, position: int) -> Array:
+    """Decode one sample of every pixel of a file's first page."""
+    with explain_errors(path, "TIFF"), TiffFile(path) as tiff:
+        page = tiff.pages.first
+        samples = page.asarray()
+        return np.ascontiguousarray(np.take(samples, position, axis=page.axes.index("S")))
 
 
 def find_axes(described: list[TiffPageSeries], name: str) -> dict[str, int]:

@@ -1,5 +1,7 @@
 """WebP (RFC 9649): size, animation and metadata from its chunks; Pillow would make room for the whole picture."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
 from allfocus.formats.pixels import check_pixels, describe_frame, parse_exif, read_orientation, read_pillow
 from allfocus.formats.riff import check_riff, list_chunks, read_riff_type
+from allfocus.formats.several import Animation
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.carry import Metadata
 from allfocus.metadata.exif import LIMIT
@@ -48,6 +51,15 @@ class WebP(Format):
     def read(self, path: Path, development: Development | None = None) -> Array:
         """Decoded by Pillow."""
         return read_pillow(WebPImageFile(BytesIO(path.read_bytes())), path.name)
+
+    def count_frames(self, path: Path) -> int:
+        """How many pictures an animation has; 1 for others."""
+        with map_file(path) as data:
+            return max(sum(kind == b"ANMF" for kind, _, _ in list_chunks(data)), 1)
+
+    def frame_reader(self, path: Path, positions: Sequence[int]) -> Callable[[int], Array]:
+        """See `Animation`."""
+        return Animation(partial(WebPImageFile, path), path.name).read
 
     def blocks(self, path: Path) -> Blocks:
         """See `find_blocks`."""
@@ -93,7 +105,8 @@ def find_size(data: Data, name: str) -> tuple[int, int]:
     for kind, start, _ in list_chunks(data):
         body = data[start : start + 10]
         if kind == b"VP8X" and len(body) == 10 and body[0] & ANIMATED:
-            raise ReadError(f"{name} is an animation; expected a single picture")
+            count = sum(kind == b"ANMF" for kind, _, _ in list_chunks(data))
+            raise ReadError(f"{name} is an animation of {count} pictures; expected one: give it alone to fuse them")
         size = size or read_size(kind, body)
     if size is None:
         raise ReadError(f"{name} is damaged: no part of the WebP file holds a picture")

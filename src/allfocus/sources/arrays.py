@@ -94,10 +94,12 @@ def check_axes(shape: tuple[int, ...]) -> None:
 
 def are_planes_last(first: int, second: int, third: int) -> bool:
     """Whether (Y, X, Z) explains a shape and (Z, Y, X) does not: its planes would be strips, or are square so."""
-    if third >= min(first, second):
-        return False
-    are_strips = second > LONG * third and max(first, second) <= LONG * min(first, second)
-    return first == second or are_strips
+    return third < min(first, second) and (first == second or are_strips(first, second, third))
+
+
+def are_strips(first: int, second: int, third: int) -> bool:
+    """Whether the planes (Y, X) of a shape (Z, Y, X) would be strips, and (Z, Y) would be none."""
+    return second > LONG * third and third < first and max(first, second) <= LONG * min(first, second)
 
 
 def make_frames(items: Sequence[Any], names: Sequence[str]) -> list[Array]:

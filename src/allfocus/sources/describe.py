@@ -6,7 +6,6 @@ from pathlib import Path
 
 from allfocus.core.stack import FrameInfo, channels_of, size_of
 from allfocus.errors import AllFocusError, ReadError
-from allfocus.formats.registry import find_format
 from allfocus.sources.facts import Facts, read_facts
 from allfocus.sources.inspect import inspect_together, preflight
 from allfocus.sources.leftovers import leave_out
@@ -58,7 +57,7 @@ def describe_frames(source: Listing | Sequence[Path | str]) -> list[FrameRow]:
     found = preflight(files)
     rows = []
     for path, header, frame, problem in zip(found.paths, found.headers, found.frames, found.problems, strict=True):
-        facts = Facts() if header is None else read_facts(path, header.format)
+        facts = Facts() if header is None else read_facts(path)
         kind = "" if header is None else header.format.name
         rows.append(make_row(path.name, kind, frame, problem, facts))
     return rows
@@ -66,7 +65,7 @@ def describe_frames(source: Listing | Sequence[Path | str]) -> list[FrameRow]:
 
 def describe_listing(listing: Listing) -> list[FrameRow]:
     """A row for each frame of a stack that is sound; frames that share a file share its metadata."""
-    facts = {path: read_facts(path, find_format(path)) for path in dict.fromkeys(listing.paths)}
+    facts = {path: read_facts(path) for path in dict.fromkeys(listing.paths)}
     return [
         make_row(name, listing.kinds[position], listing.frame, None, facts[listing.path_of(position)])
         for position, name in enumerate(listing.names)
@@ -93,7 +92,7 @@ def read_dates(listing: Listing) -> list[str]:
     Raises:
         ReadError: the date of a frame is unknown.
     """
-    dates = {path: read_facts(path, find_format(path)).date for path in dict.fromkeys(listing.paths)}
+    dates = {path: read_facts(path).date for path in dict.fromkeys(listing.paths)}
     found = [dates[listing.path_of(position)] for position in range(len(listing))]
     if "" in found:
         silent = listing.names[found.index("")]

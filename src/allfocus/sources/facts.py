@@ -10,7 +10,7 @@ from PIL import ImageCms
 
 from allfocus.errors import ReadError
 from allfocus.formats.filebytes import explain_errors
-from allfocus.formats.format import Format
+from allfocus.formats.registry import find_format
 from allfocus.metadata import exif
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.carry import parse
@@ -37,15 +37,20 @@ class Facts:
     orientation: int = 1
 
 
-def read_facts(path: Path, found: Format) -> Facts:
-    """What a file in this format says of itself; a file that stays as it is is read once."""
-    return read_stamped(path, stamp(path), found)
+def read_facts(path: Path) -> Facts:
+    """What a file says of itself; one that stays as it is is read once."""
+    return read_stamped(path, stamp(path))
 
 
 @lru_cache(maxsize=10_000)
-def read_stamped(path: Path, seen: Stamp | None, found: Format) -> Facts:
+def read_stamped(path: Path, seen: Stamp | None) -> Facts:
     """`read_facts` of a file as it was when it had this stamp."""
     blocks, block, date = Blocks(), None, ""
+    found = None
+    with suppress(ReadError):
+        found = find_format(path)
+    if found is None:
+        return Facts()
     with suppress(ReadError), explain_errors(path, found.name):
         blocks = found.blocks(path)
     with suppress(ReadError), explain_errors(path, found.name):

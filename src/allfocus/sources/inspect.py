@@ -1,6 +1,7 @@
 """From files to a focal stack: all that is wrong is found before the first is decoded, and reported together."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from allfocus.sources.leftovers import leave_out
 from allfocus.sources.listing import Listing, Reader, read_frame, stamp, watch
 from allfocus.sources.names import find_missing
 from allfocus.sources.ome_sets import check_complete
-from allfocus.sources.stacks import FoundStack, choose_stack, find_stack, find_volume
+from allfocus.sources.stacks import TOGETHER, FoundStack, choose_stack, find_stack, find_whole
 from allfocus.sources.upright import turn_upright
 from allfocus.sources.video import inspect_video
 from allfocus.sources.volume import inspect_volume
@@ -95,10 +96,12 @@ def inspect_together(files: Sequence[Path], stack: int | str | None = None) -> L
     """The stack in a single file, or in all files of a set, if it is one; None for other files."""
     if len(files) == 1:
         return inspect_alone(files[0], stack)
-    found = find_volume(files) if stack is None else None
+    found = find_whole(files) if stack is None else None
     if found is None:
         return None
     check_complete(found)
+    if not found.is_embedded:
+        return None
     volume = inspect_volume(found.main)
     return volume.stacks[0].listing if len(volume.stacks) == 1 else None
 
@@ -130,7 +133,7 @@ def note_names(stack: FoundStack) -> list[Note]:
 
 
 def inspect_alone(path: Path, stack: int | str | None = None) -> Listing | None:
-    """The stack in a single file: planes of a TIFF file, frames of a video; None for other files.
+    """The stack in a single file: planes of a TIFF file, frames of a video, a burst; None for other files.
 
     Args:
         path: the file.
@@ -141,11 +144,15 @@ def inspect_alone(path: Path, stack: int | str | None = None) -> Listing | None:
         OptionError: there is no such stack in it.
     """
     found = recognize(path) if path.is_file() else None
-    if found is None or found.contains == "picture":
+    if found is None:
         return None
-    if found.contains == "frames":
+    with explain_errors(path, found.name):
+        is_several = found.contains == "frames" or (found.is_readable() and found.count_frames(path) > 1)
+    if is_several:
         return inspect_video(path)
-    volume = inspect_volume(path)
+    if found.contains == "picture":
+        return None
+    volume = inspect_volume(path, together=stack == TOGETHER)
     labels = [each.label for each in volume.stacks]
     if len(labels) > 1 and stack is not None:
         return volume.stacks[find_stack(labels, stack)].listing
@@ -188,7 +195,7 @@ def preflight(files: Sequence[Path]) -> Preflight:
         frames=frames,
         readers=readers,
         problems=problems,
-        notes=(*notes, *note_losses(paths, headers)),
+        notes=(*notes, *note_losses(paths, headers), *note_several(paths, headers)),
     )
 
 
@@ -219,6 +226,20 @@ def find_differences(frames: Sequence[FrameInfo], names: Sequence[str]) -> list[
     typical = find_typical(frames)
     model = names[list(frames).index(typical)]
     return [difference(frame, typical, name, model) for frame, name in zip(frames, names, strict=True)]
+
+
+def note_several(paths: Sequence[Path], headers: Sequence[Header | None]) -> list[Note]:
+    """Which files hold several full pictures, of which one is used."""
+    notes = []
+    for position, (path, header) in enumerate(zip(paths, headers, strict=True)):
+        count = 0
+        if header is not None:
+            with suppress(ReadError), explain_errors(path, header.format.name):
+                count = header.format.count_frames(path)
+        if count > 1:
+            message = f"{path.name} holds {count} full pictures, of which the first is used; give it alone to fuse them"
+            notes.append(Note(code="pictures-left-out", message=message, frames=(position,)))
+    return notes
 
 
 def note_losses(paths: Sequence[Path], headers: Sequence[Header | None]) -> list[Note]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import prod
 from pathlib import Path
@@ -33,12 +33,14 @@ class OmeSet:
         planes: of each file by its name: position, time and channel of its planes, and the height of the first.
         channels: a name for each channel.
         positions: a name for each position.
+        is_embedded: whether that file is a picture; if not, it is OME-XML alone, and the main file one of the pictures.
     """
 
     main: Path
     planes: dict[str, tuple[frozenset[Place], int]]
     channels: tuple[str, ...]
     positions: tuple[str, ...]
+    is_embedded: bool = True
 
     @property
     def missing(self) -> list[str]:
@@ -56,28 +58,32 @@ class OmeSet:
 def find_ome_set(path: Path) -> OmeSet | None:
     """The set that an OME-TIFF file belongs to; None for one that holds all its planes itself, and for other files."""
     with suppress(ReadError), explain_errors(path, "OME-TIFF"):
-        xml, main = read_ome_xml(path)
-        found = None if xml is None else parse_set(xml, main)
+        xml, main, is_embedded = read_ome_xml(path)
+        found = None if xml is None else replace(parse_set(xml, main), is_embedded=is_embedded)
         return found if found is not None and len(found.planes) > 1 and path.name in found.planes else None
     return None
 
 
-def read_ome_xml(path: Path) -> tuple[str | None, Path]:
-    """The OME-XML of a TIFF file, its own or that of the file it names, and where it was found; None without any."""
+def read_ome_xml(path: Path) -> tuple[str | None, Path, bool]:
+    """The OME-XML of a TIFF file, its own or that of the file it names; the picture it is in, and whether it is in one.
+
+    Raises:
+        ReadError: the file that it names is missing.
+    """
     if not path.is_file():
-        return None, path
+        return None, path, False
     with TiffFile(path) as tiff:
         xml = tiff.ome_metadata if tiff.is_ome else None
     named = None if xml is None else find_binary_only(xml)
     if named is None:
-        return xml, path
+        return xml, path, True
     other = path.with_name(named)
     if not other.is_file():
         raise ReadError(f"{path.name} says that {named} describes it, which is missing; keep both in one folder")
     if named.lower().endswith(COMPANION):
-        return other.read_text(encoding="utf-8"), path
+        return other.read_text(encoding="utf-8"), path, False
     with TiffFile(other) as tiff:
-        return tiff.ome_metadata, other
+        return tiff.ome_metadata, other, True
 
 
 def find_binary_only(xml: str) -> str | None:

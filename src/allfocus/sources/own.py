@@ -20,7 +20,7 @@ def recognize_own(path: Path) -> Own:
         found = recognize(path) if path.is_file() else None
         if found is None or (found.capacity is None and found.contains != "planes"):
             return ""
-        facts = read_facts(path, found)
+        facts = read_facts(path)
         return tell_own(facts.software, facts.description)
     return ""
 

@@ -10,7 +10,6 @@ from statistics import median
 from allfocus.core.likeness import are_alike
 from allfocus.errors import AllFocusError
 from allfocus.formats.read import read_image
-from allfocus.formats.registry import find_format
 from allfocus.sources.facts import read_facts
 
 #: A pause is at least so many seconds, and so many times the usual time between two shots.
@@ -36,8 +35,8 @@ def split_scenes(files: Sequence[Path]) -> list[list[Path]]:
 
 def read_time(file: Path) -> float | None:
     """When a picture was taken, in seconds; None where it does not say so."""
-    with suppress(AllFocusError, ValueError):
-        date = read_facts(file, find_format(file)).date
+    with suppress(ValueError):
+        date = read_facts(file).date
         return datetime.strptime(date[:19], "%Y:%m:%d %H:%M:%S").timestamp()
     return None
 

@@ -129,6 +129,12 @@ def find_set(files: Sequence[Path]) -> OmeSet | None:
 
 
 def find_volume(files: Sequence[Path]) -> OmeSet | None:
+    """The set of OME-TIFF files of which these are all that there are, if one of them describes it; see `find_whole`."""
+    found = find_whole(files)
+    return found if found is not None and found.is_embedded else None
+
+
+def find_whole(files: Sequence[Path]) -> OmeSet | None:
     """The set of OME-TIFF files of which these are all that there are; None for others, and for a part of a set."""
     found = find_set(files)
     if found is None or len({file.parent for file in files}) > 1:

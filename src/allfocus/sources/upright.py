@@ -10,7 +10,6 @@ import numpy as np
 from allfocus.core.likeness import make_small, measure_likeness
 from allfocus.core.notes import Note
 from allfocus.errors import AllFocusError
-from allfocus.formats.registry import find_format
 from allfocus.sources.conform import LEAD, Fit, read_fitted
 from allfocus.sources.facts import read_facts
 from allfocus.sources.listing import Reader
@@ -28,7 +27,7 @@ def turn_upright(paths: Sequence[Path], readers: Sequence[Reader | None]) -> tup
         paths: the files.
         readers: what decodes each; None for those that can't be read.
     """
-    marks = [1 if reader is None else find_orientation(path) for path, reader in zip(paths, readers, strict=True)]
+    marks = [1 if reader is None else read_facts(path).orientation for path, reader in zip(paths, readers, strict=True)]
     usual, _ = Counter(marks).most_common(1)[0]
     turned: dict[int, Reader] = {}
     notes = []
@@ -40,13 +39,6 @@ def turn_upright(paths: Sequence[Path], readers: Sequence[Reader | None]) -> tup
             message = f"{paths[place].name} was turned by half a turn, to lie as its neighbours do"
             notes.append(Note(code="frame-turned", message=message, frames=(place,)))
     return turned, notes
-
-
-def find_orientation(path: Path) -> int:
-    """The EXIF orientation of a file; 1 where it does not say."""
-    with suppress(AllFocusError):
-        return read_facts(path, find_format(path)).orientation
-    return 1
 
 
 def half_turn(reader: Reader) -> Reader:

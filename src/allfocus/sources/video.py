@@ -1,4 +1,4 @@
-"""A video as a focus sweep: its frames, or as many as do, evenly spaced."""
+"""A file of many frames as a focus sweep, such as a video: its frames, or as many as do, evenly spaced."""
 
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ MOST_FRAMES = 200
 
 
 def inspect_video(path: Path, most_frames: int = MOST_FRAMES) -> Listing:
-    """Look at a video: a stack of its frames, thinned out evenly where there are more than `most_frames`.
+    """Look at a video, or another file of several pictures: a stack of them, thinned out beyond `most_frames`.
 
     Raises:
         ReadError: it is cut short, or no decoder knows it.
@@ -34,11 +34,12 @@ def inspect_video(path: Path, most_frames: int = MOST_FRAMES) -> Listing:
         chosen = [int(k) for k in np.linspace(0, count - 1, min(count, most_frames)).round()]
         read = found.frame_reader(path, chosen)
         first = read(chosen[0])
+    noun = "frame" if found.contains == "frames" else "picture"
     check_pixels(first.shape[1], first.shape[0], path.name)
     thinned = f"{path.name} has {count} frames; {most_frames} of them, evenly spaced, are used"
     return Listing(
         paths=[path],
-        names=[f"{path.name} frame {k + 1}" for k in chosen],
+        names=[f"{path.name} {noun} {k + 1}" for k in chosen],
         frame=FrameInfo(shape=first.shape, dtype=first.dtype),
         readers=[watch(partial(read, k), path, seen) for k in chosen],
         kinds=[found.name] * len(chosen),

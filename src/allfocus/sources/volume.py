@@ -1,15 +1,16 @@
 """What microscopes deliver: files with axes, a focal stack for each position, time and channel."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from allfocus.core.notes import Note
-from allfocus.core.stack import check_alike
+from allfocus.core.stack import check_alike, size_of
 from allfocus.errors import ReadError, StackError
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Planes, PlaneStack
 from allfocus.formats.registry import find_format, recognize
+from allfocus.sources.arrays import are_strips
 from allfocus.sources.listing import Listing, Stamp, stamp, watch
 from allfocus.sources.ome_sets import check_complete, find_ome_set
 
@@ -66,8 +67,12 @@ class Volume:
         return ", ".join(counts) or "one plane"
 
 
-def inspect_volume(path: Path | str) -> Volume:
+def inspect_volume(path: Path | str, *, together: bool = False) -> Volume:
     """Look at the focal stacks in one TIFF file: OME-TIFF, with its companion files, ImageJ, or just pages.
+
+    Args:
+        path: the file.
+        together: whether all its planes are to be taken for one stack, whatever its axes are called.
 
     Raises:
         ReadError: it holds no planes, is cut short, or has axes that are not understood.
@@ -81,6 +86,10 @@ def inspect_volume(path: Path | str) -> Volume:
     seen = stamp(path)
     with explain_errors(path, found.name):
         planes = found.planes(path)
+    if together:
+        planes = join_stacks(planes)
+    elif len(planes.stacks) == 1:
+        check_lying(path.name, planes.stacks[0])
     return Volume(
         path=path,
         axes=planes.axes,
@@ -99,6 +108,29 @@ def holds_planes(path: Path) -> bool:
     return found is not None and found.contains == "planes"
 
 
+def check_lying(name: str, stack: PlaneStack) -> None:
+    """Raise `ReadError` for pages that are strips: rows of planes that were saved along the last axis."""
+    count, frame = len(stack.frames), stack.frames[0]
+    if frame.ndim == 2 and count > 1 and are_strips(count, *frame.size):
+        raise ReadError(
+            f"{name} holds {count} pages of {size_of(frame)}, which seem to be rows of {frame.size[1]} planes of "
+            f"{frame.size[0]}x{count}: save np.moveaxis(array, -1, 0); if not, --stack together fuses the pages"
+        )
+
+
+def join_stacks(planes: Planes) -> Planes:
+    """All planes as one stack, in the order in which the file's axes count them."""
+    joined = PlaneStack(
+        position=0,
+        time=0,
+        channel=0,
+        frames=[frame for stack in planes.stacks for frame in stack.frames],
+        readers=[reader for stack in planes.stacks for reader in stack.readers],
+    )
+    axes = {"P": 1, "T": 1, "C": 1, "Z": len(joined.frames)}
+    return replace(planes, axes=axes, stacks=(joined,), channel_names=("channel 1",), position_names=("position 1",))
+
+
 def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str, seen: Stamp | None) -> VolumeStack:
     """One focal stack.
 
@@ -110,7 +142,10 @@ def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str, seen: S
     called = f"{path.name} {label}".rstrip()
     names = [f"{called} {stack.noun} {k + 1}" for k in range(len(stack.frames))]
     if label and len(names) < 2:
-        raise StackError(f"{called} has 1 plane; fusing needs at least 2, focused differently")
+        raise StackError(
+            f"{called} has 1 plane; fusing needs at least 2, focused differently; "
+            f"if {path.name} holds the planes of one focal stack, --stack together takes them so"
+        )
     check_alike(stack.frames, names)
     readers = [reader for reader in stack.readers if reader is not None]
     if len(readers) < len(names):
