@@ -48,6 +48,7 @@ def align(
     from allfocus.outputs.words import describe_alignment
     from allfocus.pipeline import align as register
     from allfocus.sources.expand import list_frames
+    from allfocus.sources.leftovers import protect
     from allfocus.sources.open import open_stack
 
     started = time.monotonic()
@@ -57,7 +58,7 @@ def align(
     if save_transforms is not None:
         check_outputs([], paths, [save_transforms])
     listing = open_stack(paths, chosen.order, chosen.stack)
-    targets = plan_aligned(listing, output, file_format, paths, save_transforms)
+    targets = plan_aligned(listing, output, file_format, protect(paths), save_transforms)
     with show_progress(quiet, progress) as reporter:
         registered = register(listing, options=chosen, progress=reporter)
         notes = [*registered.notes, *write_aligned(registered, targets, save_transforms)]

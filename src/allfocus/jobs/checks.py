@@ -17,7 +17,7 @@ from allfocus.pipeline import find_reference
 from allfocus.plan import Plan, plan_for
 from allfocus.run.machine import Machine
 from allfocus.sources.expand import list_frames
-from allfocus.sources.leftovers import is_result, leave_out
+from allfocus.sources.leftovers import leave_out, protect
 from allfocus.sources.listing import Listing
 from allfocus.sources.open import open_stack
 from allfocus.sources.stacks import find_volume
@@ -49,10 +49,8 @@ def open_request(request: JobRequest) -> Listing | Volume:
     """The frames or the volume; what is wrong with outputs is found along with what is wrong with frames."""
     paths = list_frames(list(request.frames))
     failed: AllFocusError | None = None
-    targets = {path.resolve() for path in request.outputs.pictures}
-    inputs = [path for path in paths if not (path.resolve() in targets and is_result(path))]  # written anew
     try:
-        check_outputs(request.outputs.pictures, inputs, request.outputs.texts)
+        check_outputs(request.outputs.pictures, protect(paths), request.outputs.texts)
     except AllFocusError as error:
         failed = error
     try:

@@ -18,7 +18,7 @@ from allfocus.sources.conform import conform_frames, find_typical
 from allfocus.sources.expand import list_frames
 from allfocus.sources.leftovers import leave_out
 from allfocus.sources.listing import Listing, Reader, read_frame, stamp, watch
-from allfocus.sources.names import find_missing
+from allfocus.sources.name_groups import find_missing
 from allfocus.sources.ome_sets import check_complete
 from allfocus.sources.stacks import TOGETHER, FoundStack, choose_stack, find_stack, find_whole
 from allfocus.sources.upright import turn_upright

@@ -98,9 +98,10 @@ def drop_own(files: Sequence[Path]) -> tuple[list[Path], list[Note]]:
     return left, [Note(code="own-picture-left-out", message=message)]
 
 
-def is_result(file: Path) -> bool:
-    """Whether allfocus wrote this file and no later run takes it for a frame: it may be written anew."""
-    return recognize_own(file) in ("fused", "slab")
+def protect(files: Sequence[Path]) -> list[Path]:
+    """Those of the files that no output may replace: all but what allfocus wrote and does not use."""
+    used = set(leave_out(files)[0])
+    return [file for file in files if file in used or not recognize_own(file)]
 
 
 # --- previews ------------------------------------------------------------------------------------

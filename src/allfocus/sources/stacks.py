@@ -1,7 +1,7 @@
 """Which files make a stack: files of several folders, channels, positions, times or scenes are told apart.
 
 The one rule, for every door, in this order: files in several folders are a stack a folder; OME-TIFF files are told
-apart by their XML; others by their names, see `names`; what is left by scenes, see `scenes`.
+apart by their XML; others by their names, see `name_groups`; what is left by scenes, see `scenes`.
 """
 
 from collections import defaultdict
@@ -15,7 +15,8 @@ from allfocus.core.names import find_name
 from allfocus.errors import OptionError, StackError
 from allfocus.sources.expand import natural_key
 from allfocus.sources.leftovers import leave_out
-from allfocus.sources.names import NameGroup, group_names, parse_name
+from allfocus.sources.name_groups import NameGroup, group_names
+from allfocus.sources.names import parse_name
 from allfocus.sources.ome_sets import OmeSet, find_ome_set
 from allfocus.sources.scenes import split_scenes
 
@@ -129,7 +130,7 @@ def find_set(files: Sequence[Path]) -> OmeSet | None:
 
 
 def find_volume(files: Sequence[Path]) -> OmeSet | None:
-    """The set of OME-TIFF files of which these are all that there are, if one of them describes it; see `find_whole`."""
+    """The set of OME-TIFF files of which these are all that there are, if one of them describes it."""
     found = find_whole(files)
     return found if found is not None and found.is_embedded else None
 

@@ -146,6 +146,9 @@ def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str, seen: S
             f"{called} has 1 plane; fusing needs at least 2, focused differently; "
             f"if {path.name} holds the planes of one focal stack, --stack together takes them so"
         )
+    if len(names) < 2:
+        what = f"{path} holds one {kind} picture of {size_of(stack.frames[0])}"
+        raise StackError(f"1 frame given; fusing needs at least 2 frames focused differently ({what})")
     check_alike(stack.frames, names)
     readers = [reader for reader in stack.readers if reader is not None]
     if len(readers) < len(names):
