@@ -1,6 +1,7 @@
 """What goes wrong ends in one clear line and leaves no file behind: each case on the real command line."""
 
 import errno
+import json
 import os
 import resource
 import subprocess
@@ -254,6 +255,22 @@ def wrong_method(folder: Path) -> Case:
     return [*write_pair(folder), "-o", folder / "out.png", "--method", "magic"], 2, ["--method", "network"]
 
 
+def name_like_an_option(folder: Path) -> Case:
+    os.chdir(folder)
+    write_image(folder / "-1.png", picture())
+    words = ["-1.png is a file whose name begins like an option", "type -- before the frames"]
+    return ["-1.png", write_pair(folder)[0], "-o", folder / "out.png"], 2, words
+
+
+def transforms_that_leave_all_out(folder: Path) -> Case:
+    pair = write_pair(folder)
+    same = {"matrix": np.eye(3).tolist(), "gain": [1.0], "offset": 0.0, "residual": None, "field": None}
+    frames = [{"name": Path(path).name, **same, "left_out": "blurred"} for path in pair]
+    facts = {"format": "allfocus transforms 1", "model": "similarity", "reference": 1, "width": 48, "height": 32}
+    (folder / "t.json").write_text(json.dumps({**facts, "frames": frames}))
+    return [*pair, "-o", folder / "out.png", "--transforms", folder / "t.json"], 1, ["2 of 2 frames are left out"]
+
+
 def tile_of_nothing(folder: Path) -> Case:
     return [*write_pair(folder), "-o", folder / "out.png", "--tile", 0], 2, ["--tile"]
 
@@ -298,6 +315,8 @@ CASES = [
     transparent_pixels,
     cmyk,
     several_tiffs_of_several_pages,
+    name_like_an_option,
+    transforms_that_leave_all_out,
     name_too_long,
     wrong_method,
     tile_of_nothing,

@@ -1,7 +1,6 @@
 """GIF, 8 bit: single pictures, and animations frame by frame."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -40,7 +39,7 @@ class Gif(Format):
 
     def frame_reader(self, path: Path, positions: Sequence[int]) -> Callable[[int], Array]:
         """See `Animation`."""
-        return Animation(partial(GifImageFile, path), path.name).read
+        return Animation(GifImageFile, path).read
 
 
 FORMATS = (Gif(),)

@@ -4,7 +4,6 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -79,7 +78,7 @@ class Png(Format):
 
     def frame_reader(self, path: Path, positions: Sequence[int]) -> Callable[[int], Array]:
         """See `Animation`."""
-        return Animation(partial(PngImageFile, path), path.name).read
+        return Animation(PngImageFile, path).read
 
     def blocks(self, path: Path) -> Blocks:
         """See `find_blocks`."""

@@ -19,12 +19,12 @@ class Animation:
     """Decodes pictures of an animation, by Pillow: in order each is decoded once.
 
     Args:
-        open_image: what opens the file.
-        name: what it is called in messages.
+        open_image: what opens the file's bytes.
+        path: the file.
     """
 
-    def __init__(self, open_image: Callable[[], ImageFile], name: str) -> None:
-        self._open, self._name = open_image, name
+    def __init__(self, open_image: Callable[[BytesIO], ImageFile], path: Path) -> None:
+        self._open, self._path = open_image, path
         self._image: ImageFile | None = None
         self._lock = Lock()
 
@@ -32,9 +32,9 @@ class Animation:
         """One picture, counted from 0: (H, W) or (H, W, 3) uint8."""
         with self._lock:
             if self._image is None or self._image.tell() > position:
-                self._image = self._open()
+                self._image = self._open(BytesIO(self._path.read_bytes()))
             self._image.seek(position)
-            return drop_opaque_alpha(decode_pillow(self._image, self._name), self._name)
+            return drop_opaque_alpha(decode_pillow(self._image, self._path.name), self._path.name)
 
 
 # --- JPEG: multi-picture format (CIPA DC-007) ----------------------------------------------------

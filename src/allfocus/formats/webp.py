@@ -1,7 +1,6 @@
 """WebP (RFC 9649): size, animation and metadata from its chunks; Pillow would make room for the whole picture."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -59,7 +58,7 @@ class WebP(Format):
 
     def frame_reader(self, path: Path, positions: Sequence[int]) -> Callable[[int], Array]:
         """See `Animation`."""
-        return Animation(partial(WebPImageFile, path), path.name).read
+        return Animation(WebPImageFile, path).read
 
     def blocks(self, path: Path) -> Blocks:
         """See `find_blocks`."""

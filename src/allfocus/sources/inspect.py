@@ -74,6 +74,8 @@ def inspect_stack(paths: Sequence[Path | str] | Path | str, stack: int | str | N
     if alone is not None:
         return replace(alone, notes=(*left_out, *alone.notes))
     chosen = choose_stack(kept, stack) if kept else FoundStack(name="", paths=())
+    if len(chosen.paths) < len(kept):  # positions in notes are those of all files
+        left_out = [replace(note, frames=()) for note in left_out]
     found = preflight(chosen.paths)
     raise_all([problem for problem in found.problems if problem is not None], len(found.paths))
     frames = [frame for frame in found.frames if frame is not None]

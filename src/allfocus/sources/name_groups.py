@@ -12,6 +12,8 @@ The rule, in order:
 """
 
 import re
+import sys
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from fnmatch import fnmatchcase
 from glob import escape
 from itertools import pairwise
 
-from allfocus.sources.names import Name, Value, parse_name
+from allfocus.sources.names import ELAPSED, Name, Value, parse_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +30,8 @@ class NameGroup:
 
     Attributes:
         positions: of the names, in the order given.
-        pattern: what to type for them.
-        planes: the tag of what counts their planes, where it names another axis; else empty.
+        pattern: what to type for them; their first and last name where no pattern stands for them alone.
+        planes: what counts their planes, where that clearly is another axis: `channel`, `position` or `time`.
     """
 
     positions: tuple[int, ...]
@@ -43,14 +45,16 @@ def group_names(names: Sequence[str]) -> list[NameGroup]:
     classes = find_classes(parsed)
     groups = [group for positions in classes for group in split_values(positions, parsed)]
     if len(groups) > 1:
-        groups += [[k] for k in range(len(names)) if not any(k in group for group in groups)]
+        grouped = {k for group in groups for k in group}
+        groups += [[k] for k in range(len(names)) if k not in grouped]
     else:
         groups = [list(range(len(names)))]
     groups.sort(key=lambda group: group[0])
+    ordered = sorted(names)
     return [
         NameGroup(
             positions=tuple(group),
-            pattern=make_pattern(group, names, parsed),
+            pattern=make_pattern([names[k] for k in group], [parsed[k] for k in group], ordered),
             planes=find_other_axis([parsed[k] for k in group]),
         )
         for group in groups
@@ -61,7 +65,7 @@ def group_names(names: Sequence[str]) -> list[NameGroup]:
 
 
 def find_classes(parsed: Sequence[Name]) -> list[list[int]]:
-    """Positions of names of the same text; of all together where most share their text with none.
+    """Positions of names of the same text; none where most share their text with no other.
 
     Names that go on behind a time of day, as those of one burst do, are of the same text as those that end there.
     """
@@ -69,9 +73,7 @@ def find_classes(parsed: Sequence[Name]) -> list[list[int]]:
     for position, name in enumerate(parsed):
         texts[shorten_burst(name)].append(position)
     classes = [positions for positions in texts.values() if len(positions) > 1]
-    if len(texts) * 2 > len(parsed) and len(classes) != 1:
-        return [[*range(len(parsed))]] if len(texts) == 1 else []
-    return classes
+    return classes if 2 * len(texts) <= len(parsed) or len(classes) == 1 else []
 
 
 def shorten_burst(name: Name) -> str:
@@ -108,8 +110,8 @@ def find_marks(columns: Sequence[Sequence[Value]]) -> list[Sequence[Value]]:
 
 def find_planes(columns: Sequence[Sequence[Value]]) -> Sequence[Value]:
     """The column that counts the planes."""
-    for axis in ("focus", "", "stamp", "time", "position", "channel"):
-        fitting = [column for column in columns if column[0].axis == axis]
+    for axis in ("focus", ELAPSED, "", "stamp", "time", "position", "channel"):
+        fitting = [column for column in columns if axis in (column[0].axis, column[0].tag or None)]
         repeated = [column for column in fitting if not is_unique(column)]
         if fitting:
             return (repeated or fitting)[-1]
@@ -149,15 +151,18 @@ def find_other_axis(names: Sequence[Name]) -> str:
 # --- what to type --------------------------------------------------------------------------------
 
 
-def make_pattern(group: Sequence[int], names: Sequence[str], parsed: Sequence[Name]) -> str:
-    """A pattern that these names match and no others; the first and the last name where there is none."""
+def make_pattern(group: Sequence[str], parsed: Sequence[Name], ordered: Sequence[str]) -> str:
+    """A pattern that the names of a group match and no others of `ordered`; its first and last name without one."""
     if len(group) == 1:
-        return names[group[0]]
+        return group[0]
     for star in ("*", "[0-9]*"):
-        pattern = star_pattern([names[k] for k in group], [parsed[k] for k in group], star)
-        if [k for k, name in enumerate(names) if pattern and fnmatchcase(name, pattern)] == list(group):
+        pattern = star_pattern(group, parsed, star)
+        literal = re.match(r"[^*?[]*", pattern)
+        start = literal[0] if literal is not None else ""
+        near = ordered[bisect_left(ordered, start) : bisect_left(ordered, start + chr(sys.maxunicode))]
+        if pattern and [name for name in near if fnmatchcase(name, pattern)] == sorted(group):
             return pattern
-    return f"{names[group[0]]} to {names[group[-1]]}"
+    return f"{group[0]} to {group[-1]}"
 
 
 def star_pattern(names: Sequence[str], parsed: Sequence[Name], star: str) -> str:
@@ -185,11 +190,12 @@ def find_missing(names: Iterable[str]) -> list[str]:
     varying = [column for column in columns if len({value.text for value in column}) > 1]
     if len(varying) != 1 or not all(value.text.isdecimal() for value in varying[0]):
         return []
-    numbers = sorted(int(value.text) for value in varying[0])
-    step, _ = Counter(b - a for a, b in pairwise(numbers)).most_common(1)[0]
-    missing = sorted(set(range(numbers[0], numbers[-1], step)) - set(numbers)) if step else []
-    if len(missing) >= len(numbers) or any((number - numbers[0]) % step for number in numbers):
+    numbers = sorted({int(value.text) for value in varying[0]})
+    step, _ = Counter(after - before for before, after in pairwise(numbers)).most_common(1)[0]
+    is_regular = all((number - numbers[0]) % step == 0 for number in numbers)
+    if len(numbers) < len(listed) or not is_regular or numbers[-1] - numbers[0] >= step * 2 * len(numbers):
         return []
+    missing = sorted(set(range(numbers[0], numbers[-1], step)) - set(numbers))
     start, stop = varying[0][0].span
     digits = re.search(r"\d+\Z", listed[0][start:stop])
     width = len(digits[0]) if digits is not None else 1

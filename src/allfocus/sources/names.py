@@ -23,6 +23,9 @@ DYES = (
     r"alexa(?:fluor)?[ ]?\d{3}|af\d{3}|atto[ ]?\d{3}|bodipy|calcein|phalloidin|bright[ ]?field|bf|dic|far[ ]?red"
 )
 
+#: The tag of times since the start, such as 00d01h30m, which stand for nothing else.
+ELAPSED = "elapsed"
+
 #: A serial number, and the letter that stands for each of its own while the rest of the name is looked at.
 SERIAL, HIDDEN = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"), "\x01"
 
@@ -98,8 +101,10 @@ def read_value(found: re.Match[str], before: str, whole: str, own: dict[str, Axi
     kind, span = found.lastgroup or "", found.span()
     if kind in ("serial", "date", "clock"):
         return Value(text=whole, axis="stamp", tag="", span=span)
-    if kind in ("elapsed", "dye"):
-        return Value(text=found[0], axis="time" if kind == "elapsed" else "channel", tag="", span=span)
+    if kind == "elapsed":
+        return Value(text=found[0], axis="time", tag=ELAPSED, span=span)
+    if kind == "dye":
+        return Value(text=found[0], axis="channel", tag="", span=span)
     if found["focus"] is not None:
         tag = re.sub(r"[^a-z]", "", found[0].partition(found["height"])[0])
         return Value(text=found["height"].lstrip("0") or "0", axis="focus", tag=tag, span=span)

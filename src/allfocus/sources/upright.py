@@ -1,6 +1,5 @@
 """Frames upside down: one whose EXIF orientation is off by half a turn is turned back where the content agrees."""
 
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +27,7 @@ def turn_upright(paths: Sequence[Path], readers: Sequence[Reader | None]) -> tup
         readers: what decodes each; None for those that can't be read.
     """
     marks = [1 if reader is None else read_facts(path).orientation for path, reader in zip(paths, readers, strict=True)]
-    usual, _ = Counter(marks).most_common(1)[0]
+    usual = max(marks, key=marks.count, default=1)
     turned: dict[int, Reader] = {}
     notes = []
     for place in (k for k, mark in enumerate(marks) if mark == OPPOSITE.get(usual)):
