@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from allfocus.core.notes import Note
@@ -13,6 +14,7 @@ from allfocus.formats.format import Format
 from allfocus.formats.read import read_header
 from allfocus.formats.registry import looks_like_frames, recognize
 from allfocus.run.install import install_hint
+from allfocus.sources.listing import Stamp, stamp
 from allfocus.sources.own import recognize_own
 
 #: Endings of what cameras and programs store beside a picture, in lower case, previews and proxies among them.
@@ -38,7 +40,7 @@ def leave_out(files: Sequence[Path]) -> tuple[list[Path], list[Note]]:
     Whatever else is no picture stays, to be reported.
     """
     kept, notes = list(files), list[Note]()
-    for step in (drop_sidecars, drop_own, drop_previews, drop_twins, drop_copies):
+    for step in (drop_sidecars, drop_own, drop_twins, drop_previews, drop_copies):
         before = len(kept)
         kept, more = step(kept)
         if len(kept) < before:  # positions in earlier notes are right no more
@@ -51,11 +53,11 @@ def drop_where(
     files: Sequence[Path], is_other: Callable[[Path], bool], code: str, noun: str
 ) -> tuple[list[Path], list[Note]]:
     """Leave out files of a kind, with a note; nothing where no file would stay."""
-    others = [file for file in files if is_other(file)]
+    others = {file: None for file in files if is_other(file)}
     if not others or len(others) == len(files):
         return list(files), []
-    message = f"{count_noun(others, noun)} left out{name_one(others)}"
-    return [file for file in files if file not in set(others)], [Note(code=code, message=message)]
+    message = f"{count_noun([*others], noun)} left out{name_one([*others])}"
+    return [file for file in files if file not in others], [Note(code=code, message=message)]
 
 
 def drop_sidecars(files: Sequence[Path]) -> tuple[list[Path], list[Note]]:
@@ -91,9 +93,10 @@ def drop_own(files: Sequence[Path]) -> tuple[list[Path], list[Note]]:
         if fitting:
             left = fitting
             break
-    dropped = [file for file in files if file not in set(left)]
-    if not dropped:
+    if len(left) == len(files):
         return left, []
+    used = set(left)
+    dropped = [file for file in files if file not in used]
     message = f"{count_noun(dropped, 'picture')} that allfocus made left out{name_one(dropped)}"
     return left, [Note(code="own-picture-left-out", message=message)]
 
@@ -112,19 +115,19 @@ def drop_previews(files: Sequence[Path]) -> tuple[list[Path], list[Note]]:
     shots: defaultdict[str, list[Path]] = defaultdict(list)
     for file in files:
         shots[find_shot(file)].append(file)
-    named = [file for file in files if PREVIEW.search(file.stem.lower())]
+    named = {file for file in files if PREVIEW.search(file.stem.lower())}
     suspects = {file for shot in shots.values() if len(shot) > 1 for file in shot}
     if not (named or suspects) or len(files) < 2:
         return list(files), []
-    large = [find_side(file) for file in files if file not in set(named)][:MOST_MEASURED]
+    large = [find_side(file) for file in files if file not in named][:MOST_MEASURED]
     usual = sorted(large)[len(large) // 2] if large else 0
 
     def is_preview(file: Path) -> bool:
-        if file not in suspects and file not in set(named):
+        if file not in suspects and file not in named:
             return False
         side = find_side(file)
         twins = [find_side(other) for other in shots[find_shot(file)] if other != file] if file in suspects else []
-        return 0 < side <= SMALL * max([*twins, usual if file in set(named) else 0])
+        return 0 < side <= SMALL * max([*twins, usual if file in named else 0])
 
     return drop_where(files, is_preview, "preview-left-out", "preview")
 
@@ -141,6 +144,12 @@ def find_shot(file: Path) -> str:
 
 def find_side(file: Path) -> int:
     """The longer side of a picture; 0 where it can't be read."""
+    return read_side(file, stamp(file))
+
+
+@lru_cache(maxsize=10_000)
+def read_side(file: Path, seen: Stamp | None) -> int:
+    """`find_side` of a file as it was when it had this stamp."""
     with suppress(AllFocusError):
         return max(read_header(file).frame.size)
     return 0
@@ -193,7 +202,8 @@ def drop_copies(files: Sequence[Path]) -> tuple[list[Path], list[Note]]:
     if len(shots) < 2 or len(first) < 2 or not is_complete or not first <= set(BEST):
         return list(files), []
     best = min(first, key=BEST.index)
-    kept = [file for file in files if file in {shot[best] for shot in shots.values()}]
+    chosen = {shot[best] for shot in shots.values()}
+    kept = [file for file in files if file in chosen]
     message = f"{count_noun(kept, 'shot')} stored as {' and '.join(sorted(first))}: the {best} files are used"
     return kept, [Note(code="copies-left-out", message=message)]
 
