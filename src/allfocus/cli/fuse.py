@@ -15,6 +15,7 @@ from allfocus.outputs.wishes import Outputs, add_listed, name_output
 
 if TYPE_CHECKING:
     from allfocus.jobs import Event, Job
+    from allfocus.sources.listing import Listing
 
 #: Width of a table that goes to no terminal.
 WIDEST = 400
@@ -148,18 +149,20 @@ def describe(job: "Job", paths: list[Path]) -> None:
     from allfocus.sources.listing import Listing
     from allfocus.sources.volume import Volume
 
-    is_single = len(paths) == 1
+    is_single = len(paths) == 1 or job.request.options.stack is not None
     if not is_single:
         print_frames(paths)
     source, plan = job.check()
     if is_single and isinstance(source, Listing):
-        print_frames(paths)
+        print_frames(source)
     if isinstance(source, Volume):
         typer.echo(f"{source.path.name}: {source}, {len(source.stacks)} stacks")
     typer.echo(str(plan))
+    for note in source.notes:
+        typer.echo(f"note: {note}")
 
 
-def print_frames(paths: Sequence[Path]) -> None:
+def print_frames(paths: "Sequence[Path] | Listing") -> None:
     """A table of all frames, those that can't be used too."""
     from rich.console import Console
     from rich.table import Table
