@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from uuid import UUID
 
+import cv2
 import numpy as np
 import pytest
 import tifffile
@@ -248,6 +249,15 @@ def test_a_few_frames_of_another_scene_are_left_out_and_not_counted(tmp_path: Pa
     outcome = cli("fuse", tmp_path, "-o", tmp_path / "out.tif", *LAPLACIAN)
     assert "5 of 6 frames" in outcome.out
     assert "IMG_0005.png was left out" in outcome.out
+
+
+def test_photos_of_a_scene_each_are_refused(tmp_path: Path) -> None:
+    frames = [cv2.resize(picture(12, 16, seed=seed), (128, 96), interpolation=cv2.INTER_CUBIC) for seed in range(3)]
+    for k, frame in enumerate(frames):
+        write_image(tmp_path / f"IMG_{k:04d}.png", frame)
+    with pytest.raises(AlignmentError, match="the 3 frames show a scene each"):
+        fuse(tmp_path, method="laplacian")
+    assert fuse(tmp_path, method="laplacian", stack="together").frame_count == 3
 
 
 def test_the_shortest_stack_has_no_pause(tmp_path: Path) -> None:

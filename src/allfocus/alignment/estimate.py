@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -56,9 +57,15 @@ def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, ru
 def check_scenes(stack: FocalStack, chain: Chain) -> None:
     """Raise `AlignmentError` where frames show several scenes: they match within each, and are unlike otherwise.
 
-    A few frames of another scene than most are left to the screening.
+    A few frames of another scene than most are left to the screening. Frames that don't match may still look alike, as
+    those of a stack without detail do; only two of them are never refused.
     """
     largest = chain.find_largest_group()
+    if len(largest) == 1 and len(stack) >= MANY and not any(are_alike(*pair) for pair in pairwise(stack.frames)):
+        raise AlignmentError(
+            f"the {len(stack)} frames show a scene each: no two match, or look alike; give the frames of one scene; "
+            "--stack together takes all for one stack"
+        )
     fewest = MANY if 2 * len(largest) > len(stack) else 2
     groups = [[k for k, own in enumerate(chain.roots) if own == root] for root in dict.fromkeys(chain.roots)]
     model = stack.frames[largest[len(largest) // 2]]

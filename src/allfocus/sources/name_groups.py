@@ -143,7 +143,7 @@ def find_other_axis(names: Sequence[Name]) -> str:
     columns = zip(*(name.values for name in names), strict=True)
     varying = [column for column in columns if len({value.text for value in column}) > 1 and column[0].axis != "stamp"]
     planes = find_planes(varying)[0] if varying else None
-    if planes is None or planes.axis in ("focus", "") or len(planes.tag) == 1:
+    if planes is None or planes.axis in ("focus", "") or (len(planes.tag) == 1 and planes.tag != "w"):
         return ""
     return planes.axis
 
