@@ -27,6 +27,7 @@ from allfocus.run.workers import one_thread_each
 from allfocus.sources.inspect import read_stack
 from allfocus.sources.listing import Listing
 from allfocus.sources.open import Frames, open_source
+from allfocus.sources.stacks import TOGETHER
 
 #: Called with what was composed so far and the window that was added last.
 Preview = Callable[[Canvas, Window], None]
@@ -251,7 +252,7 @@ def find_alignment(stack: FocalStack, options: FusionOptions, run: Run) -> Align
         reference=find_reference(options.reference, stack.names),
         exposure=options.exposure,
         keep_all=options.keep_all,
-        together=options.stack == "together",
+        together=options.stack == TOGETHER,
         refine=options.refine == "local",
         order=options.order == "focus",
     )

@@ -183,6 +183,16 @@ def test_a_part_of_a_set_is_told_apart_by_its_xml(tmp_path: Path) -> None:
     assert list(inspect_stack([paths[2], paths[0]]).names) == ["00.ome.tif", "02.ome.tif"]  # by their height
 
 
+def test_two_sets_in_one_folder_are_told_apart(tmp_path: Path) -> None:
+    paths = write_set(tmp_path, plain_name) + write_set(tmp_path, lambda channel, z: f"{50 + 3 * channel + z}.ome.tif")
+    write_image(tmp_path / "overview.png", picture())
+    stacks = find_stacks([*paths, tmp_path / "overview.png"])
+    assert [stack.name for stack in stacks] == [
+        "00.ome.tif GFP", "00.ome.tif DAPI", "50.ome.tif GFP", "50.ome.tif DAPI", "overview.png",
+    ]  # fmt: skip
+    assert [len(stack.paths) for stack in stacks] == [3, 3, 3, 3, 1]
+
+
 def test_a_set_of_one_channel_is_a_stack(tmp_path: Path) -> None:
     write_set(tmp_path, plain_name, channels=1)
     assert len(inspect_stack(tmp_path)) == 3

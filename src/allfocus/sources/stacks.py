@@ -26,8 +26,8 @@ TOGETHER = "together"
 #: How many stacks a message lists.
 MOST_NAMED = 8
 
-#: Endings of files that OME-XML may be in.
-OME_ENDINGS = (".tif", ".tiff")
+#: Endings of names of OME-TIFF files.
+OME_ENDINGS = (".ome.tif", ".ome.tiff")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +95,13 @@ def group_planes(files: Sequence[Path]) -> list[FoundStack]:
 
 def group_folder(files: Sequence[Path]) -> list[FoundStack]:
     """The stacks in one folder."""
-    found = find_set(files)
-    if found is not None:
-        return group_set(files, found)
+    sets, rest = split_sets(files)
+    stacks = [stack for found, members in sets for stack in group_set(members, found, is_alone=len(sets) == 1)]
+    return [*stacks, *group_others(rest)] if rest else stacks
+
+
+def group_others(files: Sequence[Path]) -> list[FoundStack]:
+    """The stacks in one folder, of files that no OME-XML describes."""
     groups = group_names([file.name for file in files])
     if len(groups) == 1 and len(files) > 1:
         scenes = split_scenes(files)
@@ -121,12 +125,29 @@ def name_ends(files: Sequence[Path]) -> str:
 # --- OME-TIFF ------------------------------------------------------------------------------------
 
 
-def find_set(files: Sequence[Path]) -> OmeSet | None:
-    """The set of OME-TIFF files that all of these belong to; None where there is none."""
-    if len(files) < 2 or not all(file.suffix.lower() in OME_ENDINGS for file in files):
-        return None
-    found = find_ome_set(files[0])
-    return found if found is not None and all(file.name in found.planes for file in files) else None
+def split_sets(files: Sequence[Path]) -> tuple[list[tuple[OmeSet, list[Path]]], list[Path]]:
+    """Sets of OME-TIFF files with those of their files that are given, and the files that belong to none.
+
+    Of files whose names are not those of OME-TIFF only the first is looked into.
+    """
+    sets, rest, done = list[tuple[OmeSet, list[Path]]](), list[Path](), set[Path]()
+    for file in files:
+        if file in done:
+            continue
+        is_likely = file.name.lower().endswith(OME_ENDINGS) or (file == files[0] and is_tiff(file))
+        found = find_ome_set(file) if is_likely and len(files) > 1 else None
+        if found is None:
+            rest.append(file)
+        else:
+            members = [other for other in files if other.name in found.planes]
+            sets.append((found, members))
+            done.update(members)
+    return sets, rest
+
+
+def is_tiff(file: Path) -> bool:
+    """Whether a file's name is that of a TIFF file."""
+    return file.suffix.lower() in (".tif", ".tiff")
 
 
 def find_volume(files: Sequence[Path]) -> OmeSet | None:
@@ -137,22 +158,27 @@ def find_volume(files: Sequence[Path]) -> OmeSet | None:
 
 def find_whole(files: Sequence[Path]) -> OmeSet | None:
     """The set of OME-TIFF files of which these are all that there are; None for others, and for a part of a set."""
-    found = find_set(files)
-    if found is None or len({file.parent for file in files}) > 1:
+    sets, rest = split_sets(files)
+    if len(sets) != 1 or rest or len({file.parent for file in files}) > 1:
         return None
+    ((found, _),) = sets
     given = {file.name for file in files}
     return found if set(found.planes) - set(found.missing) <= given else None
 
 
-def group_set(files: Sequence[Path], found: OmeSet) -> list[FoundStack]:
-    """The stacks that some files of a set make: one for each position, time and channel, along their height."""
+def group_set(files: Sequence[Path], found: OmeSet, *, is_alone: bool) -> list[FoundStack]:
+    """The stacks that some files of a set make: one for each position, time and channel, along their height.
+
+    Where it `is_alone` there are no other sets, so that they need not be named by it.
+    """
+    by_set = "" if is_alone else f"{found.main.name} "
     groups: defaultdict[frozenset[tuple[int, int, int]], list[Path]] = defaultdict(list)
     for file in sorted(files, key=lambda file: found.planes[file.name][1]):
         groups[found.planes[file.name][0]].append(file)
     ordered = sorted(groups.items(), key=lambda group: sorted(group[0]))
     return [
         FoundStack(
-            name=" and ".join(found.label(place) for place in sorted(places)) or name_ends(paths),
+            name=by_set + " and ".join(found.label(place) for place in sorted(places)) or name_ends(paths),
             paths=tuple(paths),
             told_by="OME-XML",
         )
