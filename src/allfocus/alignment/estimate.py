@@ -42,7 +42,8 @@ def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, ru
     if min(stack.height, stack.width) < SMALLEST:
         return make_identity(len(stack), wanted.reference)
     chain = Chain(keep_details=wanted.refine)
-    for pyramid in run.each("align", build_pyramid, stack.frames):
+    frames = list(zip(stack.frames, stack.covered, strict=True))
+    for pyramid in run.each("align", lambda frame: build_pyramid(*frame), frames):
         chain.add(pyramid)
     return conclude(chain, wanted, stack.names)
 
@@ -122,15 +123,28 @@ def assemble(
     kept = [ExposureTransfer()] * len(chain.links)
     by_channel = wanted.exposure == "match-colour"
     keeps_all = wanted.keep_all or len(chain.links) - len(useless) < 2
+    exposures = kept if wanted.exposure == "keep" else chain.compare_exposures(model, reference, group, by_channel)
+    if keeps_all and not wanted.keep_all:
+        check_exposures(exposures, reference, names)
     return Alignment(
         model=model,
         reference=reference,
         matrices=np.stack([to_pixels(motion, chain.size) for motion in motions]),
-        exposures=kept if wanted.exposure == "keep" else chain.compare_exposures(model, reference, group, by_channel),
+        exposures=exposures,
         residuals=[np.nan if link is None else link.motion.residual for link in chain.links],
         left_out={} if keeps_all else useless,
         notes=tuple(explain_keeping(k, names[k], reason) for k, reason in useless.items()) if keeps_all else (),
     )
+
+
+def check_exposures(exposures: Sequence[ExposureTransfer], reference: int, names: Sequence[str]) -> None:
+    """Raise `AlignmentError` where the brightness of a frame that is needed can't be matched."""
+    unknown = [name for name, exposure in zip(names, exposures, strict=True) if not exposure.is_known]
+    if unknown:
+        raise AlignmentError(
+            f"{unknown[0]} is exposed very differently from {names[reference]}, and too much of one is black or white "
+            "to match their brightness; choose frames of one exposure, or fuse them as they are (--exposure keep)"
+        )
 
 
 def explain_keeping(position: int, name: str, reason: str) -> Note:

@@ -92,9 +92,15 @@ def resample_by_flow(frame: Array, matrix: Matrix, flow: FloatArray) -> Array:
     return warped
 
 
-def find_seen(matrix: Matrix, size: tuple[int, int]) -> Array:
-    """(H, W) bool: which pixels of the reference a frame shows, if a matrix leads from the reference to it."""
-    inside = np.full(size, 255, np.uint8)
+def find_seen(matrix: Matrix, size: tuple[int, int], covered: Array | None = None) -> Array:
+    """(H, W) bool: which pixels of the reference a frame shows, if a matrix leads from the reference to it.
+
+    Args:
+        matrix: from pixels of the reference to those of the frame.
+        size: height and width.
+        covered: (H, W) bool, where the frame shows something; None: everywhere.
+    """
+    inside = np.full(size, 255, np.uint8) if covered is None else covered.astype(np.uint8)
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpPerspective(inside, matrix, size[::-1], flags=flags, borderValue=(0,))) > 0
 

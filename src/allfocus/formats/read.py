@@ -32,10 +32,20 @@ def read_image(path: Path | str, development: Development | None = None) -> Arra
             CMYK or other colours, several pages, or samples of another depth.
         MissingExtraError: HEIC or RAW without the package that reads it.
     """
-    path = Path(path)
+    picture = read_picture(Path(path), development)
+    if picture.shape[2:] in ((2,), (4,)):
+        raise ReadError(f"{Path(path).name} has transparent pixels; flatten it onto a background first")
+    return picture
+
+
+def read_picture(path: Path, development: Development | None = None) -> Array:
+    """`read_image` that keeps an alpha channel, as the last one, where any pixel is not opaque: (H, W, 2) or (H, W, 4).
+
+    `core.coverage.split_coverage` makes a frame of it and the mask of what that shows.
+    """
     found = find_format(path)
     with explain_errors(path, found.name):
-        return drop_opaque_alpha(found.read(path, development), path.name)
+        return drop_opaque_alpha(found.read(path, development))
 
 
 def read_header(path: Path) -> Header:

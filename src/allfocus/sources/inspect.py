@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack, FrameInfo, check_alike, difference
 from allfocus.errors import AllFocusError, MissingExtraError, ReadError, StackError, raise_all
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Development, Header
-from allfocus.formats.read import read_header, read_image
+from allfocus.formats.read import read_header, read_picture
 from allfocus.formats.registry import recognize
 from allfocus.run.context import Run
 from allfocus.sources.conform import conform_frames, find_typical
 from allfocus.sources.expand import drop_twins, list_frames
-from allfocus.sources.listing import Listing, Reader, read_frame
+from allfocus.sources.listing import Listing, Reader, read_covered
 from allfocus.sources.video import inspect_video
 from allfocus.sources.volume import inspect_volume
 
@@ -104,7 +105,7 @@ def preflight(files: Sequence[Path]) -> Preflight:
     headers = [found if isinstance(found, Header) else None for found in looked]
     problems = [found if isinstance(found, AllFocusError) else None for found in looked]
     frames = [None if header is None else header.frame for header in headers]
-    readers: list[Reader] = [partial(read_image, path, development) for path in paths]
+    readers: list[Reader] = [partial(read_picture, path, development) for path in paths]
     known = {position: frame for position, frame in enumerate(frames) if frame is not None}
     if known:
         names = [paths[position].name for position in known]
@@ -184,11 +185,18 @@ def read_stack(paths: Sequence[Path | str] | Path | str | Listing, run: Run | No
     run = run or Run()
     frames = run.empty((len(listing), *listing.frame.shape), listing.frame.dtype)
 
-    def read(position: int) -> None:
-        found = read_frame(listing, position)
+    def read(position: int) -> Array | None:
+        found, covered = read_covered(listing, position)
         check_alike([listing.frame, FrameInfo(shape=found.shape, dtype=found.dtype)], ["", listing.names[position]])
         frames[position] = found
+        return None if covered is None else keep(covered, run)
 
-    for _ in run.each("read", read, range(len(listing))):
-        pass
-    return FocalStack(frames=list(frames), names=listing.names)
+    covered = list(run.each("read", read, range(len(listing))))
+    return FocalStack(frames=list(frames), names=listing.names, covered=covered)
+
+
+def keep(mask: Array, run: Run) -> Array:
+    """A mask where the run keeps what may be larger than memory."""
+    kept = run.empty(mask.shape, mask.dtype)
+    kept[...] = mask
+    return kept

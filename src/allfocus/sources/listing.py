@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from allfocus.core.color import Array
+from allfocus.core.coverage import split_coverage
 from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo
 
-#: Decodes one frame.
+#: Decodes one frame; where pixels are not opaque their alpha is the last channel.
 Reader = Callable[[], Array]
 
 
@@ -62,9 +63,15 @@ class Listing:
 
 
 def read_frame(listing: Listing, position: int) -> Array:
-    """Decode one frame of a stack, counted from 0.
+    """Decode one frame of a stack, counted from 0; where it shows nothing, its edges are repeated.
 
     Raises:
         ReadError: it is damaged, or not what its header says.
+        StackError: it shows nothing at all.
     """
-    return listing.readers[position]()
+    return read_covered(listing, position)[0]
+
+
+def read_covered(listing: Listing, position: int) -> tuple[Array, Array | None]:
+    """`read_frame`, and where that frame shows something, see `split_coverage`."""
+    return split_coverage(listing.readers[position](), listing.names[position])
