@@ -10,7 +10,7 @@ from allfocus.alignment.chain import Chain
 from allfocus.alignment.contrast_pyramid import build_pyramid
 from allfocus.alignment.flow import estimate_flows
 from allfocus.alignment.motion import to_pixels
-from allfocus.alignment.photometric import ExposureTransfer
+from allfocus.alignment.photometric import ExposureTransfer, compare_still
 from allfocus.alignment.screening import UNALIGNED, find_blurred, find_misexposed
 from allfocus.core.focus_order import find_focus_order
 from allfocus.core.notes import Note
@@ -34,7 +34,8 @@ def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, ru
         run: workers, progress (stage ``align``) and cancelling; None: one worker.
 
     Raises:
-        AlignmentError: the reference is not a frame of the stack, or does not match most of the others.
+        AlignmentError: the reference is not a frame of the stack, or does not match most of the others; or frames that
+            are needed are exposed so differently that their brightness can't be matched.
         Cancelled: the run was cancelled.
     """
     wanted, run = wanted or AlignOptions(), run or Run()
@@ -54,11 +55,11 @@ def conclude(chain: Chain, wanted: AlignOptions, names: Sequence[str]) -> Alignm
     Where no more than half of the frames match each other nothing is aligned, and a note says so.
 
     Raises:
-        AlignmentError: the reference does not match most of the others.
+        AlignmentError: the reference does not match most of the others, or brightness can't be matched.
     """
     count, group = len(chain.links), chain.find_largest_group()
     if 2 * len(group) <= count:
-        return make_identity(count, wanted.reference, (explain_skipping(len(group), count),))
+        return skip(chain, wanted, names, len(group))
     if wanted.reference is not None and wanted.reference not in group:
         raise AlignmentError(
             f"reference {names[wanted.reference]} (frame {wanted.reference + 1}): expected a frame that matches the "
@@ -72,6 +73,24 @@ def conclude(chain: Chain, wanted: AlignOptions, names: Sequence[str]) -> Alignm
         order = [used[k] for k in find_focus_order([chain.sharpness[k] for k in used])]
         alignment = replace(alignment, order=order)
     return add_flows(chain, alignment) if wanted.refine else alignment
+
+
+def skip(chain: Chain, wanted: AlignOptions, names: Sequence[str], matching: int) -> Alignment:
+    """The alignment of frames of which too few match each other: none; but stops between them are made up for.
+
+    A burnt frame shows so little detail that it matches no other, though it may well lie over them.
+
+    Raises:
+        AlignmentError: brightness differs and can't be matched.
+    """
+    count = len(names)
+    skipped = make_identity(count, wanted.reference, (explain_skipping(matching, count),))
+    if wanted.exposure == "keep":
+        return skipped
+    exposures = compare_still(chain.lights, skipped.reference, by_channel=wanted.exposure == "match-colour")
+    if not wanted.keep_all:
+        check_exposures(exposures, skipped.reference, names)
+    return replace(skipped, exposures=exposures)
 
 
 def explain_skipping(matching: int, count: int) -> Note:

@@ -24,6 +24,8 @@ MIN_KNOWN = 0.1
 #: natural logarithms: a quarter of a stop. A frame is burnt that has so much light on average; dark ones, as of
 #: fluorescence, may show different amounts of light at one exposure.
 FEW, CLEAR, BRIGHT = 12, 0.25 * np.log(2), 0.3
+#: Correlation of the light of one scene, if frames are so blurred or burnt that they can't be registered.
+ALIKE = 0.5
 #: Gains closer to 1 than this, or than so many standard errors, are taken as 1; neighbouring means are correlated, so
 #: that one in so many is independent.
 SAME_GAIN, STANDARD_ERRORS, INDEPENDENT = 0.006, 2.0, 4
@@ -163,6 +165,33 @@ def estimate_exposures(
     chained = [back.then(path) if k in group else direct[k] for k, path in enumerate(paths)]
     best = (min(pair, key=lambda ratio: float(ratio.error.mean())) for pair in zip(direct, chained, strict=True))
     return [ExposureTransfer() if k == reference else ratio.transfer for k, ratio in enumerate(best)]
+
+
+def compare_still(lights: Sequence[FloatArray], reference: int, by_channel: bool) -> list[ExposureTransfer]:
+    """The exposures of frames that could not be registered, if they lie over the reference and clearly differ from it.
+
+    Args:
+        lights: `measure_light` of each frame.
+        reference: position of the reference.
+        by_channel: whether each channel has its own gain.
+    """
+
+    def compare(light: FloatArray) -> ExposureTransfer:
+        ratio = estimate_ratio(lights[reference], light, np.eye(3), by_channel)
+        transfer = ratio.transfer
+        is_clear = abs(ratio.gain.mean()) > CLEAR and is_alike(lights[reference][2], light[2])
+        return transfer if is_clear or not transfer.is_known else ExposureTransfer()
+
+    return [ExposureTransfer() if k == reference else compare(light) for k, light in enumerate(lights)]
+
+
+def is_alike(one: FloatArray, other: FloatArray) -> bool:
+    """Whether bright and dark lie at the same places of two grids of means (h, w, c)."""
+    known = np.isfinite(one + other).all(axis=2)
+    planes = [means[known].mean(axis=1) for means in (one, other)]
+    if known.sum() <= FEW or min(plane.std() for plane in planes) < 1e-5:
+        return False
+    return bool(np.corrcoef(*planes)[0, 1] > ALIKE)
 
 
 def estimate_ratio(reference: FloatArray, light: FloatArray, motion: Matrix, by_channel: bool) -> RatioEstimate:
