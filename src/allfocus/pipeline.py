@@ -27,6 +27,7 @@ from allfocus.result import FusionResult, make_result
 from allfocus.run.context import Run
 from allfocus.run.progress import Progress, silent
 from allfocus.run.workers import one_thread_each
+from allfocus.sources.colours import bring_to
 from allfocus.sources.inspect import read_stack
 from allfocus.sources.listing import Listing
 from allfocus.sources.open import Frames, open_source
@@ -197,6 +198,9 @@ def register(
     source: Listing | FocalStack, options: FusionOptions, run: Run, like: Registered | None = None
 ) -> Registered:
     """`align` of what was opened, within a run."""
+    if isinstance(source, Listing) and source.profiles:
+        position = find_reference(options.reference, source.names)
+        source = bring_to(source, len(source) // 2 if position is None else position)
     return register_stack(read(source, run), source, options, run, like)
 
 
@@ -214,7 +218,9 @@ def register_stack(
     with one_thread_each():
         if like is not None:
             check_alike(stack, like)
-        is_as_given = (options.align == "none" and options.transforms is None) if like is None else like.alignment is None
+        is_as_given = (
+            (options.align == "none" and options.transforms is None) if like is None else like.alignment is None
+        )
         if is_as_given and stack.is_covered:
             positions = tuple(range(len(stack)))
             return Registered(stack=stack, positions=positions, names=names, notes=notes, source=listing, run=run)

@@ -10,9 +10,10 @@ from allfocus.core.color import Array
 from allfocus.errors import MissingExtraError, ReadError
 from allfocus.formats.filebytes import map_file
 from allfocus.formats.format import Development, Format, Header
-from allfocus.formats.isobmff import AVIF_BRANDS, HEIF_BRANDS, check_boxes, read_brands
+from allfocus.formats.isobmff import AVIF_BRANDS, HEIF_BRANDS, check_boxes, find_codes, read_brands
 from allfocus.formats.pixels import check_pixels, describe_frame, inspect_pillow, read_orientation, read_pillow
 from allfocus.metadata.blocks import Blocks
+from allfocus.metadata.colours import profile_of_codes
 from allfocus.run.install import install_hint
 
 
@@ -57,7 +58,7 @@ class Heic(Format):
 
     def blocks(self, path: Path) -> Blocks:
         """As pillow-heif finds them."""
-        return make_blocks(open_heic(path).info)
+        return make_blocks(open_heic(path).info, path)
 
 
 class Avif(Format):
@@ -90,15 +91,20 @@ class Avif(Format):
     def blocks(self, path: Path) -> Blocks:
         """As Pillow finds them."""
         with open_avif(path) as image:
-            return make_blocks(image.info)
+            return make_blocks(image.info, path)
 
 
 FORMATS = (Avif(), Heic())
 
 
-def make_blocks(info: dict[Any, Any]) -> Blocks:
-    """What a decoder found beside the pixels."""
-    return Blocks(icc=info.get("icc_profile"), exif=info.get("exif"), xmp=info.get("xmp"))
+def make_blocks(info: dict[Any, Any], path: Path) -> Blocks:
+    """What a decoder found beside the pixels; without a profile, one for the code points in the file."""
+    icc = info.get("icc_profile")
+    if not icc:
+        with map_file(path) as data:
+            codes = find_codes(data)
+        icc = None if codes is None else profile_of_codes(*codes)
+    return Blocks(icc=icc, exif=info.get("exif"), xmp=info.get("xmp"))
 
 
 def open_heic(path: Path) -> Any:

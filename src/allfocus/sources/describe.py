@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-
-from PIL import ImageCms
 
 from allfocus.core.stack import FrameInfo, channels_of, size_of
 from allfocus.errors import AllFocusError, ReadError
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Format
+from allfocus.formats.read import read_profile
 from allfocus.formats.registry import find_format
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.carry import parse
+from allfocus.sources.colours import read_profile_name
 from allfocus.sources.inspect import inspect_alone, preflight
 from allfocus.sources.listing import Listing
 
@@ -118,20 +117,13 @@ def read_facts(path: Path, found: Format) -> tuple[str, str]:
         date = find_date(blocks)
     with suppress(ReadError), explain_errors(path, found.name):
         date = date or found.date(path)
-    return read_profile_name(blocks.icc), date
+    profile = blocks.icc
+    with suppress(ReadError), explain_errors(path, found.name):
+        profile = read_profile(path)
+    return read_profile_name(profile), date
 
 
 def find_date(blocks: Blocks) -> str:
     """When the picture was taken, or else when the file was last changed, as EXIF writes it; empty without either."""
     block = blocks.tags or parse(blocks.exif)
     return "" if block is None else block.date
-
-
-def read_profile_name(profile: bytes | None) -> str:
-    """What an ICC profile calls itself; `damaged` for one that can't be read, empty for none."""
-    if not profile:
-        return ""
-    try:
-        return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(profile))).strip()
-    except (ImageCms.PyCMSError, OSError):
-        return "damaged"

@@ -14,6 +14,7 @@ from allfocus.formats.format import Development, Header
 from allfocus.formats.read import read_header, read_picture
 from allfocus.formats.registry import recognize
 from allfocus.run.context import Run
+from allfocus.sources.colours import bring_to, find_obstacles, find_profiles
 from allfocus.sources.conform import conform_frames, find_typical
 from allfocus.sources.expand import drop_twins, list_frames
 from allfocus.sources.listing import Listing, Reader, read_covered
@@ -31,6 +32,7 @@ class Preflight:
         frames: what each is once it has been made to fit the others; of those that can be read.
         readers: what decodes each, as it then is.
         problems: for each, why it can't be used; None where it can.
+        profiles: for each, the ICC profile of its colours; None without.
         notes: what was done.
     """
 
@@ -39,6 +41,7 @@ class Preflight:
     frames: Sequence[FrameInfo | None]
     readers: Sequence[Reader]
     problems: Sequence[AllFocusError | None]
+    profiles: Sequence[bytes | None]
     notes: tuple[Note, ...]
 
 
@@ -66,7 +69,7 @@ def inspect_stack(paths: Sequence[Path | str] | Path | str) -> Listing:
     names = [path.name for path in found.paths]
     check_alike(frames, names)
     formats = [header.format for header in found.headers if header is not None]
-    return Listing(
+    listing = Listing(
         paths=found.paths,
         names=names,
         frame=frames[0],
@@ -74,7 +77,9 @@ def inspect_stack(paths: Sequence[Path | str] | Path | str) -> Listing:
         kinds=[each.name for each in formats],
         notes=found.notes,
         is_linear=all(each.is_raw for each in formats),
+        profiles=found.profiles if len(set(found.profiles)) > 1 else (),
     )
+    return bring_to(listing, len(listing) // 2)
 
 
 def inspect_alone(path: Path) -> Listing | None:
@@ -114,12 +119,16 @@ def preflight(files: Sequence[Path]) -> Preflight:
         for position, frame, reader, problem in zip(known, fitted, through, unlike, strict=True):
             frames[position], readers[position], problems[position] = frame, reader, problem
         notes += done
+    profiles = find_profiles(paths, frames)
+    obstacles = find_obstacles(profiles, frames, [path.name for path in paths])
+    problems = [problem or obstacle for problem, obstacle in zip(problems, obstacles, strict=True)]
     return Preflight(
         paths=paths,
         headers=headers,
         frames=frames,
         readers=readers,
         problems=problems,
+        profiles=profiles,
         notes=(*notes, *note_losses(paths, headers)),
     )
 

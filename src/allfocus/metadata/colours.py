@@ -1,0 +1,313 @@
+"""Colours of frames: ICC profiles read as primaries and curves, compared, and converted into each other in full depth.
+
+What files say about colours in other ways (chromaticities and exponents of PNG, code points of ITU-T H.273 in PNG, HEIC
+and AVIF, Adobe RGB in EXIF) becomes an ICC profile here, so that every output format can hold it.
+"""
+
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from allfocus.core.color import Array, FloatArray, from_unit, to_unit
+from allfocus.metadata import exif
+from allfocus.metadata.exif import Block
+from allfocus.metadata.icc import (
+    COLORANTS,
+    D50,
+    SRGB_CURVE,
+    build_profile,
+    make_curve,
+    make_gray_profile,
+    make_table,
+    read_colour_space,
+    srgb_profile,
+)
+
+Matrix = NDArray[np.float64]
+
+#: Chromaticities x, y of white, red, green and blue by the codes of primaries (ITU-T H.273, table 2).
+D65 = (0.3127, 0.3290)
+PRIMARIES = {
+    1: (D65, (0.64, 0.33), (0.30, 0.60), (0.15, 0.06)),
+    5: (D65, (0.64, 0.33), (0.29, 0.60), (0.15, 0.06)),
+    6: (D65, (0.630, 0.340), (0.310, 0.595), (0.155, 0.070)),
+    7: (D65, (0.630, 0.340), (0.310, 0.595), (0.155, 0.070)),
+    9: (D65, (0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
+    11: ((0.314, 0.351), (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+    12: (D65, (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+}
+#: Of Adobe RGB (1998), with its exponent.
+ADOBE_PRIMARIES, ADOBE_GAMMA = (D65, (0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), 563 / 256
+
+#: Curve of ITU-R BT.709 as an ICC parametric curve: exponent, a, b, c, d.
+BT709_CURVE = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
+PQ, HLG = 16, 18
+BRIGHTER_THAN_WHITE = "high dynamic range"
+
+#: Bradford's matrix (Lindbloom, "Chromatic Adaptation").
+BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+
+#: Values of a curve that is kept as a table, and how far colours may differ, white is 1, and count as the same.
+ENTRIES, SAME = 65536, 0.002
+
+#: Bytes of a profile's header that say nothing about colours: size, makers, date, flags, identity (ICC.1, section 7.2).
+INDIFFERENT = (slice(0, 8), slice(24, 36), slice(40, 100))
+
+#: Rows that are converted at a time.
+STRIP = 256
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Colours:
+    """What samples mean.
+
+    Attributes:
+        curves: (1, n) or (3, n) linear light at evenly spaced values from 0 to 1, rising.
+        matrix: (3, 3) from linear red, green and blue to XYZ of the profile connection space; None for gray.
+    """
+
+    curves: NDArray[np.float64]
+    matrix: Matrix | None
+
+
+# --- from what files say to profiles -------------------------------------------------------------
+
+
+def profile_of_codes(primaries: int, transfer: int, *, is_gray: bool = False) -> bytes:
+    """The profile for code points of ITU-T H.273; unspecified ones mean sRGB's. Its `cicp` tag holds the codes."""
+    curves = {
+        **dict.fromkeys((1, 6, 14, 15), make_curve(3, BT709_CURVE)),
+        4: make_curve(0, (2.2,)),
+        5: make_curve(0, (2.8,)),
+        8: make_curve(0, (1.0,)),
+        PQ: make_table(decode_pq(np.linspace(0, 1, 4096))),
+        HLG: make_table(decode_hlg(np.linspace(0, 1, 4096))),
+    }
+    if (transfer not in curves and primaries not in PRIMARIES) or (primaries in (1, 2) and transfer in (2, 13)):
+        return make_gray_profile("sRGB gray", make_curve(3, SRGB_CURVE)) if is_gray else srgb_profile()
+    curve = curves.get(transfer, make_curve(3, SRGB_CURVE))
+    name = f"primaries {primaries}, transfer {transfer} of H.273"
+    if is_gray:
+        return make_gray_profile(name, curve)
+    codes = bytes((primaries, transfer, 0, 1))
+    return build_profile(name, curve, find_colorants(*PRIMARIES.get(primaries, PRIMARIES[1])), codes)
+
+
+def profile_of_png(gamma: int | None, chromaticities: tuple[int, ...] | None, *, is_gray: bool) -> bytes | None:
+    """The profile for the chunks gAMA and cHRM of a PNG file, numbers times 100,000; None where they mean nothing.
+
+    An exponent of 1/2.2 with sRGB's primaries is how sRGB was written before there was a chunk for it.
+    """
+    points = tuple(value / 1e5 for value in chromaticities or ())
+    pairs = tuple(zip(points[::2], points[1::2], strict=True)) or PRIMARIES[1]
+    is_srgb = np.allclose(pairs, PRIMARIES[1], atol=0.002)
+    is_usual = gamma is None or abs(gamma - 45455) < 100
+    if gamma == 0 or any(not 0 < y <= 1 for _, y in pairs) or (is_usual and is_srgb):
+        return None
+    curve = make_curve(3, SRGB_CURVE) if gamma is None else make_curve(0, (1e5 / gamma,))
+    name = f"gamma {'of sRGB' if gamma is None else f'{1e5 / gamma:.4g}'}{'' if is_srgb else ', own primaries'}"
+    if is_gray:
+        return make_gray_profile(name, curve)
+    return build_profile(name, curve, COLORANTS if is_srgb else find_colorants(*pairs))
+
+
+def profile_of_exif(block: Block | None) -> bytes | None:
+    """Adobe RGB where EXIF says so, which has no code of its own for it: interoperability R03; else None."""
+    if block is None:
+        return None
+    index = block.directory(exif.INTEROP).get(1)
+    is_adobe = index is not None and index.value.startswith(b"R03")
+    space = block.number(exif.EXIF, 0xA001)
+    if space != 2 and not (is_adobe and space != 1):
+        return None
+    return build_profile(
+        "Compatible with Adobe RGB (1998)", make_curve(0, (ADOBE_GAMMA,)), find_colorants(*ADOBE_PRIMARIES)
+    )
+
+
+def find_colorants(white: Any, *primaries: Any) -> tuple[tuple[float, ...], ...]:
+    """Rows X, Y, Z, columns red, green, blue, adapted from a white to D50 (Lindbloom, "RGB/XYZ Matrices")."""
+    colours = np.array([(x / y, 1, (1 - x - y) / y) for x, y in primaries]).T
+    light = np.array([white[0] / white[1], 1, (1 - white[0] - white[1]) / white[1]])
+    scaled = colours * np.linalg.solve(colours, light)
+    cones = (BRADFORD @ D50) / (BRADFORD @ light)
+    return tuple(map(tuple, (np.linalg.inv(BRADFORD) @ np.diag(cones) @ BRADFORD @ scaled).tolist()))
+
+
+def decode_pq(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Light of the perceptual quantizer, 1 is 10,000 cd/m² (SMPTE ST 2084)."""
+    root = values ** (1 / 78.84375)
+    return np.asarray((np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)) ** (1 / 0.1593017578125))
+
+
+def decode_hlg(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scene light of hybrid log-gamma, 0 to 1 (ITU-R BT.2100)."""
+    return np.where(values <= 0.5, values**2 / 3, (np.exp((values - 0.55991073) / 0.17883277) + 0.28466892) / 12)
+
+
+# --- profiles as colours -------------------------------------------------------------------------
+
+
+@lru_cache(16)
+def read_colours(profile: bytes) -> Colours:
+    """Primaries and curves of a profile.
+
+    Raises:
+        ValueError: it is damaged, or holds neither; of light beyond white, no conversion is right.
+    """
+    space, tags = read_colour_space(profile), read_tags(profile)
+    if b"cicp" in tags and tags[b"cicp"][9] in (PQ, HLG):
+        raise ValueError(BRIGHTER_THAN_WHITE)
+    if space == "gray" and b"kTRC" in tags:
+        return Colours(curves=read_curve(tags[b"kTRC"])[None], matrix=None)
+    if space != "RGB" or not {b"rXYZ", b"gXYZ", b"bXYZ", b"rTRC", b"gTRC", b"bTRC"} <= set(tags):
+        raise ValueError("neither primaries nor curves")
+    columns = [struct.unpack(">3i", tags[name][8:20]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
+    matrix = np.array(columns).T / 65536
+    if abs(np.linalg.det(matrix)) < 1e-6:
+        raise ValueError("primaries of one colour")
+    return Colours(curves=np.stack([read_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC")]), matrix=matrix)
+
+
+def read_tags(profile: bytes) -> dict[bytes, bytes]:
+    """The tags of a profile; raises `ValueError` where it is damaged."""
+    count = int.from_bytes(profile[128:132], "big")
+    if count > 200 or 132 + 12 * count > len(profile):
+        raise ValueError("a damaged table of tags")
+    entries = (struct.unpack_from(">4sII", profile, 132 + 12 * k) for k in range(count))
+    tags = {name: profile[place : place + size] for name, place, size in entries}
+    if any(len(tag) < 12 for tag in tags.values()):
+        raise ValueError("a tag that is cut short")
+    return tags
+
+
+def make_rgb_profile(gray: bytes) -> bytes:
+    """The profile for gray that is stored as red, green and blue; raises `ValueError` or `KeyError` without a curve."""
+    return build_profile("gray as RGB", read_tags(gray)[b"kTRC"])
+
+
+def read_codes(profile: bytes) -> bytes:
+    """Code points of ITU-T H.273 in a profile: primaries, transfer, matrix and range; none where it has none."""
+    try:
+        return read_tags(profile).get(b"cicp", b"")[8:12]
+    except (ValueError, struct.error):
+        return b""
+
+
+def read_curve(tag: bytes) -> NDArray[np.float64]:
+    """A curve as `ENTRIES` values, from 0 to 1; raises `ValueError` where it is none (ICC.1, 10.6 and 10.18)."""
+    values = np.linspace(0, 1, ENTRIES)
+    if tag[:4] == b"curv":
+        (count,) = struct.unpack(">I", tag[8:12])
+        stored = np.frombuffer(tag[12 : 12 + 2 * count], ">u2")
+        if len(stored) < count:
+            raise ValueError("a curve that is cut short")
+        if count < 2:
+            return values ** (float(stored[0]) / 256 if count else 1.0)
+        return np.maximum.accumulate(np.interp(values, np.linspace(0, 1, count), stored / 65535))
+    if tag[:4] != b"para" or tag[9] > 4 or len(tag) < 12 + 4 * (1, 3, 4, 5, 7)[tag[9]]:
+        raise ValueError("a curve of an unknown kind")
+    kind = tag[9]
+    numbers = [
+        number / 65536
+        for number in struct.unpack(f">{(1, 3, 4, 5, 7)[kind]}i", tag[12 : 12 + 4 * (1, 3, 4, 5, 7)[kind]])
+    ]
+    g, a, b, c, d, e, f = {
+        0: lambda g: (g, 1, 0, 0, 0, 0, 0),
+        1: lambda g, a, b: (g, a, b, 0, -b / a, 0, 0),
+        2: lambda g, a, b, c: (g, a, b, 0, -b / a, c, c),
+        3: lambda g, a, b, c, d: (g, a, b, c, d, 0, 0),
+        4: lambda g, a, b, c, d, e, f: (g, a, b, c, d, e, f),
+    }[kind](*numbers)
+    light = np.where(values >= d, np.maximum(a * values + b, 0) ** g + e, c * values + f)
+    return np.maximum.accumulate(np.clip(light, 0, 1))
+
+
+def are_same(one: bytes | None, other: bytes | None, *, is_gray: bool) -> bool:
+    """Whether two profiles mean the same colours: equal but for date and maker, or hardly different; None is sRGB."""
+    one, other = (profile or default_profile(is_gray) for profile in (one, other))
+    if strip_header(one) == strip_header(other):
+        return True
+    try:
+        steps = np.linspace(0, 1, 7, dtype=np.float32)
+        colours = steps[:, None] if is_gray else np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 1, 3)
+        there = convert_unit(colours, read_colours(one), read_colours(other))
+        return bool(np.abs(there - colours).max() < SAME)
+    except ValueError:
+        return False
+
+
+def default_profile(is_gray: bool) -> bytes:
+    """What pictures without a profile are taken for."""
+    return make_gray_profile("sRGB gray", make_curve(3, SRGB_CURVE)) if is_gray else srgb_profile()
+
+
+def strip_header(profile: bytes) -> bytes:
+    """A profile without what its header says about others than colours."""
+    bare = bytearray(profile)
+    for part in INDIFFERENT:
+        bare[part] = bytes(len(bare[part]))
+    return bytes(bare)
+
+
+# --- conversion ----------------------------------------------------------------------------------
+
+
+def explain_obstacle(source: bytes, target: bytes, depth: np.dtype[Any], *, is_gray: bool) -> str:
+    """Why samples of this depth can't be converted from one profile to another; empty where they can."""
+    try:
+        convert_colours(np.zeros((1, 1) if is_gray else (1, 1, 3), depth), source, target)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def convert_colours(picture: Array, source: bytes, target: bytes) -> Array:
+    """Samples (H, W) or (H, W, 3) by one profile as samples by another, in their depth, relative colorimetric.
+
+    Profiles of primaries and curves are computed in float; those of tables by Little CMS, at 8 bit.
+
+    Raises:
+        ValueError: `explain_obstacle` says why.
+    """
+    try:
+        one, other = read_colours(source), read_colours(target)
+    except ValueError as error:
+        if picture.dtype != np.uint8 or str(error) == BRIGHTER_THAN_WHITE:
+            raise
+        return convert_by_lcms(picture, source, target)
+    made = np.empty_like(picture)
+    for top in range(0, len(picture), STRIP):
+        rows = slice(top, top + STRIP)
+        made[rows] = from_unit(convert_unit(to_unit(picture[rows]), one, other), picture.dtype)
+    return made
+
+
+def convert_unit(values: FloatArray, source: Colours, target: Colours) -> FloatArray:
+    """Values (h, w) or (h, w, 3), 1 is white, from one meaning to another."""
+    planes = [values] if values.ndim == 2 else list(np.moveaxis(values, -1, 0))
+    grid = np.linspace(0, 1, ENTRIES)
+    light = [np.interp(plane, grid, curve) for plane, curve in zip(planes, source.curves, strict=True)]
+    if source.matrix is not None and target.matrix is not None:
+        mixing = np.linalg.solve(target.matrix, source.matrix)
+        light = [sum(share * plane for share, plane in zip(row, light, strict=True)) for row in mixing]
+    encoded = [np.interp(plane, curve, grid) for plane, curve in zip(light, target.curves, strict=True)]
+    return np.stack(encoded, axis=-1).astype(np.float32).reshape(values.shape)
+
+
+def convert_by_lcms(picture: Array, source: bytes, target: bytes) -> Array:
+    """`convert_colours` by Little CMS, 8 bit; raises `ValueError` where it can't."""
+    try:
+        profiles = [ImageCms.ImageCmsProfile(BytesIO(profile)) for profile in (source, target)]
+        made = ImageCms.profileToProfile(
+            Image.fromarray(picture), *profiles, renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC
+        )
+    except (ImageCms.PyCMSError, OSError) as error:
+        raise ValueError(str(error)) from error
+    return np.asarray(made)
