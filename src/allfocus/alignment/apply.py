@@ -9,7 +9,7 @@ from allfocus.alignment.alignment import Alignment
 from allfocus.alignment.photometric import find_burnt
 from allfocus.alignment.warp import find_common_window, find_seen, warp_frame
 from allfocus.core.color import Array
-from allfocus.core.coverage import cut_coverage, fill_from_others, find_covered_window
+from allfocus.core.coverage import Coverage, cut_coverage, fill_from_others, find_covered_window
 from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window
 from allfocus.errors import StackError
@@ -68,7 +68,8 @@ def apply_alignment(
 
     burnt = list(run.map(lambda position: map_unburnt(stack, alignment, position, run), alignment.used))
     frames = list(run.each("warp", warp, alignment.used))
-    masks = cut_coverage([both(*pair) for pair in zip(covered or [None] * len(burnt), burnt, strict=True)], area)
+    seen: Coverage = covered or [None] * len(burnt)
+    masks = cut_coverage([both(*pair) for pair in zip(seen, burnt, strict=True)], area)
     fill_from_others(frames, masks)
     return FocalStack(frames=frames, names=[stack.names[position] for position in alignment.used], covered=masks), area
 

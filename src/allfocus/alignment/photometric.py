@@ -33,8 +33,8 @@ SAME_GAIN, STANDARD_ERRORS, INDEPENDENT = 0.006, 2.0, 4
 CLEARER = 0.97
 #: An offset is used if it leaves at most this share of the scatter, and is larger than this (linear light, white is 1).
 OFFSET_SCATTER, MIN_OFFSET = 0.6, 0.004
-#: A frame that is so many times as bright as the reference, half a stop, lacks highlights that the reference has: what is
-#: burnt in it, by this share of white, counts as not covered.
+#: A frame that is so many times as bright as the reference, half a stop, lacks highlights that the reference has: what
+#: is burnt in it, by this share of white, counts as not covered.
 BRIGHTER, BURNT = 2**0.5, 0.99
 #: Encoded output value above which the curve bends towards white, so that nothing is clipped.
 SHOULDER = 0.9
@@ -302,9 +302,9 @@ def find_burnt(frame: Array, transfer: ExposureTransfer) -> Array | None:
         return None
     white = full_scale(frame.dtype)
     # floats may exceed 1, and nothing is lost there
-    samples = (frame == white) if frame.dtype == np.float32 else (frame >= BURNT * white)
-    burnt = samples if samples.ndim == 2 else samples.any(axis=2)
-    return cv2.dilate(burnt.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0 if burnt.any() else None
+    samples = np.equal(frame, white) if frame.dtype == np.float32 else np.greater_equal(frame, BURNT * white)
+    burnt = np.asarray(samples if samples.ndim == 2 else samples.any(axis=2), np.uint8)
+    return np.asarray(cv2.dilate(burnt, np.ones((3, 3), np.uint8))) > 0 if burnt.any() else None
 
 
 def build_table(gain: float, offset: float, source: DTypeLike, target: DTypeLike) -> Array:

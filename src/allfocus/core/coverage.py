@@ -63,7 +63,7 @@ def find_missing(samples: Array) -> Array:
     if samples.dtype.kind != "f":
         return np.zeros(samples.shape[:2], np.bool_)
     finite = np.isfinite(samples)
-    return ~(finite if finite.ndim == 2 else finite.all(axis=2))
+    return np.asarray(~(finite if finite.ndim == 2 else finite.all(axis=2)))
 
 
 def repeat_edges(samples: Array, covered: Array) -> Array:
@@ -89,7 +89,7 @@ def list_fills(covered: Coverage) -> Iterator[tuple[int, int, Array]]:
     """
     count = len(covered)
     for position, mask in enumerate(covered):
-        missing = np.zeros(()) if mask is None else ~mask
+        missing: Array = np.zeros((), np.bool_) if mask is None else ~mask
         for other in sorted(range(count), key=lambda k, position=position: abs(k - position)):  # type: ignore[misc]
             if not missing.any():
                 break
@@ -138,7 +138,7 @@ def find_covered_window(covered: Array) -> Window | None:
     if not height or not width:
         return None
     blocks = solid[: height * factor, : width * factor].reshape(height, factor, width, factor).all(axis=(1, 3))
-    box = find_largest_rectangle(blocks)
+    box = find_largest_rectangle(np.asarray(blocks))
     if box is None:
         return None
     top, bottom, left, right = (side * factor for side in box)

@@ -106,8 +106,11 @@ class FocalStack:
 
     def pick(self, positions: Sequence[int]) -> "FocalStack":
         """The stack of some of these frames, counted from 0, in the order given."""
-        frames, names, covered = ([of[k] for k in positions] for of in (self.frames, self.names, self.covered))
-        return FocalStack(frames=frames, names=names, covered=covered)
+        return FocalStack(
+            frames=[self.frames[k] for k in positions],
+            names=[self.names[k] for k in positions],
+            covered=[self.covered[k] for k in positions],
+        )
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -61,7 +61,7 @@ def parse_exif(data: bytes) -> Exif:
 
 
 def drop_opaque_alpha(picture: Array) -> Array:
-    """Gray (H, W), RGB (H, W, 3), or either with its alpha channel last, (H, W, 2) or (H, W, 4), unless all is opaque."""
+    """Gray (H, W) or RGB (H, W, 3); where any pixel is not opaque, with alpha last: (H, W, 2) or (H, W, 4)."""
     if picture.ndim == 2 or picture.shape[2] == 3:
         return picture
     if picture.shape[2] in (2, 4):

@@ -218,13 +218,13 @@ def read_curve(tag: bytes) -> NDArray[np.float64]:
         number / 65536
         for number in struct.unpack(f">{(1, 3, 4, 5, 7)[kind]}i", tag[12 : 12 + 4 * (1, 3, 4, 5, 7)[kind]])
     ]
-    g, a, b, c, d, e, f = {
-        0: lambda g: (g, 1, 0, 0, 0, 0, 0),
-        1: lambda g, a, b: (g, a, b, 0, -b / a, 0, 0),
-        2: lambda g, a, b, c: (g, a, b, 0, -b / a, c, c),
-        3: lambda g, a, b, c, d: (g, a, b, c, d, 0, 0),
-        4: lambda g, a, b, c, d, e, f: (g, a, b, c, d, e, f),
-    }[kind](*numbers)
+    g, a, b, c, d, e, f = [*numbers, *[0.0] * 7][:7]
+    if kind == 0:
+        a = 1.0
+    if kind in (1, 2):  # below the place where the power begins they are flat
+        c, d, e, f = 0.0, -b / (a or 1.0), c, c
+    elif kind == 3:
+        e, f = 0.0, 0.0
     light = np.where(values >= d, np.maximum(a * values + b, 0) ** g + e, c * values + f)
     return np.maximum.accumulate(np.clip(light, 0, 1))
 
@@ -305,9 +305,8 @@ def convert_by_lcms(picture: Array, source: bytes, target: bytes) -> Array:
     """`convert_colours` by Little CMS, 8 bit; raises `ValueError` where it can't."""
     try:
         profiles = [ImageCms.ImageCmsProfile(BytesIO(profile)) for profile in (source, target)]
-        made = ImageCms.profileToProfile(
-            Image.fromarray(picture), *profiles, renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC
-        )
+        intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
+        made = ImageCms.profileToProfile(Image.fromarray(picture), profiles[0], profiles[1], renderingIntent=intent)
     except (ImageCms.PyCMSError, OSError) as error:
         raise ValueError(str(error)) from error
     return np.asarray(made)

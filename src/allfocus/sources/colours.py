@@ -96,8 +96,12 @@ def bring_to(listing: Listing, reference: int) -> Listing:
             f"({name_profile(target)})"
         )
     if silent and len(silent) < len(listing):
-        which = f"{listing.names[silent[0]]} has" if len(silent) == 1 else f"{len(silent)} frames have"
-        parts.append(f"{which} no colour profile and count as sRGB")
+        which = (
+            f"{listing.names[silent[0]]} has no colour profile and counts"
+            if len(silent) == 1
+            else f"{len(silent)} frames have no colour profile and count"
+        )
+        parts.append(f"{which} as sRGB")
     notes = [note for note in listing.notes if note.code != CONVERTED]
     if parts:
         frames = tuple(sorted({*others, *silent}))
