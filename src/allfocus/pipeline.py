@@ -1,18 +1,15 @@
 """A fusion in three steps: align, decide, compose. `fuse` is the three in a row."""
 
 from collections.abc import Callable, Sequence
-from functools import reduce
 from threading import Event
 from typing import Any
-
-import numpy as np
 
 from allfocus.alignment import AlignOptions, apply_alignment, estimate_alignment, load_transforms, transfer_alignment
 from allfocus.alignment.alignment import Alignment, make_identity, notes_of
 from allfocus.composition.compositor import Canvas, Compositor
 from allfocus.core.names import find_name
 from allfocus.core.notes import Note
-from allfocus.core.stack import FocalStack, size_of
+from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window
 from allfocus.decision.coarse_to_fine import SearchRule
 from allfocus.decision.decision import Decision, check_window, touching
@@ -22,7 +19,7 @@ from allfocus.decision.network import NetworkDecision
 from allfocus.errors import OptionError
 from allfocus.options import FusionOptions, with_options
 from allfocus.plan import Plan, plan_for
-from allfocus.registered import Registered, check_alike, check_channels, check_decision
+from allfocus.registered import Registered, check_alike, check_channels, check_decision, note_burnt, note_coverage
 from allfocus.result import FusionResult, make_result
 from allfocus.run.context import Run
 from allfocus.run.progress import Progress, silent
@@ -249,32 +246,6 @@ def register_stack(
         source=listing,
         run=run,
     )
-
-
-def note_coverage(given: FocalStack, registered: FocalStack) -> list[Note]:
-    """The note on frames that are transparent or empty in part, and on what of them is left."""
-    partly = tuple(position for position, mask in enumerate(given.covered) if mask is not None)
-    if not partly:
-        return []
-    which = f"{given.names[partly[0]]} is" if len(partly) == 1 else f"{len(partly)} frames are"
-    masks = [mask for mask in registered.covered if mask is not None]
-    is_cropped = registered.frame.size != given.frame.size
-    shown = f"; {size_of(registered.frame)} of {size_of(given.frame)} are left" if is_cropped else ""
-    nowhere = 0.0 if len(masks) < len(registered) else 1 - float(reduce(np.logical_or, masks).mean())
-    bare = f"; {nowhere:.1%} of the picture is covered by no frame: edges are repeated there" if nowhere else ""
-    message = f"{which} transparent or empty in part, and never chosen there{shown}{bare}"
-    return [Note(code="partly-covered", message=message, frames=partly)]
-
-
-def note_burnt(given: FocalStack, registered: FocalStack, used: Sequence[int]) -> list[Note]:
-    """The note on frames whose burnt highlights are taken from others."""
-    pairs = zip(used, registered.covered, strict=True)
-    burnt = tuple(k for k, mask in pairs if mask is not None and given.covered[k] is None and given.is_covered)
-    if not burnt:
-        return []
-    which = given.names[burnt[0]] if len(burnt) == 1 else f"{len(burnt)} frames"
-    message = f"burnt highlights of {which}, far brighter than the reference, are taken from other frames"
-    return [Note(code="highlights-filled", message=message, frames=burnt)]
 
 
 def find_alignment(stack: FocalStack, options: FusionOptions, run: Run) -> Alignment:

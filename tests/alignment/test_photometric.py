@@ -6,7 +6,7 @@ import pytest
 
 from allfocus import fuse
 from allfocus.alignment import AlignOptions, ExposureTransfer, estimate_alignment
-from allfocus.alignment.photometric import build_table, find_burnt, match_exposure
+from allfocus.alignment.brightness import build_table, find_burnt, match_exposure
 from allfocus.core.color import Array, FloatArray, from_unit, linear_to_srgb, srgb_to_linear, to_unit
 from allfocus.core.stack import FocalStack
 from allfocus.errors import AlignmentError

@@ -13,16 +13,9 @@ from allfocus.core.color import Array, FloatArray, from_unit, to_unit
 from allfocus.errors import StackError
 from allfocus.formats.read import read_profile
 from allfocus.io import inspect_stack, linear_srgb_profile, read_image, read_metadata, read_stack, srgb_profile
-from allfocus.metadata.colours import (
-    ADOBE_GAMMA,
-    ADOBE_PRIMARIES,
-    are_same,
-    convert_unit,
-    find_colorants,
-    profile_of_codes,
-    read_colours,
-)
+from allfocus.metadata.colours import are_same, convert_unit, read_colours
 from allfocus.metadata.icc import COLORANTS, build_profile, make_curve, make_gray_profile
+from allfocus.metadata.profiles import ADOBE_GAMMA, ADOBE_PRIMARIES, find_colorants, profile_of_codes
 from pictures import picture
 
 ADOBE = build_profile("Adobe", make_curve(0, (ADOBE_GAMMA,)), find_colorants(*ADOBE_PRIMARIES))

@@ -6,7 +6,7 @@ from functools import reduce
 import numpy as np
 
 from allfocus.alignment.alignment import Alignment
-from allfocus.alignment.photometric import find_burnt
+from allfocus.alignment.brightness import find_burnt
 from allfocus.alignment.warp import find_common_window, find_seen, warp_frame
 from allfocus.core.color import Array
 from allfocus.core.coverage import Coverage, cut_coverage, fill_from_others, find_covered_window

@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from allfocus.alignment.brightness import match_exposure
 from allfocus.alignment.flow import map_pixels
 from allfocus.alignment.lanczos import can_resample, resample
 from allfocus.alignment.motion import Matrix, map_points
-from allfocus.alignment.photometric import ExposureTransfer, match_exposure
+from allfocus.alignment.photometric import ExposureTransfer
 from allfocus.core.color import Array, FloatArray, full_scale
 from allfocus.core.windows import Window
 

@@ -13,7 +13,7 @@ from allfocus.formats.format import Development, Format, Header
 from allfocus.formats.isobmff import AVIF_BRANDS, HEIF_BRANDS, check_boxes, find_codes, read_brands
 from allfocus.formats.pixels import check_pixels, describe_frame, inspect_pillow, read_orientation, read_pillow
 from allfocus.metadata.blocks import Blocks
-from allfocus.metadata.colours import profile_of_codes
+from allfocus.metadata.profiles import profile_of_codes
 from allfocus.run.install import install_hint
 
 

@@ -19,8 +19,9 @@ from allfocus.formats.pixels import check_pixels, inspect_pillow, orient, parse_
 from allfocus.metadata import iptc
 from allfocus.metadata.blocks import EXIF_START, METRES, XMP_START, Blocks
 from allfocus.metadata.carry import Metadata
-from allfocus.metadata.colours import profile_of_codes, profile_of_png, read_codes
+from allfocus.metadata.colours import read_codes
 from allfocus.metadata.exif import LIMIT
+from allfocus.metadata.profiles import profile_of_codes, profile_of_png
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

@@ -11,7 +11,7 @@ from allfocus.formats.registry import find_format, recognize
 from allfocus.metadata import carry, xmp
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.carry import Metadata
-from allfocus.metadata.colours import profile_of_exif
+from allfocus.metadata.profiles import profile_of_exif
 
 
 def read_image(path: Path | str, development: Development | None = None) -> Array:
