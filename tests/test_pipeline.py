@@ -281,8 +281,8 @@ def test_progress_only_goes_forward_and_arrives(
         ([np.zeros((4, 4), np.complex64)] * 2, "complex64"),
         ([np.zeros((0, 4), np.uint8)] * 2, "shape"),
         ([np.zeros((4, 4, 5), np.uint8)] * 2, "shape"),
-        ([np.zeros((4, 4, 4), np.uint8)] * 2, "transparent pixels"),
-        ([np.full((4, 4), np.nan, np.float32)] * 2, "NaN"),
+        ([np.zeros((4, 4, 4), np.uint8)] * 2, "array 1 shows nothing: its alpha"),
+        ([np.full((4, 4), np.nan, np.float32)] * 2, "array 1 shows nothing: its values are all NaN"),
     ],
 )
 @pytest.mark.parametrize("method", ["network", "laplacian"])

@@ -5,7 +5,7 @@ from threading import Event
 from typing import Any
 
 from allfocus.alignment import AlignOptions, apply_alignment, estimate_alignment, load_transforms, transfer_alignment
-from allfocus.alignment.alignment import Alignment, notes_of
+from allfocus.alignment.alignment import Alignment, make_identity, notes_of
 from allfocus.composition.compositor import Canvas, Compositor
 from allfocus.core.names import find_name
 from allfocus.core.notes import Note
@@ -19,11 +19,12 @@ from allfocus.decision.network import NetworkDecision
 from allfocus.errors import AlignmentError, OptionError
 from allfocus.options import FusionOptions, with_options
 from allfocus.plan import Plan, plan_for
-from allfocus.registered import Registered, check_alike, check_channels, check_decision
+from allfocus.registered import Registered, check_alike, check_channels, check_decision, note_burnt, note_coverage
 from allfocus.result import FusionResult, make_result
 from allfocus.run.context import Run
 from allfocus.run.progress import Progress, silent
 from allfocus.run.workers import one_thread_each
+from allfocus.sources.colours import bring_to
 from allfocus.sources.inspect import read_stack
 from allfocus.sources.listing import Listing
 from allfocus.sources.open import Frames, open_source
@@ -195,6 +196,9 @@ def register(
     source: Listing | FocalStack, options: FusionOptions, run: Run, like: Registered | None = None
 ) -> Registered:
     """`align` of what was opened, within a run."""
+    if isinstance(source, Listing) and source.profiles:
+        position = find_reference(options.reference, source.names)
+        source = bring_to(source, len(source) // 2 if position is None else position)
     return register_stack(read(source, run), source, options, run, like)
 
 
@@ -212,10 +216,16 @@ def register_stack(
     with one_thread_each():
         if like is not None:
             check_alike(stack, like)
-        if (options.align == "none" and options.transforms is None) if like is None else like.alignment is None:
+        is_as_given = (
+            (options.align == "none" and options.transforms is None) if like is None else like.alignment is None
+        )
+        if is_as_given and stack.is_covered:
             positions = tuple(range(len(stack)))
             return Registered(stack=stack, positions=positions, names=names, notes=notes, source=listing, run=run)
-        alignment = find_alignment(stack, options, run) if like is None else follow(stack, like, options, run)
+        if is_as_given:
+            alignment = make_identity(len(stack))
+        else:
+            alignment = find_alignment(stack, options, run) if like is None else follow(stack, like, options, run)
         if len(alignment.used) < 2:
             raise AlignmentError(
                 f"{len(stack) - len(alignment.used)} of {len(stack)} frames are left out; fusing needs at least 2: "
@@ -225,6 +235,7 @@ def register_stack(
             stack,
             alignment,
             run,
+            area=like.window if like is not None and like.is_cropped else None,
             keep_canvas=options.keep_canvas,
             in_place=listing is not None,
         )
@@ -234,10 +245,10 @@ def register_stack(
         stack=frames if order == used else frames.pick([used.index(k) for k in order]),
         positions=tuple(order),
         names=names,
-        alignment=alignment,
+        alignment=None if is_as_given else alignment,
         window=window,
         is_cropped=(frames.height, frames.width) != (stack.height, stack.width),
-        notes=(*notes, *notes_of(alignment, names)),
+        notes=(*notes, *notes_of(alignment, names), *note_coverage(stack, frames), *note_burnt(stack, frames, used)),
         source=listing,
         run=run,
     )

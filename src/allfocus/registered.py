@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+
+import numpy as np
 
 from allfocus.alignment.alignment import Alignment
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
-from allfocus.core.stack import FocalStack
+from allfocus.core.stack import FocalStack, size_of
 from allfocus.core.windows import Window
 from allfocus.decision.decision import Decision
 from allfocus.errors import StackError
@@ -92,3 +95,29 @@ def check_channels(registered: Registered, channels: Sequence[Registered]) -> No
     for channel in channels:
         if channel.positions != registered.positions or channel.size != registered.size:
             raise StackError(f"{channel} is no other channel of {registered}; align it with like=")
+
+
+def note_coverage(given: FocalStack, registered: FocalStack) -> list[Note]:
+    """The note on frames that are transparent or empty in part, and on what of them is left."""
+    partly = tuple(position for position, mask in enumerate(given.covered) if mask is not None)
+    if not partly:
+        return []
+    which = f"{given.names[partly[0]]} is" if len(partly) == 1 else f"{len(partly)} frames are"
+    masks = [mask for mask in registered.covered if mask is not None]
+    is_cropped = registered.frame.size != given.frame.size
+    shown = f"; {size_of(registered.frame)} of {size_of(given.frame)} are left" if is_cropped else ""
+    nowhere = 0.0 if len(masks) < len(registered) else 1 - float(reduce(np.logical_or, masks).mean())
+    bare = f"; {nowhere:.1%} of the picture is covered by no frame: edges are repeated there" if nowhere else ""
+    message = f"{which} transparent or empty in part, and never chosen there{shown}{bare}"
+    return [Note(code="partly-covered", message=message, frames=partly)]
+
+
+def note_burnt(given: FocalStack, registered: FocalStack, used: Sequence[int]) -> list[Note]:
+    """The note on frames whose burnt highlights are taken from others."""
+    pairs = zip(used, registered.covered, strict=True)
+    burnt = tuple(k for k, mask in pairs if mask is not None and given.covered[k] is None and given.is_covered)
+    if not burnt:
+        return []
+    which = given.names[burnt[0]] if len(burnt) == 1 else f"{len(burnt)} frames"
+    message = f"burnt highlights of {which}, far brighter than the reference, are taken from other frames"
+    return [Note(code="highlights-filled", message=message, frames=burnt)]

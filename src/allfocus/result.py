@@ -14,6 +14,7 @@ from allfocus.composition.compositor import Canvas
 from allfocus.composition.depth import fill_depth
 from allfocus.composition.quality import find_gap
 from allfocus.core.color import Array, FloatArray, luma, to_unit
+from allfocus.core.coverage import cut_coverage, name_fillers
 from allfocus.core.notes import Note
 from allfocus.core.windows import Window, shift
 from allfocus.decision.decision import Decision
@@ -142,10 +143,13 @@ class FusionResult:
 def make_result(registered: Registered, decision: Decision, canvas: Canvas, window: Window | None) -> FusionResult:
     """The result of a composition: all frames counted as in the input."""
     image, *channels = canvas.images
-    positions = np.array(registered.positions)
+    positions, index = np.array(registered.positions), canvas.maps["index_map"]
+    if not registered.stack.is_covered:
+        full = slice(0, registered.size[0]), slice(0, registered.size[1])
+        index = name_fillers(index, cut_coverage(registered.stack.covered, window or full))
     return FusionResult(
         image=image,
-        index_map=positions.astype(np.uint16)[canvas.maps["index_map"]],
+        index_map=positions.astype(np.uint16)[index],
         confidence=canvas.maps["confidence"],
         names=registered.names,
         method=decision.method,

@@ -8,7 +8,7 @@ import pytest
 
 from allfocus import FusionOptions, fuse
 from allfocus.alignment import Alignment, AlignOptions, ExposureTransfer, apply_alignment, estimate_alignment
-from allfocus.alignment.photometric import match_exposure
+from allfocus.alignment.brightness import match_exposure
 from allfocus.alignment.warp import find_seen, resample_by_matrix
 from allfocus.core.color import Array, from_unit, to_unit
 from allfocus.core.stack import FocalStack

@@ -9,8 +9,8 @@ import pytest
 
 from allfocus import FusionOptions, fuse
 from allfocus.alignment import DEGREES_OF_FREEDOM, AlignOptions, ExposureTransfer, estimate_alignment
+from allfocus.alignment.brightness import match_exposure
 from allfocus.alignment.motion import measure_displacement
-from allfocus.alignment.photometric import match_exposure
 from allfocus.core.color import from_unit, to_unit
 from allfocus.core.stack import FocalStack
 from allfocus.errors import AlignmentError, Cancelled

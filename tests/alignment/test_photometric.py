@@ -1,16 +1,20 @@
 """Exposure: flicker is found, matched, and nothing is clipped."""
 
+import cv2
 import numpy as np
 import pytest
 
+from allfocus import fuse
 from allfocus.alignment import AlignOptions, ExposureTransfer, estimate_alignment
-from allfocus.alignment.photometric import build_table, match_exposure
-from allfocus.core.color import from_unit, linear_to_srgb, srgb_to_linear, to_unit
+from allfocus.alignment.brightness import build_table, find_burnt, match_exposure
+from allfocus.core.color import Array, FloatArray, from_unit, linear_to_srgb, srgb_to_linear, to_unit
 from allfocus.core.stack import FocalStack
+from allfocus.errors import AlignmentError
+from pictures import focused_pair
 from scenes import still_life, tilted_plane
 
 
-@pytest.mark.parametrize("gain", [0.6, 0.9, 1.1, 1.7])
+@pytest.mark.parametrize("gain", [0.6, 0.9, 1.1, 1.4])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 def test_tones_are_undone_and_nothing_is_cut_off(gain: float, dtype: str) -> None:
     table = build_table(gain, 0.0, dtype, dtype)
@@ -41,3 +45,73 @@ def test_flicker_is_found_and_matched() -> None:
     tinted[4][..., 2] = build_table(1 / 1.1, 0.0, "uint8", "uint8")[tinted[4][..., 2]]
     by_colour = estimate_alignment(FocalStack(frames=tinted), AlignOptions(exposure="match-colour")).exposures[4].gain
     np.testing.assert_allclose(by_colour, (1, 1, 1.1), atol=0.015)
+
+
+# --- a stop and more -----------------------------------------------------------------------------
+
+
+def sunlit() -> FloatArray:
+    """A scene (linear light) with much that a longer exposure burns, and shadows that it does not."""
+    rng = np.random.default_rng(3)
+    large = cv2.resize(rng.random((9, 12, 3), np.float32), (320, 240), interpolation=cv2.INTER_CUBIC)
+    small = cv2.GaussianBlur(rng.random((240, 320, 3), np.float32), (0, 0), 1.5)
+    return np.clip(0.03 + 0.7 * large**2 * small / small.max(), 0, 0.93)
+
+
+def exposed(light: FloatArray, stops: float, dtype: str = "uint8") -> Array:
+    """What a camera makes of light."""
+    return from_unit(linear_to_srgb(np.clip(light * np.float32(2**stops), 0, 1)), dtype)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("exposure", ["match", "match-colour"])
+@pytest.mark.parametrize("stops", [(0, 1), (1, 0), (2, 0), (0, 2), (-1, 0), (-3, 0), (0, -3)])
+def test_two_frames_stops_apart_are_matched(stops: tuple[int, int], exposure: str, dtype: str) -> None:
+    pair = [exposed(light, each, dtype) for light, each in zip(focused_pair(sunlit()), stops, strict=True)]
+    found = fuse(pair, method="laplacian", exposure=exposure)
+    assert found.alignment is not None
+    np.testing.assert_allclose(np.log2(found.alignment.exposures[0].gain), stops[0] - stops[1], atol=0.05)
+    expected = to_unit(exposed(sunlit(), stops[1], dtype))
+    # the shoulder begins at 0.9, and what is burnt in the sharp frame is taken from the other
+    burnt = find_burnt(pair[0], ExposureTransfer(gain=(2.0,)))
+    is_ordinary = (expected < 0.88) & (True if burnt is None else ~burnt[..., None])
+    wrong = np.abs(to_unit(found.image) - expected)[is_ordinary]
+    assert np.quantile(wrong, 0.95) < 0.02
+
+
+def test_frames_that_are_burnt_beyond_comparison_are_refused_not_fused() -> None:
+    pair = [exposed(light, each) for light, each in zip(focused_pair(sunlit() + 0.07), (0, 5), strict=True)]
+    with pytest.raises(AlignmentError, match=r"array 1 is exposed very differently from array 2.*--exposure keep"):
+        fuse(pair, method="laplacian")
+    kept = fuse(pair, method="laplacian", exposure="keep")
+    assert kept.alignment is not None
+    assert all(exposure.is_same for exposure in kept.alignment.exposures)
+
+
+def test_a_burnt_frame_of_several_is_left_out() -> None:
+    near, far = focused_pair(sunlit() + 0.07)
+    frames = [exposed(light, stops) for light, stops in ((near, 0), (far, 0), (near, 0), (far, 3))]
+    found = fuse(frames, method="laplacian")
+    assert found.alignment is not None
+    assert list(found.alignment.left_out) == [3]
+
+
+def test_dark_frames_of_one_exposure_are_no_matter_of_exposure() -> None:
+    rng = np.random.default_rng(5)
+    specks = np.zeros((240, 320), np.float32)
+    specks[rng.integers(10, 230, 60), rng.integers(10, 310, 60)] = 60
+    planes = [cv2.GaussianBlur(specks * share, (0, 0), 2) for share in (1.0, 0.4)]  # of a section there is less light
+    found = estimate_alignment(FocalStack(frames=[exposed(np.clip(plane, 0, 1), 0) for plane in planes]))
+    assert all(exposure.is_known for exposure in found.exposures)
+
+
+def test_burnt_highlights_of_a_far_brighter_frame_come_from_the_other() -> None:
+    light = sunlit()
+    pair = [exposed(part, stops) for part, stops in zip(focused_pair(light), (1, 0), strict=True)]
+    found = fuse(pair, method="laplacian")
+    burnt = find_burnt(pair[0], ExposureTransfer(gain=(2.0,)))
+    assert burnt is not None
+    assert (found.index_map[burnt] == 1).all()
+    assert np.array_equal(found.image[burnt], pair[1][burnt])
+    assert [note.code for note in found.notes] == ["highlights-filled"]
+    assert find_burnt(pair[0], ExposureTransfer(gain=(1.1,))) is None

@@ -108,15 +108,18 @@ def test_frames_that_are_frames_already_are_not_copied() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64", "int32"])
-def test_opaque_alpha_is_dropped_and_other_alpha_refused(dtype: str) -> None:
+def test_opaque_alpha_is_dropped_and_other_alpha_says_what_is_covered(dtype: str) -> None:
     kept = "float32" if dtype == "float64" else "uint8" if dtype == "int32" else dtype
     frames = pictures(dtype=kept)
     white = {"uint8": 255, "uint16": 65535, "float32": 1}[kept]
     veiled = [np.dstack([frame, np.full((24, 32), white, kept)]).astype(dtype) for frame in frames]
     assert_same(frames_of(veiled), frames)
     veiled[1][3, 3, 3] = 0
-    with pytest.raises(StackError, match="array 2 has transparent pixels; flatten it"):
-        open_source(veiled)
+    stack = open_source(veiled)
+    assert isinstance(stack, FocalStack)
+    assert stack.covered[0] is None
+    assert stack.covered[1] is not None
+    assert np.argwhere(~stack.covered[1]).tolist() == [[3, 3]]
 
 
 def test_one_channel_is_gray() -> None:

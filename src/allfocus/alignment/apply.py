@@ -1,10 +1,18 @@
 """Apply an alignment: warp the used frames of a stack into the reference's pixels, and match their exposure."""
 
+from collections.abc import Sequence
+from functools import reduce
+
+import numpy as np
+
 from allfocus.alignment.alignment import Alignment
-from allfocus.alignment.warp import find_common_window, warp_frame
+from allfocus.alignment.brightness import find_burnt
+from allfocus.alignment.warp import find_common_window, find_seen, warp_frame
 from allfocus.core.color import Array
+from allfocus.core.coverage import Coverage, cut_coverage, fill_from_others, find_covered_window
 from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window
+from allfocus.errors import StackError
 from allfocus.run.context import Run
 
 #: Where the common area lacks at most so many pixels at each edge, the full frame is kept.
@@ -35,38 +43,84 @@ def apply_alignment(
 
     Returns:
         The frames that are used, in the depth of the stack, and the rows and columns of the reference they show.
-        Frames that need no change share memory with those of the stack.
+        Frames that need no change share memory with those of the stack. Where a frame was not `covered`, or is far
+        brighter than the reference and burnt, its neighbours are put, and `covered` of the new stack says where.
 
     Raises:
+        StackError: no pixel is covered by all frames that are used.
         WriteError: the disk has no room for the scratch files.
         Cancelled: the run was cancelled.
     """
     run = run or Run()
-    area, is_filled = choose_area(stack, alignment, area, keep_canvas)
-    filling = stack.frames[alignment.reference] if is_filled else None
+    covered = [] if stack.is_covered else map_coverage(stack, alignment, run)
+    area, is_filled = choose_area(stack, alignment, covered, area, keep_canvas)
+    filling = stack.frames[alignment.reference] if is_filled and not covered else None
 
     def warp(position: int) -> Array:
         frame = stack.frames[position]
         flow = alignment.flows[position] if alignment.flows else None
         warped = warp_frame(frame, alignment.matrices[position], alignment.exposures[position], flow, filling)
-        if warped is frame:
+        if warped is frame and (in_place or not covered):
             return frame[area]
         target = frame if in_place else run.empty(frame.shape, frame.dtype)
         target[...] = warped
         return target[area]
 
+    burnt = list(run.map(lambda position: map_unburnt(stack, alignment, position, run), alignment.used))
     frames = list(run.each("warp", warp, alignment.used))
-    return FocalStack(frames=frames, names=[stack.names[position] for position in alignment.used]), area
+    seen: Coverage = covered or [None] * len(burnt)
+    masks = cut_coverage([both(*pair) for pair in zip(seen, burnt, strict=True)], area)
+    fill_from_others(frames, masks)
+    return FocalStack(frames=frames, names=[stack.names[position] for position in alignment.used], covered=masks), area
 
 
-def choose_area(stack: FocalStack, alignment: Alignment, area: Window | None, keep_canvas: bool) -> tuple[Window, bool]:
+def map_coverage(stack: FocalStack, alignment: Alignment, run: Run) -> list[Array]:
+    """For each frame that is used, (H, W) bool: which pixels of the reference it shows."""
+    size = stack.height, stack.width
+
+    def find(position: int) -> Array:
+        kept = run.empty(size, np.bool_)
+        kept[...] = find_seen(alignment.matrices[position], size, stack.covered[position])
+        return kept
+
+    return list(run.map(find, alignment.used))
+
+
+def map_unburnt(stack: FocalStack, alignment: Alignment, position: int, run: Run) -> Array | None:
+    """(H, W) bool: which pixels of the reference a frame shows without having lost their light; None: all of them."""
+    burnt = find_burnt(stack.frames[position], alignment.exposures[position])
+    if burnt is None:
+        return None
+    kept = run.empty(burnt.shape, np.bool_)
+    kept[...] = ~find_seen(alignment.matrices[position], (stack.height, stack.width), burnt)
+    return kept
+
+
+def both(one: Array | None, other: Array | None) -> Array | None:
+    """What two masks have in common; None is everything."""
+    if one is None or other is None:
+        return one if other is None else other
+    return one & other
+
+
+def choose_area(
+    stack: FocalStack, alignment: Alignment, covered: Sequence[Array], area: Window | None, keep_canvas: bool
+) -> tuple[Window, bool]:
     """Rows and columns of the reference to show, and whether some frames must be filled in there."""
     if area is not None:
         return area, False
     full = slice(0, stack.height), slice(0, stack.width)
     if keep_canvas:
         return full, True
-    common = find_common_window(alignment.matrices[alignment.used], (stack.height, stack.width))
+    if covered:
+        common = find_covered_window(reduce(np.logical_and, covered))
+        if common is None:
+            raise StackError(
+                f"no pixel is covered by all {len(covered)} frames: their transparent or empty areas leave none; "
+                "keep the full frame (--keep-canvas), or leave frames out"
+            )
+    else:
+        common = find_common_window(alignment.matrices[alignment.used], (stack.height, stack.width))
     return (full, True) if is_nearly(common, full) else (common, False)
 
 

@@ -29,7 +29,7 @@ def transfer_alignment(
         return same
     used = alignment.used
     exposures = estimate_exposures(
-        list(run.map(measure_light, [stack.frames[k] for k in used])),
+        list(run.map(lambda k: measure_light(stack.frames[k], stack.covered[k]), used)),
         [from_pixels(alignment.matrices[k], (stack.height, stack.width)) for k in used],
         [None, *range(len(used) - 1)],
         used.index(alignment.reference),

@@ -54,11 +54,11 @@ class RegistrationPyramid:
     light: FloatArray
 
 
-def build_pyramid(frame: Array) -> RegistrationPyramid:
+def build_pyramid(frame: Array, covered: Array | None = None) -> RegistrationPyramid:
     """Build the registration pyramid of a frame (H, W) or (H, W, 3) of any depth.
 
     In linear light, since defocus averages light: in display encoding the bright side of a blurred edge would seem to
-    have moved.
+    have moved. Where the frame is not `covered`, (H, W) bool, it has no contrast, which is to say no weight.
     """
     scale = -(-max(frame.shape[:2]) // MAX_SIDE)
     plane = luma(srgb_to_linear(to_unit(shrink(frame, scale))))
@@ -66,15 +66,16 @@ def build_pyramid(frame: Array) -> RegistrationPyramid:
     shown_as_white = max(white, MIN_WHITE_8_BIT) if frame.dtype == np.uint8 else white
     plane /= shown_as_white
     sharpness = measure_sharpness(plane) * np.float32((shown_as_white / white) ** 2)  # a dark frame is no less sharp
-    levels = [build_level(plane, scale)]
+    seen = None if covered is None else shrink(covered.astype(np.float32), scale)
+    levels = [build_level(plane, scale, seen)]
     while min(plane.shape) >= 2 * MIN_SIDE:
-        plane, scale = shrink(plane, 2), scale * 2
-        levels.append(build_level(plane, scale))
+        plane, scale, seen = shrink(plane, 2), scale * 2, None if seen is None else shrink(seen, 2)
+        levels.append(build_level(plane, scale, seen))
     return RegistrationPyramid(
         levels=levels[::-1],
         size=(frame.shape[0], frame.shape[1]),
         sharpness=sharpness,
-        light=measure_light(frame),
+        light=measure_light(frame, covered),
     )
 
 
@@ -90,11 +91,16 @@ def measure_sharpness(plane: FloatArray) -> FloatArray:
     return np.stack([shrink(difference(*end) ** 2, min(PATCH, height, width)) for end in ends])
 
 
-def build_level(plane: FloatArray, scale: int) -> Level:
-    """Normalise brightness and contrast of a gray plane (h, w), linear light, white is 1, and take its gradients."""
+def build_level(plane: FloatArray, scale: int, seen: FloatArray | None = None) -> Level:
+    """Normalise brightness and contrast of a gray plane (h, w), linear light, white is 1, and take its gradients.
+
+    Contrast is 0 where less than all of a pixel is `seen`, (h, w), 0 to 1.
+    """
     detail = cv2.GaussianBlur(plane, (0, 0), SMOOTH) - cv2.GaussianBlur(plane, (0, 0), NEIGHBOURHOOD)
     contrast = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), NEIGHBOURHOOD))
     detail /= contrast + NOISE
     slope = np.array([[1, -8, 0, 8, -1]], np.float32) / 12
     across, down = (cv2.filter2D(detail, cv2.CV_32F, kernel) for kernel in (slope, slope.T))
+    if seen is not None:
+        contrast[seen < 1] = 0
     return Level(planes=np.stack([detail, across, down, contrast], axis=2), scale=scale)

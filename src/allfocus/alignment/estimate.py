@@ -11,7 +11,7 @@ from allfocus.alignment.chain import Chain
 from allfocus.alignment.contrast_pyramid import build_pyramid
 from allfocus.alignment.flow import estimate_flows
 from allfocus.alignment.motion import to_pixels
-from allfocus.alignment.photometric import ExposureTransfer
+from allfocus.alignment.photometric import ExposureTransfer, compare_still
 from allfocus.alignment.screening import UNALIGNED, find_blurred, find_misexposed
 from allfocus.core.focus_order import find_focus_order
 from allfocus.core.likeness import are_alike
@@ -39,7 +39,8 @@ def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, ru
 
     Raises:
         AlignmentError: the reference is not a frame of the stack, or does not match most of the others; or the frames
-            show several scenes.
+            show several scenes; or frames that are needed are exposed so differently that their brightness can't be
+            matched.
         Cancelled: the run was cancelled.
     """
     wanted, run = wanted or AlignOptions(), run or Run()
@@ -47,7 +48,8 @@ def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, ru
     if min(stack.height, stack.width) < SMALLEST:
         return make_identity(len(stack), wanted.reference)
     chain = Chain(keep_details=wanted.refine)
-    for pyramid in run.each("align", build_pyramid, stack.frames):
+    frames = list(zip(stack.frames, stack.covered, strict=True))
+    for pyramid in run.each("align", lambda frame: build_pyramid(*frame), frames):
         chain.add(pyramid)
     if not (wanted.keep_all or wanted.together):
         check_scenes(stack, chain)
@@ -86,11 +88,11 @@ def conclude(chain: Chain, wanted: AlignOptions, names: Sequence[str]) -> Alignm
     Where no more than half of the frames match each other nothing is aligned, and a note says so.
 
     Raises:
-        AlignmentError: the reference does not match most of the others.
+        AlignmentError: the reference does not match most of the others, or brightness can't be matched.
     """
     count, group = len(chain.links), chain.find_largest_group()
     if 2 * len(group) <= count:
-        return make_identity(count, wanted.reference, (explain_skipping(len(group), count),))
+        return skip(chain, wanted, names, len(group))
     if wanted.reference is not None and wanted.reference not in group:
         raise AlignmentError(
             f"reference {names[wanted.reference]} (frame {wanted.reference + 1}): expected a frame that matches the "
@@ -104,6 +106,24 @@ def conclude(chain: Chain, wanted: AlignOptions, names: Sequence[str]) -> Alignm
         order = [used[k] for k in find_focus_order([chain.sharpness[k] for k in used])]
         alignment = replace(alignment, order=order)
     return add_flows(chain, alignment) if wanted.refine else alignment
+
+
+def skip(chain: Chain, wanted: AlignOptions, names: Sequence[str], matching: int) -> Alignment:
+    """The alignment of frames of which too few match each other: none; but stops between them are made up for.
+
+    A burnt frame shows so little detail that it matches no other, though it may well lie over them.
+
+    Raises:
+        AlignmentError: brightness differs and can't be matched.
+    """
+    count = len(names)
+    skipped = make_identity(count, wanted.reference, (explain_skipping(matching, count),))
+    if wanted.exposure == "keep":
+        return skipped
+    exposures = compare_still(chain.lights, skipped.reference, by_channel=wanted.exposure == "match-colour")
+    if not wanted.keep_all:
+        check_exposures(exposures, skipped.reference, names)
+    return replace(skipped, exposures=exposures)
 
 
 def explain_skipping(matching: int, count: int) -> Note:
@@ -155,15 +175,28 @@ def assemble(
     kept = [ExposureTransfer()] * len(chain.links)
     by_channel = wanted.exposure == "match-colour"
     keeps_all = wanted.keep_all or len(chain.links) - len(useless) < 2
+    exposures = kept if wanted.exposure == "keep" else chain.compare_exposures(model, reference, group, by_channel)
+    if keeps_all and not wanted.keep_all:
+        check_exposures(exposures, reference, names)
     return Alignment(
         model=model,
         reference=reference,
         matrices=np.stack([to_pixels(motion, chain.size) for motion in motions]),
-        exposures=kept if wanted.exposure == "keep" else chain.compare_exposures(model, reference, group, by_channel),
+        exposures=exposures,
         residuals=[np.nan if link is None else link.motion.residual for link in chain.links],
         left_out={} if keeps_all else useless,
         notes=tuple(explain_keeping(k, names[k], reason) for k, reason in useless.items()) if keeps_all else (),
     )
+
+
+def check_exposures(exposures: Sequence[ExposureTransfer], reference: int, names: Sequence[str]) -> None:
+    """Raise `AlignmentError` where the brightness of a frame that is needed can't be matched."""
+    unknown = [name for name, exposure in zip(names, exposures, strict=True) if not exposure.is_known]
+    if unknown:
+        raise AlignmentError(
+            f"{unknown[0]} is exposed very differently from {names[reference]}, and too much of one is black or white "
+            "to match their brightness; choose frames of one exposure, or fuse them as they are (--exposure keep)"
+        )
 
 
 def explain_keeping(position: int, name: str, reason: str) -> Note:

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from numpy.typing import DTypeLike
 
 from allfocus.alignment.motion import Matrix, to_pixels
-from allfocus.core.color import Array, FloatArray, from_unit, full_scale, linear_to_srgb, srgb_to_linear, to_unit
+from allfocus.core.color import Array, FloatArray, srgb_to_linear, to_unit
 
 #: Longest side of a frame when light is measured, and of the grid of means, larger than any blur: in pixels, about.
 FINE_SIDE, GRID_SIDE = 768, 48
@@ -20,6 +19,12 @@ FINE_SIDE, GRID_SIDE = 768, 48
 DARKEST, BRIGHTEST = 0.02, 0.97
 #: Share of the grid that must be known in both frames for a comparison.
 MIN_KNOWN = 0.1
+#: Where less is known because the one frame is burnt, so many squares of the grid will do for a gain that is clear, in
+#: natural logarithms: a quarter of a stop. A frame is burnt that has so much light on average; dark ones, as of
+#: fluorescence, may show different amounts of light at one exposure.
+FEW, CLEAR, BRIGHT = 12, 0.25 * np.log(2), 0.3
+#: Correlation of the light of one scene, if frames are so blurred or burnt that they can't be registered.
+ALIKE = 0.5
 #: Gains closer to 1 than this, or than so many standard errors, are taken as 1; neighbouring means are correlated, so
 #: that one in so many is independent.
 SAME_GAIN, STANDARD_ERRORS, INDEPENDENT = 0.006, 2.0, 4
@@ -27,8 +32,6 @@ SAME_GAIN, STANDARD_ERRORS, INDEPENDENT = 0.006, 2.0, 4
 CLEARER = 0.97
 #: An offset is used if it leaves at most this share of the scatter, and is larger than this (linear light, white is 1).
 OFFSET_SCATTER, MIN_OFFSET = 0.6, 0.004
-#: Encoded output value above which the curve bends towards white, so that nothing is clipped.
-SHOULDER = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +41,12 @@ class ExposureTransfer:
     Attributes:
         gain: one for all channels, or one for each of three; positive.
         offset: for all channels, white is 1.
+        is_known: False if the frames are exposed differently, and so much is black or white that nobody knows how.
     """
 
     gain: tuple[float, ...] = (1.0,)
     offset: float = 0.0
+    is_known: bool = True
 
     @property
     def is_same(self) -> bool:
@@ -77,21 +82,26 @@ class RatioEstimate:
         """The transfer, with gains of exactly 1 where they don't differ significantly from it."""
         is_significant = np.abs(self.gain) > np.maximum(SAME_GAIN, STANDARD_ERRORS * self.error)
         gains = np.exp(np.where(is_significant, self.gain, 0))
-        return ExposureTransfer(gain=tuple(map(float, gains)), offset=self.offset)
+        is_known = bool(np.isfinite(self.error).all() or np.abs(self.gain.mean()) < CLEAR)
+        return ExposureTransfer(gain=tuple(map(float, gains)), offset=self.offset, is_known=is_known)
 
 
-def measure_light(frame: Array) -> FloatArray:
-    """Mean linear light of a frame (H, W[, 3]) on a coarse grid: (2, h, w, c), c = 1 or 3; NaN where it may be clipped.
+def measure_light(frame: Array, covered: Array | None = None) -> FloatArray:
+    """Mean linear light of a frame (H, W[, 3]) on a coarse grid: (3, h, w, c), c = 1 or 3.
 
-    Two kinds of means: of linear light, which optical blur preserves; and of encoded values, then linearised, which
-    blur by most programs preserves.
+    Three kinds of means: of linear light, which optical blur preserves; of encoded values, then linearised, which blur
+    by most programs preserves; and the first again, with what may be clipped, which is NaN in the others. All are NaN
+    where the frame is not `covered`, (H, W) bool.
     """
     fine = to_unit(shrink_to(frame, FINE_SIDE))
     fine = fine if fine.ndim == 3 else fine[..., None]
     may_be_clipped = np.asarray(((fine > BRIGHTEST) | (fine < DARKEST)).any(axis=2), np.float32)
     light, encoded = shrink_to(srgb_to_linear(fine), GRID_SIDE), srgb_to_linear(shrink_to(fine, GRID_SIDE))
-    grid = np.stack([light, encoded]).reshape(2, *light.shape[:2], -1)
-    grid[:, shrink_to(may_be_clipped, GRID_SIDE) > 0] = np.nan
+    grid = np.stack([light, encoded, light]).reshape(3, *light.shape[:2], -1)
+    grid[:2, shrink_to(may_be_clipped, GRID_SIDE) > 0] = np.nan
+    if covered is not None:
+        missing = shrink_to(shrink_to(np.asarray(~covered, np.float32), FINE_SIDE), GRID_SIDE)
+        grid[:, missing > 0] = np.nan
     return grid
 
 
@@ -151,6 +161,33 @@ def estimate_exposures(
     return [ExposureTransfer() if k == reference else ratio.transfer for k, ratio in enumerate(best)]
 
 
+def compare_still(lights: Sequence[FloatArray], reference: int, by_channel: bool) -> list[ExposureTransfer]:
+    """The exposures of frames that could not be registered, if they lie over the reference and clearly differ from it.
+
+    Args:
+        lights: `measure_light` of each frame.
+        reference: position of the reference.
+        by_channel: whether each channel has its own gain.
+    """
+
+    def compare(light: FloatArray) -> ExposureTransfer:
+        ratio = estimate_ratio(lights[reference], light, np.eye(3), by_channel)
+        transfer = ratio.transfer
+        is_clear = abs(ratio.gain.mean()) > CLEAR and is_alike(lights[reference][2], light[2])
+        return transfer if is_clear or not transfer.is_known else ExposureTransfer()
+
+    return [ExposureTransfer() if k == reference else compare(light) for k, light in enumerate(lights)]
+
+
+def is_alike(one: FloatArray, other: FloatArray) -> bool:
+    """Whether bright and dark lie at the same places of two grids of means (h, w, c)."""
+    known = np.isfinite(one + other).all(axis=2)
+    planes = [means[known].mean(axis=1) for means in (one, other)]
+    if known.sum() <= FEW or min(plane.std() for plane in planes) < 1e-5:
+        return False
+    return bool(np.corrcoef(*planes)[0, 1] > ALIKE)
+
+
 def estimate_ratio(reference: FloatArray, light: FloatArray, motion: Matrix, by_channel: bool) -> RatioEstimate:
     """Estimate how bright a frame is against another: the median of many ratios, robust to blur, motion, vignetting.
 
@@ -161,9 +198,10 @@ def estimate_ratio(reference: FloatArray, light: FloatArray, motion: Matrix, by_
         by_channel: whether each channel has its own gain.
     """
     matrix = to_pixels(motion, (reference.shape[1], reference.shape[2]))
-    linear, encoded = (
-        compare_means(one, warp_means(other, matrix), by_channel) for one, other in zip(reference, light, strict=True)
-    )
+    warped = [warp_means(means, matrix) for means in light]
+    linear, encoded = (compare_means(*pair, by_channel) for pair in zip(reference[:2], warped[:2], strict=True))
+    if not np.isfinite(linear.error).all():
+        return estimate_from_few(reference, warped, linear, by_channel)
     # blur scatters the one kind of means, and leaves the other alone
     for one, other in ((linear, encoded), (encoded, linear)):
         if one.error.mean() < CLEARER * other.error.mean():
@@ -173,6 +211,26 @@ def estimate_ratio(reference: FloatArray, light: FloatArray, motion: Matrix, by_
     return replace(linear, gain=np.where(agree, smaller, 0), error=np.maximum(linear.error, encoded.error))
 
 
+def estimate_from_few(
+    reference: FloatArray, warped: Sequence[FloatArray], unknown: RatioEstimate, by_channel: bool
+) -> RatioEstimate:
+    """The ratio of two frames of which little is neither black nor white in both, and if need be that it is unknown.
+
+    What is burnt hides light, so the ratio of all light tells the direction and by how much at least. A gain from few
+    squares counts only if it is clear and goes the same way.
+    """
+    both = np.isfinite(reference[2] + warped[2])
+    one, other = (max(float(means[both].mean()), 1e-5) if both.any() else 1.0 for means in (reference[2], warped[2]))
+    seen = float(np.log(other / one))
+    if max(one, other) < BRIGHT:
+        return unknown
+    few = compare_means(reference[0], warped[0], by_channel, FEW)
+    gain = float(few.gain.mean())
+    if np.isfinite(few.error).all() and abs(gain) > CLEAR and seen * gain > 0:
+        return few
+    return replace(unknown, gain=np.full_like(unknown.gain, seen)) if abs(seen) > CLEAR else unknown
+
+
 def warp_means(means: FloatArray, matrix: Matrix) -> FloatArray:
     """Warp a grid of means (h, w, c) by a matrix from the reference's grid to it; NaN outside of it."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -180,13 +238,18 @@ def warp_means(means: FloatArray, matrix: Matrix) -> FloatArray:
     return np.asarray(warped, np.float32).reshape(means.shape)
 
 
-def compare_means(reference: FloatArray, means: FloatArray, by_channel: bool) -> RatioEstimate:
-    """Estimate the ratio of two grids of means (h, w, c), cell by cell; the error is infinite where few are known."""
+def compare_means(
+    reference: FloatArray, means: FloatArray, by_channel: bool, enough: float | None = None
+) -> RatioEstimate:
+    """Estimate the ratio of two grids of means (h, w, c), cell by cell; the error is infinite where few are known.
+
+    More than `enough` must be known, by default `MIN_KNOWN` of all.
+    """
     known = np.isfinite(means).all(axis=2) & np.isfinite(reference).all(axis=2)
     one, other = reference[known], means[known]
     if not by_channel:
         one, other = one.mean(axis=1, keepdims=True), other.mean(axis=1, keepdims=True)
-    if len(one) <= MIN_KNOWN * known.size:
+    if len(one) <= (MIN_KNOWN * known.size if enough is None else enough):
         return RatioEstimate(gain=np.zeros(one.shape[1], np.float32), error=np.full(one.shape[1], np.inf, np.float32))
     offset = estimate_offset(one.mean(axis=1), other.mean(axis=1))
     ratios = np.log(np.maximum(other - offset, 1e-5) / np.maximum(one, 1e-5))
@@ -209,48 +272,3 @@ def estimate_offset(one: FloatArray, other: FloatArray) -> float:
     # a wide blur lowers contrast and keeps the mean: that is no change of light
     is_light = abs(other.mean() - one.mean()) > abs(added) / 2
     return added if is_light and abs(added) > MIN_OFFSET and by_line < OFFSET_SCATTER * by_gain else 0.0
-
-
-def match_exposure(frame: Array, transfer: ExposureTransfer, dtype: DTypeLike) -> Array:
-    """Make a frame (H, W[, 3]) as bright as the reference, in the depth `dtype`.
-
-    In integers black stays black, white stays white, and a shoulder below white keeps highlights from being clipped.
-    Floats may exceed 1.
-    """
-    if frame.dtype == np.float32:
-        gain = np.array(transfer.gain, np.float32)
-        light = (srgb_to_linear(frame) - np.float32(transfer.offset)) / (gain if frame.ndim == 3 else gain[0])
-        return linear_to_srgb(light)
-    tables = [build_table(gain, transfer.offset, frame.dtype, dtype) for gain in transfer.gain]
-    if len(tables) == 1:
-        return np.asarray(tables[0][frame])
-    return np.stack([table[frame[..., channel]] for channel, table in enumerate(tables)], axis=-1)
-
-
-def build_table(gain: float, offset: float, source: DTypeLike, target: DTypeLike) -> Array:
-    """Look-up table that undoes a gain and an offset, for every value of the dtype `source`, in the dtype `target`."""
-    values = np.arange(int(full_scale(source)) + 1, dtype=np.float64)
-    encoded = (values / values[-1]).astype(np.float32)
-    wanted = linear_to_srgb(np.maximum((srgb_to_linear(encoded) - offset) / gain, 0).astype(np.float32))
-    knee = int(np.searchsorted(wanted, SHOULDER))
-    if knee < len(values):
-        start, left = (encoded[knee], wanted[knee]) if knee else (0.0, 0.0)
-        share = np.clip((encoded[knee:] - start) / max(1 - start, 1e-6), 0, 1)
-        slope = (wanted[knee] - wanted[max(knee - 1, 0)]) * values[-1] * (1 - start)
-        wanted[knee:] = interpolate_shoulder(share, left, min(slope, 3 * (1 - left)))
-    else:
-        wanted = wanted + np.maximum(encoded - SHOULDER, 0) / (1 - SHOULDER) * (1 - wanted[-1])
-    wanted[0] = 0
-    return from_unit(wanted.astype(np.float32), target)
-
-
-def interpolate_shoulder(share: FloatArray, start: float, slope: float) -> FloatArray:
-    """A monotone cubic over 0 to 1, from `start` with this slope to 1 (Fritsch and Carlson, 10.1137/0717021)."""
-    end = min(slope, 3 * (1 - start)) / 2
-    cubed, squared = share**3, share**2
-    return np.asarray(
-        (2 * cubed - 3 * squared + 1) * start
-        + (cubed - 2 * squared + share) * slope
-        + (3 * squared - 2 * cubed)
-        + (cubed - squared) * end
-    )

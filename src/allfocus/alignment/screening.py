@@ -25,6 +25,7 @@ BLURRED_EVERYWHERE = "it is blurred everywhere: other frames are far sharper in 
 BUMPED_FRAME = "it is blurred by a motion: less sharp than the frames before and after it"
 MISEXPOSED = "it is exposed very differently: {stops:+.1f} stops against the reference"
 CLIPPED = "it is exposed very differently: most of it is black or white"
+UNMATCHED = "it is exposed so differently that its brightness can't be matched: too much is black or white"
 
 
 def find_misexposed(chain: Chain, model: MotionModel, reference: int, group: Sequence[int]) -> dict[int, str]:
@@ -33,8 +34,9 @@ def find_misexposed(chain: Chain, model: MotionModel, reference: int, group: Seq
     stops = np.array([np.log2(exposure.gain[0]) for exposure in exposures])
     clipped = np.array([measure_clipped_share(light) for light in chain.lights])
     usual, usually_clipped = np.median(stops[group]), np.median(clipped[group])
+    unmatched = {k: UNMATCHED for k in group if not exposures[k].is_known}
     found = {k: MISEXPOSED.format(stops=stops[k]) for k in group if abs(stops[k] - usual) > MAX_STOPS}
-    return {k: CLIPPED for k in group if clipped[k] - usually_clipped > MAX_CLIPPED} | found
+    return {k: CLIPPED for k in group if clipped[k] - usually_clipped > MAX_CLIPPED} | unmatched | found
 
 
 def find_blurred(sharpness: Sequence[FloatArray], group: Sequence[int]) -> dict[int, str]:

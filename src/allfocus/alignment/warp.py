@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from allfocus.alignment.brightness import match_exposure
 from allfocus.alignment.flow import map_pixels
 from allfocus.alignment.lanczos import can_resample, resample
 from allfocus.alignment.motion import Matrix, map_points
-from allfocus.alignment.photometric import ExposureTransfer, match_exposure
+from allfocus.alignment.photometric import ExposureTransfer
 from allfocus.core.color import Array, FloatArray, full_scale
 from allfocus.core.windows import Window
 
@@ -92,9 +93,15 @@ def resample_by_flow(frame: Array, matrix: Matrix, flow: FloatArray) -> Array:
     return warped
 
 
-def find_seen(matrix: Matrix, size: tuple[int, int]) -> Array:
-    """(H, W) bool: which pixels of the reference a frame shows, if a matrix leads from the reference to it."""
-    inside = np.full(size, 255, np.uint8)
+def find_seen(matrix: Matrix, size: tuple[int, int], covered: Array | None = None) -> Array:
+    """(H, W) bool: which pixels of the reference a frame shows, if a matrix leads from the reference to it.
+
+    Args:
+        matrix: from pixels of the reference to those of the frame.
+        size: height and width.
+        covered: (H, W) bool, where the frame shows something; None: everywhere.
+    """
+    inside = np.full(size, 255, np.uint8) if covered is None else covered.astype(np.uint8)
     flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpPerspective(inside, matrix, size[::-1], flags=flags, borderValue=(0,))) > 0
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from allfocus.core.color import Array, full_scale
+from allfocus.core.coverage import Coverage
 from allfocus.errors import StackError
 
 
@@ -52,6 +53,8 @@ class FocalStack:
         frames: N >= 2 arrays of one shape and dtype: (H, W) gray or (H, W, 3) RGB; uint8, uint16 or
             float32 (0 to 1, finite), display-encoded.
         names: what to call each frame in messages; file names where there are files.
+        covered: for each frame, (H, W) bool: where it shows something; None: everywhere. What lies where it shows
+            nothing is never chosen, see `core.coverage`. Empty: all frames show something everywhere.
 
     Raises:
         StackError: fewer than two frames, or frames that differ in shape or dtype, or non-finite values.
@@ -59,13 +62,17 @@ class FocalStack:
 
     frames: Sequence[Array]
     names: Sequence[str] = field(default=())
+    covered: Coverage = field(default=())
 
     def __post_init__(self) -> None:
         if not self.names:
             object.__setattr__(self, "names", tuple(f"array {k}" for k in range(1, len(self.frames) + 1)))
         if len(self.names) != len(self.frames):
             raise StackError(f"{len(self.names)} names for {len(self.frames)} frames; give one name a frame")
+        if not self.covered:
+            object.__setattr__(self, "covered", (None,) * len(self.frames))
         check_frames(self.frames, self.names)
+        check_coverage(self.covered, self.frame.size, self.names)
 
     @property
     def frame(self) -> FrameInfo:
@@ -92,9 +99,18 @@ class FocalStack:
         """Sample type of every frame."""
         return self.frames[0].dtype
 
+    @property
+    def is_covered(self) -> bool:
+        """Whether every frame shows something everywhere."""
+        return all(mask is None for mask in self.covered)
+
     def pick(self, positions: Sequence[int]) -> "FocalStack":
         """The stack of some of these frames, counted from 0, in the order given."""
-        return FocalStack(frames=[self.frames[k] for k in positions], names=[self.names[k] for k in positions])
+        return FocalStack(
+            frames=[self.frames[k] for k in positions],
+            names=[self.names[k] for k in positions],
+            covered=[self.covered[k] for k in positions],
+        )
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -116,8 +132,17 @@ def check_frames(frames: Sequence[Array], names: Sequence[str]) -> None:
         if frame.dtype == np.float32 and not np.isfinite(frame).all():
             raise StackError(
                 f"frame {position} ({name}) holds NaN or infinite values; expected finite numbers: "
-                "mask or fill them first"
+                "fill them, and say in `covered` where; `fuse` does so with arrays"
             )
+
+
+def check_coverage(covered: Coverage, size: tuple[int, int], names: Sequence[str]) -> None:
+    """Raise `StackError` unless there is one mask of this size for each frame, or None in its place."""
+    if len(covered) != len(names):
+        raise StackError(f"{len(covered)} masks for {len(names)} frames; give one for each frame, or None")
+    for mask, name in zip(covered, names, strict=True):
+        if mask is not None and (mask.shape != size or mask.dtype != np.bool_):
+            raise StackError(f"the mask of {name} is {mask.dtype} {mask.shape}; expected bool {size}")
 
 
 def check_alike(frames: Sequence[Array | FrameInfo], names: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """What a format can't hold is changed or left out before it is written, with a note for each; the rest is refused."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from allfocus.errors import WriteError
 from allfocus.formats.format import Capacity
 from allfocus.metadata import icc
 from allfocus.metadata.carry import KEYWORDS, Metadata
+from allfocus.metadata.colours import make_rgb_profile
 
 
 def check_picture(path: Path, image: Array) -> Array:
@@ -62,6 +64,9 @@ def fit_metadata(metadata: Metadata, capacity: Capacity, *, is_gray: bool) -> tu
     notes = []
     colours = "gray" if is_gray else "RGB"
     space = icc.read_colour_space(metadata.icc) if metadata.icc else colours
+    if metadata.icc and (space, colours) == ("gray", "RGB") and not capacity.gray:
+        with suppress(ValueError, KeyError):  # gray that is stored as RGB keeps its curve
+            metadata, space = replace(metadata, icc=make_rgb_profile(metadata.icc)), "RGB"
     if space != colours:
         message = f"the ICC profile is for {space} and the picture is {colours}; the profile was left out"
         notes.append(Note(code="icc-left-out", message=message))

@@ -11,7 +11,7 @@ from allfocus.core.color import Array
 from allfocus.errors import MissingExtraError, ReadError
 from allfocus.formats.filebytes import map_file
 from allfocus.formats.format import Development, Format, Header
-from allfocus.formats.isobmff import AVIF_BRANDS, HEIF_BRANDS, check_boxes, read_brands
+from allfocus.formats.isobmff import AVIF_BRANDS, HEIF_BRANDS, check_boxes, find_codes, read_brands
 from allfocus.formats.pixels import (
     check_pixels,
     describe_frame,
@@ -21,6 +21,7 @@ from allfocus.formats.pixels import (
     read_pillow,
 )
 from allfocus.metadata.blocks import Blocks
+from allfocus.metadata.profiles import profile_of_codes
 from allfocus.run.install import install_hint
 
 
@@ -76,13 +77,13 @@ class Heic(Format):
             part = image[alike[position]]
             samples = np.asarray(part)
             samples = samples if samples.dtype == np.uint8 else widen(samples, int(part.info["bit_depth"]))
-            return drop_opaque_alpha(samples, path.name)
+            return drop_opaque_alpha(samples)
 
         return read
 
     def blocks(self, path: Path) -> Blocks:
         """As pillow-heif finds them."""
-        return make_blocks(open_heic(path).info)
+        return make_blocks(open_heic(path).info, path)
 
 
 class Avif(Format):
@@ -115,7 +116,7 @@ class Avif(Format):
     def blocks(self, path: Path) -> Blocks:
         """As Pillow finds them."""
         with open_avif(path) as image:
-            return make_blocks(image.info)
+            return make_blocks(image.info, path)
 
 
 FORMATS = (Avif(), Heic())
@@ -128,9 +129,14 @@ def find_alike(image: Any) -> list[int]:
     return [main, *others]
 
 
-def make_blocks(info: dict[Any, Any]) -> Blocks:
-    """What a decoder found beside the pixels."""
-    return Blocks(icc=info.get("icc_profile"), exif=info.get("exif"), xmp=info.get("xmp"))
+def make_blocks(info: dict[Any, Any], path: Path) -> Blocks:
+    """What a decoder found beside the pixels; without a profile, one for the code points in the file."""
+    icc = info.get("icc_profile")
+    if not icc:
+        with map_file(path) as data:
+            codes = find_codes(data)
+        icc = None if codes is None else profile_of_codes(*codes)
+    return Blocks(icc=icc, exif=info.get("exif"), xmp=info.get("xmp"))
 
 
 def open_heic(path: Path) -> Any:

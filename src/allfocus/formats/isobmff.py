@@ -55,3 +55,22 @@ def read_brands(start: bytes) -> list[bytes]:
         return []
     length = int.from_bytes(start[:4], "big")
     return [start[8:12], *(start[place : place + 4] for place in range(16, min(length, len(start)), 4))]
+
+
+def find_codes(data: Data) -> tuple[int, int] | None:
+    """Codes of primaries and transfer (ITU-T H.273) in the first `nclx` box of a still picture; None without one.
+
+    All items of a photo have the same, but gain maps and depth, which come after the picture.
+    """
+    inside: range | None = None
+    for kind, skip in ((b"meta", 4), (b"iprp", 0), (b"ipco", 0)):
+        found = next((box.content for box in list_boxes(data, inside) if box.kind == kind), None)
+        if found is None or not found:
+            return None
+        inside = range(found.start + skip, min(found.stop, len(data)))
+    for box in list_boxes(data, inside):
+        body = data[box.content.start : box.content.start + 8]
+        if box.kind == b"colr" and body[:4] == b"nclx":
+            primaries, transfer = int.from_bytes(body[4:6], "big"), int.from_bytes(body[6:8], "big")
+            return (primaries, transfer) if max(primaries, transfer) < 256 and (primaries, transfer) != (2, 2) else None
+    return None

@@ -60,17 +60,13 @@ def parse_exif(data: bytes) -> Exif:
     return exif
 
 
-def drop_opaque_alpha(picture: Array, name: str) -> Array:
-    """Return gray (H, W) or RGB (H, W, 3) from samples that may carry an alpha channel as their last.
-
-    Raises:
-        ReadError: the alpha channel says that some pixel is transparent.
-    """
+def drop_opaque_alpha(picture: Array) -> Array:
+    """Gray (H, W) or RGB (H, W, 3); where any pixel is not opaque, with alpha last: (H, W, 2) or (H, W, 4)."""
     if picture.ndim == 2 or picture.shape[2] == 3:
         return picture
     if picture.shape[2] in (2, 4):
         if (picture[..., -1] < full_scale(picture.dtype)).any():
-            raise ReadError(f"{name} has transparent pixels; flatten it onto a background first")
+            return picture
         picture = picture[..., :-1]
     if picture.shape[2] == 1:
         picture = picture[..., 0]

@@ -3,7 +3,7 @@
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from allfocus.formats.several import Animation
 from allfocus.metadata import iptc
 from allfocus.metadata.blocks import EXIF_START, METRES, XMP_START, Blocks
 from allfocus.metadata.carry import Metadata
+from allfocus.metadata.colours import read_codes
 from allfocus.metadata.exif import LIMIT
+from allfocus.metadata.profiles import profile_of_codes, profile_of_png
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -159,11 +161,28 @@ def find_exif(data: Data) -> bytes:
 
 def find_blocks(data: Data) -> Blocks:
     """The metadata of a PNG file, wherever it stands in it."""
-    found = Blocks()
+    found, colours = Blocks(), {}
     for kind, start, end in list_chunks(data):
         if kind in (b"iCCP", b"eXIf", b"pHYs", b"tEXt", b"zTXt", b"iTXt") and end - start <= LIMIT:
             take_chunk(found, kind, data[start:end])
+        elif kind in (b"cICP", b"sRGB", b"gAMA", b"cHRM"):
+            colours[kind] = data[start : min(end, start + 32)]
+    found.icc = find_profile(colours, found.icc, is_gray=data[25] in GRAY)
     return found
+
+
+def find_profile(chunks: Mapping[bytes, bytes], icc: bytes | None, *, is_gray: bool) -> bytes | None:
+    """The profile for what chunks say about colours: cICP, else iCCP, else sRGB, else gAMA with cHRM."""
+    if len(chunks.get(b"cICP", b"")) == 4:
+        return profile_of_codes(*chunks[b"cICP"][:2], is_gray=is_gray)
+    if icc or b"sRGB" in chunks:
+        return icc or profile_of_codes(1, 13, is_gray=is_gray)
+    gamma, points = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
+    return profile_of_png(
+        int.from_bytes(gamma, "big") if len(gamma) == 4 else None,
+        struct.unpack(">8I", points) if len(points) == 32 else None,
+        is_gray=is_gray,
+    )
 
 
 def take_chunk(found: Blocks, kind: bytes, body: bytes) -> None:
@@ -219,6 +238,9 @@ def take_text(found: Blocks, key: str, value: str) -> None:
 
 def make_chunks(metadata: Metadata) -> Iterator[bytes]:
     """Chunks that hold metadata; all of them may stand before the samples."""
+    codes = read_codes(metadata.icc) if metadata.icc else b""
+    if codes:
+        yield make_chunk(b"cICP", codes)
     if metadata.icc:
         yield make_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc))
     if metadata.dpi:

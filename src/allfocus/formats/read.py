@@ -11,6 +11,7 @@ from allfocus.formats.registry import find_format, recognize
 from allfocus.metadata import carry, xmp
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.carry import Metadata
+from allfocus.metadata.profiles import profile_of_exif
 
 
 def read_image(path: Path | str, development: Development | None = None) -> Array:
@@ -32,10 +33,20 @@ def read_image(path: Path | str, development: Development | None = None) -> Arra
             CMYK or other colours, several pages, or samples of another depth.
         MissingExtraError: HEIC or RAW without the package that reads it.
     """
-    path = Path(path)
+    picture = read_picture(Path(path), development)
+    if picture.shape[2:] in ((2,), (4,)):
+        raise ReadError(f"{Path(path).name} has transparent pixels; flatten it onto a background first")
+    return picture
+
+
+def read_picture(path: Path, development: Development | None = None) -> Array:
+    """`read_image` that keeps an alpha channel, as the last one, where any pixel is not opaque: (H, W, 2) or (H, W, 4).
+
+    `core.coverage.split_coverage` makes a frame of it and the mask of what that shows.
+    """
     found = find_format(path)
     with explain_errors(path, found.name):
-        return drop_opaque_alpha(found.read(path, development), path.name)
+        return drop_opaque_alpha(found.read(path, development))
 
 
 def read_header(path: Path) -> Header:
@@ -63,6 +74,26 @@ def read_blocks(path: Path) -> Blocks:
     return Blocks() if found is None else found.blocks(path)
 
 
+def is_raw(path: Path) -> bool:
+    """Whether a file is RAW, which is developed to sRGB whatever its EXIF says of the camera's own JPEG."""
+    found = recognize(path) if path.is_file() else None
+    return found is not None and found.is_raw
+
+
+def read_profile(path: Path) -> bytes | None:
+    """The ICC profile of a picture, or one for what the file says about its colours in another way; None without.
+
+    Raises:
+        ReadError: the file's metadata is damaged.
+    """
+    found = find_format(path)
+    with explain_errors(path, found.name):
+        blocks = found.blocks(path)
+        if found.is_raw or blocks.icc:
+            return None if found.is_raw else blocks.icc
+        return profile_of_exif(blocks.tags or carry.parse(blocks.exif))
+
+
 def read_metadata(path: Path | str) -> Metadata:
     """Read the metadata of a JPEG, PNG, WebP, TIFF, AVIF, HEIC or RAW file: EXIF, ICC profile, XMP, IPTC, texts.
 
@@ -78,7 +109,7 @@ def read_metadata(path: Path | str) -> Metadata:
     with carry.collect_errors(notes, path.name, "EXIF"):
         block = found.tags or carry.parse(found.exif)
     with carry.collect_errors(notes, path.name, "ICC profile"):
-        icc = carry.check_profile(found.icc)
+        icc = carry.check_profile(found.icc) or (None if is_raw(path) else profile_of_exif(block))
     with carry.collect_errors(notes, path.name, "XMP"):
         packet = xmp.clean(found.xmp) if found.xmp else None
     with carry.collect_errors(notes, path.name, "extended XMP"):

@@ -34,7 +34,7 @@ class Animation:
             if self._image is None or self._image.tell() > position:
                 self._image = self._open(BytesIO(self._path.read_bytes()))
             self._image.seek(position)
-            return drop_opaque_alpha(decode_pillow(self._image, self._path.name), self._path.name)
+            return drop_opaque_alpha(decode_pillow(self._image, self._path.name))
 
 
 # --- JPEG: multi-picture format (CIPA DC-007) ----------------------------------------------------

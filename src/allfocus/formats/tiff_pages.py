@@ -22,6 +22,9 @@ READABLE = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHO
 
 ORIENTATION = 274  # the TIFF tag
 
+#: Largest share of an alpha channel that is half transparent, where only its values tell that it is one.
+SOFT = 0.1
+
 
 def find_page(tiff: TiffFile, name: str) -> TiffPage:
     """The one page of full size; raises `ReadError` where there are several."""
@@ -99,7 +102,30 @@ def normalize(samples: Array, page: TiffPage, name: str) -> Array:
         if samples.min() < 0:
             raise ReadError(f"{name} has negative samples, down to {samples.min()}; expected 0 or more: add an offset")
         samples = samples.astype(np.uint16)
-    return orient(turn_white_is_zero(samples, page), find_orientation(page))
+    samples = drop_unknown_sample(turn_white_is_zero(samples, page), page, name)
+    return orient(samples, find_orientation(page))
+
+
+def drop_unknown_sample(samples: Array, page: TiffPage, name: str) -> Array:
+    """Samples without a last channel that is never filled in, where the file does not say that it is alpha.
+
+    Many programs write alpha so, others a selection, depth or infrared. Alpha is black and white, but for edges.
+
+    Raises:
+        ReadError: it holds what can't be alpha.
+    """
+    colours = 1 if page.photometric in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE) else 3
+    if samples.ndim == 2 or samples.shape[2] != colours + 1 or (page.extrasamples or (0,))[0] != 0:
+        return samples
+    extra, white = samples[..., -1], FULL_SCALE[samples.dtype]
+    if not extra.any():
+        return samples[..., :-1]
+    if np.mean((extra > 0) & (extra < white)) > SOFT:
+        raise ReadError(
+            f"{name} has a channel beside its colours that is not said to be alpha and is not black and white; "
+            "export it without that channel"
+        )
+    return samples
 
 
 def inspect_page(page: TiffPage, name: str) -> FrameInfo:

@@ -224,7 +224,7 @@ def check_contiguous(path: Path, series: TiffPageSeries) -> None:
 def read_one_page(path: Path, index: int) -> Array:
     """Decode one page of a TIFF file, by its place among all pages."""
     with explain_errors(path, "TIFF"), TiffFile(path) as tiff:
-        return drop_opaque_alpha(read_page(path, tiff.pages[index].aspage()), path.name)
+        return drop_opaque_alpha(read_page(path, tiff.pages[index].aspage()))
 
 
 def read_at(path: Path, offset: int) -> Array:
@@ -233,4 +233,4 @@ def read_at(path: Path, offset: int) -> Array:
         page = tiff.pages.first
         dtype = np.dtype(page.dtype).newbyteorder(tiff.byteorder)
         samples = np.fromfile(path, dtype, page.size, offset=offset).astype(page.dtype, copy=False)
-        return drop_opaque_alpha(normalize(samples.reshape(page.shape), page, path.name), path.name)
+        return drop_opaque_alpha(normalize(samples.reshape(page.shape), page, path.name))

@@ -6,10 +6,10 @@ from pathlib import Path
 from allfocus.alignment.transforms_file import dump_transforms
 from allfocus.core.notes import Note
 from allfocus.errors import ConfigError, WriteError
-from allfocus.formats.read import read_metadata
 from allfocus.formats.write import Picture, check_outputs, write_images
 from allfocus.metadata.carry import ALIGNED, finish_metadata
 from allfocus.registered import Registered
+from allfocus.sources.colours import read_frame_metadata
 from allfocus.sources.listing import Listing
 
 
@@ -51,7 +51,7 @@ def write_aligned(registered: Registered, targets: Sequence[Path], transforms: P
     notes: list[Note] = []
     for done, (position, frame) in enumerate(run.in_turn(zip(registered.positions, registered.frames, strict=True))):
         run.report("write", done, count)
-        found = read_metadata(source.path_of(position))
+        found = read_frame_metadata(source, position)
         metadata = finish_metadata(found, frames=1, size=frame.shape[:2], done=ALIGNED)
         notes += write_images([Picture(targets[position], frame, metadata)])
     if transforms is not None and registered.alignment is not None:

@@ -9,12 +9,12 @@ import numpy as np
 from allfocus.alignment.transforms_file import dump_transforms
 from allfocus.composition.depth import depth_preview
 from allfocus.core.color import Array, from_unit, srgb_to_linear, to_unit
-from allfocus.formats.read import read_metadata
 from allfocus.formats.write import Picture
 from allfocus.metadata.carry import Metadata, finish_metadata, sign_map
 from allfocus.metadata.icc import linear_srgb_profile, srgb_profile
 from allfocus.outputs.wishes import Outputs
 from allfocus.result import FusionResult
+from allfocus.sources.colours import read_frame_metadata
 from allfocus.sources.listing import Listing
 
 #: Endings of formats that hold linear light well enough: 16 bits without loss.
@@ -37,7 +37,7 @@ def make_picture(result: FusionResult, path: Path) -> Picture:
     source = result.source
     if source is None:
         return Picture(path, result.image)
-    return finish_picture(result, path, read_metadata(source.path_of(result.reference)), source)
+    return finish_picture(result, path, read_frame_metadata(source, result.reference), source)
 
 
 def finish_picture(

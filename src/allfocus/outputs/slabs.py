@@ -7,13 +7,13 @@ from pathlib import Path
 
 from allfocus.core.notes import Note
 from allfocus.errors import OptionError
-from allfocus.formats.read import read_metadata
 from allfocus.formats.write import Picture
 from allfocus.metadata.carry import SLAB
 from allfocus.options import FusionOptions
 from allfocus.outputs.files import finish_picture
 from allfocus.pipeline import compose, decide
 from allfocus.registered import Registered
+from allfocus.sources.colours import read_frame_metadata
 
 
 def parse_slabs(text: str, frames: int) -> list[range]:
@@ -62,7 +62,7 @@ def fuse_slabs(
         part = registered.pick(used)
         result = compose(part, decide(part, options=plain, keep=False), options=plain)
         assert registered.source is not None
-        metadata = read_metadata(registered.source.path_of(slab[len(slab) // 2]))
+        metadata = read_frame_metadata(registered.source, slab[len(slab) // 2])
         done = f"{SLAB} {len(used)} frames"
         pictures.append(finish_picture(result, path, metadata, registered.source, done))
     return pictures, notes

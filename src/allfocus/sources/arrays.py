@@ -1,4 +1,4 @@
-"""Arrays of many kinds as frames: other sample types, named axes, opaque alpha, objects that NumPy can read."""
+"""Arrays of many kinds as frames: other sample types, named axes, objects that NumPy can read."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -103,23 +103,23 @@ def are_strips(first: int, second: int, third: int) -> bool:
 
 
 def make_frames(items: Sequence[Any], names: Sequence[str]) -> list[Array]:
-    """Pictures as frames (H, W) or (H, W, 3) of uint8, uint16 or float32.
+    """Pictures as arrays (H, W), (H, W, 3) or, with alpha, (H, W, 4) of uint8, uint16 or float32.
 
     Bits become 0 and 255, float64 becomes float32, whole numbers of other types become 8 bits where all of them are
-    255 at most, else 16; an opaque alpha channel is dropped. Arrays that are frames already are not copied.
+    255 at most, else 16. Arrays that are so already are not copied.
 
     Args:
         items: a picture each: arrays, or what NumPy makes arrays of.
         names: what to call each in messages.
 
     Raises:
-        StackError: whole numbers that don't fit into 16 bits, or transparent pixels.
+        StackError: whole numbers that don't fit into 16 bits.
     """
     arrays = [as_picture(item) for item in items]
     wide = [array for array in arrays if array.dtype.kind in "iu" and array.dtype.itemsize > 2 and array.size]
     depth = np.uint8 if max((int(array.max()) for array in wide), default=0) <= 255 else np.uint16
     named = zip(arrays, names, strict=True)
-    return [drop_alpha(convert_samples(array, depth, name), name) for array, name in named]
+    return [convert_samples(array, depth, name) for array, name in named]
 
 
 def as_picture(item: Any) -> Array:
@@ -149,12 +149,3 @@ def convert_samples(samples: Array, depth: type[np.generic], name: str) -> Array
             "first, all frames alike"
         )
     return samples.astype(target)
-
-
-def drop_alpha(frame: Array, name: str) -> Array:
-    """The frame without an opaque alpha channel; raises `StackError` where pixels are transparent."""
-    if frame.ndim != 3 or frame.shape[2] != 4 or frame.dtype not in FULL_SCALE:
-        return frame
-    if (frame[..., 3] < full_scale(frame.dtype)).any():
-        raise StackError(f"{name} has transparent pixels; flatten it onto a background first")
-    return np.ascontiguousarray(frame[..., :3])

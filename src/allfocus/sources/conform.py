@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from allfocus.core.color import Array, FloatArray, luma
+from allfocus.core.coverage import split_coverage
 from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo, size_of
 from allfocus.errors import AllFocusError
@@ -87,7 +88,8 @@ def find_turns(frames: Sequence[FrameInfo], readers: Sequence[Reader], typical: 
 
 def make_proxy(picture: Array) -> FloatArray:
     """A square picture of the luma, without its mean, small enough that focus and slight shifts do not matter."""
-    proxy = cv2.resize(luma(picture), (PROXY, PROXY), interpolation=cv2.INTER_AREA)
+    frame, _ = split_coverage(picture, "a frame")
+    proxy = cv2.resize(luma(frame), (PROXY, PROXY), interpolation=cv2.INTER_AREA)
     return np.asarray(proxy - proxy.mean(), np.float32)
 
 

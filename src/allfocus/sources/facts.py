@@ -3,18 +3,17 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
-
-from PIL import ImageCms
 
 from allfocus.errors import ReadError
 from allfocus.formats.filebytes import explain_errors
+from allfocus.formats.read import read_profile
 from allfocus.formats.registry import find_format
 from allfocus.metadata import exif
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.carry import parse
 from allfocus.metadata.exif import Block
+from allfocus.sources.colours import read_profile_name
 from allfocus.sources.listing import Stamp, stamp
 
 
@@ -57,9 +56,12 @@ def read_stamped(path: Path, seen: Stamp | None) -> Facts:
         block = blocks.tags or parse(blocks.exif)
     with suppress(ReadError), explain_errors(path, found.name):
         date = (block.date if block is not None else "") or found.date(path)
+    profile = blocks.icc
+    with suppress(ReadError), explain_errors(path, found.name):
+        profile = read_profile(path)
     block, texts = block or Block(), dict(blocks.text)
     return Facts(
-        profile=read_profile_name(blocks.icc),
+        profile=read_profile_name(profile),
         date=date,
         software=read_text(block, exif.SOFTWARE) or texts.get("Software", ""),
         description=read_text(block, exif.DESCRIPTION) or texts.get("Description", ""),
@@ -71,13 +73,3 @@ def read_text(block: Block, tag: int) -> str:
     """A text of the first directory."""
     entry = block.directory(exif.IMAGE).get(tag)
     return "" if entry is None else entry.value.decode("utf-8", "replace").strip("\0 ")
-
-
-def read_profile_name(profile: bytes | None) -> str:
-    """What an ICC profile calls itself; `damaged` for one that can't be read, empty for none."""
-    if not profile:
-        return ""
-    try:
-        return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(profile))).strip()
-    except (ImageCms.PyCMSError, OSError):
-        return "damaged"

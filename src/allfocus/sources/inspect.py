@@ -6,18 +6,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack, FrameInfo, check_alike, difference, size_of
 from allfocus.errors import AllFocusError, MissingExtraError, ReadError, StackError, raise_all
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Development, Header
-from allfocus.formats.read import read_header, read_image
+from allfocus.formats.read import read_header, read_picture
 from allfocus.formats.registry import recognize
 from allfocus.run.context import Run
+from allfocus.sources.colours import bring_to, find_obstacles, find_profiles
 from allfocus.sources.conform import conform_frames, find_typical
 from allfocus.sources.expand import list_frames
 from allfocus.sources.leftovers import leave_out
-from allfocus.sources.listing import Listing, Reader, read_frame, stamp, watch
+from allfocus.sources.listing import Listing, Reader, read_covered, stamp, watch
 from allfocus.sources.name_groups import find_missing
 from allfocus.sources.ome_sets import check_complete
 from allfocus.sources.stacks import TOGETHER, FoundStack, choose_stack, find_stack, find_whole
@@ -39,6 +41,7 @@ class Preflight:
         frames: what each is once it has been made to fit the others; of those that can be read.
         readers: what decodes each, as it then is.
         problems: for each, why it can't be used; None where it can.
+        profiles: for each, the ICC profile of its colours; None without.
         notes: what was done.
     """
 
@@ -47,6 +50,7 @@ class Preflight:
     frames: Sequence[FrameInfo | None]
     readers: Sequence[Reader]
     problems: Sequence[AllFocusError | None]
+    profiles: Sequence[bytes | None]
     notes: tuple[Note, ...]
 
 
@@ -83,7 +87,7 @@ def inspect_stack(paths: Sequence[Path | str] | Path | str, stack: int | str | N
     check_count(found, left_out)
     check_alike(frames, names)
     formats = [header.format for header in found.headers if header is not None]
-    return Listing(
+    listing = Listing(
         paths=found.paths,
         names=names,
         frame=frames[0],
@@ -91,7 +95,9 @@ def inspect_stack(paths: Sequence[Path | str] | Path | str, stack: int | str | N
         kinds=[each.name for each in formats],
         notes=(*left_out, *note_names(chosen), *found.notes),
         is_linear=all(each.is_raw for each in formats),
+        profiles=found.profiles if len(set(found.profiles)) > 1 else (),
     )
+    return bring_to(listing, len(listing) // 2)
 
 
 def inspect_together(files: Sequence[Path], stack: int | str | None = None) -> Listing | None:
@@ -176,7 +182,7 @@ def preflight(files: Sequence[Path]) -> Preflight:
     problems = [found if isinstance(found, AllFocusError) else None for found in looked]
     frames = [None if header is None else header.frame for header in headers]
     readers: list[Reader] = [
-        watch(partial(read_image, path, development), path, seen) for path, seen in zip(paths, stamps, strict=True)
+        watch(partial(read_picture, path, development), path, seen) for path, seen in zip(paths, stamps, strict=True)
     ]
     upright, done = turn_upright(
         paths, [None if head is None else read for head, read in zip(headers, readers, strict=True)]
@@ -191,12 +197,16 @@ def preflight(files: Sequence[Path]) -> Preflight:
         for position, frame, reader, problem in zip(known, fitted, through, unlike, strict=True):
             frames[position], readers[position], problems[position] = frame, reader, problem
         notes += done
+    profiles = find_profiles(paths, frames)
+    obstacles = find_obstacles(profiles, frames, [path.name for path in paths])
+    problems = [problem or obstacle for problem, obstacle in zip(problems, obstacles, strict=True)]
     return Preflight(
         paths=paths,
         headers=headers,
         frames=frames,
         readers=readers,
         problems=problems,
+        profiles=profiles,
         notes=(*notes, *note_losses(paths, headers), *note_several(paths, headers)),
     )
 
@@ -276,11 +286,18 @@ def read_stack(paths: Sequence[Path | str] | Path | str | Listing, run: Run | No
     run = run or Run()
     frames = run.empty((len(listing), *listing.frame.shape), listing.frame.dtype)
 
-    def read(position: int) -> None:
-        found = read_frame(listing, position)
+    def read(position: int) -> Array | None:
+        found, covered = read_covered(listing, position)
         check_alike([listing.frame, FrameInfo(shape=found.shape, dtype=found.dtype)], ["", listing.names[position]])
         frames[position] = found
+        return None if covered is None else keep(covered, run)
 
-    for _ in run.each("read", read, range(len(listing))):
-        pass
-    return FocalStack(frames=list(frames), names=listing.names)
+    covered = list(run.each("read", read, range(len(listing))))
+    return FocalStack(frames=list(frames), names=listing.names, covered=covered)
+
+
+def keep(mask: Array, run: Run) -> Array:
+    """A mask where the run keeps what may be larger than memory."""
+    kept = run.empty(mask.shape, mask.dtype)
+    kept[...] = mask
+    return kept

@@ -1,17 +1,19 @@
 """Listing: what a focal stack in files is, found out without decoding it, and how to decode each frame."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from allfocus.core.color import Array
+from allfocus.core.coverage import split_coverage
 from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo
-from allfocus.errors import AllFocusError, ReadError
+from allfocus.errors import AllFocusError, ReadError, StackError
+from allfocus.metadata.colours import convert_colours
 
-#: Decodes one frame.
+#: Decodes one frame; where pixels are not opaque their alpha is the last channel.
 Reader = Callable[[], Array]
 
 
@@ -27,6 +29,9 @@ class Listing:
         kinds: for each frame, the name of its file's format, see `find_kind`.
         notes: what was done to make a stack of these files; empty when all is ordinary. Frames are counted as here.
         is_linear: whether the files hold linear light (RAW): frames are display-encoded all the same.
+        profiles: for each frame the ICC profile of its colours, None where it has none; empty where all are the same.
+        conversions: profiles of frames whose colours are converted to `profile` as they are read, by their positions.
+        profile: of all frames once they are read, where it is not simply that of their files.
         order: `time` once the frames have been put into the order in which they were taken.
     """
 
@@ -37,6 +42,9 @@ class Listing:
     kinds: Sequence[str]
     notes: tuple[Note, ...] = ()
     is_linear: bool = False
+    profiles: Sequence[bytes | None] = ()
+    conversions: Mapping[int, bytes] = field(default_factory=dict)
+    profile: bytes | None = None
     order: Literal["names", "time"] = "names"
 
     def __len__(self) -> int:
@@ -56,6 +64,8 @@ class Listing:
             names=[self.names[k] for k in positions],
             readers=[self.readers[k] for k in positions],
             kinds=[self.kinds[k] for k in positions],
+            profiles=[self.profiles[k] for k in positions] if self.profiles else (),
+            conversions={places[k]: own for k, own in self.conversions.items() if k in places},
             notes=tuple(
                 replace(note, frames=tuple(sorted(places[k] for k in note.frames if k in places)))
                 for note in self.notes
@@ -101,9 +111,24 @@ def check_unchanged(path: Path, seen: Stamp | None) -> None:
 
 
 def read_frame(listing: Listing, position: int) -> Array:
-    """Decode one frame of a stack, counted from 0.
+    """Decode one frame of a stack, counted from 0; where it shows nothing, its edges are repeated.
 
     Raises:
         ReadError: it is damaged, or not what its header says.
+        StackError: it shows nothing at all.
     """
-    return listing.readers[position]()
+    return read_covered(listing, position)[0]
+
+
+def read_covered(listing: Listing, position: int) -> tuple[Array, Array | None]:
+    """`read_frame`, and where that frame shows something, see `split_coverage`."""
+    frame, covered = split_coverage(listing.readers[position](), listing.names[position])
+    own = listing.conversions.get(position)
+    if own is None or listing.profile is None:
+        return frame, covered
+    try:
+        return convert_colours(frame, own, listing.profile), covered
+    except ValueError as error:
+        raise StackError(
+            f"{listing.names[position]}: its colours can't be converted ({error}); export all frames with one profile"
+        ) from None

@@ -6,9 +6,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from allfocus.core.coverage import split_coverage
 from allfocus.core.stack import FocalStack
 from allfocus.errors import StackError
-from allfocus.formats.read import read_image
+from allfocus.formats.read import read_picture
 from allfocus.options import Order
 from allfocus.sources.arrays import is_array, make_frames, split_array
 from allfocus.sources.describe import read_dates
@@ -81,5 +82,10 @@ def make_stack(items: Sequence[Any]) -> FocalStack:
     names = [
         Path(item).name if isinstance(item, str | PathLike) else f"array {k}" for k, item in enumerate(items, start=1)
     ]
-    pictures = [read_image(Path(item)) if isinstance(item, str | PathLike) else item for item in items]
-    return FocalStack(frames=make_frames(pictures, names), names=names)
+    pictures = [read_picture(Path(item)) if isinstance(item, str | PathLike) else item for item in items]
+    found = []
+    for item, picture, name in zip(items, make_frames(pictures, names), names, strict=True):
+        # of arrays two channels may be anything, of files they are gray and alpha
+        is_other = picture.shape[2:] == (2,) and not isinstance(item, str | PathLike)
+        found.append((picture, None) if is_other else split_coverage(picture, name))
+    return FocalStack(frames=[frame for frame, _ in found], names=names, covered=[covered for _, covered in found])

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from allfocus.core.notes import Note
-from allfocus.formats.read import read_metadata
 from allfocus.options import FusionOptions
 from allfocus.outputs.report.html import STATIC, cells, folded, read_static, render_document, text
 from allfocus.outputs.report.provenance import Document, provenance, source_of
 from allfocus.outputs.report.thumbnails import Figure, coloured, display_gain, grayscale, photo
 from allfocus.outputs.words import describe_frame
 from allfocus.result import FusionResult
+from allfocus.sources.colours import read_frame_metadata
 from allfocus.sources.listing import read_frame
 
 #: What stands where there is nothing to say.
@@ -85,7 +85,7 @@ def comparison(result: FusionResult, facts: Document) -> str:
     source = source_of(result)
     frame = read_frame(source, result.reference)
     before = frame if result.window is None else frame[result.window]
-    icc = None if result.image.ndim == 2 else read_metadata(source.path_of(result.reference)).icc
+    icc = None if result.image.ndim == 2 else read_frame_metadata(source, result.reference).icc
     gain = display_gain(result.image)
     name = "one frame" if facts["alignment"] is None else describe_frame(result.reference, result.names)
     hint = f" Shown {gain:.3g} times as bright as stored." if gain != 1 else ""
