@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from allfocus.alignment.contrast_pyramid import NOISE, Level, RegistrationPyramid
+from allfocus.alignment.fixed_pattern import MIN_FIXED, MIN_MOVED, MIN_UNLIKE, UNLIKE, Overlay, fit_mask, widen
 from allfocus.alignment.motion import DEGREES_OF_FREEDOM, Matrix, compute_velocities, make_motion, normalise
 from allfocus.alignment.sift import guess_motion
 from allfocus.core.color import Array, FloatArray
@@ -59,13 +60,16 @@ class Comparison:
         one: level of the first frame.
         other: level of the second frame, of the same scale.
         size: height and width of the frames.
+        ignored: (h, w) bool of any size: what is not compared, of either frame; None: everything is.
     """
 
-    def __init__(self, one: Level, other: Level, size: tuple[int, int]) -> None:
+    def __init__(self, one: Level, other: Level, size: tuple[int, int], ignored: Array | None = None) -> None:
         self._other, self._scale = other.planes, one.scale
+        self._ignored = None if ignored is None else fit_mask(ignored, one.planes.shape[:2])
         self._middle = np.array([size[1] - 1, size[0] - 1], np.float32) / 2
         self._half = float(np.hypot(*size) / 2)
-        rows, columns = choose_points(one.planes[..., 3])
+        contrast = one.planes[..., 3]
+        rows, columns = choose_points(contrast if self._ignored is None else contrast * ~self._ignored)
         self._here = self._to_normalised(np.stack([columns, rows], axis=1).astype(np.float32))
         self._values = one.planes[rows, columns]
         self.side = max(one.planes.shape)
@@ -84,6 +88,9 @@ class Comparison:
         values = interpolate(self._other, pixels)
         limit = np.array(self._other.shape[1::-1], np.float32) - 2
         inside = np.all((pixels >= 1) & (pixels <= limit), axis=1)
+        if self._ignored is not None:
+            columns, rows = np.rint(np.clip(pixels, 0, limit)).astype(int).T
+            inside &= ~self._ignored[rows, columns]
         low, high = np.minimum(values[:, 3], self._values[:, 3]), np.maximum(values[:, 3], self._values[:, 3])
         low = np.maximum(low, 0)
         return values, inside * low / (low + 2 * NOISE) * low / (high + NOISE)
@@ -142,6 +149,12 @@ class Comparison:
         shifts = np.linalg.solve(normal[has_detail], sums[has_detail, 3:, None])[..., 0]
         return float(np.minimum(np.linalg.norm(shifts, axis=1), 3).mean() * self._scale)
 
+    def unlike_share(self, motion: Matrix) -> float:
+        """The share of the points with weight that differ by more than half of their contrast."""
+        values, weights = self.sample(motion)
+        unlike = np.abs(values[:, 0] - self._values[:, 0]) > UNLIKE
+        return float((weights * unlike).sum() / (weights.sum() + 1e-9))
+
     def agreement(self, motion: Matrix) -> float:
         """Weighted correlation of the two frames, -1 to 1."""
         values, weights = self.sample(motion)
@@ -182,10 +195,11 @@ def weigh_robustly(difference: FloatArray, weights: FloatArray) -> FloatArray:
 def register_pair(one: RegistrationPyramid, other: RegistrationPyramid) -> PairMotion:
     """Estimate the motion from one frame to another, by every model."""
     levels = compare_levels(one, other)
-    motion, agreement = estimate_similarity(levels, np.eye(3))
-    if agreement < MIN_AGREEMENT:
-        again = estimate_similarity(levels, guess_motion(one, other))
-        motion, agreement = max(again, (motion, agreement), key=lambda found: found[1])
+    motion, agreement = estimate_anywhere(one, other, levels)
+    fixed = find_fixed(one, other, levels[-1], motion)
+    if fixed is not None:
+        levels = compare_levels(one, other, fixed.ignored)
+        motion, agreement = estimate_similarity(levels, fixed.motion)
     finest = levels[-1]
     shift = np.eye(3)
     shift[:2, 2] = motion[:2, 2]
@@ -198,6 +212,53 @@ def register_pair(one: RegistrationPyramid, other: RegistrationPyramid) -> PairM
     }
     residual = finest.residual(motions["homography"])
     return replace(evaluate_motions(finest, motions), agreement=agreement, residual=residual)
+
+
+def estimate_anywhere(
+    one: RegistrationPyramid, other: RegistrationPyramid, levels: Sequence[Comparison], ignored: Array | None = None
+) -> tuple[Matrix, float]:
+    """A similarity between two frames, from features if they are far apart; and the correlation of the frames."""
+    found = estimate_similarity(levels, np.eye(3))
+    if found[1] >= MIN_AGREEMENT:
+        return found
+    return max(estimate_similarity(levels, guess_motion(one, other, ignored)), found, key=lambda each: each[1])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fixed:
+    """A fixed pattern, see `fixed_pattern`.
+
+    Attributes:
+        ignored: (h, w) bool: where it is, at the finest level, or near.
+        motion: of the scene, as a similarity, found without it.
+    """
+
+    ignored: Array
+    motion: Matrix
+
+
+def find_fixed(
+    one: RegistrationPyramid, other: RegistrationPyramid, finest: Comparison, motion: Matrix
+) -> Fixed | None:
+    """What stays put between two frames while the scene moves; None if nothing does, or the scene does not move.
+
+    The motion that was found may be that of the fixed pattern, or between the two: where it leaves much unlike, another
+    is looked for in what changes from frame to frame, and taken if it explains a larger part of the picture.
+    """
+    if finest.unlike_share(motion) < MIN_FIXED:
+        return None
+    overlay = Overlay(*pair_levels(one, other)[-1])
+    areas = overlay.measure(motion)
+    if areas.unlike_share > MIN_UNLIKE:
+        changing = overlay.alike
+        levels = compare_levels(one, other, changing)
+        second, agreement = estimate_anywhere(one, other, levels, changing)
+        found = overlay.measure(second)
+        if agreement >= MIN_AGREEMENT and found.moved_share > max(areas.moved_share, found.fixed_share, MIN_MOVED):
+            motion, areas = second, found
+    if areas.fixed_share < MIN_FIXED or areas.moved_share < areas.fixed_share:
+        return None
+    return Fixed(ignored=widen(areas.fixed), motion=motion)
 
 
 def estimate_similarity(levels: Sequence[Comparison], start: Matrix) -> tuple[Matrix, float]:
@@ -229,9 +290,11 @@ def evaluate_motions(level: Comparison, motions: Mapping[MotionModel, Matrix]) -
     return PairMotion(motions=motions, losses=losses, points=len(weights))
 
 
-def compare_levels(one: RegistrationPyramid, other: RegistrationPyramid) -> list[Comparison]:
-    """Comparisons at the levels that both pyramids have, coarse to fine."""
-    return [Comparison(here, there, one.size) for here, there in pair_levels(one, other)]
+def compare_levels(
+    one: RegistrationPyramid, other: RegistrationPyramid, ignored: Array | None = None
+) -> list[Comparison]:
+    """Comparisons at the levels that both pyramids have, coarse to fine, without what is ignored."""
+    return [Comparison(here, there, one.size, ignored) for here, there in pair_levels(one, other)]
 
 
 def compare_finest_level(one: RegistrationPyramid, other: RegistrationPyramid) -> Comparison:
