@@ -3,12 +3,21 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from allfocus.alignment.contrast_pyramid import RegistrationPyramid
+from allfocus.alignment.fixed_pattern import widen
 from allfocus.alignment.flow import to_gray
 from allfocus.alignment.motion import DEGREES_OF_FREEDOM, Matrix, map_points, spread_points, to_pixels
-from allfocus.alignment.pair import MIN_AGREEMENT, PairMotion, compare_finest_level, evaluate_motions, register_pair
+from allfocus.alignment.pair import (
+    MIN_AGREEMENT,
+    PairMotion,
+    compare_finest_level,
+    evaluate_motions,
+    find_fixed,
+    register_pair,
+)
 from allfocus.alignment.photometric import ExposureTransfer, estimate_exposures
 from allfocus.core.color import Array, FloatArray
 from allfocus.options import MotionModel
@@ -23,6 +32,8 @@ KEPT_SIDE = 800
 TOLERANCE, FREE_TOLERANCE, POINT_TOLERANCE = 0.01, 0.04, 30.0
 #: The excess loss of a single link may be so many times the mean of all: the frame may have been bumped.
 ONE_LINK = 5
+#: A fixed pattern is believed where so large a share of the pairs of frames that show one agree.
+VOTES = 0.3
 #: Largest change of scale between two frames, and the smallest share of the picture that both must show.
 MAX_SCALE, MIN_OVERLAP = 1.3, 0.5
 
@@ -45,6 +56,7 @@ class Chain:
 
     Args:
         keep_details: whether to keep what optical flow needs.
+        ignored: (h, w) bool of any size: what stays put in every frame and is not compared; None: not known yet.
 
     Attributes:
         links: of each frame to an earlier one; None: it matches none of them.
@@ -55,8 +67,10 @@ class Chain:
         details: of each frame, (h, w) uint8, see `flow.to_gray`; empty without `keep_details`.
     """
 
-    def __init__(self, keep_details: bool = False) -> None:
-        self._keep_details = keep_details
+    def __init__(self, keep_details: bool = False, ignored: Array | None = None) -> None:
+        self._keep_details, self._ignored = keep_details, ignored
+        self._votes: FloatArray | None = None
+        self._voters = 0
         self.details: list[Array] = []
         self.links: list[Link | None] = []
         self.roots: list[int] = []
@@ -80,6 +94,7 @@ class Chain:
             self.roots.append(self.roots[link.parent])
             before = self.paths[link.parent]
             self.paths.append({model: link.motion.motions[model] @ before[model] for model in DEGREES_OF_FREEDOM})
+            self._vote(link.motion.fixed)
             self._measure_drift(pyramid)
         if self._keep_details:
             self.details.append(to_gray(drop_finest(pyramid).levels[-1].planes[..., 0]))
@@ -91,7 +106,7 @@ class Chain:
     def _find_links(self, pyramid: RegistrationPyramid) -> Iterator[Link]:
         """Yield links to recent frames that the new one matches, the last first."""
         for parent, earlier in reversed(self._recent):
-            motion = register_pair(earlier, pyramid)
+            motion = register_pair(earlier, pyramid, self._ignored)
             matrix = to_pixels(motion.motions["similarity"], pyramid.size)
             if motion.agreement >= MIN_AGREEMENT and is_plausible(matrix, pyramid.size):
                 yield Link(parent=parent, motion=motion)
@@ -99,11 +114,31 @@ class Chain:
     def _measure_drift(self, pyramid: RegistrationPyramid) -> None:
         """Evaluate each model between the new frame and the earliest whose pyramid is kept."""
         first, earlier = self._recent[0]
-        if len(self._recent) < REACH or self.roots[first] != self.roots[-1]:
+        if len(self._recent) < 2 or self.roots[first] != self.roots[-1]:
             return
         last = self.paths[-1]
         motions = {model: last[model] @ np.linalg.inv(self.paths[first][model]) for model in DEGREES_OF_FREEDOM}
-        self._drifts.append(evaluate_motions(compare_finest_level(earlier, pyramid), motions))
+        comparison = compare_finest_level(earlier, pyramid, self._ignored)
+        if self._ignored is None:
+            found = find_fixed(earlier, pyramid, comparison, motions["similarity"])
+            self._vote(None if found is None else found.pattern)
+        if len(self._recent) == REACH:
+            self._drifts.append(evaluate_motions(comparison, motions))
+
+    def _vote(self, fixed: Array | None) -> None:
+        """Count a fixed pattern that was found between two frames."""
+        if fixed is None:
+            return
+        if self._votes is None:
+            self._votes = np.zeros(fixed.shape, np.float32)
+        self._votes += cv2.resize(fixed.astype(np.float32), self._votes.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        self._voters += 1
+
+    def find_fixed_pattern(self) -> Array | None:
+        """What stays put in the whole stack while the scene moves, with what is near: (h, w) bool; None: nothing."""
+        if self._votes is None:
+            return None
+        return widen(self._votes > VOTES * self._voters)
 
     def choose_model(self, group: Sequence[int]) -> MotionModel:
         """The model of least freedom that explains the motions between the frames of a group."""

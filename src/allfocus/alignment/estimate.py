@@ -12,6 +12,7 @@ from allfocus.alignment.flow import estimate_flows
 from allfocus.alignment.motion import to_pixels
 from allfocus.alignment.photometric import ExposureTransfer
 from allfocus.alignment.screening import UNALIGNED, find_blurred, find_misexposed
+from allfocus.core.color import Array
 from allfocus.core.focus_order import find_focus_order
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
@@ -41,10 +42,19 @@ def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, ru
     wanted.check_reference(len(stack))
     if min(stack.height, stack.width) < SMALLEST:
         return make_identity(len(stack), wanted.reference)
-    chain = Chain(keep_details=wanted.refine)
+    chain = link(stack, wanted, run)
+    fixed = chain.find_fixed_pattern()
+    if fixed is not None and len(stack) > 2:
+        chain = link(stack, wanted, run, fixed)
+    return conclude(chain, wanted, stack.names)
+
+
+def link(stack: FocalStack, wanted: AlignOptions, run: Run, ignored: Array | None = None) -> Chain:
+    """Link the frames of a stack; what is ignored stays put in every frame, see `Chain`."""
+    chain = Chain(keep_details=wanted.refine, ignored=ignored)
     for pyramid in run.each("align", build_pyramid, stack.frames):
         chain.add(pyramid)
-    return conclude(chain, wanted, stack.names)
+    return chain
 
 
 def conclude(chain: Chain, wanted: AlignOptions, names: Sequence[str]) -> Alignment:

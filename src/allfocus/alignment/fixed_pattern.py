@@ -19,6 +19,8 @@ AROUND = 3.0
 #: Correlation around a pixel at which frames are alike there, and below which they differ; and by how much more they
 #: are alike one way than the other where that tells the ways apart.
 ALIKE, UNLIKE, MARGIN = 0.7, 0.5, 0.2
+#: Normalised detail of pixels that count: a scratch counts by its own area, not by that whose contrast it changes.
+STRONG = 0.5
 #: Shares of the area with detail: what a motion leaves unlike must be so large for another motion to be looked for, and
 #: a fixed pattern, or what has moved, to be believed.
 MIN_UNLIKE, MIN_FIXED, MIN_MOVED = 0.1, 0.01, 0.05
@@ -26,9 +28,9 @@ MIN_UNLIKE, MIN_FIXED, MIN_MOVED = 0.1, 0.01, 0.05
 REACH = 5
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Areas:
-    """Where two frames fit, at one pyramid level; shares are of the area with detail in both.
+    """Where two frames fit, at one pyramid level; shares are of the pixels that stand out from those around.
 
     Attributes:
         fixed: (h, w) bool: they fit as they lie, and not by the motion.
@@ -56,6 +58,7 @@ class Overlay:
     def __init__(self, one: Level, other: Level) -> None:
         self._one, self._other = (np.ascontiguousarray(level.planes[..., 0]) for level in (one, other))
         self._detailed = np.minimum(one.planes[..., 3], other.planes[..., 3]) > 2 * NOISE
+        self._strong = self._detailed & (np.abs(self._one) > STRONG)
         self._still = correlate_around(self._one, self._other)
         self.alike = self._still > ALIKE
 
@@ -67,13 +70,9 @@ class Overlay:
         moved = correlate_around(self._one, np.asarray(warped))
         fixed = self._detailed & self.alike & (self._still > moved + MARGIN)
         has_moved = self._detailed & (moved > ALIKE) & (moved > self._still + MARGIN)
-        area = max(1, np.count_nonzero(self._detailed))
-        return Areas(
-            fixed=fixed,
-            fixed_share=np.count_nonzero(fixed) / area,
-            moved_share=np.count_nonzero(has_moved) / area,
-            unlike_share=np.count_nonzero(self._detailed & (moved < UNLIKE)) / area,
-        )
+        area = max(1, np.count_nonzero(self._strong))
+        shares = (np.count_nonzero(self._strong & each) / area for each in (fixed, has_moved, moved < UNLIKE))
+        return Areas(fixed, *shares)
 
 
 def correlate_around(one: FloatArray, other: FloatArray) -> FloatArray:

@@ -44,6 +44,7 @@ class PairMotion:
         points: how many points were compared.
         agreement: correlation of the frames at a size at which their blur does not matter, -1 to 1.
         residual: what the homography leaves, mean in pixels; NaN if unknown.
+        fixed: (h, w) bool: what stays put while the scene moves, see `fixed_pattern`; None: nothing was found.
     """
 
     motions: Mapping[MotionModel, Matrix]
@@ -51,6 +52,7 @@ class PairMotion:
     points: int
     agreement: float = 1.0
     residual: float = float("nan")
+    fixed: Array | None = None
 
 
 class Comparison:
@@ -192,13 +194,19 @@ def weigh_robustly(difference: FloatArray, weights: FloatArray) -> FloatArray:
     return np.asarray(1 / (1 + (difference / (2 * spread)) ** 2) ** 2, np.float32)
 
 
-def register_pair(one: RegistrationPyramid, other: RegistrationPyramid) -> PairMotion:
-    """Estimate the motion from one frame to another, by every model."""
-    levels = compare_levels(one, other)
-    motion, agreement = estimate_anywhere(one, other, levels)
-    fixed = find_fixed(one, other, levels[-1], motion)
+def register_pair(one: RegistrationPyramid, other: RegistrationPyramid, ignored: Array | None = None) -> PairMotion:
+    """Estimate the motion from one frame to another, by every model.
+
+    Args:
+        one: the first frame.
+        other: the second frame.
+        ignored: (h, w) bool of any size: what is known to stay put, and not compared; None: that is found out.
+    """
+    levels = compare_levels(one, other, ignored)
+    motion, agreement = estimate_anywhere(one, other, levels, ignored)
+    fixed = find_fixed(one, other, levels[-1], motion) if ignored is None else None
     if fixed is not None:
-        levels = compare_levels(one, other, fixed.ignored)
+        levels = compare_levels(one, other, widen(fixed.pattern))
         motion, agreement = estimate_similarity(levels, fixed.motion)
     finest = levels[-1]
     shift = np.eye(3)
@@ -210,8 +218,12 @@ def register_pair(one: RegistrationPyramid, other: RegistrationPyramid) -> PairM
         "affine": extend_similarity(levels, motion, "affine"),
         "homography": extend_similarity(levels, motion, "homography"),
     }
-    residual = finest.residual(motions["homography"])
-    return replace(evaluate_motions(finest, motions), agreement=agreement, residual=residual)
+    return replace(
+        evaluate_motions(finest, motions),
+        agreement=agreement,
+        residual=finest.residual(motions["homography"]),
+        fixed=None if fixed is None else fixed.pattern,
+    )
 
 
 def estimate_anywhere(
@@ -229,11 +241,11 @@ class Fixed:
     """A fixed pattern, see `fixed_pattern`.
 
     Attributes:
-        ignored: (h, w) bool: where it is, at the finest level, or near.
-        motion: of the scene, as a similarity, found without it.
+        pattern: (h, w) bool: where it is, at the finest level that both frames have.
+        motion: of the scene, as a similarity.
     """
 
-    ignored: Array
+    pattern: Array
     motion: Matrix
 
 
@@ -258,7 +270,7 @@ def find_fixed(
             motion, areas = second, found
     if areas.fixed_share < MIN_FIXED or areas.moved_share < areas.fixed_share:
         return None
-    return Fixed(ignored=widen(areas.fixed), motion=motion)
+    return Fixed(pattern=areas.fixed, motion=motion)
 
 
 def estimate_similarity(levels: Sequence[Comparison], start: Matrix) -> tuple[Matrix, float]:
@@ -297,9 +309,11 @@ def compare_levels(
     return [Comparison(here, there, one.size, ignored) for here, there in pair_levels(one, other)]
 
 
-def compare_finest_level(one: RegistrationPyramid, other: RegistrationPyramid) -> Comparison:
-    """The comparison at the finest level that both pyramids have."""
-    return Comparison(*pair_levels(one, other)[-1], one.size)
+def compare_finest_level(
+    one: RegistrationPyramid, other: RegistrationPyramid, ignored: Array | None = None
+) -> Comparison:
+    """The comparison at the finest level that both pyramids have, without what is ignored."""
+    return Comparison(*pair_levels(one, other)[-1], one.size, ignored)
 
 
 def pair_levels(one: RegistrationPyramid, other: RegistrationPyramid) -> list[tuple[Level, Level]]:
