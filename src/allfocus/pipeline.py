@@ -4,7 +4,15 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any
 
-from allfocus.alignment import AlignOptions, apply_alignment, estimate_alignment, load_transforms, transfer_alignment
+from allfocus.alignment import (
+    AlignOptions,
+    apply_alignment,
+    estimate_alignment,
+    find_defects,
+    load_transforms,
+    note_defects,
+    transfer_alignment,
+)
 from allfocus.alignment.alignment import Alignment, notes_of
 from allfocus.composition.compositor import Canvas, Compositor
 from allfocus.core.names import find_name
@@ -215,12 +223,14 @@ def register_stack(
             positions = tuple(range(len(stack)))
             return Registered(stack=stack, positions=positions, names=names, notes=notes, source=listing, run=run)
         alignment = find_alignment(stack, options, run) if like is None else follow(stack, like, options, run)
+        defects = find_defects(stack, alignment)
         frames, window = apply_alignment(
             stack,
             alignment,
             run,
             keep_canvas=options.keep_canvas,
             in_place=listing is not None,
+            defects=defects,
         )
     used = list(alignment.used)
     order = list(alignment.order) or used
@@ -231,7 +241,7 @@ def register_stack(
         alignment=alignment,
         window=window,
         is_cropped=(frames.height, frames.width) != (stack.height, stack.width),
-        notes=(*notes, *notes_of(alignment, names)),
+        notes=(*notes, *notes_of(alignment, names), *note_defects(defects)),
         source=listing,
         run=run,
     )

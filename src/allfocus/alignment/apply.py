@@ -1,6 +1,7 @@
 """Apply an alignment: warp the used frames of a stack into the reference's pixels, and match their exposure."""
 
 from allfocus.alignment.alignment import Alignment
+from allfocus.alignment.defects import fill_defects
 from allfocus.alignment.warp import find_common_window, warp_frame
 from allfocus.core.color import Array
 from allfocus.core.stack import FocalStack
@@ -19,6 +20,7 @@ def apply_alignment(
     area: Window | None = None,
     keep_canvas: bool = False,
     in_place: bool = False,
+    defects: Array | None = None,
 ) -> tuple[FocalStack, Window]:
     """Warp the frames that are used into the reference's pixels; each is resampled once.
 
@@ -32,6 +34,7 @@ def apply_alignment(
         keep_canvas: whether to keep the full frame of the reference; where another frame shows nothing, the reference
             is filled in. Ignored if an area is given.
         in_place: whether the frames of the stack may be overwritten.
+        defects: samples to fill in each frame before it is warped, see `find_defects`; None: none.
 
     Returns:
         The frames that are used, in the depth of the stack, and the rows and columns of the reference they show.
@@ -48,9 +51,11 @@ def apply_alignment(
     def warp(position: int) -> Array:
         frame = stack.frames[position]
         flow = alignment.flows[position] if alignment.flows else None
+        if defects is not None:
+            frame = fill_defects(frame, defects)
         warped = warp_frame(frame, alignment.matrices[position], alignment.exposures[position], flow, filling)
-        if warped is frame:
-            return frame[area]
+        if warped is stack.frames[position]:
+            return warped[area]
         target = frame if in_place else run.empty(frame.shape, frame.dtype)
         target[...] = warped
         return target[area]
