@@ -12,6 +12,7 @@ from allfocus.alignment.flow import to_gray
 from allfocus.alignment.motion import DEGREES_OF_FREEDOM, Matrix, map_points, spread_points, to_pixels
 from allfocus.alignment.pair import (
     MIN_AGREEMENT,
+    MIN_CHECKED,
     PairMotion,
     compare_finest_level,
     evaluate_motions,
@@ -123,7 +124,8 @@ class Chain:
             found = find_fixed(earlier, pyramid, comparison, motions["similarity"])
             self._vote(None if found is None else found.pattern)
         if len(self._recent) == REACH:
-            self._drifts.append(evaluate_motions(comparison, motions))
+            check = compare_finest_level(earlier, pyramid, self._ignored, "check")
+            self._drifts.append(evaluate_motions(check if check.count >= MIN_CHECKED else comparison, motions))
 
     def _vote(self, fixed: Array | None) -> None:
         """Count a fixed pattern that was found between two frames."""
@@ -149,7 +151,7 @@ class Chain:
             near, far = ([found[model] for found in pairs] or [0.0] for pairs in (links, drifts))
             return float(max(np.mean(near), np.max(near) / ONE_LINK, np.mean(far)))
 
-        return next(model for model in DEGREES_OF_FREEDOM if model == "homography" or excess(model) <= 0)
+        return next(model for model in DEGREES_OF_FREEDOM if model == "homography" or excess(model) <= 1)
 
     def find_largest_group(self) -> list[int]:
         """Positions of the largest set of connected frames; of sets of equal size, the first."""
@@ -171,14 +173,15 @@ class Chain:
 
 
 def measure_excess(motion: PairMotion) -> dict[MotionModel, float]:
-    """By what share each model's loss exceeds those of better ones, beyond the tolerance: none if at most 0."""
+    """By what share each model's loss exceeds those of better ones, in units of what is tolerated."""
     models = list(DEGREES_OF_FREEDOM)
     free = models.index("similarity") + 1
+    doubt = POINT_TOLERANCE / (motion.points + 1)
 
     def excess(index: int) -> float:
-        own, doubt = motion.losses[models[index]], POINT_TOLERANCE / (motion.points + 1)
-        rigid = [own / motion.losses[model] - 1 - TOLERANCE - doubt for model in models[index:free]]
-        freer = [own / motion.losses[model] - 1 - FREE_TOLERANCE - doubt for model in models[max(index, free) :]]
+        own = motion.losses[models[index]]
+        rigid = [(own / motion.losses[model] - 1 - doubt) / TOLERANCE for model in models[index:free]]
+        freer = [(own / motion.losses[model] - 1 - doubt) / FREE_TOLERANCE for model in models[max(index, free) :]]
         return max([*rigid, *freer])
 
     return {model: excess(index) for index, model in enumerate(models)}

@@ -6,7 +6,6 @@ there is not the same. Where nothing has moved that can't be told, and nothing i
 """
 
 from collections.abc import Sequence
-from itertools import combinations
 
 import cv2
 import numpy as np
@@ -24,6 +23,12 @@ MOVED = 3.0
 STANDS_OUT, TIMES = 0.08, 4.0
 #: Share of the frames in which a defective pixel stands out at least.
 MOST = 0.75
+#: Around what stands out alone nothing but its neighbours differs from the median by this share of as much.
+ALONE = 0.5
+#: Pixels by which frames are shifted to see how much agrees by chance, and how many times as many defects must be.
+CONTROL, CLEARLY = 11, 4
+#: Bits of samples that lie above or below those around them.
+ABOVE, BELOW = 1, 2
 #: Most pixels that are looked at, and largest share of the samples that may be defective: beyond that it is texture.
 MAX_CANDIDATES, MAX_SHARE = 20_000, 0.002
 #: Pixels to each side that are looked at.
@@ -44,50 +49,79 @@ def find_defects(stack: FocalStack, alignment: Alignment) -> Array | None:
     first, second = find_farthest(alignment, (stack.height, stack.width))
     if first == second:
         return None
-    signs = [find_outliers(stack.frames[k], STANDS_OUT) for k in (first, second)]
-    places = np.nonzero((signs[0] == signs[1]) & (signs[0] != 0))
+    pair = [stack.frames[first], stack.frames[second]]
+    frames = [*pair, *(stack.frames[k] for k in alignment.used if k not in (first, second))]
+    outliers = find_outliers(pair[0]), find_outliers(pair[1])
+    found = find_agreeing(frames, outliers)
+    moves = measure_moves(alignment.matrices[first], alignment.matrices[second], found)
+    found = tuple(axis[moves >= MOVED] for axis in found)
+    by_chance = len(find_agreeing(frames, outliers, CONTROL)[0]) if len(found[0]) else 0
+    if not CLEARLY * by_chance < len(found[0]) <= MAX_SHARE * pair[0].size:
+        return None
+    defects = np.zeros(pair[0].shape, np.uint8)
+    defects[found] = 1
+    return add_neighbours(defects, pair)
+
+
+def find_agreeing(frames: Sequence[Array], outliers: Sequence[Array], shift: int = 0) -> tuple[Array, ...]:
+    """The samples that stand out in the same direction in the first two frames and in most of the others.
+
+    Args:
+        frames: all of them.
+        outliers: of the first two frames, see `find_outliers`.
+        shift: by so many pixels more, down and to the right, each frame after the first is read: what still agrees
+            does so by chance.
+    """
+    one, other = outliers
+    there = np.roll(other, (-shift, -shift), (0, 1)) if shift else other
+    places = np.unravel_index(np.flatnonzero(np.bitwise_and(one, there)), one.shape)
     if not 0 < len(places[0]) <= MAX_CANDIDATES:
-        return None
-    sign = signs[0][places]
-    votes = np.mean([stands_out(stack.frames[k], places, sign) for k in alignment.used], axis=0)
-    both = np.all([stands_out(stack.frames[k], places, sign) for k in (first, second)], axis=0)
-    moves = measure_moves(alignment.matrices[first], alignment.matrices[second], places)
-    is_defective = (votes >= MOST) & both & (moves >= MOVED)
-    if not is_defective.any() or is_defective.sum() > MAX_SHARE * signs[0].size:
-        return None
-    defects = np.zeros(signs[0].shape, np.uint8)
-    defects[tuple(axis[is_defective] for axis in places)] = 1
-    return add_neighbours(defects, [stack.frames[k] for k in (first, second)])
+        return tuple(axis[:0] for axis in places)
+    sign = np.where(one[places] & ABOVE, 1, -1)
+    size, doubt = one.shape[:2], 2 if len(frames) == 2 else 1
+
+    def vote(position: int) -> Array:
+        moved = [(at + position * shift) % side for at, side in zip(places[:2], size, strict=True)]
+        return stands_out(frames[position], [*moved, *places[2:]], sign, doubt)
+
+    votes = np.array([vote(position) for position in range(len(frames))])
+    agree = votes[:2].all(axis=0) & (votes.mean(axis=0) >= MOST)
+    return tuple(axis[agree] for axis in places)
 
 
 def find_farthest(alignment: Alignment, size: tuple[int, int]) -> tuple[int, int]:
-    """The two used frames between which the scene has moved most; twice the reference if that is not far enough."""
+    """Two used frames between which the scene has moved far; twice the same one if that is not far enough."""
     matrices = alignment.matrices
-    moves = {
-        pair: measure_displacement(matrices[pair[0]], matrices[pair[1]], size).max()
-        for pair in combinations(alignment.used, 2)
-    }
-    farthest = max(moves, key=lambda pair: moves[pair], default=(alignment.reference,) * 2)
-    return farthest if moves.get(farthest, 0) >= MOVED else (alignment.reference,) * 2
+
+    def measure(one: int, other: int) -> float:
+        return float(measure_displacement(matrices[one], matrices[other], size).max())
+
+    first = max(alignment.used, key=lambda k: measure(alignment.reference, k))
+    second = max(alignment.used, key=lambda k: measure(first, k))
+    return (first, second) if measure(first, second) >= MOVED else (first, first)
 
 
-def find_outliers(frame: Array, share: float) -> Array:
-    """For each sample 1 or -1 where it is above or below the median around it by this share of white, else 0: int8."""
-    usual = cv2.medianBlur(frame, 5)
-    bound = full_scale(frame.dtype) * share
-    differs = cv2.absdiff(frame, usual) > bound
-    return np.where(differs, np.where(frame > usual, 1, -1), 0).astype(np.int8)
+def find_outliers(frame: Array) -> Array:
+    """For each sample `ABOVE` or `BELOW` where it is so against the median around it by `STANDS_OUT`, else 0: uint8."""
+    bound = full_scale(frame.dtype) * STANDS_OUT
+    usual, plain = (np.ascontiguousarray(each).reshape(len(frame), -1) for each in (cv2.medianBlur(frame, 5), frame))
+    above = cv2.compare(cv2.subtract(plain, usual), bound, cv2.CMP_GT)
+    below = cv2.compare(cv2.subtract(usual, plain), bound, cv2.CMP_GT)
+    return np.asarray(above & ABOVE | below & BELOW, np.uint8).reshape(frame.shape)
 
 
-def stands_out(frame: Array, places: Sequence[Array], sign: Array) -> Array:
-    """Whether samples stand out from those around them in a frame, in the direction of `sign`: (n,) bool."""
+def stands_out(frame: Array, places: Sequence[Array], sign: Array, doubt: float = 1) -> Array:
+    """Whether samples stand out alone from those around them in a frame, in the direction of `sign`: (n,) bool.
+
+    By `doubt` times as much as usual.
+    """
     around = cut_around(frame, places)
     usual = np.median(around[INNER].reshape(len(around), -1), axis=1)
     differs = (around[:, REACH, REACH] - usual) * sign
-    others = np.abs(around - usual[:, None, None])
+    others = (around - usual[:, None, None]) * sign[:, None, None]
     others[:, REACH - 1 : REACH + 2, REACH - 1 : REACH + 2] = 0
-    spread = others.sum(axis=(1, 2)) / ((2 * REACH + 1) ** 2 - 9)
-    return np.asarray(differs > np.maximum(full_scale(frame.dtype) * STANDS_OUT, TIMES * spread))
+    bound = np.maximum(full_scale(frame.dtype) * STANDS_OUT, doubt * TIMES * np.abs(others).mean(axis=(1, 2)))
+    return np.asarray((differs > bound) & (others.max(axis=(1, 2)) < ALONE / doubt * differs))
 
 
 def cut_around(plane: Array, places: Sequence[Array]) -> Array:

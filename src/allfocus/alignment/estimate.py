@@ -137,7 +137,7 @@ def assemble(
         reference=reference,
         matrices=np.stack([to_pixels(motion, chain.size) for motion in motions]),
         exposures=kept if wanted.exposure == "keep" else chain.compare_exposures(model, reference, group, by_channel),
-        residuals=[np.nan if link is None else link.motion.residual for link in chain.links],
+        residuals=[np.nan if link is None else link.motion.residuals[model] for link in chain.links],
         left_out={} if keeps_all else useless,
         notes=tuple(explain_keeping(k, names[k], reason) for k, reason in useless.items()) if keeps_all else (),
     )

@@ -7,7 +7,8 @@ minimisation: Benhimane and Malis, 10.1109/IROS.2004.1389474), reweighted robust
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -19,8 +20,8 @@ from allfocus.alignment.sift import guess_motion
 from allfocus.core.color import Array, FloatArray
 from allfocus.options import MotionModel
 
-#: Points that are compared at each level.
-MAX_POINTS = 12_000
+#: Points that are compared at each level, and those that motions are checked on.
+MAX_POINTS, MAX_CHECKED = 12_000, 6000
 #: Most steps at each level, most for each model at the finest levels, and the motion of the corners, in pixels of the
 #: level, below which a step is the last.
 STEPS, FINAL_STEPS, CONVERGED = 6, 3, 0.005
@@ -30,8 +31,13 @@ FREE_LEVELS = 3
 AGREEMENT_SIDE = 320
 #: Correlation of frames of one scene at least; of different scenes it is about 0.1.
 MIN_AGREEMENT = 0.4
+#: Of so many patches one checks what was fitted to the others, if that leaves so many points.
+CHECKS, MIN_CHECKED = 5, 200
 #: Patches along the diagonal in which residuals are measured, and the smallest eigenvalue that one needs for it.
 RESIDUAL_PATCHES, MIN_DETAIL = 16, 1.0
+
+#: Parts of a picture that motions are fitted to, or checked on.
+Part = Literal["all", "fit", "check"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,9 +47,9 @@ class PairMotion:
     Attributes:
         motions: from the one to the other in normalised coordinates, by each model; `none` is the identity.
         losses: mean difference of the frames after each of them, see `Comparison.loss`.
-        points: how many points were compared.
+        points: how many points were compared, in parts of the picture that the motions were not fitted to.
         agreement: correlation of the frames at a size at which their blur does not matter, -1 to 1.
-        residual: what the homography leaves, mean in pixels; NaN if unknown.
+        residuals: what each of them leaves, mean in pixels, see `Comparison.residual`; NaN if unknown.
         fixed: (h, w) bool: what stays put while the scene moves, see `fixed_pattern`; None: nothing was found.
     """
 
@@ -51,7 +57,7 @@ class PairMotion:
     losses: Mapping[MotionModel, float]
     points: int
     agreement: float = 1.0
-    residual: float = float("nan")
+    residuals: Mapping[MotionModel, float] = field(default_factory=dict)
     fixed: Array | None = None
 
 
@@ -63,24 +69,42 @@ class Comparison:
         other: level of the second frame, of the same scale.
         size: height and width of the frames.
         ignored: (h, w) bool of any size: what is not compared, of either frame; None: everything is.
+        part: which parts of the picture: those that motions are fitted to, those that check them, or all.
     """
 
-    def __init__(self, one: Level, other: Level, size: tuple[int, int], ignored: Array | None = None) -> None:
+    def __init__(
+        self, one: Level, other: Level, size: tuple[int, int], ignored: Array | None = None, part: Part = "all"
+    ) -> None:
         self._other, self._scale = other.planes, one.scale
         self._ignored = None if ignored is None else fit_mask(ignored, one.planes.shape[:2])
         self._middle = np.array([size[1] - 1, size[0] - 1], np.float32) / 2
         self._half = float(np.hypot(*size) / 2)
         contrast = one.planes[..., 3]
-        rows, columns = choose_points(contrast if self._ignored is None else contrast * ~self._ignored)
+        if self._ignored is not None:
+            contrast = contrast * ~self._ignored
+        if part != "all":
+            contrast = contrast * (self._map_checks(contrast.shape) == (part == "check"))
+        rows, columns = choose_points(contrast, MAX_CHECKED if part == "check" else MAX_POINTS)
         self._here = self._to_normalised(np.stack([columns, rows], axis=1).astype(np.float32))
         self._values = one.planes[rows, columns]
         self.side = max(one.planes.shape)
+
+    def _map_checks(self, size: tuple[int, int]) -> Array:
+        """Which pixels of the level lie in patches that check motions: (h, w) bool, one of `CHECKS`, spread out."""
+        side = np.arange(max(size), dtype=np.float32)
+        across, down = number_patches(self._to_normalised(np.stack([side, side], axis=1))).T
+        return np.asarray((across[None, : size[1]] + 2 * down[: size[0], None]) % CHECKS == 0)
 
     def _to_normalised(self, pixels: FloatArray) -> FloatArray:
         return np.asarray(((pixels + 0.5) * self._scale - 0.5 - self._middle) / self._half, np.float32)
 
     def _to_pixels(self, points: FloatArray) -> FloatArray:
         return np.asarray((points * self._half + self._middle + 0.5) / self._scale - 0.5, np.float32)
+
+    @property
+    def count(self) -> int:
+        """How many points are compared."""
+        return len(self._here)
 
     def sample(self, motion: Matrix) -> tuple[FloatArray, FloatArray]:
         """Values of the other frame at the mapped points, (n, 4), and weights of the points by contrast, (n,)."""
@@ -124,22 +148,22 @@ class Comparison:
         """Weights of the points by their contrast in both frames, (n,)."""
         return self.sample(motion)[1]
 
-    def loss(self, motion: Matrix, weights: FloatArray) -> float:
-        """Weighted mean difference of the frames in units of their contrast; unrelated frames have about 1."""
-        values, _ = self.sample(motion)
-        difference = np.minimum(np.abs(values[:, 0] - self._values[:, 0]), 1)
-        return float((weights * difference).sum() / (weights.sum() + 1e-9)) + 1e-6
+    def judge(self, motion: Matrix, weights: FloatArray) -> tuple[float, float]:
+        """How well a motion fits: its loss, and the residual.
 
-    def residual(self, motion: Matrix) -> float:
-        """Mean displacement that a motion leaves, in pixels of the frame; NaN where no patch has enough detail.
-
-        In each patch of a grid that has detail the translation that fits best is found (Lucas and Kanade, 1981).
+        The loss is the weighted mean difference of the frames in units of their contrast; unrelated frames have about
+        1. The residual is the mean displacement that is left, in pixels of the frame; NaN where no patch has enough
+        detail. In each patch of a grid that has detail the translation that fits best is found (Lucas and Kanade, 1981).
         """
-        values, weights = self.sample(motion)
+        values, own = self.sample(motion)
         difference = values[:, 0] - self._values[:, 0]
+        loss = float((weights * np.minimum(np.abs(difference), 1)).sum() / (weights.sum() + 1e-9)) + 1e-6
+        return loss, self._measure_residual(values, difference, own)
+
+    def _measure_residual(self, values: FloatArray, difference: FloatArray, weights: FloatArray) -> float:
         weights = weights * weigh_robustly(difference, weights)
         gradients = (self._values[:, 1:3] + values[:, 1:3]) / 2
-        patches = np.floor((self._here + 1) * (RESIDUAL_PATCHES / 2)).astype(int) @ [1, RESIDUAL_PATCHES]
+        patches = number_patches(self._here) @ [1, RESIDUAL_PATCHES]
         terms = np.concatenate(
             [gradients[:, [0, 0, 1]] * gradients[:, [0, 1, 1]], gradients * difference[:, None]], axis=1
         )
@@ -165,11 +189,16 @@ class Comparison:
         return float((weights * one * other).sum() / np.sqrt(power + 1e-9))
 
 
-def choose_points(contrast: FloatArray) -> tuple[Array, Array]:
+def number_patches(points: FloatArray) -> Array:
+    """Columns and rows of the patches that points (n, 2) in normalised coordinates lie in, x first."""
+    return np.floor((points + 1) * (RESIDUAL_PATCHES / 2)).astype(int)
+
+
+def choose_points(contrast: FloatArray, most: int = MAX_POINTS) -> tuple[Array, Array]:
     """Rows and columns of points to compare, drawn at random where there is contrast: a lattice would alias."""
     candidates = np.flatnonzero(contrast > NOISE)
-    if len(candidates) > MAX_POINTS:
-        candidates = np.sort(candidates[np.random.default_rng(0).integers(0, len(candidates), MAX_POINTS)])
+    if len(candidates) > most:
+        candidates = np.sort(candidates[np.random.default_rng(0).integers(0, len(candidates), most)])
     rows, columns = np.divmod(candidates, contrast.shape[1])
     return rows, columns
 
@@ -205,10 +234,12 @@ def register_pair(one: RegistrationPyramid, other: RegistrationPyramid, ignored:
     levels = compare_levels(one, other, ignored)
     motion, agreement = estimate_anywhere(one, other, levels, ignored)
     fixed = find_fixed(one, other, levels[-1], motion) if ignored is None else None
+    known = ignored if fixed is None else widen(fixed.pattern)
     if fixed is not None:
-        levels = compare_levels(one, other, widen(fixed.pattern))
+        levels = compare_levels(one, other, known)
         motion, agreement = estimate_similarity(levels, fixed.motion)
     finest = levels[-1]
+    check = compare_finest_level(one, other, known, "check")
     shift = np.eye(3)
     shift[:2, 2] = motion[:2, 2]
     motions: dict[MotionModel, Matrix] = {
@@ -219,9 +250,8 @@ def register_pair(one: RegistrationPyramid, other: RegistrationPyramid, ignored:
         "homography": extend_similarity(levels, motion, "homography"),
     }
     return replace(
-        evaluate_motions(finest, motions),
+        evaluate_motions(check if check.count >= MIN_CHECKED else finest, motions),
         agreement=agreement,
-        residual=finest.residual(motions["homography"]),
         fixed=None if fixed is None else fixed.pattern,
     )
 
@@ -298,22 +328,31 @@ def extend_similarity(levels: Sequence[Comparison], motion: Matrix, model: Motio
 def evaluate_motions(level: Comparison, motions: Mapping[MotionModel, Matrix]) -> PairMotion:
     """These motions with the loss of each, all with the same weights."""
     weights = level.weights(motions["similarity"])
-    losses = {model: level.loss(motion, weights) for model, motion in motions.items()}
-    return PairMotion(motions=motions, losses=losses, points=len(weights))
+    judged = {model: level.judge(motion, weights) for model, motion in motions.items()}
+    return PairMotion(
+        motions=motions,
+        losses={model: loss for model, (loss, _) in judged.items()},
+        points=len(weights),
+        residuals={model: residual for model, (_, residual) in judged.items()},
+    )
 
 
 def compare_levels(
     one: RegistrationPyramid, other: RegistrationPyramid, ignored: Array | None = None
 ) -> list[Comparison]:
-    """Comparisons at the levels that both pyramids have, coarse to fine, without what is ignored."""
-    return [Comparison(here, there, one.size, ignored) for here, there in pair_levels(one, other)]
+    """Comparisons at the levels that both pyramids have, coarse to fine, without what is ignored, or checks, see `is_check`."""
+    *coarse, finest = pair_levels(one, other)
+    return [
+        *(Comparison(here, there, one.size, ignored) for here, there in coarse),
+        Comparison(*finest, one.size, ignored, "fit"),
+    ]
 
 
 def compare_finest_level(
-    one: RegistrationPyramid, other: RegistrationPyramid, ignored: Array | None = None
+    one: RegistrationPyramid, other: RegistrationPyramid, ignored: Array | None = None, part: Part = "all"
 ) -> Comparison:
     """The comparison at the finest level that both pyramids have, without what is ignored."""
-    return Comparison(*pair_levels(one, other)[-1], one.size, ignored)
+    return Comparison(*pair_levels(one, other)[-1], one.size, ignored, part)
 
 
 def pair_levels(one: RegistrationPyramid, other: RegistrationPyramid) -> list[tuple[Level, Level]]:
