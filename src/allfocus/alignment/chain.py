@@ -20,6 +20,7 @@ from allfocus.alignment.pair import (
     register_pair,
 )
 from allfocus.alignment.photometric import ExposureTransfer, estimate_exposures
+from allfocus.alignment.still import check_still
 from allfocus.core.color import Array, FloatArray
 from allfocus.options import MotionModel
 
@@ -84,9 +85,25 @@ class Chain:
 
     def add(self, pyramid: RegistrationPyramid) -> None:
         """Register the next frame to those before it."""
-        position = len(self.links)
         self.size = pyramid.size
-        link = next(self._find_links(pyramid), None)
+        self._append(pyramid, next(self._find_links(pyramid), None))
+
+    def add_still(self, pyramid: RegistrationPyramid) -> bool:
+        """Add the next frame if it is clear that it lies where those before it do; returns whether it was added."""
+        self.size = pyramid.size
+        link = None
+        if self._recent:
+            (first, earliest), (last, latest) = self._recent[0], self._recent[-1]
+            motion = check_still(latest, pyramid)
+            is_far = last - first >= REACH - 2 and len(self.links) % (REACH - 1) == 0
+            if motion is None or (is_far and check_still(earliest, pyramid, is_far=True) is None):
+                return False
+            link = Link(parent=last, motion=motion)
+        self._append(pyramid, link, is_still=True)
+        return True
+
+    def _append(self, pyramid: RegistrationPyramid, link: Link | None, is_still: bool = False) -> None:
+        position = len(self.links)
         self.links.append(link)
         if link is None:
             self.roots.append(position)
@@ -95,8 +112,9 @@ class Chain:
             self.roots.append(self.roots[link.parent])
             before = self.paths[link.parent]
             self.paths.append({model: link.motion.motions[model] @ before[model] for model in DEGREES_OF_FREEDOM})
-            self._vote(link.motion.fixed)
-            self._measure_drift(pyramid)
+            if not is_still:
+                self._vote(link.motion.fixed)
+                self._measure_drift(pyramid)
         if self._keep_details:
             self.details.append(to_gray(drop_finest(pyramid).levels[-1].planes[..., 0]))
         self.lights.append(pyramid.light)
@@ -189,7 +207,7 @@ def measure_excess(motion: PairMotion) -> dict[MotionModel, float]:
 
 def drop_finest(pyramid: RegistrationPyramid) -> RegistrationPyramid:
     """The pyramid without its large levels, which take most of its memory."""
-    small = [level for level in pyramid.levels if max(level.planes.shape) <= KEPT_SIDE]
+    small = [level for level in pyramid.levels if level.side <= KEPT_SIDE]
     return replace(pyramid, levels=small or pyramid.levels)
 
 

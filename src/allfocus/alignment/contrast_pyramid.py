@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -27,13 +28,26 @@ class Level:
     """One level of a `RegistrationPyramid`.
 
     Attributes:
-        planes: (h, w, 4) float32: detail of mean 0 and contrast about 1, its gradients along x and y, and the local
-            contrast before normalisation, white is 1.
+        plane: (h, w) float32: luma of linear light, white is 1.
         scale: side of one pixel of the level, in pixels of the frame.
     """
 
-    planes: FloatArray
+    plane: FloatArray
     scale: int
+
+    @property
+    def side(self) -> int:
+        """The longest side, in pixels."""
+        return max(self.plane.shape)
+
+    @cached_property
+    def planes(self) -> FloatArray:
+        """(h, w, 4) float32.
+
+        Detail of mean 0 and contrast about 1, its gradients along x and y, and the local contrast before normalisation,
+        white is 1.
+        """
+        return normalise_contrast(self.plane)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,7 +69,15 @@ class RegistrationPyramid:
 
 
 def build_pyramid(frame: Array) -> RegistrationPyramid:
-    """Build the registration pyramid of a frame (H, W) or (H, W, 3) of any depth.
+    """Build the registration pyramid of a frame (H, W) or (H, W, 3) of any depth."""
+    pyramid = sketch_pyramid(frame)
+    for level in pyramid.levels:
+        _ = level.planes
+    return pyramid
+
+
+def sketch_pyramid(frame: Array) -> RegistrationPyramid:
+    """The registration pyramid of a frame (H, W) or (H, W, 3), whose levels normalise contrast once they are asked.
 
     In linear light, since defocus averages light: in display encoding the bright side of a blurred edge would seem to
     have moved.
@@ -66,10 +88,10 @@ def build_pyramid(frame: Array) -> RegistrationPyramid:
     shown_as_white = max(white, MIN_WHITE_8_BIT) if frame.dtype == np.uint8 else white
     plane /= shown_as_white
     sharpness = measure_sharpness(plane) * np.float32((shown_as_white / white) ** 2)  # a dark frame is no less sharp
-    levels = [build_level(plane, scale)]
+    levels = [Level(plane=plane, scale=scale)]
     while min(plane.shape) >= 2 * MIN_SIDE:
         plane, scale = shrink(plane, 2), scale * 2
-        levels.append(build_level(plane, scale))
+        levels.append(Level(plane=plane, scale=scale))
     return RegistrationPyramid(
         levels=levels[::-1],
         size=(frame.shape[0], frame.shape[1]),
@@ -90,11 +112,11 @@ def measure_sharpness(plane: FloatArray) -> FloatArray:
     return np.stack([shrink(difference(*end) ** 2, min(PATCH, height, width)) for end in ends])
 
 
-def build_level(plane: FloatArray, scale: int) -> Level:
-    """Normalise brightness and contrast of a gray plane (h, w), linear light, white is 1, and take its gradients."""
+def normalise_contrast(plane: FloatArray) -> FloatArray:
+    """Normalise brightness and contrast of a gray plane (h, w), and take its gradients: see `Level.planes`."""
     detail = cv2.GaussianBlur(plane, (0, 0), SMOOTH) - cv2.GaussianBlur(plane, (0, 0), NEIGHBOURHOOD)
     contrast = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), NEIGHBOURHOOD))
     detail /= contrast + NOISE
     slope = np.array([[1, -8, 0, 8, -1]], np.float32) / 12
     across, down = (cv2.filter2D(detail, cv2.CV_32F, kernel) for kernel in (slope, slope.T))
-    return Level(planes=np.stack([detail, across, down, contrast], axis=2), scale=scale)
+    return np.stack([detail, across, down, contrast], axis=2)

@@ -7,7 +7,7 @@ import numpy as np
 
 from allfocus.alignment.alignment import Alignment, AlignOptions, make_identity
 from allfocus.alignment.chain import Chain
-from allfocus.alignment.contrast_pyramid import build_pyramid
+from allfocus.alignment.contrast_pyramid import build_pyramid, sketch_pyramid
 from allfocus.alignment.flow import estimate_flows
 from allfocus.alignment.motion import to_pixels
 from allfocus.alignment.photometric import ExposureTransfer
@@ -42,11 +42,21 @@ def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, ru
     wanted.check_reference(len(stack))
     if min(stack.height, stack.width) < SMALLEST:
         return make_identity(len(stack), wanted.reference)
+    chain = link_still(stack, run) if wanted.model is None and not wanted.refine else None
+    if chain is not None:
+        return conclude(chain, wanted, stack.names)
     chain = link(stack, wanted, run)
     fixed = chain.find_fixed_pattern()
     if fixed is not None and len(stack) > 2:
         chain = link(stack, wanted, run, fixed)
     return conclude(chain, wanted, stack.names)
+
+
+def link_still(stack: FocalStack, run: Run) -> Chain | None:
+    """Link the frames of a stack in which clearly nothing has moved; None as soon as that is not clear."""
+    chain = Chain()
+    pyramids = run.each("align", sketch_pyramid, stack.frames)
+    return chain if all(chain.add_still(pyramid) for pyramid in pyramids) else None
 
 
 def link(stack: FocalStack, wanted: AlignOptions, run: Run, ignored: Array | None = None) -> Chain:

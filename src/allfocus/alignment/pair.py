@@ -70,10 +70,17 @@ class Comparison:
         size: height and width of the frames.
         ignored: (h, w) bool of any size: what is not compared, of either frame; None: everything is.
         part: which parts of the picture: those that motions are fitted to, those that check them, or all.
+        most: how many points at most; None: as many as is usual.
     """
 
     def __init__(
-        self, one: Level, other: Level, size: tuple[int, int], ignored: Array | None = None, part: Part = "all"
+        self,
+        one: Level,
+        other: Level,
+        size: tuple[int, int],
+        ignored: Array | None = None,
+        part: Part = "all",
+        most: int | None = None,
     ) -> None:
         self._other, self._scale = other.planes, one.scale
         self._ignored = None if ignored is None else fit_mask(ignored, one.planes.shape[:2])
@@ -84,7 +91,7 @@ class Comparison:
             contrast = contrast * ~self._ignored
         if part != "all":
             contrast = contrast * (self._map_checks(contrast.shape) == (part == "check"))
-        rows, columns = choose_points(contrast, MAX_CHECKED if part == "check" else MAX_POINTS)
+        rows, columns = choose_points(contrast, most or (MAX_CHECKED if part == "check" else MAX_POINTS))
         self._here = self._to_normalised(np.stack([columns, rows], axis=1).astype(np.float32))
         self._values = one.planes[rows, columns]
         self.side = max(one.planes.shape)
@@ -148,17 +155,20 @@ class Comparison:
         """Weights of the points by their contrast in both frames, (n,)."""
         return self.sample(motion)[1]
 
+    def loss(self, motion: Matrix, weights: FloatArray) -> float:
+        """Weighted mean difference of the frames in units of their contrast; unrelated frames have about 1."""
+        values, _ = self.sample(motion)
+        return measure_loss(values[:, 0] - self._values[:, 0], weights)
+
     def judge(self, motion: Matrix, weights: FloatArray) -> tuple[float, float]:
         """How well a motion fits: its loss, and the residual.
 
-        The loss is the weighted mean difference of the frames in units of their contrast; unrelated frames have about
-        1. The residual is the mean displacement that is left, in pixels of the frame; NaN where no patch has enough
+        The residual is the mean displacement that is left, in pixels of the frame; NaN where no patch has enough
         detail. In each patch of a grid that has detail the translation that fits best is found (Lucas and Kanade, 1981).
         """
         values, own = self.sample(motion)
         difference = values[:, 0] - self._values[:, 0]
-        loss = float((weights * np.minimum(np.abs(difference), 1)).sum() / (weights.sum() + 1e-9)) + 1e-6
-        return loss, self._measure_residual(values, difference, own)
+        return measure_loss(difference, weights), self._measure_residual(values, difference, own)
 
     def _measure_residual(self, values: FloatArray, difference: FloatArray, weights: FloatArray) -> float:
         weights = weights * weigh_robustly(difference, weights)
@@ -187,6 +197,11 @@ class Comparison:
         one, other = self._values[:, 0], values[:, 0]
         power = (weights * one * one).sum() * (weights * other * other).sum()
         return float((weights * one * other).sum() / np.sqrt(power + 1e-9))
+
+
+def measure_loss(difference: FloatArray, weights: FloatArray) -> float:
+    """Weighted mean of differences (n,), each 1 at most."""
+    return float((weights * np.minimum(np.abs(difference), 1)).sum() / (weights.sum() + 1e-9)) + 1e-6
 
 
 def number_patches(points: FloatArray) -> Array:
