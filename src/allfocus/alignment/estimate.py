@@ -19,6 +19,7 @@ from allfocus.core.stack import FocalStack
 from allfocus.errors import AlignmentError
 from allfocus.options import MotionModel
 from allfocus.run.context import Run
+from allfocus.run.progress import only_forward
 
 #: Frames with a side shorter than this, in pixels, show too little to be registered.
 SMALLEST = 16
@@ -42,6 +43,7 @@ def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, ru
     wanted.check_reference(len(stack))
     if min(stack.height, stack.width) < SMALLEST:
         return make_identity(len(stack), wanted.reference)
+    run = replace(run, progress=only_forward(run.progress))
     chain = link_still(stack, run) if wanted.model is None and not wanted.refine else None
     if chain is not None:
         return conclude(chain, wanted, stack.names)

@@ -109,6 +109,11 @@ class Comparison:
         return np.asarray((points * self._half + self._middle + 0.5) / self._scale - 0.5, np.float32)
 
     @property
+    def places(self) -> FloatArray:
+        """Where the points are in the first frame, in normalised coordinates: (n, 2), x first."""
+        return self._here
+
+    @property
     def count(self) -> int:
         """How many points are compared."""
         return len(self._here)
