@@ -169,7 +169,8 @@ class Comparison:
         """How well a motion fits: its loss, and the residual.
 
         The residual is the mean displacement that is left, in pixels of the frame; NaN where no patch has enough
-        detail. In each patch of a grid that has detail the translation that fits best is found (Lucas and Kanade, 1981).
+        detail. In each patch of a grid that has detail the translation that fits best is found (Lucas and Kanade,
+        1981).
         """
         values, own = self.sample(motion)
         difference = values[:, 0] - self._values[:, 0]
@@ -360,7 +361,7 @@ def evaluate_motions(level: Comparison, motions: Mapping[MotionModel, Matrix]) -
 def compare_levels(
     one: RegistrationPyramid, other: RegistrationPyramid, ignored: Array | None = None
 ) -> list[Comparison]:
-    """Comparisons at the levels that both pyramids have, coarse to fine, without what is ignored, or checks, see `is_check`."""
+    """Comparisons at the levels that both pyramids have, coarse to fine; without what is ignored, or checks motions."""
     *coarse, finest = pair_levels(one, other)
     return [
         *(Comparison(here, there, one.size, ignored) for here, there in coarse),

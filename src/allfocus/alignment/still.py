@@ -22,8 +22,8 @@ STEPS = 2
 #: Frames lie over each other if at a size at which blur matters little they differ at so small a share of the points,
 #: of neighbours and of frames further apart: dust that stays put may hide a scene that moves, but not everywhere.
 UNLIKE_NEAR, UNLIKE_FAR = 0.04, 0.1
-#: And if no motion leaves a difference that is smaller by more than this, half of what a model must gain to be believed;
-#: at the smaller size by so many times that: there are few points, and only large motions are looked for.
+#: And if no motion leaves a difference that is smaller by more than this, half of what a model must gain to be
+#: believed; at the smaller size by so many times that: there are few points, and only large motions are looked for.
 GAIN, FREE_GAIN, COARSELY = 0.005, 0.02, 4
 MODELS: Sequence[tuple[MotionModel, float]] = (
     ("translation", GAIN),

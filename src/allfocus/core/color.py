@@ -56,7 +56,9 @@ def srgb_to_linear(encoded: FloatArray) -> FloatArray:
     Powers take long, so that values of 8 bits are looked up; they are the same.
     """
     codes = find_codes(encoded)
-    return raise_to_linear(encoded) if codes is None else raise_to_linear(to_unit(np.arange(256, dtype=np.uint8)))[codes]
+    return (
+        raise_to_linear(encoded) if codes is None else raise_to_linear(to_unit(np.arange(256, dtype=np.uint8)))[codes]
+    )
 
 
 def raise_to_linear(encoded: FloatArray) -> FloatArray:
