@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from allfocus.alignment.comparison import interpolate
 from allfocus.alignment.contrast_pyramid import build_pyramid
 from allfocus.alignment.motion import make_motion, measure_displacement, to_pixels
-from allfocus.alignment.pair import MIN_AGREEMENT, compare_finest_level, interpolate, register_pair
+from allfocus.alignment.pair import MIN_AGREEMENT, compare_finest_level, register_pair
 from allfocus.alignment.sift import guess_motion
 from moved_scenes import SIZE, defocus, move_camera, scene
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from allfocus.alignment.comparison import MIN_CHECKED
 from allfocus.alignment.contrast_pyramid import RegistrationPyramid
 from allfocus.alignment.fixed_pattern import widen
 from allfocus.alignment.flow import to_gray
 from allfocus.alignment.motion import DEGREES_OF_FREEDOM, Matrix, map_points, spread_points, to_pixels
 from allfocus.alignment.pair import (
     MIN_AGREEMENT,
-    MIN_CHECKED,
     PairMotion,
     compare_finest_level,
     evaluate_motions,

@@ -38,7 +38,7 @@ class Level:
     @property
     def side(self) -> int:
         """The longest side, in pixels."""
-        return max(self.plane.shape)
+        return int(max(self.plane.shape))
 
     @cached_property
     def planes(self) -> FloatArray:

@@ -105,9 +105,9 @@ def find_outliers(frame: Array) -> Array:
     """For each sample `ABOVE` or `BELOW` where it is so against the median around it by `STANDS_OUT`, else 0: uint8."""
     bound = full_scale(frame.dtype) * STANDS_OUT
     usual, plain = (np.ascontiguousarray(each).reshape(len(frame), -1) for each in (cv2.medianBlur(frame, 5), frame))
-    above = cv2.compare(cv2.subtract(plain, usual), bound, cv2.CMP_GT)
-    below = cv2.compare(cv2.subtract(usual, plain), bound, cv2.CMP_GT)
-    return np.asarray(above & ABOVE | below & BELOW, np.uint8).reshape(frame.shape)
+    above = np.asarray(cv2.subtract(plain, usual)) > bound
+    below = np.asarray(cv2.subtract(usual, plain)) > bound
+    return (above.view(np.uint8) * np.uint8(ABOVE) | below.view(np.uint8) * np.uint8(BELOW)).reshape(frame.shape)
 
 
 def stands_out(frame: Array, places: Sequence[Array], sign: Array, doubt: float = 1) -> Array:
@@ -132,7 +132,7 @@ def cut_around(plane: Array, places: Sequence[Array]) -> Array:
         for at, side in zip(places[:2], plane.shape[:2], strict=True)
     )
     channel = (places[2][:, None, None],) if len(places) > 2 else ()
-    return plane[rows[:, :, None], columns[:, None, :], *channel].astype(np.float32)
+    return np.asarray(plane[rows[:, :, None], columns[:, None, :], *channel], np.float32)
 
 
 def measure_moves(one: Matrix, other: Matrix, places: Sequence[Array]) -> Array:

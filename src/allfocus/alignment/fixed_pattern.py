@@ -70,8 +70,8 @@ class Overlay:
         moved = correlate_around(self._one, np.asarray(warped))
         fixed = self._detailed & self.alike & (self._still > moved + MARGIN)
         has_moved = self._detailed & (moved > ALIKE) & (moved > self._still + MARGIN)
-        area = max(1, np.count_nonzero(self._strong))
-        shares = (np.count_nonzero(self._strong & each) / area for each in (fixed, has_moved, moved < UNLIKE))
+        area = max(1, int(np.count_nonzero(self._strong)))
+        shares = (int(np.count_nonzero(self._strong & each)) / area for each in (fixed, has_moved, moved < UNLIKE))
         return Areas(fixed, *shares)
 
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from allfocus.alignment.comparison import Comparison
 from allfocus.alignment.contrast_pyramid import RegistrationPyramid
 from allfocus.alignment.motion import DEGREES_OF_FREEDOM, Matrix
 from allfocus.alignment.pair import (
     AGREEMENT_SIDE,
-    Comparison,
     PairMotion,
     evaluate_motions,
     pair_levels,

@@ -73,7 +73,7 @@ def find_codes(encoded: FloatArray) -> Array | None:
     if encoded.size < MANY or encoded.dtype != np.float32:
         return None
     for some in (encoded.reshape(-1)[: MANY // 4], encoded):
-        codes = np.rint(np.clip(some, 0, 1) * np.float32(255)).astype(np.uint8)
+        codes: Array = np.rint(np.clip(some, 0, 1) * np.float32(255)).astype(np.uint8)
         if not np.array_equal(to_unit(codes), some):
             return None
     return codes
