@@ -4,7 +4,15 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import Any
 
-from allfocus.alignment import AlignOptions, apply_alignment, estimate_alignment, load_transforms, transfer_alignment
+from allfocus.alignment import (
+    AlignOptions,
+    apply_alignment,
+    estimate_alignment,
+    find_defects,
+    load_transforms,
+    note_defects,
+    transfer_alignment,
+)
 from allfocus.alignment.alignment import Alignment, make_identity, notes_of
 from allfocus.composition.compositor import Canvas, Compositor
 from allfocus.core.names import find_name
@@ -231,6 +239,7 @@ def register_stack(
                 f"{len(stack) - len(alignment.used)} of {len(stack)} frames are left out; fusing needs at least 2: "
                 "use other transforms"
             )
+        defects = find_defects(stack, alignment)
         frames, window = apply_alignment(
             stack,
             alignment,
@@ -238,6 +247,7 @@ def register_stack(
             area=like.window if like is not None and like.is_cropped else None,
             keep_canvas=options.keep_canvas,
             in_place=listing is not None,
+            defects=defects,
         )
     used = list(alignment.used)
     order = list(alignment.order) or used
@@ -248,7 +258,13 @@ def register_stack(
         alignment=None if is_as_given else alignment,
         window=window,
         is_cropped=(frames.height, frames.width) != (stack.height, stack.width),
-        notes=(*notes, *notes_of(alignment, names), *note_coverage(stack, frames), *note_burnt(stack, frames, used)),
+        notes=(
+            *notes,
+            *notes_of(alignment, names),
+            *note_defects(defects),
+            *note_coverage(stack, frames),
+            *note_burnt(stack, frames, used),
+        ),
         source=listing,
         run=run,
     )

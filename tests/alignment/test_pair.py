@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from allfocus.alignment.comparison import interpolate
 from allfocus.alignment.contrast_pyramid import build_pyramid
 from allfocus.alignment.motion import make_motion, measure_displacement, to_pixels
-from allfocus.alignment.pair import MIN_AGREEMENT, compare_finest_level, interpolate, register_pair
+from allfocus.alignment.pair import MIN_AGREEMENT, compare_finest_level, register_pair
 from allfocus.alignment.sift import guess_motion
 from moved_scenes import SIZE, defocus, move_camera, scene
 
@@ -22,8 +23,16 @@ def test_frames_of_one_scene_agree_and_those_of_two_do_not() -> None:
 def test_the_residual_is_what_a_motion_leaves_in_pixels() -> None:
     after, matrix = move_camera(scene(), [0.004, 0.0])
     comparison = compare_finest_level(build_pyramid(scene()), build_pyramid(after))
-    assert comparison.residual(make_motion([0.004, 0.0])) < 0.05
-    np.testing.assert_allclose(comparison.residual(np.eye(3)), abs(matrix[0, 2]), rtol=0.15)
+    weights = comparison.weights(np.eye(3))
+    assert comparison.judge(make_motion([0.004, 0.0]), weights)[1] < 0.05
+    np.testing.assert_allclose(comparison.judge(np.eye(3), weights)[1], abs(matrix[0, 2]), rtol=0.15)
+
+
+def test_motions_are_checked_where_they_were_not_fitted() -> None:
+    one, other = build_pyramid(scene()), build_pyramid(move_camera(scene(), [0.004, 0.0])[0])
+    fit, check = (compare_finest_level(one, other, None, part) for part in ("fit", "check"))
+    assert 0 < check.count < fit.count
+    assert not set(map(tuple, check.places)) & set(map(tuple, fit.places))
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ warps the frames by it (`warp`, `lanczos`), `channels` transfers it to another c
 from allfocus.alignment.alignment import Alignment, AlignOptions, notes_of
 from allfocus.alignment.apply import apply_alignment
 from allfocus.alignment.channels import transfer_alignment
+from allfocus.alignment.defects import find_defects, note_defects
 from allfocus.alignment.estimate import estimate_alignment
 from allfocus.alignment.motion import DEGREES_OF_FREEDOM
 from allfocus.alignment.photometric import ExposureTransfer
@@ -22,7 +23,9 @@ __all__ = [
     "apply_alignment",
     "dump_transforms",
     "estimate_alignment",
+    "find_defects",
     "load_transforms",
+    "note_defects",
     "notes_of",
     "transfer_alignment",
 ]

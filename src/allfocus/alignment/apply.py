@@ -7,6 +7,7 @@ import numpy as np
 
 from allfocus.alignment.alignment import Alignment
 from allfocus.alignment.brightness import find_burnt
+from allfocus.alignment.defects import fill_defects
 from allfocus.alignment.warp import find_common_window, find_seen, warp_frame
 from allfocus.core.color import Array
 from allfocus.core.coverage import Coverage, cut_coverage, fill_from_others, find_covered_window
@@ -27,6 +28,7 @@ def apply_alignment(
     area: Window | None = None,
     keep_canvas: bool = False,
     in_place: bool = False,
+    defects: Array | None = None,
 ) -> tuple[FocalStack, Window]:
     """Warp the frames that are used into the reference's pixels; each is resampled once.
 
@@ -40,6 +42,7 @@ def apply_alignment(
         keep_canvas: whether to keep the full frame of the reference; where another frame shows nothing, the reference
             is filled in. Ignored if an area is given.
         in_place: whether the frames of the stack may be overwritten.
+        defects: samples to fill in each frame before it is warped, see `find_defects`; None: none.
 
     Returns:
         The frames that are used, in the depth of the stack, and the rows and columns of the reference they show.
@@ -59,9 +62,11 @@ def apply_alignment(
     def warp(position: int) -> Array:
         frame = stack.frames[position]
         flow = alignment.flows[position] if alignment.flows else None
+        if defects is not None:
+            frame = fill_defects(frame, defects)
         warped = warp_frame(frame, alignment.matrices[position], alignment.exposures[position], flow, filling)
-        if warped is frame and (in_place or not covered):
-            return frame[area]
+        if warped is stack.frames[position] and (in_place or not covered):
+            return warped[area]
         target = frame if in_place else run.empty(frame.shape, frame.dtype)
         target[...] = warped
         return target[area]

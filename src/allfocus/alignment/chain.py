@@ -3,13 +3,24 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
+from allfocus.alignment.comparison import MIN_CHECKED
 from allfocus.alignment.contrast_pyramid import RegistrationPyramid
+from allfocus.alignment.fixed_pattern import widen
 from allfocus.alignment.flow import to_gray
 from allfocus.alignment.motion import DEGREES_OF_FREEDOM, Matrix, map_points, spread_points, to_pixels
-from allfocus.alignment.pair import MIN_AGREEMENT, PairMotion, compare_finest_level, evaluate_motions, register_pair
+from allfocus.alignment.pair import (
+    MIN_AGREEMENT,
+    PairMotion,
+    compare_finest_level,
+    evaluate_motions,
+    find_fixed,
+    register_pair,
+)
 from allfocus.alignment.photometric import ExposureTransfer, estimate_exposures
+from allfocus.alignment.still import check_still
 from allfocus.core.color import Array, FloatArray
 from allfocus.options import MotionModel
 
@@ -23,6 +34,8 @@ KEPT_SIDE = 800
 TOLERANCE, FREE_TOLERANCE, POINT_TOLERANCE = 0.01, 0.04, 30.0
 #: The excess loss of a single link may be so many times the mean of all: the frame may have been bumped.
 ONE_LINK = 5
+#: A fixed pattern is believed where so large a share of the pairs of frames that show one agree.
+VOTES = 0.3
 #: Largest change of scale between two frames, and the smallest share of the picture that both must show.
 MAX_SCALE, MIN_OVERLAP = 1.3, 0.5
 
@@ -45,6 +58,7 @@ class Chain:
 
     Args:
         keep_details: whether to keep what optical flow needs.
+        ignored: (h, w) bool of any size: what stays put in every frame and is not compared; None: not known yet.
 
     Attributes:
         links: of each frame to an earlier one; None: it matches none of them.
@@ -55,8 +69,10 @@ class Chain:
         details: of each frame, (h, w) uint8, see `flow.to_gray`; empty without `keep_details`.
     """
 
-    def __init__(self, keep_details: bool = False) -> None:
-        self._keep_details = keep_details
+    def __init__(self, keep_details: bool = False, ignored: Array | None = None) -> None:
+        self._keep_details, self._ignored = keep_details, ignored
+        self._votes: FloatArray | None = None
+        self._voters = 0
         self.details: list[Array] = []
         self.links: list[Link | None] = []
         self.roots: list[int] = []
@@ -69,9 +85,25 @@ class Chain:
 
     def add(self, pyramid: RegistrationPyramid) -> None:
         """Register the next frame to those before it."""
-        position = len(self.links)
         self.size = pyramid.size
-        link = next(self._find_links(pyramid), None)
+        self._append(pyramid, next(self._find_links(pyramid), None))
+
+    def add_still(self, pyramid: RegistrationPyramid) -> bool:
+        """Add the next frame if it is clear that it lies where those before it do; returns whether it was added."""
+        self.size = pyramid.size
+        link = None
+        if self._recent:
+            (first, earliest), (last, latest) = self._recent[0], self._recent[-1]
+            motion = check_still(latest, pyramid)
+            is_far = last - first >= REACH - 2 and len(self.links) % (REACH - 1) == 0
+            if motion is None or (is_far and check_still(earliest, pyramid, is_far=True) is None):
+                return False
+            link = Link(parent=last, motion=motion)
+        self._append(pyramid, link, is_still=True)
+        return True
+
+    def _append(self, pyramid: RegistrationPyramid, link: Link | None, is_still: bool = False) -> None:
+        position = len(self.links)
         self.links.append(link)
         if link is None:
             self.roots.append(position)
@@ -80,7 +112,9 @@ class Chain:
             self.roots.append(self.roots[link.parent])
             before = self.paths[link.parent]
             self.paths.append({model: link.motion.motions[model] @ before[model] for model in DEGREES_OF_FREEDOM})
-            self._measure_drift(pyramid)
+            if not is_still:
+                self._vote(link.motion.fixed)
+                self._measure_drift(pyramid)
         if self._keep_details:
             self.details.append(to_gray(drop_finest(pyramid).levels[-1].planes[..., 0]))
         self.lights.append(pyramid.light)
@@ -91,7 +125,7 @@ class Chain:
     def _find_links(self, pyramid: RegistrationPyramid) -> Iterator[Link]:
         """Yield links to recent frames that the new one matches, the last first."""
         for parent, earlier in reversed(self._recent):
-            motion = register_pair(earlier, pyramid)
+            motion = register_pair(earlier, pyramid, self._ignored)
             matrix = to_pixels(motion.motions["similarity"], pyramid.size)
             if motion.agreement >= MIN_AGREEMENT and is_plausible(matrix, pyramid.size):
                 yield Link(parent=parent, motion=motion)
@@ -99,11 +133,32 @@ class Chain:
     def _measure_drift(self, pyramid: RegistrationPyramid) -> None:
         """Evaluate each model between the new frame and the earliest whose pyramid is kept."""
         first, earlier = self._recent[0]
-        if len(self._recent) < REACH or self.roots[first] != self.roots[-1]:
+        if len(self._recent) < 2 or self.roots[first] != self.roots[-1]:
             return
         last = self.paths[-1]
         motions = {model: last[model] @ np.linalg.inv(self.paths[first][model]) for model in DEGREES_OF_FREEDOM}
-        self._drifts.append(evaluate_motions(compare_finest_level(earlier, pyramid), motions))
+        comparison = compare_finest_level(earlier, pyramid, self._ignored)
+        if self._ignored is None:
+            found = find_fixed(earlier, pyramid, comparison, motions["similarity"])
+            self._vote(None if found is None else found.pattern)
+        if len(self._recent) == REACH:
+            check = compare_finest_level(earlier, pyramid, self._ignored, "check")
+            self._drifts.append(evaluate_motions(check if check.count >= MIN_CHECKED else comparison, motions))
+
+    def _vote(self, fixed: Array | None) -> None:
+        """Count a fixed pattern that was found between two frames."""
+        if fixed is None:
+            return
+        if self._votes is None:
+            self._votes = np.zeros(fixed.shape, np.float32)
+        self._votes += cv2.resize(fixed.astype(np.float32), self._votes.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        self._voters += 1
+
+    def find_fixed_pattern(self) -> Array | None:
+        """What stays put in the whole stack while the scene moves, with what is near: (h, w) bool; None: nothing."""
+        if self._votes is None:
+            return None
+        return widen(self._votes > VOTES * self._voters)
 
     def choose_model(self, group: Sequence[int]) -> MotionModel:
         """The model of least freedom that explains the motions between the frames of a group."""
@@ -114,7 +169,7 @@ class Chain:
             near, far = ([found[model] for found in pairs] or [0.0] for pairs in (links, drifts))
             return float(max(np.mean(near), np.max(near) / ONE_LINK, np.mean(far)))
 
-        return next(model for model in DEGREES_OF_FREEDOM if model == "homography" or excess(model) <= 0)
+        return next(model for model in DEGREES_OF_FREEDOM if model == "homography" or excess(model) <= 1)
 
     def find_largest_group(self) -> list[int]:
         """Positions of the largest set of connected frames; of sets of equal size, the first."""
@@ -136,14 +191,15 @@ class Chain:
 
 
 def measure_excess(motion: PairMotion) -> dict[MotionModel, float]:
-    """By what share each model's loss exceeds those of better ones, beyond the tolerance: none if at most 0."""
+    """By what share each model's loss exceeds those of better ones, in units of what is tolerated."""
     models = list(DEGREES_OF_FREEDOM)
     free = models.index("similarity") + 1
+    doubt = POINT_TOLERANCE / (motion.points + 1)
 
     def excess(index: int) -> float:
-        own, doubt = motion.losses[models[index]], POINT_TOLERANCE / (motion.points + 1)
-        rigid = [own / motion.losses[model] - 1 - TOLERANCE - doubt for model in models[index:free]]
-        freer = [own / motion.losses[model] - 1 - FREE_TOLERANCE - doubt for model in models[max(index, free) :]]
+        own = motion.losses[models[index]]
+        rigid = [(own / motion.losses[model] - 1 - doubt) / TOLERANCE for model in models[index:free]]
+        freer = [(own / motion.losses[model] - 1 - doubt) / FREE_TOLERANCE for model in models[max(index, free) :]]
         return max([*rigid, *freer])
 
     return {model: excess(index) for index, model in enumerate(models)}
@@ -151,7 +207,7 @@ def measure_excess(motion: PairMotion) -> dict[MotionModel, float]:
 
 def drop_finest(pyramid: RegistrationPyramid) -> RegistrationPyramid:
     """The pyramid without its large levels, which take most of its memory."""
-    small = [level for level in pyramid.levels if max(level.planes.shape) <= KEPT_SIDE]
+    small = [level for level in pyramid.levels if level.side <= KEPT_SIDE]
     return replace(pyramid, levels=small or pyramid.levels)
 
 

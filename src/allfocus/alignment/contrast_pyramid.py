@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -27,13 +28,28 @@ class Level:
     """One level of a `RegistrationPyramid`.
 
     Attributes:
-        planes: (h, w, 4) float32: detail of mean 0 and contrast about 1, its gradients along x and y, and the local
-            contrast before normalisation, white is 1.
+        plane: (h, w) float32: luma of linear light, white is 1.
         scale: side of one pixel of the level, in pixels of the frame.
+        seen: (h, w), 0 to 1, how much of a pixel shows something; None: all of it.
     """
 
-    planes: FloatArray
+    plane: FloatArray
     scale: int
+    seen: FloatArray | None = None
+
+    @property
+    def side(self) -> int:
+        """The longest side, in pixels."""
+        return int(max(self.plane.shape))
+
+    @cached_property
+    def planes(self) -> FloatArray:
+        """(h, w, 4) float32.
+
+        Detail of mean 0 and contrast about 1, its gradients along x and y, and the local contrast before normalisation,
+        white is 1.
+        """
+        return normalise_contrast(self.plane, self.seen)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,7 +71,15 @@ class RegistrationPyramid:
 
 
 def build_pyramid(frame: Array, covered: Array | None = None) -> RegistrationPyramid:
-    """Build the registration pyramid of a frame (H, W) or (H, W, 3) of any depth.
+    """Build the registration pyramid of a frame (H, W) or (H, W, 3) of any depth; see `sketch_pyramid`."""
+    pyramid = sketch_pyramid(frame, covered)
+    for level in pyramid.levels:
+        _ = level.planes
+    return pyramid
+
+
+def sketch_pyramid(frame: Array, covered: Array | None = None) -> RegistrationPyramid:
+    """The registration pyramid of a frame (H, W) or (H, W, 3), whose levels normalise contrast once they are asked.
 
     In linear light, since defocus averages light: in display encoding the bright side of a blurred edge would seem to
     have moved. Where the frame is not `covered`, (H, W) bool, it has no contrast, which is to say no weight.
@@ -67,10 +91,10 @@ def build_pyramid(frame: Array, covered: Array | None = None) -> RegistrationPyr
     plane /= shown_as_white
     sharpness = measure_sharpness(plane) * np.float32((shown_as_white / white) ** 2)  # a dark frame is no less sharp
     seen = None if covered is None else shrink(covered.astype(np.float32), scale)
-    levels = [build_level(plane, scale, seen)]
+    levels = [Level(plane=plane, scale=scale, seen=seen)]
     while min(plane.shape) >= 2 * MIN_SIDE:
         plane, scale, seen = shrink(plane, 2), scale * 2, None if seen is None else shrink(seen, 2)
-        levels.append(build_level(plane, scale, seen))
+        levels.append(Level(plane=plane, scale=scale, seen=seen))
     return RegistrationPyramid(
         levels=levels[::-1],
         size=(frame.shape[0], frame.shape[1]),
@@ -91,8 +115,8 @@ def measure_sharpness(plane: FloatArray) -> FloatArray:
     return np.stack([shrink(difference(*end) ** 2, min(PATCH, height, width)) for end in ends])
 
 
-def build_level(plane: FloatArray, scale: int, seen: FloatArray | None = None) -> Level:
-    """Normalise brightness and contrast of a gray plane (h, w), linear light, white is 1, and take its gradients.
+def normalise_contrast(plane: FloatArray, seen: FloatArray | None = None) -> FloatArray:
+    """Normalise brightness and contrast of a gray plane (h, w), and take its gradients: see `Level.planes`.
 
     Contrast is 0 where less than all of a pixel is `seen`, (h, w), 0 to 1.
     """
@@ -103,4 +127,4 @@ def build_level(plane: FloatArray, scale: int, seen: FloatArray | None = None) -
     across, down = (cv2.filter2D(detail, cv2.CV_32F, kernel) for kernel in (slope, slope.T))
     if seen is not None:
         contrast[seen < 1] = 0
-    return Level(planes=np.stack([detail, across, down, contrast], axis=2), scale=scale)
+    return np.stack([detail, across, down, contrast], axis=2)

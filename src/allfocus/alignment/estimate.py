@@ -8,11 +8,12 @@ import numpy as np
 
 from allfocus.alignment.alignment import Alignment, AlignOptions, make_identity
 from allfocus.alignment.chain import Chain
-from allfocus.alignment.contrast_pyramid import build_pyramid
+from allfocus.alignment.contrast_pyramid import build_pyramid, sketch_pyramid
 from allfocus.alignment.flow import estimate_flows
 from allfocus.alignment.motion import to_pixels
 from allfocus.alignment.photometric import ExposureTransfer, compare_still
 from allfocus.alignment.screening import UNALIGNED, find_blurred, find_misexposed
+from allfocus.core.color import Array
 from allfocus.core.focus_order import find_focus_order
 from allfocus.core.likeness import are_alike
 from allfocus.core.notes import Note
@@ -20,6 +21,7 @@ from allfocus.core.stack import FocalStack
 from allfocus.errors import AlignmentError
 from allfocus.options import MotionModel
 from allfocus.run.context import Run
+from allfocus.run.progress import only_forward
 
 #: Frames with a side shorter than this, in pixels, show too little to be registered.
 SMALLEST = 16
@@ -47,13 +49,36 @@ def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, ru
     wanted.check_reference(len(stack))
     if min(stack.height, stack.width) < SMALLEST:
         return make_identity(len(stack), wanted.reference)
-    chain = Chain(keep_details=wanted.refine)
-    frames = list(zip(stack.frames, stack.covered, strict=True))
-    for pyramid in run.each("align", lambda frame: build_pyramid(*frame), frames):
-        chain.add(pyramid)
-    if not (wanted.keep_all or wanted.together):
-        check_scenes(stack, chain)
+    run = replace(run, progress=only_forward(run.progress))
+    chain = link_still(stack, run) if wanted.model is None and not wanted.refine else None
+    if chain is None:
+        chain = link(stack, wanted, run)
+        fixed = chain.find_fixed_pattern()
+        if fixed is not None and len(stack) > 2:
+            chain = link(stack, wanted, run, fixed)
+        if not (wanted.keep_all or wanted.together):
+            check_scenes(stack, chain)
     return conclude(chain, wanted, stack.names)
+
+
+def link_still(stack: FocalStack, run: Run) -> Chain | None:
+    """Link the frames of a stack in which clearly nothing has moved; None as soon as that is not clear."""
+    chain = Chain()
+    pyramids = run.each("align", lambda frame: sketch_pyramid(*frame), covered_frames(stack))
+    return chain if all(chain.add_still(pyramid) for pyramid in pyramids) else None
+
+
+def link(stack: FocalStack, wanted: AlignOptions, run: Run, ignored: Array | None = None) -> Chain:
+    """Link the frames of a stack; what is ignored stays put in every frame, see `Chain`."""
+    chain = Chain(keep_details=wanted.refine, ignored=ignored)
+    for pyramid in run.each("align", lambda frame: build_pyramid(*frame), covered_frames(stack)):
+        chain.add(pyramid)
+    return chain
+
+
+def covered_frames(stack: FocalStack) -> list[tuple[Array, Array | None]]:
+    """The frames, each with where it shows something."""
+    return list(zip(stack.frames, stack.covered, strict=True))
 
 
 def check_scenes(stack: FocalStack, chain: Chain) -> None:
@@ -183,7 +208,7 @@ def assemble(
         reference=reference,
         matrices=np.stack([to_pixels(motion, chain.size) for motion in motions]),
         exposures=exposures,
-        residuals=[np.nan if link is None else link.motion.residual for link in chain.links],
+        residuals=[np.nan if link is None else link.motion.residuals[model] for link in chain.links],
         left_out={} if keeps_all else useless,
         notes=tuple(explain_keeping(k, names[k], reason) for k, reason in useless.items()) if keeps_all else (),
     )

@@ -7,30 +7,24 @@ minimisation: Benhimane and Malis, 10.1109/IROS.2004.1389474), reweighted robust
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 
-from allfocus.alignment.contrast_pyramid import NOISE, Level, RegistrationPyramid
-from allfocus.alignment.motion import DEGREES_OF_FREEDOM, Matrix, compute_velocities, make_motion, normalise
+from allfocus.alignment.comparison import FINAL_STEPS, MIN_CHECKED, Comparison, Part
+from allfocus.alignment.contrast_pyramid import Level, RegistrationPyramid
+from allfocus.alignment.fixed_pattern import MIN_FIXED, MIN_MOVED, MIN_UNLIKE, Overlay, widen
+from allfocus.alignment.motion import DEGREES_OF_FREEDOM, Matrix
 from allfocus.alignment.sift import guess_motion
-from allfocus.core.color import Array, FloatArray
+from allfocus.core.color import Array
 from allfocus.options import MotionModel
 
-#: Points that are compared at each level.
-MAX_POINTS = 12_000
-#: Most steps at each level, most for each model at the finest levels, and the motion of the corners, in pixels of the
-#: level, below which a step is the last.
-STEPS, FINAL_STEPS, CONVERGED = 6, 3, 0.005
 #: Levels, from the finest, at which models of more freedom than a similarity are estimated.
 FREE_LEVELS = 3
 #: Longest side of the level at which the frames' correlation is measured: blur matters little there.
 AGREEMENT_SIDE = 320
 #: Correlation of frames of one scene at least; of different scenes it is about 0.1.
 MIN_AGREEMENT = 0.4
-#: Patches along the diagonal in which residuals are measured, and the smallest eigenvalue that one needs for it.
-RESIDUAL_PATCHES, MIN_DETAIL = 16, 1.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,153 +34,37 @@ class PairMotion:
     Attributes:
         motions: from the one to the other in normalised coordinates, by each model; `none` is the identity.
         losses: mean difference of the frames after each of them, see `Comparison.loss`.
-        points: how many points were compared.
+        points: how many points were compared, in parts of the picture that the motions were not fitted to.
         agreement: correlation of the frames at a size at which their blur does not matter, -1 to 1.
-        residual: what the homography leaves, mean in pixels; NaN if unknown.
+        residuals: what each of them leaves, mean in pixels, see `Comparison.residual`; NaN if unknown.
+        fixed: (h, w) bool: what stays put while the scene moves, see `fixed_pattern`; None: nothing was found.
     """
 
     motions: Mapping[MotionModel, Matrix]
     losses: Mapping[MotionModel, float]
     points: int
     agreement: float = 1.0
-    residual: float = float("nan")
+    residuals: Mapping[MotionModel, float] = field(default_factory=dict)
+    fixed: Array | None = None
 
 
-class Comparison:
-    """Points of one frame at one pyramid level, and where motions map them in another frame.
+def register_pair(one: RegistrationPyramid, other: RegistrationPyramid, ignored: Array | None = None) -> PairMotion:
+    """Estimate the motion from one frame to another, by every model.
 
     Args:
-        one: level of the first frame.
-        other: level of the second frame, of the same scale.
-        size: height and width of the frames.
+        one: the first frame.
+        other: the second frame.
+        ignored: (h, w) bool of any size: what is known to stay put, and not compared; None: that is found out.
     """
-
-    def __init__(self, one: Level, other: Level, size: tuple[int, int]) -> None:
-        self._other, self._scale = other.planes, one.scale
-        self._middle = np.array([size[1] - 1, size[0] - 1], np.float32) / 2
-        self._half = float(np.hypot(*size) / 2)
-        rows, columns = choose_points(one.planes[..., 3])
-        self._here = self._to_normalised(np.stack([columns, rows], axis=1).astype(np.float32))
-        self._values = one.planes[rows, columns]
-        self.side = max(one.planes.shape)
-
-    def _to_normalised(self, pixels: FloatArray) -> FloatArray:
-        return np.asarray(((pixels + 0.5) * self._scale - 0.5 - self._middle) / self._half, np.float32)
-
-    def _to_pixels(self, points: FloatArray) -> FloatArray:
-        return np.asarray((points * self._half + self._middle + 0.5) / self._scale - 0.5, np.float32)
-
-    def sample(self, motion: Matrix) -> tuple[FloatArray, FloatArray]:
-        """Values of the other frame at the mapped points, (n, 4), and weights of the points by contrast, (n,)."""
-        matrix = motion.astype(np.float32)
-        there = self._here @ matrix[:, :2].T + matrix[:, 2]
-        pixels = self._to_pixels(there[:, :2] / there[:, 2:])
-        values = interpolate(self._other, pixels)
-        limit = np.array(self._other.shape[1::-1], np.float32) - 2
-        inside = np.all((pixels >= 1) & (pixels <= limit), axis=1)
-        low, high = np.minimum(values[:, 3], self._values[:, 3]), np.maximum(values[:, 3], self._values[:, 3])
-        low = np.maximum(low, 0)
-        return values, inside * low / (low + 2 * NOISE) * low / (high + NOISE)
-
-    def step(self, motion: Matrix, count: int) -> tuple[Matrix, float]:
-        """One Gauss-Newton step in the first `count` generators: the new motion, and how far it moved, in pixels."""
-        values, weights = self.sample(motion)
-        difference = values[:, 0] - self._values[:, 0]
-        weights = weights * weigh_robustly(difference, weights)
-        gradients = (self._values[:, 1:3] + values[:, 1:3] @ motion[:2, :2].astype(np.float32)) / 2
-        velocities = compute_velocities(self._here, count) * np.float32(self._half / self._scale)
-        slopes = velocities[..., 0] * gradients[:, :1] + velocities[..., 1] * gradients[:, 1:]
-        weighted = slopes * weights[:, None]
-        normal = (weighted.T @ slopes).astype(np.float64)
-        normal += np.eye(count) * 1e-6 * (np.trace(normal) + 1e-12)
-        step = np.linalg.solve(normal, -(weighted.T @ difference).astype(np.float64))
-        step = np.clip(step, -0.1, 0.1)
-        return normalise(motion @ make_motion(step)), float(np.abs(step).max()) * self._half / self._scale
-
-    def optimise(self, motion: Matrix, count: int, steps: int = STEPS) -> Matrix:
-        """Take steps in the first `count` generators until they converge."""
-        for _ in range(steps):
-            motion, moved = self.step(motion, count)
-            if moved < CONVERGED:
-                break
-        return motion
-
-    def weights(self, motion: Matrix) -> FloatArray:
-        """Weights of the points by their contrast in both frames, (n,)."""
-        return self.sample(motion)[1]
-
-    def loss(self, motion: Matrix, weights: FloatArray) -> float:
-        """Weighted mean difference of the frames in units of their contrast; unrelated frames have about 1."""
-        values, _ = self.sample(motion)
-        difference = np.minimum(np.abs(values[:, 0] - self._values[:, 0]), 1)
-        return float((weights * difference).sum() / (weights.sum() + 1e-9)) + 1e-6
-
-    def residual(self, motion: Matrix) -> float:
-        """Mean displacement that a motion leaves, in pixels of the frame; NaN where no patch has enough detail.
-
-        In each patch of a grid that has detail the translation that fits best is found (Lucas and Kanade, 1981).
-        """
-        values, weights = self.sample(motion)
-        difference = values[:, 0] - self._values[:, 0]
-        weights = weights * weigh_robustly(difference, weights)
-        gradients = (self._values[:, 1:3] + values[:, 1:3]) / 2
-        patches = np.floor((self._here + 1) * (RESIDUAL_PATCHES / 2)).astype(int) @ [1, RESIDUAL_PATCHES]
-        terms = np.concatenate(
-            [gradients[:, [0, 0, 1]] * gradients[:, [0, 1, 1]], gradients * difference[:, None]], axis=1
-        )
-        sums = np.stack([np.bincount(patches, weights * term, RESIDUAL_PATCHES**2) for term in terms.T], axis=1)
-        normal = sums[:, [0, 1, 1, 2]].reshape(-1, 2, 2)
-        has_detail = np.linalg.eigvalsh(normal)[:, 0] > MIN_DETAIL
-        if not has_detail.any():
-            return float("nan")
-        shifts = np.linalg.solve(normal[has_detail], sums[has_detail, 3:, None])[..., 0]
-        return float(np.minimum(np.linalg.norm(shifts, axis=1), 3).mean() * self._scale)
-
-    def agreement(self, motion: Matrix) -> float:
-        """Weighted correlation of the two frames, -1 to 1."""
-        values, weights = self.sample(motion)
-        one, other = self._values[:, 0], values[:, 0]
-        power = (weights * one * one).sum() * (weights * other * other).sum()
-        return float((weights * one * other).sum() / np.sqrt(power + 1e-9))
-
-
-def choose_points(contrast: FloatArray) -> tuple[Array, Array]:
-    """Rows and columns of points to compare, drawn at random where there is contrast: a lattice would alias."""
-    candidates = np.flatnonzero(contrast > NOISE)
-    if len(candidates) > MAX_POINTS:
-        candidates = np.sort(candidates[np.random.default_rng(0).integers(0, len(candidates), MAX_POINTS)])
-    rows, columns = np.divmod(candidates, contrast.shape[1])
-    return rows, columns
-
-
-def interpolate(planes: FloatArray, points: FloatArray) -> FloatArray:
-    """Bicubic values (n, c) of planes (h, w, c) at points (n, 2), x first; edges are repeated."""
-    side = 1 << 10  # OpenCV wants points in rows, none longer than 32767
-    padded = np.zeros((-(-max(len(points), 1) // side) * side, 2), np.float32)
-    padded[: len(points)] = points
-    x, y = padded.T.reshape(2, -1, side)
-    values = cv2.remap(planes, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(values, np.float32).reshape(-1, planes.shape[2])[: len(points)]
-
-
-def weigh_robustly(difference: FloatArray, weights: FloatArray) -> FloatArray:
-    """Robust weight of each point, 0 to 1, by its difference; the scale is that of the points with weight.
-
-    Geman and McClure, 1985.
-    """
-    weighty = np.abs(difference[weights > 0.05])
-    spread = 1.4826 * np.median(weighty) + 1e-3 if len(weighty) else 1.0
-    return np.asarray(1 / (1 + (difference / (2 * spread)) ** 2) ** 2, np.float32)
-
-
-def register_pair(one: RegistrationPyramid, other: RegistrationPyramid) -> PairMotion:
-    """Estimate the motion from one frame to another, by every model."""
-    levels = compare_levels(one, other)
-    motion, agreement = estimate_similarity(levels, np.eye(3))
-    if agreement < MIN_AGREEMENT:
-        again = estimate_similarity(levels, guess_motion(one, other))
-        motion, agreement = max(again, (motion, agreement), key=lambda found: found[1])
+    levels = compare_levels(one, other, ignored)
+    motion, agreement = estimate_anywhere(one, other, levels, ignored)
+    fixed = find_fixed(one, other, levels[-1], motion) if ignored is None else None
+    known = ignored if fixed is None else widen(fixed.pattern)
+    if fixed is not None:
+        levels = compare_levels(one, other, known)
+        motion, agreement = estimate_similarity(levels, fixed.motion)
     finest = levels[-1]
+    check = compare_finest_level(one, other, known, "check")
     shift = np.eye(3)
     shift[:2, 2] = motion[:2, 2]
     motions: dict[MotionModel, Matrix] = {
@@ -196,8 +74,58 @@ def register_pair(one: RegistrationPyramid, other: RegistrationPyramid) -> PairM
         "affine": extend_similarity(levels, motion, "affine"),
         "homography": extend_similarity(levels, motion, "homography"),
     }
-    residual = finest.residual(motions["homography"])
-    return replace(evaluate_motions(finest, motions), agreement=agreement, residual=residual)
+    return replace(
+        evaluate_motions(check if check.count >= MIN_CHECKED else finest, motions),
+        agreement=agreement,
+        fixed=None if fixed is None else fixed.pattern,
+    )
+
+
+def estimate_anywhere(
+    one: RegistrationPyramid, other: RegistrationPyramid, levels: Sequence[Comparison], ignored: Array | None = None
+) -> tuple[Matrix, float]:
+    """A similarity between two frames, from features if they are far apart; and the correlation of the frames."""
+    found = estimate_similarity(levels, np.eye(3))
+    if found[1] >= MIN_AGREEMENT:
+        return found
+    return max(estimate_similarity(levels, guess_motion(one, other, ignored)), found, key=lambda each: each[1])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fixed:
+    """A fixed pattern, see `fixed_pattern`.
+
+    Attributes:
+        pattern: (h, w) bool: where it is, at the finest level that both frames have.
+        motion: of the scene, as a similarity.
+    """
+
+    pattern: Array
+    motion: Matrix
+
+
+def find_fixed(
+    one: RegistrationPyramid, other: RegistrationPyramid, finest: Comparison, motion: Matrix
+) -> Fixed | None:
+    """What stays put between two frames while the scene moves; None if nothing does, or the scene does not move.
+
+    The motion that was found may be that of the fixed pattern, or between the two: where it leaves much unlike, another
+    is looked for in what changes from frame to frame, and taken if it explains a larger part of the picture.
+    """
+    if finest.unlike_share(motion) < MIN_FIXED:
+        return None
+    overlay = Overlay(*pair_levels(one, other)[-1])
+    areas = overlay.measure(motion)
+    if areas.unlike_share > MIN_UNLIKE:
+        changing = overlay.alike
+        levels = compare_levels(one, other, changing)
+        second, agreement = estimate_anywhere(one, other, levels, changing)
+        found = overlay.measure(second)
+        if agreement >= MIN_AGREEMENT and found.moved_share > max(areas.moved_share, found.fixed_share, MIN_MOVED):
+            motion, areas = second, found
+    if areas.fixed_share < MIN_FIXED or areas.moved_share < areas.fixed_share:
+        return None
+    return Fixed(pattern=areas.fixed, motion=motion)
 
 
 def estimate_similarity(levels: Sequence[Comparison], start: Matrix) -> tuple[Matrix, float]:
@@ -225,18 +153,31 @@ def extend_similarity(levels: Sequence[Comparison], motion: Matrix, model: Motio
 def evaluate_motions(level: Comparison, motions: Mapping[MotionModel, Matrix]) -> PairMotion:
     """These motions with the loss of each, all with the same weights."""
     weights = level.weights(motions["similarity"])
-    losses = {model: level.loss(motion, weights) for model, motion in motions.items()}
-    return PairMotion(motions=motions, losses=losses, points=len(weights))
+    judged = {model: level.judge(motion, weights) for model, motion in motions.items()}
+    return PairMotion(
+        motions=motions,
+        losses={model: loss for model, (loss, _) in judged.items()},
+        points=len(weights),
+        residuals={model: residual for model, (_, residual) in judged.items()},
+    )
 
 
-def compare_levels(one: RegistrationPyramid, other: RegistrationPyramid) -> list[Comparison]:
-    """Comparisons at the levels that both pyramids have, coarse to fine."""
-    return [Comparison(here, there, one.size) for here, there in pair_levels(one, other)]
+def compare_levels(
+    one: RegistrationPyramid, other: RegistrationPyramid, ignored: Array | None = None
+) -> list[Comparison]:
+    """Comparisons at the levels that both pyramids have, coarse to fine; without what is ignored, or checks motions."""
+    *coarse, finest = pair_levels(one, other)
+    return [
+        *(Comparison(here, there, one.size, ignored) for here, there in coarse),
+        Comparison(*finest, one.size, ignored, "fit"),
+    ]
 
 
-def compare_finest_level(one: RegistrationPyramid, other: RegistrationPyramid) -> Comparison:
-    """The comparison at the finest level that both pyramids have."""
-    return Comparison(*pair_levels(one, other)[-1], one.size)
+def compare_finest_level(
+    one: RegistrationPyramid, other: RegistrationPyramid, ignored: Array | None = None, part: Part = "all"
+) -> Comparison:
+    """The comparison at the finest level that both pyramids have, without what is ignored."""
+    return Comparison(*pair_levels(one, other)[-1], one.size, ignored, part)
 
 
 def pair_levels(one: RegistrationPyramid, other: RegistrationPyramid) -> list[tuple[Level, Level]]:

@@ -17,6 +17,9 @@ FULL_SCALE: dict[np.dtype[Any], float] = {
     np.dtype(np.float32): 1.0,
 }
 
+#: Values from which on it is worth looking whether they have 8 bits.
+MANY = 4096
+
 #: Rec. 709 luma weights (ITU-R BT.709-6, section 3).
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
@@ -48,10 +51,32 @@ def from_unit(unit: FloatArray, dtype: DTypeLike) -> Array:
 
 
 def srgb_to_linear(encoded: FloatArray) -> FloatArray:
-    """Display-encoded [0, 1] to linear light [0, 1] (IEC 61966-2-1)."""
+    """Display-encoded [0, 1] to linear light [0, 1] (IEC 61966-2-1).
+
+    Powers take long, so that values of 8 bits are looked up; they are the same.
+    """
+    codes = find_codes(encoded)
+    return (
+        raise_to_linear(encoded) if codes is None else raise_to_linear(to_unit(np.arange(256, dtype=np.uint8)))[codes]
+    )
+
+
+def raise_to_linear(encoded: FloatArray) -> FloatArray:
+    """`srgb_to_linear`, calculated."""
     low = encoded / 12.92
     high = ((np.maximum(encoded, 0) + 0.055) / 1.055) ** 2.4
     return np.where(encoded <= 0.04045, low, high).astype(np.float32)
+
+
+def find_codes(encoded: FloatArray) -> Array | None:
+    """The 8-bit values that an array of more than a few values was made of, uint8; None if it was not."""
+    if encoded.size < MANY or encoded.dtype != np.float32:
+        return None
+    for some in (encoded.reshape(-1)[: MANY // 4], encoded):
+        codes: Array = np.rint(np.clip(some, 0, 1) * np.float32(255)).astype(np.uint8)
+        if not np.array_equal(to_unit(codes), some):
+            return None
+    return codes
 
 
 def linear_to_srgb(linear: FloatArray) -> FloatArray:

@@ -16,6 +16,18 @@ def part_of(progress: Progress, part: int, parts: int) -> Progress:
     return lambda stage, done, total: progress(stage, part * total + done, parts * total)
 
 
+def only_forward(progress: Progress) -> Progress:
+    """The progress of work that may go through a stage again: told only where it is further than before."""
+    furthest: dict[str, int] = {}
+
+    def tell(stage: str, done: int, total: int) -> None:
+        if done > furthest.get(stage, -1):
+            furthest[stage] = done
+            progress(stage, done, total)
+
+    return tell
+
+
 class Pace:
     """How much of a piece of work is done, and how long the rest will take at the pace so far.
 
