@@ -1,6 +1,10 @@
 """HEIC and AVIF: what phones take photos in. HEIC needs the extra `heif`; Pillow decodes AVIF, at 8 bit."""
 
+import re
+from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +12,24 @@ import numpy as np
 
 from allfocus.core.color import Array
 from allfocus.errors import MissingExtraError, ReadError
-from allfocus.formats.filebytes import map_file
+from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Development, Format, Header
 from allfocus.formats.isobmff import AVIF_BRANDS, HEIF_BRANDS, check_boxes, read_brands
-from allfocus.formats.pixels import check_pixels, describe_frame, inspect_pillow, read_orientation, read_pillow
+from allfocus.formats.pixels import (
+    check_bulk,
+    check_pixels,
+    describe_frame,
+    inspect_pillow,
+    read_orientation,
+    read_pillow,
+)
+from allfocus.metadata import ifd
 from allfocus.metadata.blocks import Blocks
+from allfocus.metadata.budget import LIMIT, Budget
 from allfocus.run.install import install_hint
+
+#: How many blocks that may be EXIF are looked at in a file.
+MOST_STARTS = 64
 
 
 class Heic(Format):
@@ -44,7 +60,6 @@ class Heic(Format):
     def header(self, path: Path) -> Header:
         """Read by pillow-heif."""
         image = open_heic(path)
-        check_pixels(image.size[0], image.size[1], path.name)
         is_gray = image.mode.startswith(("L", "I"))
         depth = np.uint8 if int(image.info["bit_depth"]) == 8 else np.uint16
         return Header(format=self, frame=describe_frame(image.size[1], image.size[0], is_gray, depth))
@@ -79,13 +94,13 @@ class Avif(Format):
     def header(self, path: Path) -> Header:
         """Read by Pillow."""
         with open_avif(path) as image:
-            frame = inspect_pillow(image, path.name, np.uint8, read_orientation(image.getexif))
+            frame = inspect_pillow(image, path.name, np.uint8, read_orientation(lambda: make_blocks(image.info)))
         return Header(format=self, frame=frame, loss=describe_loss(read_avif_bits(path)))
 
     def read(self, path: Path, development: Development | None = None) -> Array:
         """Decoded by Pillow."""
         with open_avif(path) as image:
-            return read_pillow(image, path.name)
+            return read_pillow(image, path.name, read_orientation(lambda: make_blocks(image.info)))
 
     def blocks(self, path: Path) -> Blocks:
         """As Pillow finds them."""
@@ -97,7 +112,10 @@ FORMATS = (Avif(), Heic())
 
 
 def make_blocks(info: dict[Any, Any]) -> Blocks:
-    """What a decoder found beside the pixels."""
+    """What a decoder found beside the pixels; raises `ValueError` where it exceeds a budget."""
+    budget = Budget()
+    for block in (info.get(key) for key in ("icc_profile", "exif", "xmp")):
+        budget.take(len(block or b""))
     return Blocks(icc=info.get("icc_profile"), exif=info.get("exif"), xmp=info.get("xmp"))
 
 
@@ -111,7 +129,10 @@ def open_heic(path: Path) -> Any:
         import pillow_heif
     except ImportError as error:
         raise MissingExtraError(f"{path} is a HEIC picture; to read it: {install_hint('heif')}") from error
-    return pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
+    image = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
+    check_pixels(image.size[0], image.size[1], path.name)
+    check_bulk(path.stat().st_size, image.size[0] * image.size[1], path.name)
+    return image
 
 
 def widen(samples: Array, bits: int) -> Array:
@@ -130,7 +151,25 @@ def open_avif(path: Path) -> Any:
         raise ReadError(f"{path} is an AVIF picture, which this Pillow can't decode; update it: pip install -U pillow")
     from PIL.AvifImagePlugin import AvifImageFile
 
+    with map_file(path) as data:
+        check_shared_tags(data, path.name)
     return AvifImageFile(path)
+
+
+def check_shared_tags(data: Data, name: str) -> None:
+    """Raise `ReadError` where tags of an EXIF block share bytes: Pillow takes such a block apart as it opens a file."""
+    places = [found.start() for found in islice(re.finditer(rb"II\*\0|MM\0\*", data), MOST_STARTS)]
+    for start in places:
+        with suppress(ValueError):
+            if ifd.measure_values(partial(read_from, data, start)) > len(data) + LIMIT:
+                raise ReadError(f"{name} has EXIF whose tags share bytes; save it anew, without metadata")
+    if len(places) == MOST_STARTS:
+        raise ReadError(f"{name} has {len(places)} blocks of EXIF or more; expected one")
+
+
+def read_from(data: Data, start: int, place: int, size: int) -> bytes:
+    """So many bytes of a block that starts somewhere in a file."""
+    return data[start + place : start + place + size]
 
 
 def read_avif_bits(path: Path) -> int:

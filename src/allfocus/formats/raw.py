@@ -138,10 +138,13 @@ def check_dng(path: Path) -> None:
     """Raise `ReadError` for a DNG file whose samples do not lie within it; other makers' files are left to LibRaw."""
     from tifffile import TiffFile
 
+    from allfocus.formats.tiff_check import check_file
+
     with map_file(path) as data:
         if not data[:4].startswith(TIFF_STARTS):
             return
     size = path.stat().st_size
+    check_file(path)
     with TiffFile(path) as tiff:
         first = tiff.pages.first
         if DNG_VERSION not in first.tags:

@@ -12,7 +12,12 @@ def read_riff_type(start: bytes) -> bytes:
 
 def check_riff(data: Data, name: str) -> None:
     """Raise `ReadError` where a file is shorter than its first chunk says."""
-    check_length(data, 8 + int.from_bytes(data[4:8], "little"), name)
+    check_length(data, find_end(data), name)
+
+
+def find_end(data: Data) -> int:
+    """Where the first chunk ends, by what it says; what follows is no part of it."""
+    return 8 + int.from_bytes(data[4:8], "little")
 
 
 def list_chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:

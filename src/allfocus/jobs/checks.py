@@ -48,7 +48,7 @@ def open_request(request: JobRequest) -> Listing | Volume:
     paths = list_frames(list(request.frames))
     failed: AllFocusError | None = None
     try:
-        check_outputs(request.outputs.pictures, paths, request.outputs.texts)
+        check_outputs(request.outputs.pictures, [*paths, *request.settings], request.outputs.texts)
     except AllFocusError as error:
         failed = error
     try:
@@ -82,7 +82,7 @@ def check_stack(request: JobRequest, listing: Listing, machine: Machine | None =
     """Check the options and outputs of a stack; returns what it would take."""
     find_reference(request.options.reference, listing.names)
     outputs = [*request.outputs.pictures, *slab_files(request, listing)]
-    check_outputs(outputs, listing.paths, request.outputs.texts)
+    check_outputs(outputs, [*listing.files, *request.settings], request.outputs.texts)
     if request.outputs.image is not None:
         check_output(request.outputs.image, listing.frame.size)
     return plan_for(listing, stack_options(request), machine=machine)
@@ -126,6 +126,7 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
             better = path.name.removesuffix(path.suffix) + ".ome.tif"
             raise WriteError(f"{path}: pictures and maps of {volume} are OME-TIFF; name it {better}")
         check_output(path)
+    check_outputs(outputs.pictures, [*volume.files, *request.settings], outputs.texts)
     beside = 0 if find_channel(request, volume) is None else volume.axes["C"] - 1
     options = options_for_volumes(request.options, list(volume_maps(request)))
     return plan_for(volume.stacks[0].listing, options, beside, machine)

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import ImageCms
 
 from allfocus.core.stack import FrameInfo, channels_of, size_of
-from allfocus.errors import AllFocusError, ReadError
+from allfocus.errors import AllFocusError, ReadError, printable
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Format
 from allfocus.formats.registry import find_format
@@ -21,7 +21,7 @@ from allfocus.sources.listing import Listing
 
 @dataclass(frozen=True, kw_only=True)
 class FrameRow:
-    """One frame of a stack, in words.
+    """One frame of a stack, in words, all of which can be seen.
 
     Attributes:
         name: what it is called in messages.
@@ -84,13 +84,13 @@ def make_row(
 ) -> FrameRow:
     """One row."""
     return FrameRow(
-        name=name,
+        name=printable(name),
         kind=kind,
         size="" if frame is None else size_of(frame),
         channels="" if frame is None else channels_of(frame),
         depth="" if frame is None else frame.dtype.name,
-        profile=profile,
-        date=date,
+        profile=printable(profile),
+        date=printable(date),
         problem="ok" if problem is None else str(problem),
     )
 
@@ -133,5 +133,5 @@ def read_profile_name(profile: bytes | None) -> str:
         return ""
     try:
         return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(profile))).strip()
-    except (ImageCms.PyCMSError, OSError):
+    except (ImageCms.PyCMSError, OSError, ValueError):
         return "damaged"

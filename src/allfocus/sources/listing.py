@@ -25,6 +25,7 @@ class Listing:
         kinds: for each frame, the name of its file's format, see `find_kind`.
         notes: what was done to make a stack of these files; empty when all is ordinary. Frames are counted as here.
         is_linear: whether the files hold linear light (RAW): frames are display-encoded all the same.
+        others: further files that the frames lie in, companions of the one in `paths`.
         order: `time` once the frames have been put into the order in which they were taken.
     """
 
@@ -35,10 +36,16 @@ class Listing:
     kinds: Sequence[str]
     notes: tuple[Note, ...] = ()
     is_linear: bool = False
+    others: Sequence[Path] = ()
     order: Literal["names", "time"] = "names"
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that the frames come from: none of them may be written to."""
+        return [*self.paths, *self.others]
 
     def path_of(self, position: int) -> Path:
         """The file that holds a frame, counted from 0."""

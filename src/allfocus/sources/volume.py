@@ -42,6 +42,7 @@ class Volume:
         z_step: from plane to plane, in `unit`; None where it is unknown.
         unit: always µm.
         ome_xml: the file's OME-XML; None where it has none.
+        others: files beside it that hold some of the planes.
         stacks: one for each position, time and channel, in this order.
     """
 
@@ -54,6 +55,12 @@ class Volume:
     stacks: tuple[VolumeStack, ...]
     unit: str = "µm"
     ome_xml: str | None = None
+    others: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that the planes come from: none of them may be written to."""
+        return [self.path, *self.others]
 
     def __str__(self) -> str:
         """What there is several of, for a person."""
@@ -82,6 +89,7 @@ def inspect_volume(path: Path | str) -> Volume:
         z_step=planes.z_step,
         stacks=tuple(make_stack(path, planes, stack, found.name) for stack in planes.stacks),
         ome_xml=planes.ome_xml,
+        others=planes.others,
     )
 
 
@@ -115,6 +123,7 @@ def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str) -> Volu
         readers=readers,
         kinds=[kind] * len(names),
         notes=planes.notes,
+        others=planes.others,
     )
     return VolumeStack(position=stack.position, time=stack.time, channel=stack.channel, label=label, listing=listing)
 
