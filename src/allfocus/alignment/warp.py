@@ -104,8 +104,8 @@ def find_common_window(matrices: Sequence[Matrix] | Array, size: tuple[int, int]
     """Rows and columns of the reference that all frames show: a rectangle that can't be extended on any side.
 
     The visible part of each frame is convex, so a rectangle lies within it if its corners do. A rectangle that shrinks
-    evenly towards the middle, or the middle of what all frames show, is fitted first; then each side moves out as far as
-    it can.
+    evenly towards the middle, or the middle of what all frames show, is fitted first; then each side moves out as far
+    as it can.
 
     Args:
         matrices: from pixels of the reference to those of each frame.
