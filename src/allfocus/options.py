@@ -176,7 +176,7 @@ def parse_size(text: str) -> int:
     Raises:
         OptionError: anything else.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(i?)[bB]?\s*", text)
+    found = re.fullmatch(r"\s*(\d{1,18}(?:\.\d{1,18})?)\s*([kKmMgGtT]?)(i?)[bB]?\s*", text)
     if found is None:
         raise OptionError(f"size {text!r}: expected a size such as 2GB or 800MB")
     number, unit, binary = found.groups()

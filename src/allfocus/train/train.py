@@ -89,7 +89,7 @@ def train(
     check_target(output)
     files = RunFiles.beside(output)
     inputs = [*photos, *([] if init is None else [init])]
-    check_no_input([output, files.checkpoint, files.log, files.curve], inputs)
+    check_no_input([output, files.log, files.curve, files.spare], inputs)  # the checkpoint is moved, not replaced
     if minutes is not None:
         recipe = replace(recipe, training=replace(recipe.training, minutes=minutes))
     place = choose_device(device)
