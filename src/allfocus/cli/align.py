@@ -43,6 +43,7 @@ def align(
     Each is resampled once, and keeps its bit depth, its channels and its metadata.
     """
     from allfocus.core.stack import size_of
+    from allfocus.formats.pixels import limit_pixels
     from allfocus.formats.write import check_outputs
     from allfocus.outputs.aligned import plan_aligned, write_aligned
     from allfocus.outputs.words import describe_alignment
@@ -57,7 +58,8 @@ def align(
     paths = list_frames(frames)
     if save_transforms is not None:
         check_outputs([], [*paths, *settings], [save_transforms])
-    listing = open_stack(paths, chosen.order)
+    with limit_pixels(chosen.pixel_limit):
+        listing = open_stack(paths, chosen.order)
     targets = plan_aligned(listing, output, file_format, [*paths, *listing.files, *settings], save_transforms)
     with show_progress(quiet, progress) as reporter:
         registered = register(listing, options=chosen, progress=reporter)

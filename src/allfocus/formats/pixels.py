@@ -3,7 +3,9 @@
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,11 @@ from allfocus.metadata import exif, ifd
 from allfocus.metadata.blocks import EXIF_START, Blocks
 from allfocus.metadata.budget import LIMIT
 
-#: Larger pictures are refused before they are decoded; OpenCV's own limit lies just above.
-MAX_PIXELS = 1_000_000_000
+#: Larger pictures are refused before they are decoded, unless somebody allows them: those of a stack, whose memory is
+#: planned, and single ones. OpenCV's own limit lies just above the first.
+MAX_PIXELS, MAX_ALONE = 1_000_000_000, 250_000_000
+
+_most_pixels = ContextVar("most_pixels", default=MAX_PIXELS)
 
 #: The orientation in an XMP packet, which counts where EXIF says nothing.
 XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=\"|>)([0-9])")
@@ -84,10 +89,26 @@ def drop_opaque_alpha(picture: Array, name: str) -> Array:
     return np.ascontiguousarray(picture)
 
 
+@contextmanager
+def limit_pixels(most: int) -> Iterator[None]:
+    """Refuse larger pictures than of so many pixels within the block, in this thread."""
+    token = _most_pixels.set(most)
+    try:
+        yield
+    finally:
+        _most_pixels.reset(token)
+
+
+def most_pixels() -> int:
+    """Pixels of the largest picture that is read here."""
+    return _most_pixels.get()
+
+
 def check_pixels(width: int, height: int, name: str) -> None:
-    """Raise `ReadError` for a size that no photo has: it would fill the memory before anything else fails."""
-    if width * height > MAX_PIXELS:
-        raise ReadError(f"{name} is {width}x{height}; pictures above {MAX_PIXELS // 10**6} megapixels are not read")
+    """Raise `ReadError` for a size beyond the limit: it would fill the memory before anything else fails."""
+    if width * height > most_pixels():
+        most = f"{most_pixels() / 1e6:g} megapixels"
+        raise ReadError(f"{name} is {width}x{height}; pictures above {most} are not read: allow more with max_pixels")
 
 
 def check_bulk(size: int, pixels: int, name: str) -> None:

@@ -6,14 +6,14 @@ from allfocus.core.color import Array
 from allfocus.errors import ReadError
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Development, Header
-from allfocus.formats.pixels import drop_opaque_alpha
+from allfocus.formats.pixels import MAX_ALONE, drop_opaque_alpha, limit_pixels
 from allfocus.formats.registry import find_format, recognize
 from allfocus.metadata import carry, xmp
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.carry import Metadata
 
 
-def read_image(path: Path | str, development: Development | None = None) -> Array:
+def read_image(path: Path | str, development: Development | None = None, *, max_pixels: int = MAX_ALONE) -> Array:
     """Read a JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or RAW picture, turned the way its orientation tag says.
 
     Its first bytes, not its name, decide how.
@@ -21,6 +21,7 @@ def read_image(path: Path | str, development: Development | None = None) -> Arra
     Args:
         path: the file.
         development: of the stack that a RAW picture belongs to; by default its own.
+        max_pixels: larger pictures are refused.
 
     Returns:
         (H, W) gray or (H, W, 3) RGB in the file's own depth: uint8, uint16 or float32 (TIFF only). Palettes
@@ -29,12 +30,12 @@ def read_image(path: Path | str, development: Development | None = None) -> Arra
 
     Raises:
         ReadError: the file is missing, is no such picture, is damaged or cut short, has transparent pixels,
-            CMYK or other colours, several pages, or samples of another depth.
+            CMYK or other colours, several pages, samples of another depth, or too many pixels.
         MissingExtraError: HEIC or RAW without the package that reads it.
     """
     path = Path(path)
     found = find_format(path)
-    with explain_errors(path, found.name):
+    with explain_errors(path, found.name), limit_pixels(max_pixels):
         return drop_opaque_alpha(found.read(path, development), path.name)
 
 

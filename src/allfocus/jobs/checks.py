@@ -7,6 +7,7 @@ from pathlib import Path
 from allfocus.core.names import find_name
 from allfocus.decision.model import require_quality
 from allfocus.errors import AllFocusError, OptionError, PreflightError, WriteError
+from allfocus.formats.pixels import limit_pixels
 from allfocus.formats.registry import holds_volumes
 from allfocus.formats.write import check_output, check_outputs
 from allfocus.jobs.events import JobRequest
@@ -37,7 +38,8 @@ def check_job(request: JobRequest, machine: Machine | None = None) -> tuple[List
         require_quality(request.options.model)
     if request.slab is not None:
         parse_slab(request.slab)
-    source = open_request(request)
+    with limit_pixels(request.options.pixel_limit):
+        source = open_request(request)
     if isinstance(source, Volume):
         return source, check_volume(request, source, machine)
     return source, check_stack(request, source, machine)

@@ -10,6 +10,7 @@ from allfocus.core.stack import FocalStack, FrameInfo, check_alike, difference
 from allfocus.errors import AllFocusError, MissingExtraError, ReadError, StackError, raise_all
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Development, Header
+from allfocus.formats.pixels import most_pixels
 from allfocus.formats.read import read_header, read_image
 from allfocus.formats.registry import recognize
 from allfocus.run.context import Run
@@ -104,7 +105,7 @@ def preflight(files: Sequence[Path]) -> Preflight:
     headers = [found if isinstance(found, Header) else None for found in looked]
     problems = [found if isinstance(found, AllFocusError) else None for found in looked]
     frames = [None if header is None else header.frame for header in headers]
-    readers: list[Reader] = [partial(read_image, path, development) for path in paths]
+    readers: list[Reader] = [partial(read_image, path, development, max_pixels=most_pixels()) for path in paths]
     known = {position: frame for position, frame in enumerate(frames) if frame is not None}
     if known:
         names = [paths[position].name for position in known]

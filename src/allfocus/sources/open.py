@@ -8,6 +8,7 @@ from typing import Any
 
 from allfocus.core.stack import FocalStack
 from allfocus.errors import StackError
+from allfocus.formats.pixels import most_pixels
 from allfocus.formats.read import read_image
 from allfocus.options import Order
 from allfocus.sources.arrays import is_array, make_frames, split_array
@@ -75,5 +76,7 @@ def make_stack(items: Sequence[Any]) -> FocalStack:
     names = [
         Path(item).name if isinstance(item, str | PathLike) else f"array {k}" for k, item in enumerate(items, start=1)
     ]
-    pictures = [read_image(Path(item)) if isinstance(item, str | PathLike) else item for item in items]
+    pictures = [
+        read_image(Path(item), max_pixels=most_pixels()) if isinstance(item, str | PathLike) else item for item in items
+    ]
     return FocalStack(frames=make_frames(pictures, names), names=names)

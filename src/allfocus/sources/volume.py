@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from allfocus.core.color import Array
 from allfocus.core.stack import check_alike
 from allfocus.errors import ReadError, StackError
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Planes, PlaneStack
+from allfocus.formats.pixels import limit_pixels, most_pixels
 from allfocus.formats.registry import find_format, recognize
-from allfocus.sources.listing import Listing
+from allfocus.sources.listing import Listing, Reader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +115,7 @@ def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str) -> Volu
     if label and len(names) < 2:
         raise StackError(f"{called} has 1 plane; fusing needs at least 2, focused differently")
     check_alike(stack.frames, names)
-    readers = [reader for reader in stack.readers if reader is not None]
+    readers = [partial(read_within, most_pixels(), reader) for reader in stack.readers if reader is not None]
     if len(readers) < len(names):
         missing = names[list(stack.readers).index(None)]
         raise ReadError(f"{missing} is missing; keep all files of the picture in one folder")
@@ -126,6 +129,12 @@ def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str) -> Volu
         others=planes.others,
     )
     return VolumeStack(position=stack.position, time=stack.time, channel=stack.channel, label=label, listing=listing)
+
+
+def read_within(limit: int, reader: Reader) -> Array:
+    """Decode a plane of at most so many pixels."""
+    with limit_pixels(limit):
+        return reader()
 
 
 def make_label(planes: Planes, stack: PlaneStack) -> str:
