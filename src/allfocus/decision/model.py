@@ -24,6 +24,8 @@ FINEST = "is_finest"
 OUTPUTS = ("logits", "context", "flaws")
 #: Coarser logits beyond this, relative to their mean over the frames, are certain enough.
 LOGIT_RANGE = 12.0
+#: Features that a level hands on: training allows an eighth of these.
+MOST_CHANNELS = 4096
 #: Judging needs no energy.
 NO_ENERGY = np.zeros((1, 2, 1, 1), np.float32)
 
@@ -76,7 +78,7 @@ class FusionModel:
         self.card = card
         self._session = session
         self._inputs = [value.name for value in session.get_inputs()]
-        self._context_channels = int(session.get_inputs()[3].shape[1])
+        self._context_channels = next(int(value.shape[1]) for value in session.get_inputs() if value.name == INPUTS[3])
 
     @property
     def reach(self) -> int:
@@ -204,11 +206,15 @@ def _load(path: Path, changed: int, is_large: bool) -> FusionModel:
     content = read_content(path)
     metadata = check_content(path, content)
     session = open_session(path, content, is_large, path == SHIPPED)
-    inputs, outputs = ({value.name for value in values} for values in (session.get_inputs(), session.get_outputs()))
-    if CARD_KEY not in metadata or inputs | {FINEST} != set(INPUTS) or outputs != set(OUTPUTS):
+    try:
+        shapes = {value.name: value.shape for value in session.get_inputs()}
+        inputs, outputs = set(shapes), {value.name for value in session.get_outputs()}
+    except ValueError as error:  # names that are no text
+        raise ModelError(f"{path}: corrupt; get or train it again") from error
+    if inputs | {FINEST} != set(INPUTS) or outputs != set(OUTPUTS):
         raise ModelError(f"{path}: not an allfocus model; expected a file that `allfocus train` wrote")
-    shapes = [value.shape for value in session.get_inputs()[:4]]
-    if any(len(shape) != 4 for shape in shapes) or shapes[1][1] != ENERGIES or type(shapes[3][1]) is not int:
+    sizes = [shapes[name] for name in INPUTS[:4]]
+    if any(len(size) != 4 for size in sizes) or sizes[1][1] != ENERGIES or sizes[3][1] not in range(1, MOST_CHANNELS):
         raise ModelError(f"{path}: expects levels of other channels than this version makes; train it again")
     card = read_card(path, metadata[CARD_KEY])
     if card.checksum is not None and card.checksum != digest(content, CARD_KEY):

@@ -2,10 +2,7 @@
 
 import io
 import json
-import lzma
-import struct
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from math import isfinite, prod
 from pathlib import Path
@@ -39,11 +36,6 @@ ARRAYS: Mapping[str, type[np.generic]] = {
 HEADER_LIMIT, MOST_TILES = 16_000_000, 200_000
 #: Most frames of a stack, and bytes before the numbers of an array.
 MOST_FRAMES, NUMPY_HEADER = 65_535, 4096
-#: What damaged archives and arrays raise.
-DAMAGE = (
-    OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, ValueError, TypeError, KeyError, EOFError, SyntaxError,
-    ArithmeticError, RecursionError, RuntimeError, struct.error,
-)  # fmt: skip
 
 
 class StoredDecision(TiledDecision):
@@ -104,9 +96,9 @@ class StoredDecision(TiledDecision):
             if self._archive.getinfo("decision.json").file_size > HEADER_LIMIT:
                 raise ReadError(f"{self._path} is damaged: its header is too long")
             header = json.loads(self._archive.read("decision.json"))
-        except ReadError:
+        except (ReadError, MemoryError):
             raise
-        except DAMAGE as error:
+        except Exception as error:  # damaged archives cause errors of every type
             raise ReadError(f"{self._path} is no decision; expected a file written by save_decision") from error
         if not isinstance(header, dict) or header.get("format") != FORMAT:
             raise ReadError(f"{self._path} is no decision of this version; expected {FORMAT}")
@@ -124,7 +116,9 @@ class StoredDecision(TiledDecision):
                     if entry.file_size > longest:
                         raise ValueError(f"{name} is longer than its window")
                     found[name] = read_array(self._archive.read(entry))
-        except DAMAGE as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # and so do damaged arrays
             raise ReadError(f"{self._path} is damaged: tile {number + 1} can't be read ({error})") from error
         return found
 

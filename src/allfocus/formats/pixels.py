@@ -105,7 +105,9 @@ def most_pixels() -> int:
 
 
 def check_pixels(width: int, height: int, name: str) -> None:
-    """Raise `ReadError` for a size beyond the limit: it would fill the memory before anything else fails."""
+    """Raise `ReadError` for no size, or one beyond the limit: it would fill the memory before anything else fails."""
+    if width < 1 or height < 1:
+        raise ReadError(f"{name} is damaged: it is {width}x{height}, which holds no pixels")
     if width * height > most_pixels():
         most = f"{most_pixels() / 1e6:g} megapixels"
         raise ReadError(f"{name} is {width}x{height}; pictures above {most} are not read: allow more with max_pixels")

@@ -18,7 +18,7 @@ from allfocus.formats.pixels import check_pixels, inspect_pillow, orient, read_o
 from allfocus.formats.spliced import Spliced
 from allfocus.metadata import iptc
 from allfocus.metadata.blocks import EXIF_START, METRES, XMP_START, Blocks
-from allfocus.metadata.budget import LIMIT, Budget
+from allfocus.metadata.budget import LIMIT, PIECE, Budget
 from allfocus.metadata.carry import Metadata
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -90,10 +90,15 @@ FORMATS = (Png(),)
 
 
 def list_chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:
-    """Each chunk that is whole: its name, and where its content starts and ends. The last one is named IEND."""
-    place, size = len(SIGNATURE), len(data)
+    """Each chunk that is whole: its name, and where its content starts and ends. The last one is named IEND.
+
+    Raises:
+        ValueError: there are more short ones than a budget allows.
+    """
+    place, size, budget = len(SIGNATURE), len(data), Budget()
     while place + 12 <= size:
         length, kind = CHUNK.unpack_from(data, place)
+        budget.take(0, pieces=length < PIECE)
         end = place + 8 + length
         if end + 4 > size:
             return

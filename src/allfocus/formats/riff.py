@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from allfocus.formats.filebytes import Data, check_length
+from allfocus.metadata.budget import Budget
 
 
 def read_riff_type(start: bytes) -> bytes:
@@ -21,9 +22,14 @@ def find_end(data: Data) -> int:
 
 
 def list_chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:
-    """Each chunk's name, and where its content starts and ends, beyond the file where that is cut."""
-    place = 12
-    while place + 8 <= len(data):
+    """Each chunk's name, and where its content starts and ends, beyond the file where that is cut.
+
+    Raises:
+        ValueError: there are more of them than a budget allows.
+    """
+    place, last, budget = 12, min(len(data), find_end(data)), Budget()
+    while place + 8 <= last:
+        budget.take(0)
         start = place + 8
         end = start + int.from_bytes(data[place + 4 : start], "little")
         yield data[place : place + 4], start, end
