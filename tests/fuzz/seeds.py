@@ -188,7 +188,8 @@ def settle(data: bytes) -> bytes:
     """The same file without what is drawn by chance or by the clock: dates of archives, identifiers."""
     if data.startswith(b"PK"):
         return rezip(unzip(data))
-    if data.startswith(b"\x1aE\xdf\xa3"):  # Matroska: of the segment and of its track
+    if data.startswith(b"\x1aE\xdf\xa3"):  # Matroska: of the segment, of its track, and of that again
         data = re.sub(rb"(?s)(\x73\xa4\x90).{16}", rb"\1" + bytes(range(1, 17)), data)
-        return re.sub(rb"(?s)(\x73\xc5\x88).{8}", rb"\1" + bytes(range(1, 9)), data)
+        data = re.sub(rb"(?s)(\x73\xc5\x88|\x63\xc5\x88).{8}", rb"\1" + bytes(range(1, 9)), data)
+        return re.sub(rb"(?s)\xbf\x84.{4}", b"\xec\x84" + bytes(4), data)  # checksums, which may be left out
     return re.sub(rb"urn:uuid:[0-9a-f-]{36}", b"urn:uuid:" + b"0" * 36, data)
