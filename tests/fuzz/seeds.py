@@ -144,6 +144,7 @@ def sidecars(folder: Path) -> None:
     (folder / "recipe.toml").write_text('name = "x"\nseed = 3\n[data]\ncrop = 64\n[network]\nwidth = 8\n')
     scenes = [{"name": "one/two", "frames": ["a.png", "texts.png"], "truth": "a.png", "border": 2}]
     (folder / "a.scenes").write_text(json.dumps(scenes))
+    (folder / "a.csv").write_text("scene,method,psnr_db,ssim,ring_psnr_db\none/two,ours,30.5,0.9,28\n")
     with suppress(ImportError):
         (folder / "a.onnx").write_bytes(make_model())
 

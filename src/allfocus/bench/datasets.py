@@ -115,6 +115,10 @@ def _value(entry: dict[str, Any], key: str, here: str) -> Any:
 
 
 def _picture(path: Path, here: str) -> Path:
-    if not path.is_file():
-        raise ConfigError(f"{here}: {path} does not exist; paths are relative to the scenes file")
+    try:
+        is_there = path.is_file()
+    except (OSError, ValueError):  # no name that a disk knows
+        is_there = False
+    if not is_there:
+        raise ConfigError(f"{here}: {str(path):.200} does not exist; paths are relative to the scenes file")
     return path

@@ -6,9 +6,11 @@ from typing import Any
 
 from allfocus.errors import ModelError
 from allfocus.run.machine import measure_free_memory
+from allfocus.run.workers import cpus
 
-#: Share of the memory that is free when the first of them is loaded that models from elsewhere may use together.
-SHARE = 0.7
+#: Bytes that models from elsewhere may use together: a base, some for each processor, since tiles are worked on side by
+#: side, and no more than a share of what is free when the first of them is loaded.
+BASE, EACH, SHARE = 1_000_000_000, 500_000_000, 0.7
 
 
 def open_session(path: Path, content: bytes, is_large: bool, is_ours: bool) -> Any:
@@ -53,5 +55,6 @@ def limit_memory() -> None:
 
     kinds = onnxruntime.OrtAllocatorType, onnxruntime.OrtMemType
     place = onnxruntime.OrtMemoryInfo("Cpu", kinds[0].ORT_ARENA_ALLOCATOR, 0, kinds[1].DEFAULT)
-    limit = onnxruntime.OrtArenaCfg({"max_mem": int(SHARE * measure_free_memory())})
+    most = min(BASE + EACH * cpus(), int(SHARE * measure_free_memory()))
+    limit = onnxruntime.OrtArenaCfg({"max_mem": most})
     onnxruntime.create_and_register_allocator(place, limit)
