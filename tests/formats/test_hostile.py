@@ -1,6 +1,7 @@
 """Files that harm: few bytes that unpack to many, tags that share bytes, slow patterns, files that name other files."""
 
 import io
+import re
 import resource
 import struct
 import time
@@ -214,6 +215,17 @@ def test_spliced_parts_read_like_the_whole() -> None:
         assert spliced.read(7) == whole[place : place + 7]
     assert spliced.seek(-3, io.SEEK_END) == len(whole) - 3
     assert spliced.read(9) == whole[-3:]
+
+
+def test_opencv_is_given_no_file_but_png() -> None:
+    # CVE-2025-53644 is in its JPEG decoder
+    from allfocus.formats import png
+
+    root = Path(png.__file__).parents[1]
+    used = {path.name for path in root.rglob("*.py") if re.search(r"cv2\.imdecode|cv2\.imread", path.read_text())}
+    assert used == {"png.py"}
+    with pytest.raises(ReadError, match="can't be decoded"):
+        png.decode_16_bit(jpeg(), "a.png")
 
 
 # --- what is declared ----------------------------------------------------------------------------
