@@ -7,7 +7,7 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -331,20 +331,15 @@ def test_xmp_is_read_in_time_that_grows_as_it_does(stored: bytes) -> None:
     with little(seconds=4):
         cleaned = xmp.clean(stored)
         finished = xmp.finish(cleaned, (16, 24), "allfocus")
-        try:
+        with suppress(ValueError):
             xmp.split(finished)
-        except ValueError:
-            pass
     assert b">6<" not in finished
 
 
 @pytest.mark.parametrize("rest", [b"<x:RDF " * 200_000, packet(body=b"<tiff:b/>" * 50_000), b"<" * 500_000])
 def test_extended_xmp_is_joined_or_refused_quickly(rest: bytes) -> None:
-    with little(seconds=4):
-        try:
-            xmp.join(packet(), rest)
-        except ValueError:
-            pass
+    with little(seconds=4), suppress(ValueError):
+        xmp.join(packet(), rest)
 
 
 def test_padding_is_dropped_where_a_packet_has_to_be_shorter() -> None:

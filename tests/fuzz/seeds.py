@@ -72,7 +72,7 @@ def by_others(folder: Path) -> None:
     image.save(folder / "lossy.webp", exif=exif(), xmp=XMP)
     image.convert("CMYK").save(folder / "cmyk.jpg")
     stored = (folder / "a.png").read_bytes()
-    digits = "\nexif\n%8d\n" % len(exif()) + exif().hex()
+    digits = f"\nexif\n{len(exif()):8}\n{exif().hex()}"
     texts = chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(digits.encode()))
     texts += chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(XMP))
     (folder / "texts.png").write_bytes(stored[:33] + texts + stored[33:])

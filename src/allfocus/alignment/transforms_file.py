@@ -11,7 +11,7 @@ import numpy as np
 from allfocus.alignment.alignment import Alignment
 from allfocus.alignment.motion import DEGREES_OF_FREEDOM
 from allfocus.alignment.photometric import ExposureTransfer
-from allfocus.core.color import FloatArray
+from allfocus.core.color import Array, FloatArray
 from allfocus.errors import AlignmentError
 
 #: First entry of every transforms file.
@@ -157,7 +157,7 @@ def read_number(value: Any, low: float, high: float) -> float:
     return float(value)
 
 
-def read_matrix(rows: Any, size: tuple[int, int]) -> FloatArray:
+def read_matrix(rows: Any, size: tuple[int, int]) -> Array:
     """A matrix that leads from frames of a size to another, all of which it sees from the front and at a like scale."""
     matrix = np.array([[read_number(value, -1e9, 1e9) for value in row] for row in rows], np.float64)
     if matrix.shape != (3, 3):

@@ -149,7 +149,7 @@ def find_common_middle(matrices: Sequence[Matrix] | Array, size: tuple[int, int]
     for matrix in matrices:
         seen = map_points(np.linalg.inv(matrix), corners).astype(np.float32)
         area, found = cv2.intersectConvexConvex(common, seen) if len(common) > 2 else (0.0, None)
-        common = np.zeros((0, 2), np.float32) if found is None or area < 1 else found.reshape(-1, 2)
+        common = np.zeros((0, 2), np.float32) if found is None or area < 1 else np.float32(found).reshape(-1, 2)
     if not len(common):
         raise AlignmentError(
             "the frames have no area in common; expected to see one scene in all of them: leave out those that show "

@@ -120,5 +120,5 @@ def _picture(path: Path, here: str) -> Path:
     except (OSError, ValueError):  # no name that a disk knows
         is_there = False
     if not is_there:
-        raise ConfigError(f"{here}: {str(path):.200} does not exist; paths are relative to the scenes file")
+        raise ConfigError(f"{here}: {path!s:.200} does not exist; paths are relative to the scenes file")
     return path

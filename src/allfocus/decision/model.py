@@ -10,7 +10,8 @@ import numpy as np
 from allfocus.core.color import FloatArray
 from allfocus.core.pyramid import ENERGIES, PATCH, PyramidLevel
 from allfocus.decision.model_card import FORMAT as FORMAT
-from allfocus.decision.model_card import MOST_BLOCKS, ModelCard, read_card
+from allfocus.decision.model_card import MOST_BLOCKS, read_card
+from allfocus.decision.model_card import ModelCard as ModelCard
 from allfocus.decision.onnx_file import MOST_BYTES, check_graph, digest, read_properties
 from allfocus.decision.session import open_session
 from allfocus.errors import ModelError, OptionError, printable

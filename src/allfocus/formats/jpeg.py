@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -16,7 +17,7 @@ from allfocus.errors import ReadError
 from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
 from allfocus.formats.pixels import inspect_pillow, read_orientation, read_pillow
-from allfocus.formats.spliced import Spliced
+from allfocus.formats.spliced import splice
 from allfocus.metadata import exif, ifd, iptc, xmp
 from allfocus.metadata.blocks import CENTIMETRES, EXIF_START, XMP_START, Blocks
 from allfocus.metadata.budget import Budget
@@ -120,14 +121,14 @@ def list_segments(data: Data) -> Iterator[tuple[int, int, int]]:
             place = end
 
 
-def picture_alone(data: Data) -> Spliced:
+def picture_alone(data: Data) -> BinaryIO:
     """The picture without what applications say of it; colours depend on two of their segments, which stay."""
     parts, last = [(0, 2)], 2
     for marker, start, end in list_segments(data):
         if marker not in range(JFIF + 1, ADOBE) and marker not in (*range(ADOBE + 1, JFIF + 16), COMMENT, SCAN):
             parts.append((start - 4, end))
         last = end
-    return Spliced(data, [*parts, (last, len(data))])
+    return splice(data, [*parts, (last, len(data))])
 
 
 def check_end(data: Data, name: str) -> None:

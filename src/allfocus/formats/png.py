@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from allfocus.errors import ReadError
 from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
 from allfocus.formats.pixels import check_pixels, inspect_pillow, orient, read_orientation, read_pillow
-from allfocus.formats.spliced import Spliced
+from allfocus.formats.spliced import splice
 from allfocus.metadata import iptc
 from allfocus.metadata.blocks import EXIF_START, METRES, XMP_START, Blocks
 from allfocus.metadata.budget import LIMIT, PIECE, Budget
@@ -108,10 +109,10 @@ def list_chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:
         place = end + 4
 
 
-def picture_alone(data: Data) -> Spliced:
+def picture_alone(data: Data) -> BinaryIO:
     """The chunks that the picture needs (ISO/IEC 15948), and none that only say something of it."""
     kept = [(start - 8, end + 4) for kind, start, end in list_chunks(data) if kind in PICTURE]
-    return Spliced(data, [(0, len(SIGNATURE)), *kept])
+    return splice(data, [(0, len(SIGNATURE)), *kept])
 
 
 def check_last(data: Data, name: str) -> None:

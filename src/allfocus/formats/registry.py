@@ -70,7 +70,7 @@ def find_format(path: Path) -> Format:
     try:
         is_folder, is_there = path.is_dir(), path.exists()
     except (OSError, ValueError) as error:
-        raise ReadError(f"{str(path):.200} is no name of a file: {error}") from error
+        raise ReadError(f"{path!s:.200} is no name of a file: {error}") from error
     if is_folder:
         raise ReadError(f"{path} is a folder; expected a picture")
     if not is_there:

@@ -2,13 +2,14 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from io import SEEK_CUR, SEEK_END, SEEK_SET, RawIOBase, UnsupportedOperation
+from io import SEEK_CUR, SEEK_END, SEEK_SET, BufferedIOBase, UnsupportedOperation
 from itertools import accumulate
+from typing import BinaryIO, cast
 
 from allfocus.formats.filebytes import Data
 
 
-class Spliced(RawIOBase):
+class Spliced(BufferedIOBase):
     """Parts of a file, one behind the other; none of them is copied before it is read.
 
     Args:
@@ -57,3 +58,8 @@ class Spliced(RawIOBase):
             self._place += taken
             number += 1
         return b"".join(found)
+
+
+def splice(data: Data, parts: Sequence[tuple[int, int]]) -> BinaryIO:
+    """Parts of a file as a file that is open, see `Spliced`."""
+    return cast(BinaryIO, Spliced(data, parts))

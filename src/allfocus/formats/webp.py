@@ -13,7 +13,7 @@ from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
 from allfocus.formats.pixels import check_bulk, check_pixels, describe_frame, read_orientation, read_pillow
 from allfocus.formats.riff import check_riff, find_end, list_chunks, read_riff_type
-from allfocus.formats.spliced import Spliced
+from allfocus.formats.spliced import splice
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.budget import LIMIT, Budget
 from allfocus.metadata.carry import Metadata
@@ -51,7 +51,7 @@ class WebP(Format):
             width, height = find_size(data, path.name)
             check_pixels(width, height, path.name)
             check_bulk(find_end(data), width * height, path.name)
-            image = WebPImageFile(Spliced(data, [(0, find_end(data))]))
+            image = WebPImageFile(splice(data, [(0, find_end(data))]))
             return read_pillow(image, path.name, read_orientation(lambda: find_blocks(data)))
 
     def blocks(self, path: Path) -> Blocks:

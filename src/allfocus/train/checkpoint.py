@@ -101,7 +101,7 @@ def check_archive(path: Path) -> None:
 
 def check_values(state: Checkpoint) -> Checkpoint:
     """The checkpoint; raises `ValueError` where its parts are of other kinds."""
-    kinds = {"photos": list, "step": int, "minutes": (int, float), "rows": list, "losses": list}
+    kinds: dict[str, Any] = {"photos": list, "step": int, "minutes": (int, float), "rows": list, "losses": list}
     kinds |= dict.fromkeys(("network", "ema", "optimizer"), dict)
     wrong = [name for name, kind in kinds.items() if not isinstance(getattr(state, name), kind)]
     wrong += [] if wrong or (state.step >= 0 and 0 <= state.minutes < float("inf")) else ["step"]
