@@ -8,6 +8,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -31,16 +32,17 @@ IMAGE = picture(16, 24)
 
 @contextmanager
 def little(megabytes: int = 400, seconds: float = 5.0) -> Iterator[None]:
-    """Within the block no more memory and time are taken than this."""
-    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    """Within the block no more memory, and time of this process, are taken than this."""
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     yield
-    assert time.perf_counter() - began < seconds
+    assert time.process_time() - began < seconds
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1024 * megabytes
 
 
+@cache
 def zeros(megabytes: int) -> bytes:
-    """So many zeros, packed a thousandfold."""
-    packer = zlib.compressobj(9)
+    """So many zeros, packed two hundredfold or more."""
+    packer = zlib.compressobj(1)
     return b"".join(packer.compress(bytes(1 << 20)) for _ in range(megabytes)) + packer.flush()
 
 
@@ -88,7 +90,7 @@ def shared_tags(count: int, size: int) -> bytes:
 @pytest.mark.parametrize("kind", [b"iTXt", b"zTXt", b"iCCP"])
 def test_texts_of_a_png_are_not_unpacked_beyond_a_budget(tmp_path: Path, kind: bytes, where: str) -> None:
     head = {b"iTXt": b"Comment\0\1\0\0\0", b"zTXt": b"Comment\0\0", b"iCCP": b"x\0\0"}[kind]
-    (tmp_path / "a.png").write_bytes(png(**{where: chunk(kind, head + zeros(64)) * 6}))
+    (tmp_path / "a.png").write_bytes(png(**{where: chunk(kind, head + zeros(16)) * 6}))
     with little():
         assert np.array_equal(read_image(tmp_path / "a.png"), IMAGE)
         assert "64 MiB" in read_metadata(tmp_path / "a.png").notes[0]
@@ -98,9 +100,9 @@ def test_texts_of_a_png_are_not_unpacked_beyond_a_budget(tmp_path: Path, kind: b
 def test_a_strip_is_unpacked_to_what_its_page_needs(tmp_path: Path, compression: int) -> None:
     import lzma
 
-    data = lzma.compress(bytes(200 << 20), preset=0) if compression == 34925 else zeros(500)
+    data = lzma.compress(bytes(120 << 20), preset=0) if compression == 34925 else zeros(120)
     (tmp_path / "a.tif").write_bytes(tiff(compression, data))
-    with little(100), pytest.raises(ReadError, match=r"a\.tif can't be read as TIFF: a strip goes on"):
+    with little(50), pytest.raises(ReadError, match=r"a\.tif can't be read as TIFF: a strip goes on"):
         read_image(tmp_path / "a.tif")
 
 
@@ -318,8 +320,8 @@ def packet(inside: bytes = b"", body: bytes = b"", end: bytes = b"") -> bytes:
 SLOW: dict[str, bytes] = {
     "spaces in a tag": packet(b" " * 1_000_000),
     "spaces in the body": packet(body=b" " * 1_000_000),
-    "many properties": packet(body=b"<tiff:Orientation>6</tiff:Orientation>" * 20_000),
-    "many attributes": packet(b"".join(b' tiff:a%d="x"' % k for k in range(20_000))),
+    "many properties": packet(body=b"<tiff:Orientation>6</tiff:Orientation>" * 10_000),
+    "many attributes": packet(b"".join(b' tiff:a%d="x"' % k for k in range(10_000))),
     "padding": packet(end=b" " * 1_000_000 + b'<?xpacket end="w"?>'),
     "padding of no end": packet(end=b" " * 1_000_000),
     "deep": packet(body=b"<tiff:a>" * 20_000 + b"</tiff:a>" * 20_000),
@@ -336,7 +338,7 @@ def test_xmp_is_read_in_time_that_grows_as_it_does(stored: bytes) -> None:
     assert b">6<" not in finished
 
 
-@pytest.mark.parametrize("rest", [b"<x:RDF " * 200_000, packet(body=b"<tiff:b/>" * 50_000), b"<" * 500_000])
+@pytest.mark.parametrize("rest", [b"<x:RDF " * 200_000, packet(body=b"<tiff:b/>" * 10_000), b"<" * 500_000])
 def test_extended_xmp_is_joined_or_refused_quickly(rest: bytes) -> None:
     with little(seconds=4), suppress(ValueError):
         xmp.join(packet(), rest)
