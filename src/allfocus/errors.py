@@ -38,9 +38,8 @@ def printable(value: object) -> str:
 
 
 def spell_out(found: re.Match[str]) -> str:
-    """One character as a Python literal would hold it; of a byte in a file's name that is no UTF-8, the byte."""
-    code = ord(found[0])
-    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else ascii(found[0])[1:-1]
+    """One character as a Python literal would hold it."""
+    return ascii(found[0])[1:-1]
 
 
 def in_lines(error: Exception) -> str:
