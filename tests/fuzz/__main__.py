@@ -7,6 +7,7 @@ again.
 
 import argparse
 import json
+import os
 import select
 import subprocess
 import sys
@@ -26,7 +27,8 @@ class Worker:
 
     def __init__(self, folder: Path, seed: int, start: int) -> None:
         command = [sys.executable, "-m", "fuzz.worker", str(folder), str(seed), str(start)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        paths = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths})
         self._rest, self._lines = b"", list[bytes]()
 
     def listen(self, seconds: float) -> dict[str, object] | None:
@@ -85,7 +87,8 @@ def note(failures: Counter[str], keep: Path, folder: Path, seed: int, number: in
     if failures[kind] <= 3:
         keep.mkdir(parents=True, exist_ok=True)
         path = keep / f"{seed}-{number}-{name}"
-        path.write_bytes((folder / "now" / name).read_bytes())
+        if name:
+            path.write_bytes((folder / "now" / name).read_bytes())
         say(f"{kind}\n  --seed {seed} --start {number} --count 1, kept as {path}\n{why}")
 
 
