@@ -14,8 +14,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 CORE := $(VENV)/.core-installed
 FULL := $(VENV)/.full-installed
 SCENES ?= benchmarks/scenes.json
+MINUTES ?= 5
+SEED ?= 0
 
-.PHONY: demo test test-fast check format bench evaluate pictures train-smoke clean
+.PHONY: demo test test-fast check format fuzz bench evaluate pictures train-smoke clean
 
 demo: $(CORE)  ## fuse the focal stack that ships with the package
 	$(BIN)/allfocus demo
@@ -35,6 +37,9 @@ check: $(FULL)  ## format, lint, types, import contracts
 format: $(FULL)  ## put the code into the form that check asks for
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+fuzz: $(FULL)  ## changed copies of small files of every format: make fuzz MINUTES=5 SEED=0
+	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED)
 
 bench: $(FULL)  ## how fast, how much memory, and how both grow: some minutes
 	$(BIN)/python benchmarks/speed -o benchmarks/results

@@ -16,13 +16,42 @@
 
 Every message is one line: which input, what was expected, what was found, what to do. Only `BadFramesError` has more.
 The command line catches the root once and turns it into one line and exit code 1.
+
+Names of files and what stands in them may hold characters that a terminal obeys: messages show those spelled out, see
+`printable`.
 """
 
+import re
 from collections.abc import Sequence
+
+#: What no terminal, log or page is to be given: control characters, line breaks that are none of ours, marks that turn
+#: the direction of writing (Unicode TR 9) or show nothing, and halves of characters.
+UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e0fff]"
+)
+
+
+def printable(value: object) -> str:
+    r"""A value as text in one line, in which every character that is not to be seen is spelled out, as in ``\x1b``."""
+    return UNPRINTABLE.sub(spell_out, str(value))
+
+
+def spell_out(found: re.Match[str]) -> str:
+    """One character as a Python literal would hold it."""
+    return ascii(found[0])[1:-1]
+
+
+def in_lines(error: Exception) -> str:
+    """The message of an error that has a line for each of several problems."""
+    return "\n".join(map(printable, Exception.__str__(error).split("\n")))
 
 
 class AllFocusError(Exception):
     """Root of all errors that allfocus raises on purpose."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class StackError(AllFocusError, ValueError):
@@ -49,6 +78,9 @@ class BadFramesError(ReadError, StackError):
         lines = [f"  {' '.join(str(problem).split())}" for problem in problems]
         super().__init__("\n".join([f"{len(problems)} of {count} frames can't be used:", *lines]))
 
+    def __str__(self) -> str:
+        return in_lines(self)
+
 
 class PreflightError(AllFocusError):
     """Frames and outputs are both at fault; found out before the work starts.
@@ -62,6 +94,9 @@ class PreflightError(AllFocusError):
         self.problems = tuple(every)
         lines = [f"  {' '.join(str(problem).split())}" for problem in every]
         super().__init__("\n".join([f"{len(every)} problems:", *lines]))
+
+    def __str__(self) -> str:
+        return in_lines(self)
 
 
 class WriteError(AllFocusError, OSError):

@@ -133,6 +133,12 @@ class FusionOptions:
     max_memory: int | str | None = declared(
         None, help="Memory to use, such as 2GB (default: most of what is free).", group=MACHINE, metavar="SIZE"
     )
+    max_pixels: int | str = declared(
+        1_000_000_000,
+        help="Largest picture to read, in pixels, such as 250M; larger ones are refused before they are decoded.",
+        group=MACHINE,
+        metavar="PIXELS",
+    )
     spool: Path | None = declared(
         None,
         help="Scratch folder for data larger than memory (default: the system's temporary folder).",
@@ -144,8 +150,9 @@ class FusionOptions:
         object.__setattr__(self, "method", rename_value("method", self.method, stacklevel=4))
         try:
             check_fields(self)
-            if isinstance(self.max_memory, str):
-                object.__setattr__(self, "max_memory", parse_size(self.max_memory))
+            for name in ("max_memory", "max_pixels"):
+                if isinstance(value := getattr(self, name), str):
+                    object.__setattr__(self, name, parse_size(value))
         except ConfigError as error:
             raise OptionError(str(error)) from None
         check_together(self)
@@ -154,6 +161,11 @@ class FusionOptions:
     def memory_limit(self) -> int | None:
         """`max_memory` in bytes."""
         return None if self.max_memory is None else int(self.max_memory)
+
+    @property
+    def pixel_limit(self) -> int:
+        """`max_pixels` as a number."""
+        return int(self.max_pixels)
 
 
 def rename_value(name: str, value: Any, stacklevel: int = 3) -> Any:
@@ -173,6 +185,8 @@ def check_together(options: FusionOptions) -> None:
         raise OptionError("depth: only the network knows it; leave it out or choose the method 'network'")
     if isinstance(options.max_memory, int) and options.max_memory < 1:
         raise OptionError(f"max_memory: expected at least 1 byte, found {options.max_memory}")
+    if options.pixel_limit < 1:
+        raise OptionError(f"max_pixels: expected at least 1, found {options.max_pixels}")
     if isinstance(options.reference, int) and options.reference < 0:
         raise OptionError(f"reference: expected a position counted from 0, found {options.reference}")
 
@@ -183,7 +197,7 @@ def parse_size(text: str) -> int:
     Raises:
         OptionError: anything else.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)(i?)[bB]?\s*", text)
+    found = re.fullmatch(r"\s*(\d{1,18}(?:\.\d{1,18})?)\s*([kKmMgGtT]?)(i?)[bB]?\s*", text)
     if found is None:
         raise OptionError(f"size {text!r}: expected a size such as 2GB or 800MB")
     number, unit, binary = found.groups()

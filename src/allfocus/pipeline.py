@@ -25,6 +25,7 @@ from allfocus.decision.laplacian import LaplacianDecision
 from allfocus.decision.model import FusionModel, load_model
 from allfocus.decision.network import NetworkDecision
 from allfocus.errors import AlignmentError, OptionError
+from allfocus.formats.pixels import limit_pixels
 from allfocus.options import FusionOptions, with_options
 from allfocus.plan import Plan, plan_for
 from allfocus.registered import Registered, check_alike, check_channels, check_decision, note_burnt, note_coverage
@@ -82,7 +83,8 @@ def fuse(
         'IMG_0003.jpg'
     """
     options = with_options(options, changes)
-    source = open_source(frames, options.order, options.stack)
+    with limit_pixels(options.pixel_limit):
+        source = open_source(frames, options.order, options.stack)
     run = plan_for(source, options).start(progress, cancel)
     return fuse_source(source, options, run)
 
@@ -111,7 +113,8 @@ def align(
         AllFocusError: as `fuse` does.
     """
     options = with_options(options, changes)
-    source = open_source(frames, options.order, options.stack)
+    with limit_pixels(options.pixel_limit):
+        source = open_source(frames, options.order, options.stack)
     run = plan_for(source, options).start(progress, cancel)
     return register(source, options, run, like)
 

@@ -13,6 +13,7 @@ from allfocus.core.color import Array, FloatArray
 from allfocus.core.notes import Note
 from allfocus.errors import OptionError
 from allfocus.formats.ome_tiff import OmeFile, Scale
+from allfocus.formats.pixels import limit_pixels
 from allfocus.options import FusionOptions, with_options
 from allfocus.pipeline import check_model, compose, decide, read, register_stack
 from allfocus.plan import Plan, plan_for
@@ -81,8 +82,9 @@ def fuse_volume(
         ConfigError: there is no such channel or map, or a depth map from the Laplacian rule.
         AllFocusError: as `fuse` does.
     """
-    volume = volume if isinstance(volume, Volume) else inspect_volume(volume)
     options = options_for_volumes(with_options(options, changes), maps)
+    with limit_pixels(options.pixel_limit):
+        volume = volume if isinstance(volume, Volume) else inspect_volume(volume)
     if channel_for_focus is not None and channel_for_focus not in range(volume.axes["C"]):
         raise OptionError(f"channel_for_focus {channel_for_focus}: expected 0 to {volume.axes['C'] - 1}")
     if not set(maps) <= set(MAP_NAMES):

@@ -1,5 +1,6 @@
 import json
 import subprocess
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 import allfocus
 from allfocus.errors import ModelError, ReadError
+from allfocus.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from allfocus.train.config import NetworkConfig, Recipe, recipe_from
 from allfocus.train.data import PhotoSet
 from allfocus.train.network.fusion_network import FusionNetwork
@@ -127,3 +129,40 @@ def test_commit_is_of_the_repository_that_tracks_this_package(tmp_path: Path) ->
     assert source_commit(source) == git("rev-parse", "--short=12", "HEAD")
     source.write_text("changed")
     assert source_commit(source) == git("rev-parse", "--short=12", "HEAD") + "-dirty"
+
+
+@pytest.mark.parametrize("place", ["data", "recipe", "packed", "text"])
+def test_a_damaged_checkpoint_is_one_line(tmp_path: Path, place: str) -> None:
+    state = Checkpoint(
+        recipe=Recipe(), photos=[], step=0, minutes=0.0, network={"a": torch.ones(2000)}, ema={}, optimizer={}, rows=[],
+        losses=[],
+    )  # fmt: skip
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, state)
+    assert load_checkpoint(path).recipe == Recipe()
+    data = path.read_bytes()
+    ones = np.ones(2000, np.float32).tobytes()
+    if place == "data":
+        data = data.replace(ones, ones[:-1] + b"\x40")
+    elif place == "recipe":
+        torch.save({**torch.load(path, weights_only=True), "recipe": "name = ?"}, path)
+        data = path.read_bytes()
+    elif place == "text":
+        data = b"no archive"
+    else:
+        with zipfile.ZipFile(path) as archive, zipfile.ZipFile(tmp_path / "d.pt", "w", zipfile.ZIP_DEFLATED) as packed:
+            for name in archive.namelist():
+                packed.writestr(name, archive.read(name))
+        data = (tmp_path / "d.pt").read_bytes()
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match=r"c\.pt is (no allfocus checkpoint, or it is )?damaged"):
+        load_checkpoint(path)
+
+
+def test_a_start_from_a_model_with_a_wrong_checksum_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    load_start(tiny_model)
+    data = tiny_model.read_bytes()
+    place = data.index(b"allfocus.weights") + 400
+    (tmp_path / "m.onnx").write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+    with pytest.raises(ModelError, match=r"m\.onnx: its weights or its card are damaged"):
+        load_start(tmp_path / "m.onnx")

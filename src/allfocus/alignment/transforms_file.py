@@ -11,11 +11,15 @@ import numpy as np
 from allfocus.alignment.alignment import Alignment
 from allfocus.alignment.motion import DEGREES_OF_FREEDOM
 from allfocus.alignment.photometric import ExposureTransfer
-from allfocus.core.color import FloatArray
+from allfocus.core.color import Array, FloatArray
 from allfocus.errors import AlignmentError
 
 #: First entry of every transforms file.
 FORMAT = "allfocus transforms 1"
+#: By how much frames of one stack may differ in scale, and in brightness.
+MOST_SCALE, MOST_GAIN = 8, 256
+#: Bytes of a file for each frame, and for each pixel of it where it has a field.
+LONGEST_FRAME, BYTES_A_PIXEL = 1 << 16, 12
 #: How to get a file that can be used.
 REMEDY = "save one for this stack with --save-transforms"
 
@@ -64,14 +68,17 @@ def pack_flow(flow: FloatArray | None) -> dict[str, Any] | None:
     return {"rows": flow.shape[1], "columns": flow.shape[2], "values": values}
 
 
-def unpack_flow(packed: dict[str, Any] | None) -> FloatArray | None:
-    """The inverse of `pack_flow`; raises `ValueError` if the values are damaged."""
+def unpack_flow(packed: dict[str, Any] | None, size: tuple[int, int]) -> FloatArray | None:
+    """The inverse of `pack_flow`, for frames of this size; raises `ValueError` if the values are damaged."""
     if packed is None:
         return None
-    values = np.frombuffer(base64.b64decode(packed["values"]), "<f4")
-    if not np.isfinite(values).all():
-        raise ValueError("displacements must be finite")
-    return values.reshape(2, packed["rows"], packed["columns"]).astype(np.float32)
+    rows, columns = (read_count(packed[key]) for key in ("rows", "columns"))
+    if not (0 < rows <= size[0] and 0 < columns <= size[1]):
+        raise ValueError(f"a field of {columns}x{rows} is no field of the frames")
+    values = np.frombuffer(base64.b64decode(packed["values"], validate=True), "<f4")
+    if not (np.abs(values) <= max(size)).all():  # NaN is refused too
+        raise ValueError("displacements must be finite, and shorter than the frames")
+    return values.reshape(2, rows, columns).astype(np.float32)
 
 
 def load_transforms(path: Path, count: int, size: tuple[int, int]) -> Alignment:
@@ -80,19 +87,13 @@ def load_transforms(path: Path, count: int, size: tuple[int, int]) -> Alignment:
     Raises:
         AlignmentError: the file can't be read, is no transforms file, is damaged, or is for other frames.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text"
-        raise AlignmentError(f"{path} can't be read: {reason}; {REMEDY}") from error
-    except json.JSONDecodeError as error:
-        raise AlignmentError(f"{path} is not JSON (line {error.lineno}: {error.msg}); {REMEDY}") from error
+    document = read_document(path, count, size)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise AlignmentError(f"{path} is no file of transforms; expected one written with --save-transforms")
     try:
         alignment = parse_document(document)
-        found = (int(document["height"]), int(document["width"]))
-    except (KeyError, TypeError, ValueError) as error:
+        found = (read_count(document["height"]), read_count(document["width"]))
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise AlignmentError(f"{path} is damaged: {type(error).__name__} {error}; {REMEDY}") from error
     if len(alignment.matrices) != count:
         raise AlignmentError(f"{path} is for {len(alignment.matrices)} frames; the stack has {count}: {REMEDY}")
@@ -102,26 +103,81 @@ def load_transforms(path: Path, count: int, size: tuple[int, int]) -> Alignment:
     return alignment
 
 
+def read_document(path: Path, count: int, size: tuple[int, int]) -> Any:
+    """What a file of JSON holds; raises `AlignmentError`, also where it is longer than such a file can be."""
+    longest = count * (LONGEST_FRAME + BYTES_A_PIXEL * size[0] * size[1])
+    try:
+        if path.stat().st_size > longest:
+            raise AlignmentError(f"{path} is longer than {longest} bytes, which such a file never is; {REMEDY}")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, AlignmentError):
+            raise
+        reason = getattr(error, "strerror", None) or "not a text"
+        raise AlignmentError(f"{path} can't be read: {reason}; {REMEDY}") from error
+    except json.JSONDecodeError as error:
+        raise AlignmentError(f"{path} is not JSON (line {error.lineno}: {error.msg}); {REMEDY}") from error
+    except (ValueError, RecursionError) as error:
+        raise AlignmentError(f"{path} is no file of transforms ({error}); {REMEDY}") from error
+
+
 def parse_document(document: dict[str, Any]) -> Alignment:
     """The alignment in a document; raises `KeyError`, `TypeError` or `ValueError` if it is damaged."""
-    frames = document["frames"]
-    matrices = np.array([frame["matrix"] for frame in frames], np.float64)
-    reference = int(document["reference"])
-    if matrices.shape[1:] != (3, 3) or not np.isfinite(matrices).all() or (np.linalg.det(matrices) <= 0).any():
-        raise ValueError("matrices must be 3 x 3 and not turn the picture inside out")
+    frames, size = document["frames"], (read_count(document["height"]), read_count(document["width"]))
+    if not isinstance(frames, list) or not frames or not all(isinstance(frame, dict) for frame in frames):
+        raise ValueError("expected a list of frames")
+    reference = read_count(document["reference"])
     if document["model"] not in DEGREES_OF_FREEDOM or reference not in range(len(frames)):
         raise ValueError("unknown model or reference")
-    exposures = [
-        ExposureTransfer(gain=tuple(map(float, frame["gain"])), offset=float(frame["offset"])) for frame in frames
-    ]
-    if any(len(exposure.gain) not in (1, 3) or min(exposure.gain) <= 0 for exposure in exposures):
-        raise ValueError("gains must be one or three positive numbers")
+    left_out = {k: str(frame["left_out"]) for k, frame in enumerate(frames) if frame["left_out"]}
+    if reference in left_out:
+        raise ValueError("the reference is left out")
     return Alignment(
         model=document["model"],
         reference=reference,
-        matrices=matrices,
-        exposures=exposures,
-        residuals=[np.nan if frame["residual"] is None else float(frame["residual"]) for frame in frames],
-        flows=[unpack_flow(frame.get("field")) for frame in frames],
-        left_out={k: str(frame["left_out"]) for k, frame in enumerate(frames) if frame["left_out"]},
+        matrices=np.stack([read_matrix(frame["matrix"], size) for frame in frames]),
+        exposures=[read_exposure(frame) for frame in frames],
+        residuals=[np.nan if frame["residual"] is None else read_number(frame["residual"], 0, 1e6) for frame in frames],
+        flows=[unpack_flow(frame.get("field"), size) for frame in frames],
+        left_out=left_out,
     )
+
+
+def read_count(value: Any) -> int:
+    """A whole number, 0 or more."""
+    if type(value) is not int or not 0 <= value < 1 << 31:
+        raise ValueError(f"expected a whole number, found {value!s:.40}")
+    return value
+
+
+def read_number(value: Any, low: float, high: float) -> float:
+    """A number in a range; JSON's NaN and truth values are none."""
+    if type(value) not in (int, float) or not low <= value <= high:
+        raise ValueError(f"expected a number from {low:g} to {high:g}, found {value!s:.40}")
+    return float(value)
+
+
+def read_matrix(rows: Any, size: tuple[int, int]) -> Array:
+    """A matrix that leads from frames of a size to another, all of which it sees from the front and at a like scale."""
+    matrix = np.array([[read_number(value, -1e9, 1e9) for value in row] for row in rows], np.float64)
+    if matrix.shape != (3, 3):
+        raise ValueError("matrices must be 3 x 3")
+    height, width = size
+    corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], np.float64) @ matrix.T
+    if (corners[:, 2] <= 0).any():
+        raise ValueError("a matrix turns part of the picture away")
+    points = corners[:, :2] / corners[:, 2:]
+    across, down = points - points.mean(axis=0), np.roll(points - points.mean(axis=0), -1, axis=0)
+    scale = (across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]).sum() / 2 / max(width * height, 1)
+    if not 1 / MOST_SCALE**2 <= scale <= MOST_SCALE**2:
+        raise ValueError(f"a matrix scales by more than {MOST_SCALE}, or turns the picture inside out")
+    return matrix
+
+
+def read_exposure(frame: dict[str, Any]) -> ExposureTransfer:
+    """Gain and offset of a frame."""
+    gains = frame["gain"]
+    if not isinstance(gains, list) or len(gains) not in (1, 3):
+        raise ValueError("gains must be one or three numbers")
+    gain = tuple(read_number(value, 1 / MOST_GAIN, MOST_GAIN) for value in gains)
+    return ExposureTransfer(gain=gain, offset=read_number(frame["offset"], -1, 1))

@@ -12,6 +12,7 @@ from allfocus.alignment.motion import Matrix, map_points
 from allfocus.alignment.photometric import ExposureTransfer
 from allfocus.core.color import Array, FloatArray, full_scale
 from allfocus.core.windows import Window
+from allfocus.errors import AlignmentError
 
 #: Left, top, right and bottom, in pixels.
 Box = tuple[float, float, float, float]
@@ -110,11 +111,15 @@ def find_common_window(matrices: Sequence[Matrix] | Array, size: tuple[int, int]
     """Rows and columns of the reference that all frames show: a rectangle that can't be extended on any side.
 
     The visible part of each frame is convex, so a rectangle lies within it if its corners do. A rectangle that shrinks
-    evenly towards the middle is fitted first; then each side moves out as far as it can.
+    evenly towards the middle, or the middle of what all frames show, is fitted first; then each side moves out as far
+    as it can.
 
     Args:
         matrices: from pixels of the reference to those of each frame.
         size: height and width.
+
+    Raises:
+        AlignmentError: the frames have no pixel in common.
     """
     height, width = size
     limit = np.array([width - 1, height - 1]) + OUTSIDE
@@ -125,8 +130,8 @@ def find_common_window(matrices: Sequence[Matrix] | Array, size: tuple[int, int]
         return bool((points >= -OUTSIDE).all() and (points <= limit).all())
 
     def shrunk(share: float) -> Box:
-        across, down = share * (width - 1) / 2, share * (height - 1) / 2
-        return across, down, width - 1 - across, height - 1 - down
+        right, bottom = share * (width - 1 - x), share * (height - 1 - y)
+        return share * x, share * y, width - 1 - right, height - 1 - bottom
 
     def widened(side: int, share: float) -> Box:
         moving = list(box)
@@ -134,11 +139,31 @@ def find_common_window(matrices: Sequence[Matrix] | Array, size: tuple[int, int]
         return moving[0], moving[1], moving[2], moving[3]
 
     outermost = (0.0, 0.0, width - 1.0, height - 1.0)
+    x, y = (width - 1) / 2, (height - 1) / 2
+    if not fits((x, y, x, y)):
+        x, y = find_common_middle(matrices, size)
     box = shrunk(1 - bisect_share(lambda share: fits(shrunk(1 - share)), width))
     for side in range(4):
         box = widened(side, bisect_share(lambda share, side=side: fits(widened(side, share)), width))  # type: ignore[misc]
     (left, top), (right, bottom) = np.ceil(np.array(box[:2]) - OUTSIDE), np.floor(np.array(box[2:]) + OUTSIDE)
     return slice(int(top), max(int(bottom), int(top)) + 1), slice(int(left), max(int(right), int(left)) + 1)
+
+
+def find_common_middle(matrices: Sequence[Matrix] | Array, size: tuple[int, int]) -> tuple[float, float]:
+    """The middle (x, y) of what all frames show; raises `AlignmentError` where that is less than a pixel."""
+    corners = list_corners((0, 0, size[1] - 1, size[0] - 1))[[0, 1, 3, 2]]
+    common = corners.astype(np.float32)
+    for matrix in matrices:
+        seen = map_points(np.linalg.inv(matrix), corners).astype(np.float32)
+        area, found = cv2.intersectConvexConvex(common, seen) if len(common) > 2 else (0.0, None)
+        common = np.zeros((0, 2), np.float32) if found is None or area < 1 else np.float32(found).reshape(-1, 2)
+    if not len(common):
+        raise AlignmentError(
+            "the frames have no area in common; expected to see one scene in all of them: leave out those that show "
+            "another part of it, or correct the file of transforms"
+        )
+    x, y = common.mean(axis=0)
+    return float(x), float(y)
 
 
 def bisect_share(holds: Callable[[float], bool], length: float) -> float:

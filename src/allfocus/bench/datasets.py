@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from allfocus.errors import ConfigError
+from allfocus.errors import ConfigError, printable
 
 #: Keys of a scene: the types that each may have, and those that may be left out with what they then are.
 KEYS: dict[str, tuple[type, ...]] = {
@@ -82,7 +82,7 @@ def _load(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is not a JSON file: {error}") from error
 
 
@@ -91,6 +91,7 @@ def _scene(entry: Any, here: str, folder: Path) -> Scene:
     if not isinstance(entry, dict):
         raise ConfigError(f"{here} is {entry!r:.40}; expected an object with name, frames and truth")
     values = {key: _value(entry, key, here) for key in KEYS}
+    values["name"] = printable(values["name"])
     here = f"{here} ({values['name']})"
     names = values["frames"]
     if len(names) < 2 or not all(isinstance(name, str) for name in names):
@@ -114,6 +115,10 @@ def _value(entry: dict[str, Any], key: str, here: str) -> Any:
 
 
 def _picture(path: Path, here: str) -> Path:
-    if not path.is_file():
-        raise ConfigError(f"{here}: {path} does not exist; paths are relative to the scenes file")
+    try:
+        is_there = path.is_file()
+    except (OSError, ValueError):  # no name that a disk knows
+        is_there = False
+    if not is_there:
+        raise ConfigError(f"{here}: {path!s:.200} does not exist; paths are relative to the scenes file")
     return path

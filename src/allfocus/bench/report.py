@@ -15,7 +15,7 @@ from allfocus.errors import WriteError
 from allfocus.run.atomic import write_file
 
 #: Names of the files a report consists of.
-CSV_NAME, MARKDOWN_NAME, PAGE_NAME = "figures.csv", "report.md", "crops.html"
+FILES = CSV_NAME, MARKDOWN_NAME, PAGE_NAME = "figures.csv", "report.md", "crops.html"
 
 #: What columns are called in tables, and their decimals.
 TITLES = {

@@ -8,7 +8,7 @@ import typer
 
 from allfocus.cli.flags import given_options, option_flags, with_flags
 from allfocus.cli.progress import show_progress
-from allfocus.cli.shared import DebugOption, FramesArgument, OptionsOption, ProgressOption, QuietOption
+from allfocus.cli.shared import DebugOption, FramesArgument, OptionsOption, ProgressOption, QuietOption, say
 from allfocus.options import FusionOptions, build_options, read_option_values
 
 FolderOption = Annotated[
@@ -43,6 +43,7 @@ def align(
     Each is resampled once, and keeps its bit depth, its channels and its metadata.
     """
     from allfocus.core.stack import size_of
+    from allfocus.formats.pixels import limit_pixels
     from allfocus.formats.write import check_outputs
     from allfocus.outputs.aligned import plan_aligned, write_aligned
     from allfocus.outputs.words import describe_alignment
@@ -54,20 +55,23 @@ def align(
     started = time.monotonic()
     typed = ({} if options is None else read_option_values(options)) | given_options(context, flags)
     chosen = build_options({**typed, "method": "laplacian", "depth": False})
+    settings = [path for path in (options, chosen.transforms, chosen.model) if path is not None]
     paths = list_frames(frames)
     if save_transforms is not None:
-        check_outputs([], paths, [save_transforms])
-    listing = open_stack(paths, chosen.order, chosen.stack)
-    targets = plan_aligned(listing, output, file_format, protect(paths), save_transforms)
+        check_outputs([], [*protect(paths), *settings], [save_transforms])
+    with limit_pixels(chosen.pixel_limit):
+        listing = open_stack(paths, chosen.order, chosen.stack)
+    sources = [*protect(paths), *listing.files, *settings]
+    targets = plan_aligned(listing, output, file_format, sources, save_transforms)
     with show_progress(quiet, progress) as reporter:
         registered = register(listing, options=chosen, progress=reporter)
         notes = [*registered.notes, *write_aligned(registered, targets, save_transforms)]
     if quiet:
         return
     used, size = len(registered.positions), size_of(registered.frames[0])
-    typer.echo(f"{output}: {used} of {len(listing)} frames, {size}, {time.monotonic() - started:.1f} s")
+    say(f"{output}: {used} of {len(listing)} frames, {size}, {time.monotonic() - started:.1f} s")
     if registered.alignment is not None:
         moved = describe_alignment(registered.alignment, registered.names)
-        typer.echo(f"alignment: {moved or 'the frames match as they are'}")
+        say(f"alignment: {moved or 'the frames match as they are'}")
     for note in notes:
-        typer.echo(f"note: {note}")
+        say(f"note: {note}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from allfocus.cli.progress import show_progress
-from allfocus.cli.shared import DebugOption, QuietOption
+from allfocus.cli.shared import DebugOption, QuietOption, say
 
 
 def demo(
@@ -25,4 +25,4 @@ def demo(
     with show_progress(quiet) as progress:
         report = room.run(output, progress)
     if not quiet:
-        typer.echo(str(report))
+        say(str(report))

@@ -24,7 +24,7 @@ from allfocus.cli.demo import demo
 from allfocus.cli.evaluate import evaluate
 from allfocus.cli.fuse import fuse
 from allfocus.cli.help import PlainCommand
-from allfocus.cli.shared import Session
+from allfocus.cli.shared import Session, claim_streams, say, silence, unsaid
 from allfocus.cli.train import train
 from allfocus.errors import AllFocusError, BadFramesError, OptionError, PreflightError
 
@@ -40,7 +40,7 @@ for command in (fuse, align, train, evaluate, demo):
 def print_version(value: bool) -> None:
     """Print the version and stop."""
     if value:
-        typer.echo(f"allfocus {__version__}")
+        say(f"allfocus {__version__}")
         raise typer.Exit
 
 
@@ -53,7 +53,7 @@ def root(
 ) -> None:
     """Turn photos focused at different distances into one picture that is sharp everywhere."""
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        say(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,31 +64,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # NumPy's BLAS would start a thread for every core, which costs a tenth of a second and is never used here
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    claim_streams()
     keep_freed_memory()
     session = Session()
+    unsaid.clear()
     try:
         with quiet_libraries(), terminations_as_interrupts():
             code = run(sys.argv[1:] if arguments is None else arguments, session)
-            if sys.stdout is not None:
-                sys.stdout.flush()  # here a closed pipe can still be answered for
-            return code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it exits
-        return PIPE_CLOSED
     except (Exception, KeyboardInterrupt) as error:
         if session.debug:
             traceback.print_exc()
         line, code = explain(error)
         several = isinstance(error, BadFramesError | PreflightError)  # a line for each, already in order
-        typer.echo(line if several else " ".join(line.split()), err=True)
+        say(line if several else " ".join(line.split()), err=True)
         if code == INTERRUPTED and arguments is None:
             os._exit(code)  # Python would wait for what the workers have begun
+    return answer_for_stdout(code)
+
+
+def answer_for_stdout(code: int) -> int:
+    """The exit code of a command that ended with `code`, once all that it printed has arrived or was found lost."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        silence(sys.stdout)
+        unsaid.append(error)
+    if code or not unsaid:
         return code
+    if isinstance(unsaid[0], BrokenPipeError):
+        return PIPE_CLOSED
+    say(f"error: stdout: {unsaid[0].strerror}; all else was done", err=True)
+    return FAILED
 
 
 def run(arguments: Sequence[str], session: Session) -> int:
     """Parse and call, without Typer's own boxes round errors."""
     check_dashes(arguments)
+    if "" in arguments or any(word.startswith("--") and word.endswith("=") for word in arguments):
+        raise OptionError("an argument is empty; expected a name or a value: is a variable of the shell not set?")
     try:
         with program().make_context("allfocus", list(arguments), obj=session) as context:
             program().invoke(context)

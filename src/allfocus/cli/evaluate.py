@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from allfocus.cli.progress import show_progress
-from allfocus.cli.shared import DebugOption, QuietOption
+from allfocus.cli.shared import DebugOption, QuietOption, say
 from allfocus.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,11 +46,14 @@ def evaluate(
 ) -> None:
     """Measure methods on scenes: a CSV, a Markdown table and a page of crops."""
     from allfocus.bench import datasets, report, rows, run
+    from allfocus.run.atomic import check_no_input
 
     chosen = select(datasets.read_scenes(scenes), only)
     folders = named_folders(results or [])
     if reference is not None:
         rows.read_reference(reference, [])  # a wrong file is found now, not after the work
+    inputs = [path for path in (scenes, reference, model) if path is not None]
+    check_no_input([output / name for name in report.FILES], inputs)
     methods = method or ([] if folders else run.METHODS)
     with report.report_folder(output), show_progress(quiet) as progress:
         measured = run.evaluate(
@@ -58,8 +61,8 @@ def evaluate(
         )
         files = report.write_report(measured, output, reference=reference)
     if not quiet:
-        typer.echo((output / report.MARKDOWN_NAME).read_text(encoding="utf-8"))
-        typer.echo("\n".join(map(str, files)))
+        say((output / report.MARKDOWN_NAME).read_text(encoding="utf-8"))
+        say("\n".join(map(str, files)))
     failed = rows.failed(measured)
     if failed:
         first = f"{failed[0].scene}, {failed[0].method}: {failed[0].error}"

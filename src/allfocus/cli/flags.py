@@ -68,8 +68,8 @@ def flag_type(item: "Field[Any]", hint: Any) -> tuple[Any, dict[str, Any]]:
     if choices(hint):
         allowed = Literal[choices(hint)]  # type: ignore[valid-type]
         return (allowed | None if item.default is None else allowed), more
-    if item.name == "max_memory":
-        return int | None, {**more, "parser": size_parser}
+    if item.name in ("max_memory", "max_pixels"):
+        return (int | None if item.default is None else int), {**more, "parser": size_parser}
     if get_origin(kinds[0]) is tuple:
         return list[Path] | None, {**more, "readable": False}
     if Path in kinds:
@@ -93,10 +93,10 @@ def choice_parser(allowed: tuple[str, ...], old: list[str]) -> Callable[[str], s
     return parse
 
 
-def size_parser(text: str) -> int:
-    """`parse_size`, whose errors Typer understands."""
+def size_parser(text: str | int) -> int:
+    """`parse_size`, whose errors Typer understands; a default is a number already."""
     try:
-        return parse_size(text)
+        return parse_size(str(text))
     except OptionError as error:
         raise typer.BadParameter(str(error)) from None
 

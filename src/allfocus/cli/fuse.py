@@ -9,7 +9,7 @@ import typer
 
 from allfocus.cli.flags import given_options, old_name, option_flags, with_flags
 from allfocus.cli.progress import show_progress
-from allfocus.cli.shared import DebugOption, FramesArgument, OptionsOption, ProgressOption, QuietOption
+from allfocus.cli.shared import DebugOption, FramesArgument, OptionsOption, ProgressOption, QuietOption, say
 from allfocus.options import ALIGNMENT, FUSION, OUTPUT, FusionOptions, build_options, read_option_values
 from allfocus.outputs.wishes import Outputs, add_listed, name_output
 
@@ -110,6 +110,7 @@ def fuse(
         options=build_options(chosen),
         slab=slab,
         channel_for_focus=channel_for_focus,
+        options_file=options,
     )
     if dry_run:
         describe(Job(request), paths)
@@ -124,9 +125,9 @@ def fuse(
         made = Job(request, listen).run()
     if not quiet:
         for line in summarize(made.fused, request.outputs, made.files, request.options.method, made.seconds):
-            typer.echo(line)
+            say(line)
         for note in made.notes:
-            typer.echo(f"note: {note}")
+            say(f"note: {note}")
 
 
 def gather_outputs(image: Path, flags: dict[str, Any]) -> Outputs:
@@ -138,7 +139,7 @@ def gather_outputs(image: Path, flags: dict[str, Any]) -> Outputs:
         value = flags[item.name]
         for old in item.metadata.get("old_flags", ()):
             if value is None and flags[old_name(old)] is not None:
-                typer.echo(f"note: {old} is called --{item.name.replace('_', '-')} now", err=True)
+                say(f"note: {old} is called --{item.name.replace('_', '-')} now", err=True)
                 value = flags[old_name(old)]
         wanted[item.name] = tuple(value or ()) if item.name == "report" else value
     return Outputs(image=image, **wanted)
@@ -156,10 +157,10 @@ def describe(job: "Job", paths: list[Path]) -> None:
     if is_single and isinstance(source, Listing):
         print_frames(source)
     if isinstance(source, Volume):
-        typer.echo(f"{source.path.name}: {source}, {len(source.stacks)} stacks")
-    typer.echo(str(plan))
+        say(f"{source.path.name}: {source}, {len(source.stacks)} stacks")
+    say(str(plan))
     for note in source.notes:
-        typer.echo(f"note: {note}")
+        say(f"note: {note}")
 
 
 def print_frames(paths: "Sequence[Path] | Listing") -> None:
@@ -178,4 +179,7 @@ def print_frames(paths: "Sequence[Path] | Listing") -> None:
         table.add_row(*(Text(cell) for cell in cells))
     # a file or another program is no narrower than the table
     console = Console(highlight=False)
-    Console(highlight=False, width=console.width if console.is_terminal else WIDEST).print(table)
+    console = Console(highlight=False, width=console.width if console.is_terminal else WIDEST)
+    with console.capture() as drawn:
+        console.print(table)
+    say(drawn.get().removesuffix("\n"), is_drawn=True)

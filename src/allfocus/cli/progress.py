@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import typer
-
+from allfocus.cli.shared import say
+from allfocus.errors import printable
 from allfocus.run.progress import Pace
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ class Bar:
         """Print a line to stdout; on a terminal it stands above the bar."""
         if self._is_silent:
             return
-        if self._live is None or not sys.stdout.isatty():
-            typer.echo(line)
+        if self._live is None or sys.stdout is None or not sys.stdout.isatty():
+            say(line)
         else:
             # the bar's own console, so that the bar makes room; soft_wrap: the terminal folds what is too long
-            self._live.console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+            self._live.console.print(printable(line), markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def live_bar(quiet: bool = False, wanted: bool = True) -> Iterator[Bar]:
         quiet: neither bar nor lines.
         wanted: False: no bar, but lines.
     """
-    if quiet or not wanted or not sys.stderr.isatty():
+    if quiet or not wanted or sys.stderr is None or not sys.stderr.isatty():
         yield Bar(is_silent=quiet)
         return
     from rich.console import Console
@@ -137,7 +137,7 @@ class Reporter:
     def listen(self, event: "Event") -> None:
         """A listener of a job: progress for the bar, and every event for other programs."""
         if self._is_json:
-            typer.echo(json.dumps(event.as_json()), err=True)
+            say(json.dumps(event.as_json()), err=True)
         elif event.kind == "progress":
             self._show(event.stage, event.done, event.total, event.fraction, event.seconds_left)
 
@@ -161,7 +161,7 @@ def show_progress(quiet: bool, style: str = "bar") -> Iterator[Reporter]:
 def print_json(stage: str, done: int, total: int, fraction: float, left: float | None) -> None:
     """One line for other programs: stage, done, total, and the seconds left, null as long as nobody knows."""
     line = {"stage": stage, "done": done, "total": total, "eta": None if left is None else round(left, 1)}
-    typer.echo(json.dumps(line), err=True)
+    say(json.dumps(line), err=True)
 
 
 def shortened(text: str, room: int) -> str:

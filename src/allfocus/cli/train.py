@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from allfocus.cli.progress import live_bar
-from allfocus.cli.shared import DebugOption, QuietOption, extra
+from allfocus.cli.shared import DebugOption, QuietOption, extra, say
 
 if TYPE_CHECKING:
     from allfocus.cli.progress import Bar
@@ -69,10 +69,10 @@ def train(
                 started=started,
             )
     if not quiet:
-        typer.echo(f"{report.output}: {report.steps} steps in {report.minutes:.1f} minutes, loss {report.loss:.4f}")
+        say(f"{report.output}: {report.steps} steps in {report.minutes:.1f} minutes, loss {report.loss:.4f}")
         for warning in report.warnings:
-            typer.echo(f"note: {warning}")
-        typer.echo(f"log {report.files.log}, curve {report.files.curve}, checkpoint {report.files.checkpoint}")
+            say(f"note: {warning}")
+        say(f"log {report.files.log}, curve {report.files.curve}, checkpoint {report.files.checkpoint}")
 
 
 def load(path: Path | None, start: Path | None, seed: int | None) -> "Recipe":

@@ -116,6 +116,8 @@ def check_value(place: str, value: Any, hint: Any, limits: tuple[float, float] |
     if limits is not None and not limits[0] <= value <= limits[1]:
         wanted = f"at least {limits[0]:g}" if limits[1] == float("inf") else f"{limits[0]} to {limits[1]}"
         raise ConfigError(f"{place}: expected {wanted}, found {value!r}")
+    if kind is Path and ("\0" in str(value) or not str(value)):
+        raise ConfigError(f"{place}: expected a path, found {value!r}")
     return value if isinstance(value, kind) and kind is not float else kind(value)
 
 

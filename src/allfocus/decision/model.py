@@ -1,7 +1,6 @@
 """Models: the ONNX file that training wrote, its card, and the pyramid levels that it answers."""
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,69 +9,26 @@ import numpy as np
 
 from allfocus.core.color import FloatArray
 from allfocus.core.pyramid import ENERGIES, PATCH, PyramidLevel
+from allfocus.decision.model_card import FORMAT as FORMAT
+from allfocus.decision.model_card import MOST_BLOCKS, read_card
+from allfocus.decision.model_card import ModelCard as ModelCard
+from allfocus.decision.onnx_file import MOST_BYTES, check_graph, digest, read_properties
 from allfocus.decision.session import open_session
-from allfocus.errors import ModelError, OptionError
+from allfocus.errors import ModelError, OptionError, printable
 
 #: The weights that ship with the package.
 SHIPPED = Path(__file__).parents[1] / "weights" / "default.onnx"
 #: Key of the model card, as JSON, in the metadata of the ONNX file.
 CARD_KEY = "allfocus"
-#: The layout of inputs and outputs that training writes; and those that this version reads. One look answers every
-#: level of a file of format 4, so it is not asked whether an level is the finest.
-FORMAT, READ = 5, (4, 5)
 INPUTS = ("pixels", "energy", "logits_in", "context_in", "is_coarsest", "is_answered", "is_finest")
 FINEST = "is_finest"
 OUTPUTS = ("logits", "context", "flaws")
-#: Blocks in a model whose card does not tell: as many as training allows.
-MOST_BLOCKS = 6
 #: Coarser logits beyond this, relative to their mean over the frames, are certain enough.
 LOGIT_RANGE = 12.0
-#: A network that closes less of the gap between the Laplacian rule and the best choice is hardly trained: one that has
-#: learned nothing closes up to 0.15 of it, since it blends frames; the shipped one 0.79.
-LEAST_GAIN = 0.25
+#: Features that a level hands on: training allows an eighth of these.
+MOST_CHANNELS = 4096
 #: Judging needs no energy.
 NO_ENERGY = np.zeros((1, 2, 1, 1), np.float32)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelCard:
-    """What a model says about itself.
-
-    Attributes:
-        name: of the recipe that made it.
-        version: of the allfocus that made it.
-        recipe: the resolved recipe.
-        data: how many photos it learned from, under which licences.
-        figures: steps and minutes of its training, PSNRs on held-back groups, and what it knows about flaws.
-        commit: of the sources that made it, where known.
-        created: when, ISO 8601.
-    """
-
-    name: str
-    version: str
-    recipe: dict[str, Any] = field(default_factory=dict)
-    data: dict[str, Any] = field(default_factory=dict)
-    figures: dict[str, Any] = field(default_factory=dict)
-    commit: str | None = None
-    created: str | None = None
-
-    @property
-    def knows_flaws(self) -> bool:
-        """Whether it has learned where no frame is good; models whose card does not say so have."""
-        return bool(self.figures.get("flaws_learned", True))
-
-    def warnings(self) -> tuple[str, ...]:
-        """What whoever fuses with this model should know, one line each; empty for a good one."""
-        found = []
-        if {"network", "classic", "oracle"} <= self.figures.keys():
-            network, rule, best = (self.figures[name] for name in ("network", "classic", "oracle"))
-            verdict = "is worse than the Laplacian rule" if network < rule else "is hardly trained"
-            figures = f"{network:.1f} dB on held-back groups, the Laplacian rule {rule:.1f}, the best choice {best:.1f}"
-            if network - rule < LEAST_GAIN * (best - rule):
-                found.append(f"this model {verdict}: {figures}; train it for longer, or on more photos")
-        if not self.knows_flaws:
-            found.append("this model has not learned what is sharp in no frame, or veiled: there are no masks of these")
-        return tuple(found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +79,7 @@ class FusionModel:
         self.card = card
         self._session = session
         self._inputs = [value.name for value in session.get_inputs()]
-        self._context_channels = int(session.get_inputs()[3].shape[1])
+        self._context_channels = next(int(value.shape[1]) for value in session.get_inputs() if value.name == INPUTS[3])
 
     @property
     def reach(self) -> int:
@@ -199,7 +155,16 @@ class FusionModel:
         switches = np.array([is_coarsest, is_answered, is_finest])
         named = dict(zip(INPUTS, (pixels, energy, logits, context, *switches), strict=True))
         fed = {name: np.ascontiguousarray(named[name]) for name in self._inputs}
-        found: list[FloatArray] = self._session.run(list(OUTPUTS), fed)
+        try:
+            found: list[FloatArray] = self._session.run(list(OUTPUTS), fed)
+        except Exception as error:  # of classes of onnxruntime's own
+            raise ModelError(
+                f"the model {self.card.name} can't compute this: {printable(str(error).partition(chr(10))[0])}"
+            ) from error
+        wanted = np.shape(pixels)[2:] if not is_answered else np.shape(pixels[..., ::PATCH, ::PATCH])[2:]
+        answer = found[2] if is_answered else found[0]
+        if answer.ndim != 4 or answer.shape[2:] != wanted or not np.isfinite(answer).all():
+            raise ModelError(f"the model {self.card.name} gives no answer that makes sense; get or train it again")
         return found
 
 
@@ -239,23 +204,45 @@ def load_model(path: Path | None = None, is_large: bool = False) -> FusionModel:
 @lru_cache(maxsize=4)
 def _load(path: Path, changed: int, is_large: bool) -> FusionModel:
     """Load `path`; `changed` (its time stamp) makes a file written anew load anew."""
-    session = open_session(path, is_large)
-    inputs, outputs = ({value.name for value in values} for values in (session.get_inputs(), session.get_outputs()))
-    metadata = session.get_modelmeta().custom_metadata_map
-    if CARD_KEY not in metadata or inputs | {FINEST} != set(INPUTS) or outputs != set(OUTPUTS):
-        raise ModelError(f"{path}: not an allfocus model; expected a file that `allfocus train` wrote")
-    if session.get_inputs()[1].shape[1] != ENERGIES:
-        raise ModelError(f"{path}: expects levels of other channels than this version makes; train it again")
-    return FusionModel(session, _read_card(path, metadata[CARD_KEY]))
-
-
-def _read_card(path: Path, text: str) -> ModelCard:
+    content = read_content(path)
+    metadata = check_content(path, content)
+    session = open_session(path, content, is_large, path == SHIPPED)
     try:
-        card = json.loads(text)
-        if card.pop("format") not in READ:
-            raise ModelError(f"{path}: a model of another format than {FORMAT}; update allfocus or train it again")
-        read = ModelCard(**card)
-        read.warnings()  # figures that make no sense are damage too
-        return read
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ModelError(f"{path}: its model card is damaged ({error}); get or train it again") from error
+        shapes = {value.name: value.shape for value in session.get_inputs()}
+        inputs, outputs = set(shapes), {value.name for value in session.get_outputs()}
+    except ValueError as error:  # names that are no text
+        raise ModelError(f"{path}: corrupt; get or train it again") from error
+    if inputs | {FINEST} != set(INPUTS) or outputs != set(OUTPUTS):
+        raise ModelError(f"{path}: not an allfocus model; expected a file that `allfocus train` wrote")
+    sizes = [shapes[name] for name in INPUTS[:4]]
+    if any(len(size) != 4 for size in sizes) or sizes[1][1] != ENERGIES or sizes[3][1] not in range(1, MOST_CHANNELS):
+        raise ModelError(f"{path}: expects levels of other channels than this version makes; train it again")
+    card = read_card(path, metadata[CARD_KEY])
+    if card.checksum is not None and card.checksum != digest(content, CARD_KEY):
+        raise ModelError(f"{path}: damaged, its checksum is not that of its card; get or train it again")
+    return FusionModel(session, card)
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a model file; raises `ModelError` where it can't be read or is far longer than any."""
+    try:
+        if not path.is_file() or path.stat().st_size > MOST_BYTES:
+            raise ModelError(f"{path}: can't be read (no file, or too long); expected a model file (.onnx)")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: can't be read ({error.strerror})") from error
+
+
+def check_content(path: Path, content: bytes) -> dict[str, str]:
+    """The metadata of a model file that holds nothing but what ours do; raises `ModelError` for others."""
+    try:
+        metadata = read_properties(content)
+    except ValueError as error:
+        raise ModelError(f"{path}: corrupt, or no ONNX model at all; get or train it again") from error
+    if CARD_KEY not in metadata:
+        raise ModelError(f"{path}: not an allfocus model; expected a file that `allfocus train` wrote")
+    try:
+        check_graph(content)
+    except ValueError as error:
+        raise ModelError(f"{path}: no model that allfocus exports ({error}); get or train it again") from error
+    return metadata

@@ -1,17 +1,26 @@
 """Sessions of onnxruntime: where and how a network computes. With the export check of training its only user."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from allfocus.errors import ModelError
+from allfocus.run.machine import measure_free_memory
+from allfocus.run.workers import cpus
+
+#: Bytes that models from elsewhere may use together: a base, some for each processor, since tiles are worked on side by
+#: side, and no more than a share of what is free when the first of them is loaded.
+BASE, EACH, SHARE = 1_000_000_000, 500_000_000, 0.7
 
 
-def open_session(path: Path, is_large: bool) -> Any:
-    """Open a model file; raises `ModelError` where it can't be read or is damaged.
+def open_session(path: Path, content: bytes, is_large: bool, is_ours: bool) -> Any:
+    """Open a model; raises `ModelError` where it is damaged.
 
     Args:
-        path: the file.
+        path: the file that it is from.
+        content: what is in it.
         is_large: whether to optimise the graph for many pixels.
+        is_ours: whether it came with the package; the memory of others is limited.
     """
     import onnxruntime
 
@@ -26,10 +35,26 @@ def open_session(path: Path, is_large: bool) -> Any:
     options.enable_mem_pattern = False
     # tiles are worked on side by side, a thread each
     options.intra_op_num_threads = 1
+    left_out = []
+    if not is_ours:
+        limit_memory()
+        options.add_session_config_entry("session.use_env_allocators", "1")
+        left_out = ["ConstantFolding"]  # it computes before any limit holds, and ours leave it nothing to do
+    providers = ["CPUExecutionProvider"]
     try:
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    except OSError as error:
-        raise ModelError(f"{path}: can't be read ({error.strerror})") from error
+        return onnxruntime.InferenceSession(content, options, providers=providers, disabled_optimizers=left_out)
     # onnxruntime raises classes of its own that share no public root
     except Exception as error:
         raise ModelError(f"{path}: corrupt, or no ONNX model at all; get or train it again") from error
+
+
+@cache
+def limit_memory() -> None:
+    """Limit, once for this process, the memory of all sessions that share their allocator."""
+    import onnxruntime
+
+    kinds = onnxruntime.OrtAllocatorType, onnxruntime.OrtMemType
+    place = onnxruntime.OrtMemoryInfo("Cpu", kinds[0].ORT_ARENA_ALLOCATOR, 0, kinds[1].DEFAULT)
+    most = min(BASE + EACH * cpus(), int(SHARE * measure_free_memory()))
+    limit = onnxruntime.OrtArenaCfg({"max_mem": most})
+    onnxruntime.create_and_register_allocator(place, limit)

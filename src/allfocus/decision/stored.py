@@ -1,8 +1,10 @@
 """Decisions in files: saved, and composed again without the network and without the model."""
 
+import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from math import isfinite, prod
 from pathlib import Path
 from typing import IO, Any, get_args
 
@@ -12,7 +14,7 @@ from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.windows import Window
 from allfocus.decision.decision import MAPS, Choice, Decision, TiledDecision
-from allfocus.errors import ReadError
+from allfocus.errors import ReadError, printable
 from allfocus.options import Composition
 from allfocus.run.atomic import disk_errors, whole_files
 from allfocus.run.context import Run
@@ -32,6 +34,8 @@ ARRAYS: Mapping[str, type[np.generic]] = {
 }
 #: Largest header and most tiles of a file; more makes no sense.
 HEADER_LIMIT, MOST_TILES = 16_000_000, 200_000
+#: Most frames of a stack, and bytes before the numbers of an array.
+MOST_FRAMES, NUMPY_HEADER = 65_535, 4096
 
 
 class StoredDecision(TiledDecision):
@@ -46,18 +50,25 @@ class StoredDecision(TiledDecision):
 
     def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
+        self._archive = self._open_archive()
         header = self._read_header()
         try:
             self.size, self.count = (int(header["height"]), int(header["width"])), int(header["frames"])
-            self.noise, self.method = float(header["noise"]), str(header["method"])
+            self.noise, self.method = float(header["noise"]), printable(header["method"])
             self.composition = header["composition"]
             self.notes = tuple(Note(code=str(note["code"]), message=str(note["message"])) for note in header["notes"])
             self._tiles = [window_of(tile["window"]) for tile in header["tiles"]]
             self._around = [window_of(tile["around"]) for tile in header["tiles"]]
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, ArithmeticError) as error:
             raise ReadError(f"{path} is damaged: its header says nothing sensible ({error})") from error
-        if self.composition not in (None, *get_args(Composition)) or not 0 < len(self._tiles) <= MOST_TILES:
+        is_sensible = self.composition in (None, *get_args(Composition)) and 0 < len(self._tiles) <= MOST_TILES
+        is_sensible &= 0 < self.count <= MOST_FRAMES and isfinite(self.noise) and self.noise >= 0
+        areas = [*self._tiles, *self._around]
+        if not is_sensible or any(
+            part.stop > side for area in areas for part, side in zip(area, self.size, strict=True)
+        ):
             raise ReadError(f"{path} is damaged: its header says nothing sensible")
+        self._numbers = {str(tile): number for number, tile in enumerate(self._tiles)}
 
     def tiles(self) -> Sequence[Window]:
         """The tiles of the decision that was saved."""
@@ -65,37 +76,49 @@ class StoredDecision(TiledDecision):
 
     def decide_tile(self, tile: Window) -> Choice:
         """The choice for one tile, as it was saved."""
-        number = self._tiles.index(tile)
+        number = self._numbers[str(tile)]
         around = self._around[number]
         arrays = self._read_arrays(number)
         choice = Choice(window=tile, around=around, **{name: arrays.get(name) for name in ARRAYS})  # type: ignore[arg-type]
         self._check(choice)
         return choice
 
-    def _read_header(self) -> dict[str, Any]:
+    def _open_archive(self) -> zipfile.ZipFile:
         try:
-            with zipfile.ZipFile(self._path) as archive:
-                if archive.getinfo("decision.json").file_size > HEADER_LIMIT:
-                    raise ReadError(f"{self._path} is damaged: its header is too long")
-                header = json.loads(archive.read("decision.json"))
+            return zipfile.ZipFile(self._path)
         except OSError as error:
             raise ReadError(f"{self._path} can't be read: {error.strerror or error}") from error
-        except (zipfile.BadZipFile, KeyError, ValueError, RecursionError) as error:
+        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise ReadError(f"{self._path} is no decision; expected a file written by save_decision") from error
+
+    def _read_header(self) -> dict[str, Any]:
+        try:
+            if self._archive.getinfo("decision.json").file_size > HEADER_LIMIT:
+                raise ReadError(f"{self._path} is damaged: its header is too long")
+            header = json.loads(self._archive.read("decision.json"))
+        except (ReadError, MemoryError):
+            raise
+        except Exception as error:  # damaged archives cause errors of every type
             raise ReadError(f"{self._path} is no decision; expected a file written by save_decision") from error
         if not isinstance(header, dict) or header.get("format") != FORMAT:
             raise ReadError(f"{self._path} is no decision of this version; expected {FORMAT}")
         return header
 
     def _read_arrays(self, number: int) -> dict[str, Array]:
+        """The arrays of a tile; no more of any is unpacked than its window, and the frames that there are, need."""
         found: dict[str, Array] = {}
+        rows, columns = (part.stop - part.start for part in self._around[number])
+        longest = 4 * self.count * max(rows * columns, 1) + NUMPY_HEADER
         try:
-            with zipfile.ZipFile(self._path) as archive:
-                for name in ARRAYS:
-                    entry = f"{number}/{name}.npy"
-                    if entry in archive.namelist():
-                        with archive.open(entry) as file:
-                            found[name] = np.lib.format.read_array(file, allow_pickle=False)
-        except (OSError, zipfile.BadZipFile, ValueError, EOFError) as error:
+            for name in ARRAYS:
+                entry = self._archive.NameToInfo.get(f"{number}/{name}.npy")
+                if entry is not None:
+                    if entry.file_size > longest:
+                        raise ValueError(f"{name} is longer than its window")
+                    found[name] = read_array(self._archive.read(entry))
+        except MemoryError:
+            raise
+        except Exception as error:  # and so do damaged arrays
             raise ReadError(f"{self._path} is damaged: tile {number + 1} can't be read ({error})") from error
         return found
 
@@ -112,6 +135,19 @@ class StoredDecision(TiledDecision):
         for positions in (choice.candidates, choice.extras, choice.index_map):
             if np.size(positions) and int(positions.max()) >= self.count:
                 raise ReadError(f"{self._path} is damaged: it names a frame that does not exist")
+
+
+def read_array(content: bytes) -> Array:
+    """An array in NumPy's format; raises `ValueError` where it says more of itself than there is."""
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(file)
+    if prod(shape) * dtype.itemsize > len(content):
+        raise ValueError("an array is cut short")
+    file.seek(0)
+    array: Array = np.lib.format.read_array(file, allow_pickle=False)
+    return array
 
 
 def window_of(numbers: Sequence[int]) -> Window:

@@ -1,6 +1,5 @@
 """BMP, the bitmaps of Windows."""
 
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ from PIL.BmpImagePlugin import BmpImageFile
 from allfocus.core.color import Array
 from allfocus.formats.filebytes import Data, check_length, map_file
 from allfocus.formats.format import Development, Format, Header
-from allfocus.formats.pixels import inspect_pillow, read_orientation, read_pillow
+from allfocus.formats.pixels import inspect_pillow, read_pillow
 
 
 class Bmp(Format):
@@ -30,12 +29,13 @@ class Bmp(Format):
     def header(self, path: Path) -> Header:
         """Read by Pillow."""
         with BmpImageFile(path) as image:
-            frame = inspect_pillow(image, path.name, np.uint8, read_orientation(image.getexif))
+            frame = inspect_pillow(image, path.name, np.uint8, 1)
         return Header(format=self, frame=frame)
 
     def read(self, path: Path, development: Development | None = None) -> Array:
         """Decoded by Pillow."""
-        return read_pillow(BmpImageFile(BytesIO(path.read_bytes())), path.name)
+        with BmpImageFile(path) as image:
+            return read_pillow(image, path.name)
 
 
 FORMATS = (Bmp(),)

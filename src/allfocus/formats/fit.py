@@ -11,7 +11,7 @@ from allfocus.core.notes import Note
 from allfocus.errors import WriteError
 from allfocus.formats.format import Capacity
 from allfocus.metadata import icc
-from allfocus.metadata.carry import KEYWORDS, Metadata
+from allfocus.metadata.carry import KEYWORDS, MOST_NAMED, Metadata
 from allfocus.metadata.colours import make_rgb_profile
 
 
@@ -78,7 +78,8 @@ def fit_metadata(metadata: Metadata, capacity: Capacity, *, is_gray: bool) -> tu
     if capacity.texts is not None:
         lost = [key for key, _ in metadata.text if key not in (*capacity.texts, *KEYWORDS, "Software")]
         if lost:
-            message = f"the format has no place for the texts {', '.join(lost)}; they were left out"
+            more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
+            message = f"the format has no place for the texts {', '.join(lost[:MOST_NAMED])}{more}; they were left out"
             notes.append(Note(code="texts-left-out", message=message))
         metadata = replace(metadata, text=tuple(pair for pair in metadata.text if pair[0] in capacity.texts))
     return metadata, notes

@@ -85,6 +85,7 @@ class Planes:
         z_step: from plane to plane, in µm; None where it is unknown.
         ome_xml: the file's OME-XML; None where it has none.
         notes: how axes were understood that can be understood in several ways.
+        others: files beside it that hold some of the planes.
     """
 
     axes: Mapping[str, int]
@@ -95,6 +96,7 @@ class Planes:
     z_step: float | None = None
     ome_xml: str | None = None
     notes: tuple[Note, ...] = ()
+    others: tuple[Path, ...] = ()
 
 
 class Format(Protocol):

@@ -1,7 +1,11 @@
 """HEIC and AVIF: what phones take photos in. HEIC needs the extra `heif`; Pillow decodes AVIF, at 8 bit."""
 
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +13,11 @@ import numpy as np
 
 from allfocus.core.color import Array
 from allfocus.errors import MissingExtraError, ReadError
-from allfocus.formats.filebytes import map_file
+from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Development, Format, Header
 from allfocus.formats.isobmff import AVIF_BRANDS, HEIF_BRANDS, check_boxes, find_codes, read_brands
 from allfocus.formats.pixels import (
+    check_bulk,
     check_pixels,
     describe_frame,
     drop_opaque_alpha,
@@ -20,9 +25,14 @@ from allfocus.formats.pixels import (
     read_orientation,
     read_pillow,
 )
+from allfocus.metadata import ifd
 from allfocus.metadata.blocks import Blocks
+from allfocus.metadata.budget import LIMIT, Budget
 from allfocus.metadata.profiles import profile_of_codes
 from allfocus.run.install import install_hint
+
+#: How many blocks that may be EXIF are looked at in a file.
+MOST_STARTS = 64
 
 
 class Heic(Format):
@@ -53,7 +63,6 @@ class Heic(Format):
     def header(self, path: Path) -> Header:
         """Read by pillow-heif."""
         image = open_heic(path)
-        check_pixels(image.size[0], image.size[1], path.name)
         is_gray = image.mode.startswith(("L", "I"))
         depth = np.uint8 if int(image.info["bit_depth"]) == 8 else np.uint16
         return Header(format=self, frame=describe_frame(image.size[1], image.size[0], is_gray, depth))
@@ -105,13 +114,13 @@ class Avif(Format):
     def header(self, path: Path) -> Header:
         """Read by Pillow."""
         with open_avif(path) as image:
-            frame = inspect_pillow(image, path.name, np.uint8, read_orientation(image.getexif))
+            frame = inspect_pillow(image, path.name, np.uint8, read_orientation(lambda: make_blocks(image.info, path)))
         return Header(format=self, frame=frame, loss=describe_loss(read_avif_bits(path)))
 
     def read(self, path: Path, development: Development | None = None) -> Array:
         """Decoded by Pillow."""
         with open_avif(path) as image:
-            return read_pillow(image, path.name)
+            return read_pillow(image, path.name, read_orientation(lambda: make_blocks(image.info, path)))
 
     def blocks(self, path: Path) -> Blocks:
         """As Pillow finds them."""
@@ -130,7 +139,14 @@ def find_alike(image: Any) -> list[int]:
 
 
 def make_blocks(info: dict[Any, Any], path: Path) -> Blocks:
-    """What a decoder found beside the pixels; without a profile, one for the code points in the file."""
+    """What a decoder found beside the pixels; without a profile, one for the code points in the file.
+
+    Raises:
+        ValueError: it exceeds a budget.
+    """
+    budget = Budget()
+    for block in (info.get(key) for key in ("icc_profile", "exif", "xmp")):
+        budget.take(len(block or b""))
     icc = info.get("icc_profile")
     if not icc:
         with map_file(path) as data:
@@ -149,7 +165,10 @@ def open_heic(path: Path) -> Any:
         import pillow_heif
     except ImportError as error:
         raise MissingExtraError(f"{path} is a HEIC picture; to read it: {install_hint('heif')}") from error
-    return pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
+    image = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
+    check_pixels(image.size[0], image.size[1], path.name)
+    check_bulk(path.stat().st_size, image.size[0] * image.size[1], path.name)
+    return image
 
 
 def widen(samples: Array, bits: int) -> Array:
@@ -168,7 +187,25 @@ def open_avif(path: Path) -> Any:
         raise ReadError(f"{path} is an AVIF picture, which this Pillow can't decode; update it: pip install -U pillow")
     from PIL.AvifImagePlugin import AvifImageFile
 
+    with map_file(path) as data:
+        check_shared_tags(data, path.name)
     return AvifImageFile(path)
+
+
+def check_shared_tags(data: Data, name: str) -> None:
+    """Raise `ReadError` where tags of an EXIF block share bytes: Pillow takes such a block apart as it opens a file."""
+    places = [found.start() for found in islice(re.finditer(rb"II\*\0|MM\0\*", data), MOST_STARTS)]
+    for start in places:
+        with suppress(ValueError):
+            if ifd.measure_values(partial(read_from, data, start)) > len(data) + LIMIT:
+                raise ReadError(f"{name} has EXIF whose tags share bytes; save it anew, without metadata")
+    if len(places) == MOST_STARTS:
+        raise ReadError(f"{name} has {len(places)} blocks of EXIF or more; expected one")
+
+
+def read_from(data: Data, start: int, place: int, size: int) -> bytes:
+    """So many bytes of a block that starts somewhere in a file."""
+    return data[start + place : start + place + size]
 
 
 def read_avif_bits(path: Path) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -17,13 +18,15 @@ from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
 from allfocus.formats.pixels import inspect_pillow, read_orientation, read_pillow
 from allfocus.formats.several import MPF_START, find_pictures, read_part
+from allfocus.formats.spliced import splice
 from allfocus.metadata import exif, ifd, iptc, xmp
 from allfocus.metadata.blocks import CENTIMETRES, EXIF_START, XMP_START, Blocks
+from allfocus.metadata.budget import Budget
 from allfocus.metadata.carry import Metadata
 
 #: Second bytes of markers: start and end of the picture's scan, applications' segments, comments.
 SCAN, END, FILL, COMMENT = 0xDA, 0xD9, 0xFF, 0xFE
-JFIF, EXIF, ICC, PHOTOSHOP = 0xE0, 0xE1, 0xE2, 0xED
+JFIF, EXIF, ICC, PHOTOSHOP, ADOBE = 0xE0, 0xE1, 0xE2, 0xED, 0xEE
 
 ICC_START = b"ICC_PROFILE\0"
 EXTENSION_START = b"http://ns.adobe.com/xmp/extension/\0"
@@ -55,8 +58,8 @@ class Jpeg(Format):
 
     def header(self, path: Path) -> Header:
         """Read by Pillow."""
-        with JpegImageFile(path) as image:
-            frame = inspect_pillow(image, path.name, np.uint8, read_orientation(image.getexif))
+        with map_file(path) as data, JpegImageFile(picture_alone(data)) as image:
+            frame = inspect_pillow(image, path.name, np.uint8, read_orientation(lambda: find_blocks(data)))
         return Header(format=self, frame=frame)
 
     def read(self, path: Path, development: Development | None = None) -> Array:
@@ -65,9 +68,10 @@ class Jpeg(Format):
         Its plug-in is called by name: `Image.open` would refuse honest pictures above 179 megapixels, and takes the
         second picture that phones hide in a JPEG for another page.
         """
-        data = path.read_bytes()
-        check_end(data, path.name)
-        return read_pillow(JpegImageFile(BytesIO(data)), path.name)
+        with map_file(path) as data:
+            check_end(data, path.name)
+            image = JpegImageFile(picture_alone(data))
+            return read_pillow(image, path.name, read_orientation(lambda: find_blocks(data)))
 
     def count_frames(self, path: Path) -> int:
         """How many full pictures it holds, see `find_pictures`."""
@@ -110,8 +114,11 @@ def list_segments(data: Data, start: int = 0) -> Iterator[tuple[int, int, int]]:
     """Each segment before the samples of the picture at `start`: its marker, and where its content starts and ends.
 
     The start of the scan, if it is reached, comes last, with the place of its marker as start and end.
+
+    Raises:
+        ValueError: they exceed a budget.
     """
-    place = start + 2
+    place, budget = start + 2, Budget()
     while data[place : place + 1] == b"\xff" and place + 1 < len(data):
         marker = data[place + 1]
         if marker == FILL:
@@ -121,6 +128,7 @@ def list_segments(data: Data, start: int = 0) -> Iterator[tuple[int, int, int]]:
             return
         else:
             end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+            budget.take(end - place)
             yield marker, place + 4, end
             place = end
 
@@ -142,6 +150,16 @@ def list_ends(data: Data) -> Iterator[int]:
             return
         yield end + 2
         start = data.find(b"\xff\xd8\xff", end)
+
+
+def picture_alone(data: Data) -> BinaryIO:
+    """The picture without what applications say of it; colours depend on two of their segments, which stay."""
+    parts, last = [(0, 2)], 2
+    for marker, start, end in list_segments(data):
+        if marker not in range(JFIF + 1, ADOBE) and marker not in (*range(ADOBE + 1, JFIF + 16), COMMENT, SCAN):
+            parts.append((start - 4, end))
+        last = end
+    return splice(data, [*parts, (last, len(data))])
 
 
 def check_end(data: Data, name: str) -> None:
@@ -168,7 +186,7 @@ def find_blocks(data: Data) -> Blocks:
     found = Blocks()
     profile: dict[int, bytes] = {}
     rest: dict[int, bytes] = {}
-    resources = b""
+    resources: list[bytes] = []
     for marker, start, end in list_segments(data):
         if marker in (SCAN, END):
             break
@@ -177,15 +195,15 @@ def find_blocks(data: Data) -> Blocks:
             found.dpi = read_density(body)
         elif marker == EXIF:
             take_exif_or_xmp(found, rest, body)
-        elif marker == ICC and body.startswith(ICC_START):
+        elif marker == ICC and body.startswith(ICC_START) and len(body) > 14:
             profile[body[12]] = body[14:]
         elif marker == PHOTOSHOP and body.startswith(PHOTOSHOP_START):
-            resources += body[len(PHOTOSHOP_START) :]
+            resources.append(body[len(PHOTOSHOP_START) :])
         elif marker == COMMENT:
             found.text.append(("Comment", body.rstrip(b"\0").decode("utf-8", "replace")))
     found.icc = b"".join(profile[number] for number in sorted(profile)) or None
     found.rest = b"".join(rest[place] for place in sorted(rest)) or None
-    found.iptc = iptc.find_records(resources)
+    found.iptc = iptc.find_records(b"".join(resources))
     return found
 
 

@@ -1,22 +1,35 @@
 """What formats share once their samples are decoded: orientation, alpha, limits, and the pictures that Pillow opens."""
 
+import re
 import struct
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from PIL.Image import Exif
 from PIL.ImageFile import ImageFile
 
 from allfocus.core.color import Array, full_scale
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import ReadError
+from allfocus.metadata import exif, ifd
+from allfocus.metadata.blocks import EXIF_START, Blocks
+from allfocus.metadata.budget import LIMIT
 
-#: Larger pictures are refused before they are decoded; OpenCV's own limit lies just above.
-MAX_PIXELS = 1_000_000_000
+#: Larger pictures are refused before they are decoded, unless somebody allows them: those of a stack, whose memory is
+#: planned, and single ones. OpenCV's own limit lies just above the first.
+MAX_PIXELS, MAX_ALONE = 1_000_000_000, 250_000_000
 
-ORIENTATION = 0x0112  # the EXIF tag
+_most_pixels = ContextVar("most_pixels", default=MAX_PIXELS)
+
+#: The orientation in an XMP packet, which counts where EXIF says nothing.
+XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=\"|>)([0-9])")
+
+#: Bytes of a file for each pixel of its picture: no compression is worse.
+BULK = 16
 
 #: Pillow modes that are expanded to one of `L`, `RGB` and their twins with alpha.
 EXPANDED = {"1": "L", "P": "RGB", "PA": "RGBA", "RGBX": "RGB", "La": "LA", "RGBa": "RGBA"}
@@ -45,19 +58,18 @@ def orient(picture: Array, orientation: int) -> Array:
     return np.ascontiguousarray(picture)
 
 
-def read_orientation(exif: Callable[[], Exif]) -> int:
-    """The orientation in an EXIF block, which `exif` reads; 1 where there is none, or where the block is damaged."""
+def read_orientation(find_blocks: Callable[[], Blocks]) -> int:
+    """The orientation in EXIF, or else in XMP; 1 where neither says it, or where it is damaged."""
     try:
-        return int(exif().get(ORIENTATION, 1))
-    except (SyntaxError, ValueError, TypeError, KeyError, struct.error):
+        blocks = find_blocks()
+    except (ValueError, LookupError, struct.error, zlib.error):
         return 1
-
-
-def parse_exif(data: bytes) -> Exif:
-    """EXIF as a mapping; empty from no bytes."""
-    exif = Exif()
-    exif.load(data)
-    return exif
+    try:
+        found = ifd.read_orientation(exif.make_reader((blocks.exif or b"").removeprefix(EXIF_START)))
+    except ValueError:
+        found = 0
+    said = None if found or not blocks.xmp else XMP_ORIENTATION.search(blocks.xmp)
+    return int(said[1]) if said else found or 1
 
 
 def drop_opaque_alpha(picture: Array) -> Array:
@@ -73,10 +85,34 @@ def drop_opaque_alpha(picture: Array) -> Array:
     return np.ascontiguousarray(picture)
 
 
+@contextmanager
+def limit_pixels(most: int) -> Iterator[None]:
+    """Refuse larger pictures than of so many pixels within the block, in this thread."""
+    token = _most_pixels.set(most)
+    try:
+        yield
+    finally:
+        _most_pixels.reset(token)
+
+
+def most_pixels() -> int:
+    """Pixels of the largest picture that is read here."""
+    return _most_pixels.get()
+
+
 def check_pixels(width: int, height: int, name: str) -> None:
-    """Raise `ReadError` for a size that no photo has: it would fill the memory before anything else fails."""
-    if width * height > MAX_PIXELS:
-        raise ReadError(f"{name} is {width}x{height}; pictures above {MAX_PIXELS // 10**6} megapixels are not read")
+    """Raise `ReadError` for no size, or one beyond the limit: it would fill the memory before anything else fails."""
+    if width < 1 or height < 1:
+        raise ReadError(f"{name} is damaged: it is {width}x{height}, which holds no pixels")
+    if width * height > most_pixels():
+        most = f"{most_pixels() / 1e6:g} megapixels"
+        raise ReadError(f"{name} is {width}x{height}; pictures above {most} are not read: allow more with max_pixels")
+
+
+def check_bulk(size: int, pixels: int, name: str) -> None:
+    """Raise `ReadError` for a file far longer than its picture: some decoders read it into memory as a whole."""
+    if size > LIMIT + BULK * pixels:
+        raise ReadError(f"{name} has {size} bytes for {pixels} pixels; expected {LIMIT + BULK * pixels} at most")
 
 
 def describe_frame(height: int, width: int, is_gray: bool, dtype: Any, orientation: int = 1) -> FrameInfo:
@@ -99,11 +135,10 @@ def inspect_pillow(image: ImageFile, name: str, dtype: Any, orientation: int) ->
     return describe_frame(image.height, image.width, is_gray, dtype, orientation)
 
 
-def read_pillow(image: ImageFile, name: str) -> Array:
-    """Samples of an 8-bit picture that Pillow opened, turned the way its EXIF says, alpha kept."""
+def read_pillow(image: ImageFile, name: str, orientation: int = 1) -> Array:
+    """Samples of an 8-bit picture that Pillow opened, turned the way its metadata say, alpha kept."""
     check_pixels(image.width, image.height, name)
     check_still(image, name)
-    orientation = read_orientation(image.getexif)
     return orient(decode_pillow(image, name), orientation)
 
 

@@ -4,8 +4,8 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -15,13 +15,14 @@ from allfocus.core.color import Array
 from allfocus.errors import ReadError
 from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
-from allfocus.formats.pixels import check_pixels, inspect_pillow, orient, parse_exif, read_orientation, read_pillow
+from allfocus.formats.pixels import check_pixels, inspect_pillow, orient, read_orientation, read_pillow
 from allfocus.formats.several import Animation
+from allfocus.formats.spliced import splice
 from allfocus.metadata import iptc
 from allfocus.metadata.blocks import EXIF_START, METRES, XMP_START, Blocks
+from allfocus.metadata.budget import LIMIT, PIECE, Budget
 from allfocus.metadata.carry import Metadata
 from allfocus.metadata.colours import read_codes
-from allfocus.metadata.exif import LIMIT
 from allfocus.metadata.profiles import profile_of_codes, profile_of_png
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -30,6 +31,9 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHUNK = struct.Struct(">I4s")
 
 XMP_KEYWORD = "XML:com.adobe.xmp"
+
+#: Chunks of which the picture is made, those that show that it is an animation among them.
+PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"IDAT", b"IEND")
 
 #: Colour types of gray, without alpha and with it.
 GRAY = (0, 4)
@@ -53,21 +57,20 @@ class Png(Format):
 
     def header(self, path: Path) -> Header:
         """Pillow would decode the file to find its EXIF, and calls 16-bit RGB 8-bit."""
-        with map_file(path) as data:
-            exif, depth = find_exif(data), np.uint16 if data[24] == 16 else np.uint8
-        with PngImageFile(path) as image:
-            frame = inspect_pillow(image, path.name, depth, read_orientation(lambda: parse_exif(exif)))
+        with map_file(path) as data, PngImageFile(picture_alone(data)) as image:
+            depth = np.uint16 if data[24] == 16 else np.uint8
+            frame = inspect_pillow(image, path.name, depth, read_orientation(lambda: find_blocks(data)))
         return Header(format=self, frame=frame)
 
     def read(self, path: Path, development: Development | None = None) -> Array:
         """Decoded by Pillow at 8 bits, and by OpenCV at 16."""
-        data = path.read_bytes()
-        check_chunks(data, path.name)
-        image = PngImageFile(BytesIO(data))
-        if data[24] != 16:
-            return read_pillow(image, path.name)
-        check_pixels(image.width, image.height, path.name)
-        return orient(decode_16_bit(data, path.name), read_orientation(image.getexif))
+        with map_file(path) as data:
+            check_chunks(data, path.name)
+            image, orientation = PngImageFile(picture_alone(data)), read_orientation(lambda: find_blocks(data))
+            if data[24] != 16:
+                return read_pillow(image, path.name, orientation)
+            check_pixels(image.width, image.height, path.name)
+            return orient(decode_16_bit(picture_alone(data).read(), path.name), orientation)
 
     def count_frames(self, path: Path) -> int:
         """Of an animation (APNG), as Pillow counts them; else 1."""
@@ -104,10 +107,15 @@ FORMATS = (Png(),)
 
 
 def list_chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:
-    """Each chunk that is whole: its name, and where its content starts and ends. The last one is named IEND."""
-    place, size = len(SIGNATURE), len(data)
+    """Each chunk that is whole: its name, and where its content starts and ends. The last one is named IEND.
+
+    Raises:
+        ValueError: there are more short ones than a budget allows.
+    """
+    place, size, budget = len(SIGNATURE), len(data), Budget()
     while place + 12 <= size:
         length, kind = CHUNK.unpack_from(data, place)
+        budget.take(0, pieces=length < PIECE)
         end = place + 8 + length
         if end + 4 > size:
             return
@@ -115,6 +123,12 @@ def list_chunks(data: Data) -> Iterator[tuple[bytes, int, int]]:
         if kind == b"IEND":
             return
         place = end + 4
+
+
+def picture_alone(data: Data) -> BinaryIO:
+    """The chunks that the picture needs (ISO/IEC 15948), and none that only say something of it."""
+    kept = [(start - 8, end + 4) for kind, start, end in list_chunks(data) if kind in PICTURE]
+    return splice(data, [(0, len(SIGNATURE)), *kept])
 
 
 def check_last(data: Data, name: str) -> None:
@@ -136,7 +150,8 @@ def check_chunks(data: Data, name: str) -> None:
 
 def decode_16_bit(data: bytes, name: str) -> Array:
     """Samples (H, W), (H, W, 2), (H, W, 3) or (H, W, 4) uint16 of a 16-bit PNG: gray or RGB, alpha last."""
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    is_png = data.startswith(SIGNATURE)  # OpenCV's other decoders are never reached, see SECURITY.md
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if is_png else None
     if picture is None or picture.dtype != np.uint16:
         raise ReadError(f"{name} is damaged: its 16-bit PNG samples can't be decoded")
     if picture.ndim == 2:
@@ -150,21 +165,13 @@ def decode_16_bit(data: bytes, name: str) -> Array:
 # --- metadata ------------------------------------------------------------------------------------
 
 
-def find_exif(data: Data) -> bytes:
-    """The EXIF block, wherever it stands in the file; no samples are read."""
-    exif = b""
-    for kind, start, end in list_chunks(data):
-        if kind == b"eXIf":
-            exif = data[start:end]
-    return exif
-
-
 def find_blocks(data: Data) -> Blocks:
-    """The metadata of a PNG file, wherever it stands in it."""
-    found, colours = Blocks(), {}
+    """The metadata of a PNG file, wherever it stands in it; raises `ValueError` where it exceeds a budget."""
+    found, colours, budget = Blocks(), {}, Budget()
     for kind, start, end in list_chunks(data):
         if kind in (b"iCCP", b"eXIf", b"pHYs", b"tEXt", b"zTXt", b"iTXt") and end - start <= LIMIT:
-            take_chunk(found, kind, data[start:end])
+            budget.take(end - start)
+            take_chunk(found, kind, data[start:end], budget)
         elif kind in (b"cICP", b"sRGB", b"gAMA", b"cHRM"):
             colours[kind] = data[start : min(end, start + 32)]
     found.icc = find_profile(colours, found.icc, is_gray=data[25] in GRAY)
@@ -185,14 +192,14 @@ def find_profile(chunks: Mapping[bytes, bytes], icc: bytes | None, *, is_gray: b
     )
 
 
-def take_chunk(found: Blocks, kind: bytes, body: bytes) -> None:
+def take_chunk(found: Blocks, kind: bytes, body: bytes, budget: Budget) -> None:
     """Keep what a chunk of metadata holds."""
     if kind == b"iCCP":
-        found.icc = inflate(body.partition(b"\0")[2][1:])
+        found.icc = budget.inflate(body.partition(b"\0")[2][1:])
     elif kind == b"eXIf":
         found.exif = body
     elif kind != b"pHYs":
-        take_text(found, *read_text(kind, body))
+        take_text(found, *read_text(kind, body, budget))
     elif body[8:9] == b"\1":
         # whole pixels for a metre: more digits would be those of rounding
         sides = (int.from_bytes(body[place : place + 4], "big") for place in (0, 4))
@@ -200,21 +207,16 @@ def take_chunk(found: Blocks, kind: bytes, body: bytes) -> None:
         found.dpi = across, down
 
 
-def inflate(data: bytes) -> bytes:
-    """Decompress, up to a size that no honest block has."""
-    return zlib.decompressobj().decompress(data, LIMIT)
-
-
-def read_text(kind: bytes, body: bytes) -> tuple[str, str]:
+def read_text(kind: bytes, body: bytes, budget: Budget) -> tuple[str, str]:
     """Key and value of a text chunk."""
     key, _, value = body.partition(b"\0")
     if kind == b"tEXt":
         return key.decode("latin-1"), value.decode("latin-1")
     if kind == b"zTXt":
-        return key.decode("latin-1"), inflate(value[1:]).decode("latin-1")
+        return key.decode("latin-1"), budget.inflate(value[1:]).decode("latin-1")
     packed, (_, _, value) = value[0], value[2:].partition(b"\0")
     value = value.partition(b"\0")[2]
-    return key.decode("latin-1"), (inflate(value) if packed else value).decode("utf-8", "replace")
+    return key.decode("latin-1"), (budget.inflate(value) if packed else value).decode("utf-8", "replace")
 
 
 def take_text(found: Blocks, key: str, value: str) -> None:
@@ -225,7 +227,7 @@ def take_text(found: Blocks, key: str, value: str) -> None:
     elif raw is None:
         found.text.append((key, value))
     else:
-        block = bytes.fromhex("".join(value.split("\n")[3:]))
+        block = bytes.fromhex("".join(value.split("\n", 3)[3:]))
         if raw[1] in ("exif", "APP1") and block.startswith(EXIF_START):
             found.exif = found.exif or block
         elif raw[1] in ("xmp", "APP1"):

@@ -18,7 +18,7 @@ from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Development, Format, Header
 from allfocus.formats.isobmff import CANON_RAW, check_boxes, list_boxes, read_brands
 from allfocus.formats.jpeg import find_blocks as find_jpeg_blocks
-from allfocus.formats.pixels import describe_frame
+from allfocus.formats.pixels import check_pixels, describe_frame
 from allfocus.formats.tiff_tags import TIFF_STARTS, find_tags, keep_descriptive
 from allfocus.metadata import exif, ifd
 from allfocus.metadata.blocks import Blocks
@@ -72,6 +72,8 @@ class Raw(Format):
         """Read by LibRaw; the depth is always 16 bit."""
         with open_raw(path) as raw:
             sizes = raw.sizes
+            check_pixels(sizes.iwidth, sizes.iheight, path.name)
+            check_pixels(sizes.raw_width, sizes.raw_height, path.name)
             orientation = 6 if sizes.flip & 4 else 1
             frame = describe_frame(sizes.iheight, sizes.iwidth, raw.num_colors == 1, np.uint16, orientation)
         check_dng(path)
@@ -138,10 +140,13 @@ def check_dng(path: Path) -> None:
     """Raise `ReadError` for a DNG file whose samples do not lie within it; other makers' files are left to LibRaw."""
     from tifffile import TiffFile
 
+    from allfocus.formats.tiff_check import check_file
+
     with map_file(path) as data:
         if not data[:4].startswith(TIFF_STARTS):
             return
     size = path.stat().st_size
+    check_file(path)
     with TiffFile(path) as tiff:
         first = tiff.pages.first
         if DNG_VERSION not in first.tags:

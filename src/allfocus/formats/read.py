@@ -6,7 +6,7 @@ from allfocus.core.color import Array
 from allfocus.errors import ReadError
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Development, Header
-from allfocus.formats.pixels import drop_opaque_alpha
+from allfocus.formats.pixels import MAX_ALONE, drop_opaque_alpha, limit_pixels
 from allfocus.formats.registry import find_format, recognize
 from allfocus.metadata import carry, xmp
 from allfocus.metadata.blocks import Blocks
@@ -14,7 +14,7 @@ from allfocus.metadata.carry import Metadata
 from allfocus.metadata.profiles import profile_of_exif
 
 
-def read_image(path: Path | str, development: Development | None = None) -> Array:
+def read_image(path: Path | str, development: Development | None = None, *, max_pixels: int = MAX_ALONE) -> Array:
     """Read a JPEG, PNG, WebP, TIFF, BMP, AVIF, HEIC or RAW picture, turned the way its orientation tag says.
 
     Its first bytes, not its name, decide how.
@@ -22,6 +22,7 @@ def read_image(path: Path | str, development: Development | None = None) -> Arra
     Args:
         path: the file.
         development: of the stack that a RAW picture belongs to; by default its own.
+        max_pixels: larger pictures are refused.
 
     Returns:
         (H, W) gray or (H, W, 3) RGB in the file's own depth: uint8, uint16 or float32 (TIFF only). Palettes
@@ -30,22 +31,22 @@ def read_image(path: Path | str, development: Development | None = None) -> Arra
 
     Raises:
         ReadError: the file is missing, is no such picture, is damaged or cut short, has transparent pixels,
-            CMYK or other colours, several pages, or samples of another depth.
+            CMYK or other colours, several pages, samples of another depth, or too many pixels.
         MissingExtraError: HEIC or RAW without the package that reads it.
     """
-    picture = read_picture(Path(path), development)
+    picture = read_picture(Path(path), development, max_pixels=max_pixels)
     if picture.shape[2:] in ((2,), (4,)):
         raise ReadError(f"{Path(path).name} has transparent pixels; flatten it onto a background first")
     return picture
 
 
-def read_picture(path: Path, development: Development | None = None) -> Array:
+def read_picture(path: Path, development: Development | None = None, *, max_pixels: int = MAX_ALONE) -> Array:
     """`read_image` that keeps an alpha channel, as the last one, where any pixel is not opaque: (H, W, 2) or (H, W, 4).
 
     `core.coverage.split_coverage` makes a frame of it and the mask of what that shows.
     """
     found = find_format(path)
-    with explain_errors(path, found.name):
+    with explain_errors(path, found.name), limit_pixels(max_pixels):
         return drop_opaque_alpha(found.read(path, development))
 
 

@@ -67,9 +67,13 @@ def find_format(path: Path) -> Format:
     Raises:
         ReadError: there is no such file, or it is in no format known here.
     """
-    if path.is_dir():
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except (OSError, ValueError) as error:
+        raise ReadError(f"{path!s:.200} is no name of a file: {error}") from error
+    if is_folder:
         raise ReadError(f"{path} is a folder; expected a picture")
-    if not path.exists():
+    if not is_there:
         raise ReadError(f"{path} does not exist")
     if not path.is_file():
         raise ReadError(f"{path} is not an ordinary file; expected a picture")

@@ -11,6 +11,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from allfocus.core.color import Array
 from allfocus.formats.filebytes import Data
 from allfocus.formats.pixels import decode_pillow, drop_opaque_alpha, orient, read_orientation
+from allfocus.metadata.blocks import Blocks
 
 # --- animations ----------------------------------------------------------------------------------
 
@@ -80,4 +81,4 @@ def read_part(path: Path, place: slice) -> Array:
     """Decode one picture of an MPO file, turned as the first one is to be."""
     data = path.read_bytes()
     with JpegImageFile(BytesIO(data)) as first, JpegImageFile(BytesIO(data[place])) as image:
-        return orient(decode_pillow(image, path.name), read_orientation(first.getexif))
+        return orient(decode_pillow(image, path.name), read_orientation(lambda: Blocks(exif=first.info.get("exif"))))

@@ -8,6 +8,7 @@ from tifffile import TiffFile
 from allfocus.core.color import Array
 from allfocus.formats.filebytes import map_file
 from allfocus.formats.format import Capacity, Development, Format, Header, Planes
+from allfocus.formats.tiff_check import check_described, check_file
 from allfocus.formats.tiff_pages import check_data, find_page, inspect_page, read_page
 from allfocus.formats.tiff_series import find_planes
 from allfocus.formats.tiff_tags import TIFF_STARTS, find_tags
@@ -30,7 +31,9 @@ class Tiff(Format):
 
     def header(self, path: Path) -> Header:
         """Of the one picture in the file; several are refused."""
+        check_file(path)
         with TiffFile(path) as tiff:
+            check_described(path, tiff)
             page = find_page(tiff, path.name)
             frame = inspect_page(page, path.name)
             check_data(page, path.stat().st_size, path.name)
@@ -38,7 +41,9 @@ class Tiff(Format):
 
     def read(self, path: Path, development: Development | None = None) -> Array:
         """The one picture in the file; several are refused."""
+        check_file(path)
         with TiffFile(path) as tiff:
+            check_described(path, tiff)
             return read_page(path, find_page(tiff, path.name))
 
     def planes(self, path: Path) -> Planes:

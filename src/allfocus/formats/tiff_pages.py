@@ -1,6 +1,5 @@
 """Pages of TIFF files: which of them are pictures, whether they can be frames, and their samples."""
 
-import logging
 import struct
 from os import SEEK_CUR
 from pathlib import Path
@@ -8,15 +7,14 @@ from typing import Any
 
 import numpy as np
 from PIL.TiffImagePlugin import TiffImageFile
-from tifffile import PHOTOMETRIC, TiffFile, TiffFrame, TiffPage
+from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffFrame, TiffPage
 
 from allfocus.core.color import FULL_SCALE, Array
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import ReadError
 from allfocus.formats.pixels import check_pixels, decode_pillow, describe_frame, orient
+from allfocus.formats.tiff_check import check_segments
 from allfocus.formats.tiff_strips import is_for_strips, read_strips
-
-log = logging.getLogger(__name__)
 
 READABLE = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE, PHOTOMETRIC.YCBCR)
 
@@ -73,8 +71,8 @@ def list_pages(tiff: TiffFile, name: str) -> list[TiffPage]:
 def read_page(path: Path, page: TiffPage) -> Array:
     """Samples (H, W[, C]) of one page, oriented; alpha, where there is any, is the last channel.
 
-    tifffile decodes what it can by itself, libtiff decompresses much of the rest; compressions of pictures
-    rather than bytes, such as JPEG, are left to Pillow, at 8 bit.
+    tifffile reads what is not compressed, `tiff_strips` what is compressed as bytes; compressions of pictures, such as
+    JPEG, are left to Pillow, at 8 bit.
 
     Raises:
         ReadError: colours, depth or layout that can't be fused, or samples that are missing or damaged.
@@ -82,13 +80,12 @@ def read_page(path: Path, page: TiffPage) -> Array:
     name = path.name
     check_page(page, name)
     check_data(page, path.stat().st_size, name)
+    check_segments(page, name)
     if page.photometric in (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB):
-        if is_for_strips(page):
-            return normalize(read_strips(path, page), page, name)
-        try:
+        if page.compression == COMPRESSION.NONE and page.is_contiguous:
             return normalize(page.asarray(), page, name)
-        except (ImportError, ValueError) as error:
-            log.debug("%s: tifffile can't decode it (%s); another decoder is tried", name, error)
+        if is_for_strips(page):  # tifffile would unpack all that there is, whatever the page needs
+            return normalize(read_strips(path, page), page, name)
     return read_by_pillow(path, page)
 
 

@@ -17,6 +17,7 @@ from allfocus.errors import ReadError
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Planes, PlaneStack
 from allfocus.formats.pixels import check_pixels, drop_opaque_alpha
+from allfocus.formats.tiff_check import check_described, check_file, check_series
 from allfocus.formats.tiff_pages import check_data, check_pages, inspect_page, list_pages, normalize, read_page
 from allfocus.metadata import exif
 from allfocus.metadata.ome_xml import name_axes, read_imagej_facts, read_ome_facts
@@ -38,19 +39,22 @@ def find_planes(path: Path) -> Planes:
     Raises:
         ReadError: it is cut short, or has axes that are not understood.
     """
+    check_file(path)
     with TiffFile(path) as tiff:
+        check_described(path, tiff)
         described = find_described(tiff, path.name)
         if len(tiff.pages) == 1 and tiff.pages.first.samplesperpixel > MOST_SAMPLES:
             return stack_samples(path, tiff.pages.first)
         if not described:
             return stack_pages(path, list_pages(tiff, path.name))
+        others = check_series(path, described)
         sizes = find_axes(described, path.name)
         stacks = tuple(list_stacks(path, described, sizes))
         notes: tuple[Note, ...] = ()
         if any(TIME in list_focus_axes(series) and dict(list_leading(series)).get(TIME, 1) > 1 for series in described):
             message = f"{path.name} has times and no planes: its times are taken for the planes of a focal stack"
             notes = (Note(code="times-as-planes", message=message),)
-        return Planes(axes=sizes, stacks=stacks, notes=notes, **read_facts(tiff, sizes))
+        return Planes(axes=sizes, stacks=stacks, notes=notes, others=others, **read_facts(tiff, sizes))
 
 
 def read_facts(tiff: TiffFile, sizes: Mapping[str, int]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The strips and tiles of a TIFF page whose compression tifffile leaves to a package of 80 MB.
+"""The strips and tiles of a TIFF page: unpacked to the size that the page needs, and no further.
 
-Pillow brings libtiff. Each strip or tile is handed to it as a picture of its bytes, so that libtiff only
-decompresses; predictors are undone and the pieces are laid out here, at any depth.
+What Python can't decompress is left to libtiff, which Pillow brings. Each strip or tile is handed to it as a picture
+of its bytes, so that libtiff only decompresses; predictors are undone and the pieces are laid out here, at any depth.
 """
 
 import lzma
@@ -19,6 +19,7 @@ from allfocus.core.color import Array
 
 #: Compressions of bytes, whatever they mean.
 DECOMPRESSED = (
+    COMPRESSION.NONE,
     COMPRESSION.LZW,
     COMPRESSION.PACKBITS,
     COMPRESSION.LZMA,
@@ -29,12 +30,25 @@ DECOMPRESSED = (
 )
 
 
+#: Those that Python decompresses, or that need no decompressing; unlike libtiff it looks at checksums.
+BY_PYTHON = (COMPRESSION.NONE, COMPRESSION.LZMA, COMPRESSION.DEFLATE, COMPRESSION.ADOBE_DEFLATE)
+
+#: Memory that LZMA may use for what it has seen: twice that of its highest level.
+LZMA_MEMORY = 1 << 27
+
+#: Bytes that a strip may be longer than twice what comes of it, and that may come of it beyond what is needed: the
+#: last strip of some programs is as high as the others.
+SPARE = 1 << 20
+
+#: Every byte with its bits the other way round: fill order 2 of TIFF 6.0.
+REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
 def is_for_strips(page: TiffPage) -> bool:
-    """Whether `read_strips` is the way to read a page: tifffile can do deflate, but not with the float predictor."""
+    """Whether `read_strips` can read a page."""
     if page.dtype is None or page.dtype == np.bool_ or page.compression not in DECOMPRESSED:
         return False
-    is_deflate = page.compression in (COMPRESSION.DEFLATE, COMPRESSION.ADOBE_DEFLATE)
-    return page.predictor in (1, 2, 3) and not (is_deflate and page.predictor < PREDICTOR.FLOATINGPOINT)
+    return page.predictor in (1, 2, 3)
 
 
 def read_strips(path: Path, page: TiffPage) -> Array:
@@ -42,19 +56,25 @@ def read_strips(path: Path, page: TiffPage) -> Array:
 
     Raises:
         OSError: a strip or tile is damaged.
+        ValueError: there are too few of them.
     """
     planes, _, height, width, samples = page.shaped
     tall, wide = (page.tilelength, page.tilewidth) if page.is_tiled else (min(page.rowsperstrip, height), width)
     down, across = -(-height // tall), -(-width // wide)
     picture = np.empty((planes, height, width, samples), page.dtype)
     order = page.parent.byteorder
+    segments = list(zip(page.dataoffsets, page.databytecounts, strict=True))[: planes * down * across]
+    if len(segments) < planes * down * across:
+        raise ValueError(f"{len(segments)} strips or tiles; expected {planes * down * across}")
     with path.open("rb") as file:
-        for index, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+        for index, (offset, count) in enumerate(segments):
             plane, place = divmod(index, down * across)
             top, left = place // across * tall, place % across * wide
             rows = tall if page.is_tiled else min(tall, height - top)
             file.seek(offset)
-            plain = decompress(file.read(count), page, rows, wide * samples * picture.itemsize)
+            needed = rows * wide * samples * picture.itemsize
+            stored = file.read(min(count, 2 * needed + SPARE))  # no compression makes it longer than that
+            plain = decompress(stored, page, rows, needed // rows)
             block = unpredict(plain, (rows, wide, samples), page.predictor, picture.dtype.newbyteorder(order))
             picture[plane, top : top + tall, left : left + wide] = block[: height - top, : width - left]
     return picture.reshape(page.shape)
@@ -67,15 +87,42 @@ def decompress(data: bytes, page: TiffPage, rows: int, row_bytes: int) -> bytes:
         ValueError: there are too few.
         OSError, zlib.error, lzma.LZMAError: they are damaged.
     """
-    if page.compression in (COMPRESSION.DEFLATE, COMPRESSION.ADOBE_DEFLATE):
-        plain = zlib.decompress(data)  # unlike libtiff, Python looks at the checksums of these two
+    needed = rows * row_bytes
+    if page.fillorder == 2 and page.compression in BY_PYTHON:
+        data = data.translate(REVERSED)
+    if page.compression == COMPRESSION.NONE:
+        plain = data
     elif page.compression == COMPRESSION.LZMA:
-        plain = lzma.decompress(data)
+        plain = unpack_lzma(data, needed)
+    elif page.compression in BY_PYTHON:
+        plain = inflate(data, needed)
     else:
         plain = decompress_by_libtiff(data, page, rows, row_bytes)
-    if len(plain) < rows * row_bytes:
-        raise ValueError(f"a strip holds {len(plain)} bytes; expected {rows * row_bytes}")
-    return plain[: rows * row_bytes]
+    if len(plain) < needed:
+        raise ValueError(f"a strip holds {len(plain)} bytes; expected {needed}")
+    return plain[:needed]
+
+
+def inflate(data: bytes, needed: int) -> bytes:
+    """As many bytes of zlib's format as are needed; raises `ValueError` unless the checksum follows soon."""
+    unpacker = zlib.decompressobj()
+    plain = unpacker.decompress(data, needed)
+    if not unpacker.eof:
+        unpacker.decompress(unpacker.unconsumed_tail, SPARE)
+    if not unpacker.eof:
+        raise ValueError("a strip goes on behind its samples, or lacks its end")
+    return plain
+
+
+def unpack_lzma(data: bytes, needed: int) -> bytes:
+    """The same of LZMA's."""
+    unpacker = lzma.LZMADecompressor(memlimit=LZMA_MEMORY)
+    plain = unpacker.decompress(data, needed)
+    if not unpacker.eof:
+        unpacker.decompress(b"", SPARE)
+    if not unpacker.eof:
+        raise ValueError("a strip goes on behind its samples, or lacks its end")
+    return plain
 
 
 def decompress_by_libtiff(data: bytes, page: TiffPage, rows: int, row_bytes: int) -> bytes:

@@ -14,6 +14,7 @@ from allfocus.errors import ReadError
 from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Development, Format
 from allfocus.formats.isobmff import AVIF_BRANDS, CANON_RAW, HEIF_BRANDS, check_boxes, read_brands
+from allfocus.formats.pixels import check_pixels
 from allfocus.formats.riff import check_riff, read_riff_type
 
 MATROSKA_START = b"\x1aE\xdf\xa3"
@@ -161,5 +162,6 @@ def open_video(path: Path) -> Any:
         cv2.setLogLevel(before)
     if not capture.isOpened():
         raise ReadError(f"{path} can't be read as video; export it as MP4 (H.264) or as single pictures")
+    check_pixels(int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)), path.name)
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
     return capture

@@ -12,12 +12,13 @@ from allfocus.core.color import Array
 from allfocus.errors import ReadError
 from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
-from allfocus.formats.pixels import check_pixels, describe_frame, parse_exif, read_orientation, read_pillow
-from allfocus.formats.riff import check_riff, list_chunks, read_riff_type
+from allfocus.formats.pixels import check_bulk, check_pixels, describe_frame, read_orientation, read_pillow
+from allfocus.formats.riff import check_riff, find_end, list_chunks, read_riff_type
 from allfocus.formats.several import Animation
+from allfocus.formats.spliced import splice
 from allfocus.metadata.blocks import Blocks
+from allfocus.metadata.budget import LIMIT, Budget
 from allfocus.metadata.carry import Metadata
-from allfocus.metadata.exif import LIMIT
 
 ANIMATED = 0x02  # a flag of the VP8X chunk
 
@@ -42,14 +43,18 @@ class WebP(Format):
         """WebP is always RGB, 8 bit."""
         with map_file(path) as data:
             width, height = find_size(data, path.name)
-            exif = find_blocks(data).exif or b""
+            orientation = read_orientation(lambda: find_blocks(data))
         check_pixels(width, height, path.name)
-        orientation = read_orientation(lambda: parse_exif(exif))
         return Header(format=self, frame=describe_frame(height, width, False, np.uint8, orientation))
 
     def read(self, path: Path, development: Development | None = None) -> Array:
         """Decoded by Pillow."""
-        return read_pillow(WebPImageFile(BytesIO(path.read_bytes())), path.name)
+        with map_file(path) as data:
+            width, height = find_size(data, path.name)
+            check_pixels(width, height, path.name)
+            check_bulk(find_end(data), width * height, path.name)
+            image = WebPImageFile(splice(data, [(0, find_end(data))]))
+            return read_pillow(image, path.name, read_orientation(lambda: find_blocks(data)))
 
     def count_frames(self, path: Path) -> int:
         """How many pictures an animation has; 1 for others."""
@@ -88,8 +93,10 @@ FORMATS = (WebP(),)
 def find_blocks(data: Data) -> Blocks:
     """The metadata of a WebP file."""
     found: dict[bytes, bytes] = {}
+    budget = Budget()
     for kind, start, end in list_chunks(data):
         if kind in (b"ICCP", b"EXIF", b"XMP ") and end - start <= LIMIT:
+            budget.take(end - start)
             found[kind] = data[start:end]
     return Blocks(icc=found.get(b"ICCP"), exif=found.get(b"EXIF"), xmp=found.get(b"XMP "))
 

@@ -16,7 +16,7 @@ from allfocus.formats.fit import check_picture, fit_metadata, fit_picture
 from allfocus.formats.ome_tiff import OmeFile, Scale, check_planes, write_planes
 from allfocus.formats.registry import find_writer, holds_volumes
 from allfocus.metadata.carry import Metadata
-from allfocus.run.atomic import check_place, disk_errors, same_file, whole_files, write_part
+from allfocus.run.atomic import check_no_input, check_place, disk_errors, same_file, whole_files, write_part
 from allfocus.run.workers import in_background
 
 
@@ -60,8 +60,7 @@ def check_outputs(outputs: Sequence[Path], inputs: Sequence[Path], texts: Sequen
             check_output(path)
         else:
             check_place(path)
-        if any(same_file(path, source) for source in inputs):
-            raise WriteError(f"{path} is one of the frames; name another output")
+        check_no_input([path], inputs)
         if any(same_file(path, other) for other in everything[:position]):
             raise WriteError(f"two outputs go to {path}; name a file for each")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from allfocus.core.names import find_name
 from allfocus.decision.model import require_quality
 from allfocus.errors import AllFocusError, OptionError, PreflightError, WriteError
+from allfocus.formats.pixels import limit_pixels
 from allfocus.formats.registry import holds_volumes
 from allfocus.formats.write import check_output, check_outputs
 from allfocus.jobs.events import JobRequest
@@ -39,7 +40,8 @@ def check_job(request: JobRequest, machine: Machine | None = None) -> tuple[List
         require_quality(request.options.model)
     if request.slab is not None:
         parse_slab(request.slab)
-    source = open_request(request)
+    with limit_pixels(request.options.pixel_limit):
+        source = open_request(request)
     if isinstance(source, Volume):
         return source, check_volume(request, source, machine)
     return source, check_stack(request, source, machine)
@@ -50,7 +52,7 @@ def open_request(request: JobRequest) -> Listing | Volume:
     paths = list_frames(list(request.frames))
     failed: AllFocusError | None = None
     try:
-        check_outputs(request.outputs.pictures, protect(paths), request.outputs.texts)
+        check_outputs(request.outputs.pictures, [*protect(paths), *request.settings], request.outputs.texts)
     except AllFocusError as error:
         failed = error
     try:
@@ -86,7 +88,7 @@ def check_stack(request: JobRequest, listing: Listing, machine: Machine | None =
     """Check the options and outputs of a stack; returns what it would take."""
     find_reference(request.options.reference, listing.names)
     outputs = [*request.outputs.pictures, *slab_files(request, listing)]
-    check_outputs(outputs, listing.paths, request.outputs.texts)
+    check_outputs(outputs, [*listing.files, *request.settings], request.outputs.texts)
     if request.outputs.image is not None:
         check_output(request.outputs.image, listing.frame.size)
     return plan_for(listing, stack_options(request), machine=machine)
@@ -130,6 +132,7 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
             better = path.name.removesuffix(path.suffix) + ".ome.tif"
             raise WriteError(f"{path}: pictures and maps of {volume} are OME-TIFF; name it {better}")
         check_output(path)
+    check_outputs(outputs.pictures, [*volume.files, *request.settings], outputs.texts)
     beside = 0 if find_channel(request, volume) is None else volume.axes["C"] - 1
     options = options_for_volumes(request.options, list(volume_maps(request)))
     return plan_for(volume.stacks[0].listing, options, beside, machine)

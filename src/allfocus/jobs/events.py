@@ -98,6 +98,7 @@ class JobRequest:
         options: how to fuse.
         slab: size and overlap of slabs, as in ``8:2``; None: no slabs.
         channel_for_focus: of a volume, name or number of the channel by whose focus all are fused.
+        options_file: the file that options were read from, if they were.
     """
 
     frames: Sequence[Path]
@@ -105,3 +106,10 @@ class JobRequest:
     options: FusionOptions = field(default_factory=FusionOptions)
     slab: str | None = None
     channel_for_focus: str | None = None
+    options_file: Path | None = None
+
+    @property
+    def settings(self) -> list[Path]:
+        """Files that say how to fuse: like the frames, none of them is written to."""
+        named = (self.options.model, self.options.transforms, self.options_file)
+        return [path for path in named if path is not None]

@@ -28,6 +28,8 @@ KEYWORDS = {"Description": exif.DESCRIPTION, "Author": exif.ARTIST, "Copyright":
 
 #: How descriptions begin of what is no fused picture of a whole stack: registered frames, slabs and maps.
 ALIGNED, SLAB, MAP = "registered by allfocus", "slab fused from", "map by allfocus"
+#: How many damaged parts a note names.
+MOST_NAMED = 8
 
 #: The version of EXIF that brought tags for pictures composed of several.
 COMPOSITES_SINCE = b"0232"
@@ -79,7 +81,8 @@ def assemble(block: Block, name: str) -> tuple[bytes, list[str]]:
     """The bytes of a block, and notes on what is not in them; no bytes where there is nothing in it."""
     notes = []
     if block.damaged:
-        notes.append(f"{name}: its EXIF is damaged; left out: {', '.join(block.damaged)}")
+        more = f" and {len(block.damaged) - MOST_NAMED} more" if len(block.damaged) > MOST_NAMED else ""
+        notes.append(f"{name}: its EXIF is damaged; left out: {', '.join(block.damaged[:MOST_NAMED])}{more}")
     if not any(block.directories.values()):
         return b"", notes
     try:

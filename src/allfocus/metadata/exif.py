@@ -31,9 +31,6 @@ CHANGED, TAKEN = 0x0132, 0x9003
 STRIPS, STRIP_LENGTHS = 0x0111, 0x0117
 COMPOSITE, COMPOSITE_COUNT = 0xA460, 0xA461
 
-#: Longer values are no metadata but damage, or a way to fill the memory.
-LIMIT = 64 * 2**20
-
 #: The fifth to eighth byte of files that are TIFF in all but name: Olympus and Panasonic raw.
 MAGIC = {42: False, 43: True, 0x4F52: False, 0x5352: False, 0x55: False}
 

@@ -4,16 +4,17 @@ import struct
 from collections.abc import Iterator
 from typing import Literal
 
+from allfocus.metadata.budget import LIMIT, Budget
 from allfocus.metadata.exif import (
     EXIF,
     IMAGE,
-    LIMIT,
     LONG,
     LONG8,
     MAGIC,
     MAKER_NOTE,
     NAMES,
     NUMBERS,
+    ORIENTATION,
     PARENTS,
     SIZES,
     Block,
@@ -36,12 +37,14 @@ def take_apart(read: Reader) -> Block:
     What is damaged is left out and named; thumbnails, which would show the old picture, are left out too.
 
     Raises:
-        ValueError: no such block, or nothing in it can be read.
+        ValueError: no such block, nothing in it can be read, or its values take more than a budget in all: tags may
+            share bytes.
     """
     layout, place = read_head(read)
+    budget = Budget()
     directories: dict[int, Directory] = {}
     damaged: list[str] = []
-    directories[IMAGE], lost = read_directory(read, layout, place)
+    directories[IMAGE], lost = read_directory(read, layout, place, budget)
     damaged += [f"tag {tag:#06x}" for tag in lost]
     for pointer, parent in PARENTS.items():
         entry = directories.get(parent, {}).pop(pointer, None)
@@ -49,7 +52,7 @@ def take_apart(read: Reader) -> Block:
             continue
         try:
             place = layout.unpack(NUMBERS[entry.kind], entry.value)[0]
-            directories[pointer], lost = read_directory(read, layout, place)
+            directories[pointer], lost = read_directory(read, layout, place, budget)
             damaged += [f"{NAMES[pointer]} tag {tag:#06x}" for tag in lost]
         except (ValueError, KeyError, struct.error):
             damaged.append(f"the {NAMES[pointer]} directory")
@@ -71,12 +74,12 @@ def read_head(read: Reader) -> tuple[Layout, int]:
     return layout, layout.unpack(layout.offset, place)[0]
 
 
-def read_directory(read: Reader, layout: Layout, place: int) -> tuple[Directory, list[int]]:
+def read_directory(read: Reader, layout: Layout, place: int, budget: Budget) -> tuple[Directory, list[int]]:
     """One directory, and the tags in it that can't be read; raises `ValueError` where there is none."""
     directory: Directory = {}
     lost = []
     for record in read_records(read, layout, place):
-        tag, entry = read_entry(read, layout, record)
+        tag, entry = read_entry(read, layout, record, budget)
         if entry is None:
             lost.append(tag)
         else:
@@ -104,12 +107,36 @@ def list_tags(read: Reader) -> set[int]:
     return {layout.unpack("H", record[:2])[0] for record in read_records(read, layout, place)}
 
 
-def read_entry(read: Reader, layout: Layout, record: bytes) -> tuple[int, Entry | None]:
+def read_orientation(read: Reader) -> int:
+    """The orientation in a block, whose other values are not read; 0 where it says none.
+
+    Raises:
+        ValueError: no such block.
+    """
+    layout, place = read_head(read)
+    for record in read_records(read, layout, place):
+        tag, kind = layout.unpack("HH", record[:4])
+        if tag == ORIENTATION and kind in NUMBERS and SIZES[kind] <= layout.inline:
+            return layout.unpack(NUMBERS[kind], record[-layout.inline :][: SIZES[kind]])[0]
+    return 0
+
+
+def measure_values(read: Reader) -> int:
+    """Bytes of all values of the first directory, those that several tags share counted for each of them."""
+    layout, place = read_head(read)
+    records = (
+        layout.unpack(f"HH{layout.offset}", record[: -layout.inline]) for record in read_records(read, layout, place)
+    )
+    return sum(SIZES.get(kind, 0) * count for _, kind, count in records)
+
+
+def read_entry(read: Reader, layout: Layout, record: bytes, budget: Budget) -> tuple[int, Entry | None]:
     """One tag and its value; None where the value is of an unknown type, too long or outside."""
     tag, kind, count = layout.unpack(f"HH{layout.offset}", record[: -layout.inline])
     size = SIZES.get(kind, 0) * count
     if kind not in SIZES or size > LIMIT:
         return tag, None
+    budget.take(size)
     tail = record[-layout.inline :]
     if size <= layout.inline:
         return tag, Entry(kind, tail[:size])

@@ -2,17 +2,58 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite, prod
 from typing import Any
 from xml.etree import ElementTree
+
+from allfocus.errors import printable
 
 #: Length units in µm (OME-XML, ImageJ).
 MICRONS = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 
 
+@dataclass(frozen=True, kw_only=True)
+class OmePlan:
+    """What OME-XML declares, before it is believed.
+
+    Attributes:
+        planes: of all images, by their sizes.
+        given: planes, and labels of further axes, that are counted out one by one.
+        spans: how many times all pages of a file are meant.
+        files: names of the files that hold planes, each once.
+    """
+
+    planes: int
+    given: int
+    spans: int
+    files: tuple[str, ...]
+
+
+def plan_ome(xml: str) -> OmePlan:
+    """Count what OME-XML declares; raises `ValueError` for numbers that are none."""
+    planes = given = spans = 0
+    files: dict[str, None] = {}
+    for element in ElementTree.fromstring(xml).iter():
+        name, attributes = local_name(element), element.attrib
+        if name == "Pixels":
+            planes += prod(abs(int(attributes.get(f"Size{axis}", 1))) for axis in "ZCT")
+        elif name == "TiffData":
+            count = int(attributes.get("PlaneCount", attributes.get("NumPlanes", 1 if "IFD" in attributes else 0)))
+            given += abs(count) + 1
+            spans += not count
+        elif name == "UUID" and "FileName" in attributes:
+            files[attributes["FileName"]] = None
+        elif name.startswith("ModuloAlong") and "Start" in attributes:
+            start, stop, step = (float(attributes.get(key, 1)) for key in ("Start", "End", "Step"))
+            given += int(abs(stop - start) / max(abs(step), 1e-9))
+    return OmePlan(planes=planes, given=given, spans=spans, files=tuple(files))
+
+
 def name_axes(names: Sequence[str], noun: str, count: int) -> tuple[str, ...]:
     """A name for each of so many channels or positions: its own, or its noun and number."""
     numbered = tuple(f"{noun} {k + 1}" for k in range(count))
-    return tuple(a or b for a, b in zip(names, numbered, strict=False)) + numbered[len(names) :]
+    return tuple(printable(a) or b for a, b in zip(names, numbered, strict=False)) + numbered[len(names) :]
 
 
 def read_ome_facts(xml: str) -> dict[str, Any]:
@@ -37,7 +78,8 @@ def local_name(element: ElementTree.Element) -> str:
 def read_length(pixels: ElementTree.Element, name: str) -> float | None:
     """A length in µm, its unit being µm unless another attribute says otherwise; None where it is not there."""
     value, scale = pixels.get(name), MICRONS.get(pixels.get(f"{name}Unit", "µm"))
-    return float(value) * scale if value is not None and scale is not None else None
+    length = float(value) * scale if value is not None and scale is not None else 0.0
+    return length if isfinite(length) and length > 0 else None
 
 
 def read_imagej_facts(notes: Mapping[str, Any], resolution: Sequence[tuple[int, int]]) -> dict[str, Any]:

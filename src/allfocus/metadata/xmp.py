@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
@@ -20,9 +20,14 @@ ATTACHED = (
     "http://ns.adobe.com/xap/1.0/g/img/",
 )
 
-ATTRIBUTE = re.compile(rb"\s+([^\s=]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
-START_TAG = re.compile(rb"<[^\s/>]+(?:\s+[^\s=]+\s*=\s*(?:\"[^\"]*\"|'[^']*'))*\s*(/?)>")
-PADDING = re.compile(rb"\s{64,}(?=<\?xpacket end)")
+#: Parts of a start tag, each of which is looked for at one place only and gives nothing back: the time that a walk
+#: takes grows as the tag does.
+NAME = re.compile(rb"<[^\s/>]++")
+ATTRIBUTE = re.compile(rb"\s++([^\s=/>]++)\s*+=\s*+(\"[^\"]*+\"|'[^']*+')")
+CLOSE = re.compile(rb"\s*+(/?+)>")
+
+#: White space longer than this before the end of a packet is padding.
+PADDING, PACKET_END = 64, b"<?xpacket end"
 
 #: What one JPEG segment holds of a packet, and of the rest of a longer one.
 PACKET, CHUNK = 65502, 65400
@@ -37,10 +42,19 @@ class Property(NamedTuple):
     inner: tuple[int, int]
 
 
+class StartTag(NamedTuple):
+    """A start tag: its attributes, the place behind it, and whether it ends its element too."""
+
+    attributes: Sequence[re.Match[bytes]]
+    end: int
+    is_empty: bool
+
+
 class Packet(NamedTuple):
-    """What a packet holds: its properties, the place behind the last, and all namespaces."""
+    """What a packet holds: its properties, the places before the first and behind the last, and all namespaces."""
 
     properties: Sequence[Property]
+    start: int
     end: int
     namespaces: Mapping[str, str]
 
@@ -79,7 +93,7 @@ def scan(packet: bytes) -> Packet:
         walk.parser.Parse(packet, True)
     except expat.ExpatError as error:
         raise ValueError(str(error)) from error
-    return Packet(walk.found, walk.end, walk.namespaces)
+    return Packet(walk.found, walk.start, walk.end, walk.namespaces)
 
 
 class Scan:
@@ -90,7 +104,7 @@ class Scan:
             raise ValueError("it declares a document type")
         self.packet = packet
         self.found: list[Property] = []
-        self.end = 0
+        self.start = self.end = 0
         self.namespaces: dict[str, str] = {}
         self.open: list[tuple[str, int]] = []
         self.parser = expat.ParserCreate("utf-8")
@@ -106,9 +120,10 @@ class Scan:
         """Take note of an element, and of the properties that it holds as attributes."""
         self.namespaces |= {key[6:]: value for key, value in attributes.items() if key.startswith("xmlns:")}
         self.open.append((self.full(name), self.parser.CurrentByteIndex))
+        if self.open[-1][0] == RDF + "RDF" and not self.start:
+            self.start = read_start_tag(self.packet, self.parser.CurrentByteIndex).end
         if [name for name, _ in self.open[-2:]] == [RDF + "RDF", RDF + "Description"]:
-            tag = self.start_tag(self.parser.CurrentByteIndex)
-            for match in ATTRIBUTE.finditer(self.packet, tag.start(), tag.end()):
+            for match in read_start_tag(self.packet, self.parser.CurrentByteIndex).attributes:
                 key = match[1].decode()
                 if not key.startswith(("xmlns", "xml:")) and self.full(key) != RDF + "about":
                     inner = (match.start(2) + 1, match.end(2) - 1)
@@ -122,18 +137,36 @@ class Scan:
             self.end = at
         if [name for name, _ in self.open[-2:]] != [RDF + "RDF", RDF + "Description"]:
             return
-        tag = self.start_tag(start)
-        if tag[1]:
-            self.found.append(Property(name, start, tag.end(), (tag.end(), tag.end())))
+        tag = read_start_tag(self.packet, start)
+        if tag.is_empty:
+            self.found.append(Property(name, start, tag.end, (tag.end, tag.end)))
         else:
-            self.found.append(Property(name, start, self.packet.index(b">", at) + 1, (tag.end(), at)))
+            self.found.append(Property(name, start, self.packet.index(b">", at) + 1, (tag.end, at)))
 
-    def start_tag(self, place: int) -> re.Match[bytes]:
-        """The start tag at a place."""
-        match = START_TAG.match(self.packet, place)
-        if match is None:
-            raise ValueError("a tag is not well-formed")
-        return match
+
+def read_start_tag(packet: bytes, place: int) -> StartTag:
+    """The start tag at a place."""
+    attributes: list[re.Match[bytes]] = []
+    part = NAME.match(packet, place)
+    while part is not None:
+        place = part.end()
+        part = ATTRIBUTE.match(packet, place)
+        attributes += [part] if part is not None else []
+    close = CLOSE.match(packet, place)
+    if close is None:
+        raise ValueError("a tag is not well-formed")
+    return StartTag(attributes, close.end(), bool(close[1]))
+
+
+def replace_parts(packet: bytes, changes: Iterable[tuple[int, int, bytes]]) -> bytes:
+    """The packet with other bytes in some places, each given by its start and end."""
+    pieces, place = [], 0
+    for start, end, new in sorted(changes):
+        if start < place:  # within one that is replaced already
+            continue
+        pieces += [packet[place:start], new]
+        place = end
+    return b"".join((*pieces, packet[place:]))
 
 
 def finish(packet: bytes, size: tuple[int, int], software: str) -> bytes:
@@ -146,12 +179,20 @@ def finish(packet: bytes, size: tuple[int, int], software: str) -> bytes:
     new = {TIFF + "Orientation": b"1", TIFF + "ImageWidth": width, TIFF + "ImageLength": height}
     new |= {EXIF + "PixelXDimension": width, EXIF + "PixelYDimension": height}
     new |= dict.fromkeys((TIFF + "Software", BASIC + "CreatorTool"), escape(software).encode())
-    for found in sorted(scan(packet).properties, key=lambda each: each.start, reverse=True):
+    changes = []
+    for found in scan(packet).properties:
         if found.name in new and found.inner[1] > found.inner[0]:
-            packet = packet[: found.inner[0]] + new[found.name] + packet[found.inner[1] :]
+            changes.append((*found.inner, new[found.name]))
         elif found.name.startswith(ATTACHED):
-            packet = packet[: found.start] + packet[found.end :]
-    return packet
+            changes.append((found.start, found.end, b""))
+    return replace_parts(packet, changes)
+
+
+def drop_padding(packet: bytes) -> bytes:
+    """The packet without the white space that some programs leave before its end, for changes in place."""
+    end = packet.rfind(PACKET_END)
+    kept = packet[: max(end, 0)].rstrip()
+    return packet if end - len(kept) < PADDING else kept + b"\n" + packet[end:]
 
 
 def split(packet: bytes) -> tuple[bytes, bytes]:
@@ -162,20 +203,20 @@ def split(packet: bytes) -> tuple[bytes, bytes]:
     Raises:
         ValueError: it can't be made to fit.
     """
-    packet = PADDING.sub(b"\n", packet)
+    packet = drop_padding(packet)
     if len(packet) <= PACKET:
         return packet, b""
     seen = scan(packet)
-    room = PACKET - 256  # for the reference to the rest
+    length, room = len(packet), PACKET - 256  # for the reference to the rest
     out: list[Property] = []
     elements = [found for found in seen.properties if packet[found.start : found.start + 1] == b"<"]
     for found in sorted(elements, key=lambda each: each.start - each.end):
-        if len(packet) - sum(each.end - each.start for each in out) <= room:
+        if length <= room:
             break
         out.append(found)
+        length -= found.end - found.start
     rest = b"".join(packet[each.start : each.end] for each in out)
-    for each in sorted(out, key=lambda each: each.start, reverse=True):
-        packet = packet[: each.start] + packet[each.end :]
+    packet = replace_parts(packet, ((each.start, each.end, b"") for each in out))
     rest = wrap(rest, seen.namespaces)
     packet = insert(packet, make_reference(rest))
     if len(packet) > PACKET:
@@ -214,12 +255,11 @@ def join(packet: bytes, rest: bytes) -> bytes:
     Raises:
         ValueError: they don't fit.
     """
-    for found in reversed(scan(packet).properties):
-        if found.name == NOTE + "HasExtendedXMP":
-            packet = packet[: found.start] + packet[found.end :]
-    start = re.search(rb"<[\w-]+:RDF\b[^>]*>", rest)
-    if start is None:
+    note = NOTE + "HasExtendedXMP"
+    seen, more = scan(packet), scan(rest)
+    packet = replace_parts(packet, ((each.start, each.end, b"") for each in seen.properties if each.name == note))
+    if not more.start:
         raise ValueError("no RDF in it")
-    joined = insert(packet, rest[start.end() : scan(rest).end])
+    joined = insert(packet, rest[more.start : more.end])
     check(joined)
     return joined

@@ -36,7 +36,7 @@ def save(result: FusionResult, path: Path | str, **maps: Path | str) -> list[Not
             raise OptionError(f"{name}: the result has no {needed}; ask fuse or decide for it")
     check_suffixes(outputs)
     check_output(Path(path), result.image.shape[:2])
-    check_outputs(outputs.pictures, [] if result.source is None else list(result.source.paths), outputs.texts)
+    check_outputs(outputs.pictures, [] if result.source is None else result.source.files, outputs.texts)
     return write_images(make_files(result, outputs))
 
 

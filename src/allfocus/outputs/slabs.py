@@ -32,7 +32,7 @@ def parse_slabs(text: str, frames: int) -> list[range]:
 
 def parse_slab(text: str) -> tuple[int, int]:
     """Size and overlap of slabs from ``SIZE:OVERLAP`` or ``SIZE``; raises `OptionError`."""
-    found = re.fullmatch(r"\s*(\d+)\s*(?::\s*(\d+)\s*)?", text)
+    found = re.fullmatch(r"\s*(\d{1,9})\s*(?::\s*(\d{1,9})\s*)?", text)
     if found is None:
         raise OptionError(f"slab {text!r}: expected SIZE:OVERLAP, such as 8:2")
     size, overlap = int(found[1]), int(found[2] or 0)

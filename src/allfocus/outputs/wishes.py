@@ -8,6 +8,7 @@ from typing import Any
 from allfocus.core.typed import declared
 from allfocus.errors import OptionError, WriteError
 from allfocus.options import OUTPUT, FusionOptions
+from allfocus.run.atomic import real_path
 
 #: Endings of maps: formats that keep numbers as they are and know gray.
 MAP_SUFFIXES = (".png", ".tif", ".tiff")
@@ -171,8 +172,8 @@ def name_output(given: Sequence[Path], paths: Sequence[Path], *, holds_volume: b
     if first.name.lower().endswith((".ome.tif", ".ome.tiff")) and len(paths) == 1:
         return first.with_name(f"{first.name.rpartition('.ome.')[0]}.fused.ome.tif")
     if len(given) == 1 and given[0].is_dir():
-        folder = given[0] if given[0].name not in ("", "..") else given[0].resolve()
+        folder = given[0] if given[0].name not in ("", "..") else real_path(given[0])
         return folder.with_name(f"{folder.name}.fused{suffix}")
     if len(paths) == 1:
         return first.with_name(f"{first.stem}.fused{suffix}")
-    return first.with_name(f"{first.resolve().parent.name}.fused{suffix}")
+    return first.with_name(f"{real_path(first).parent.name}.fused{suffix}")

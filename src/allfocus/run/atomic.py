@@ -1,14 +1,17 @@
-"""The one atomic writer: files that appear whole, or not at all."""
+"""The one atomic writer: files that appear whole, or not at all, and several of them all or none."""
 
+import errno
 import os
 import secrets
 import tempfile
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from allfocus.errors import WriteError
+from allfocus.run.swap import Swap
 
 
 def check_place(path: Path) -> None:
@@ -23,7 +26,32 @@ def check_place(path: Path) -> None:
         raise WriteError(f"{path} is not an ordinary file; name another one")
     if path.exists() and not os.access(path, os.W_OK):
         raise WriteError(f"{path} is write-protected; name another file")
-    check_folder(path.resolve().parent)
+    if leads_in_a_circle(path):
+        raise WriteError(f"{path} is a link that leads back to itself; name another file")
+    check_folder(real_path(path).parent)
+
+
+def real_path(path: Path) -> Path:
+    """Where a path leads, links followed; unlike `Path.resolve` it minds no circles."""
+    return Path(os.path.realpath(path))
+
+
+def leads_in_a_circle(path: Path) -> bool:
+    """Whether links lead back to themselves."""
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
+
+
+def check_no_input(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Raise `WriteError` for an output that is a file which is read, be it through links or by another name of it."""
+    for path in outputs:
+        if any(same_file(path, source) for source in inputs):
+            raise WriteError(
+                f"{path} is one of the frames, or of the files that say what to do with them; name another output"
+            )
 
 
 def check_folder(folder: Path) -> None:
@@ -39,10 +67,26 @@ def check_folder(folder: Path) -> None:
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file, which need not exist."""
+    """Whether two paths lead to one file, which need not exist: links, and names that differ in case, are minded."""
     if one.exists() and other.exists():
         return one.samefile(other)
-    return one.resolve() == other.resolve()
+    one, other = real_path(one), real_path(other)
+    return one == other or (fold(one) == fold(other) and ignores_case(one.parent))
+
+
+def fold(path: Path) -> str:
+    """A path in the form in which file systems compare names if they ignore case."""
+    return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def ignores_case(folder: Path) -> bool:
+    """Whether names that differ in case only are one in this folder; False where that can't be tried out."""
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".aA", dir=folder) as file:
+            path = Path(file.name)
+            return path.with_name(path.name.swapcase()).exists()
+    except OSError:
+        return False
 
 
 def write_file(path: Path, content: bytes | str) -> None:
@@ -75,22 +119,40 @@ def fill_file(path: Path, fill: Callable[[BinaryIO], object]) -> None:
 def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
     """Temporary names, beside the files that they become when all went well; whatever happens, none of them is left.
 
+    Files that are replaced keep their mode, owner and hard links. Where one of several can't be put into its place,
+    those that were are taken back.
+
     Raises:
-        WriteError: one can't be renamed.
+        WriteError: one can't be put into its place; the message says so where another could not be taken back.
     """
-    targets = [path.resolve() for path in paths]
+    targets = [real_path(path) for path in paths]
     parts = [target.with_name(f".{target.stem[:40]}.{secrets.token_hex(6)}.part") for target in targets]
     try:
         yield parts
         for part, path in zip(parts, paths, strict=True):
             with disk_errors(path):
                 sync(part)
-        for part, target in zip(parts, targets, strict=True):
-            with disk_errors(target):
-                part.replace(target)  # in one step, which readers never see half done
+        put_in_place([Swap(part, target) for part, target in zip(parts, targets, strict=True)])
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
+
+
+def put_in_place(swaps: Sequence[Swap]) -> None:
+    """Make all new files what they are to be, or none of them."""
+    begun: list[Swap] = []
+    try:
+        for swap in swaps:
+            with disk_errors(swap.target):
+                begun.append(swap)
+                swap.do()
+    except BaseException as error:
+        lost = [swap.undo() for swap in reversed(begun)]
+        if any(lost) and isinstance(error, WriteError):
+            raise WriteError(f"{error}, but {', and '.join(filter(None, lost))}") from error
+        raise
+    for swap in swaps:
+        swap.forget()
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def read_profile_name(profile: bytes | None) -> str:
         return ""
     try:
         return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(profile))).strip()
-    except (ImageCms.PyCMSError, OSError):
+    except (ImageCms.PyCMSError, OSError, ValueError):
         return "damaged"
 
 

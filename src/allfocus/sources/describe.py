@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from allfocus.core.stack import FrameInfo, channels_of, size_of
-from allfocus.errors import AllFocusError, ReadError
+from allfocus.errors import AllFocusError, ReadError, printable
 from allfocus.sources.facts import Facts, read_facts
 from allfocus.sources.inspect import inspect_together, preflight
 from allfocus.sources.leftovers import leave_out
@@ -14,7 +14,7 @@ from allfocus.sources.listing import Listing
 
 @dataclass(frozen=True, kw_only=True)
 class FrameRow:
-    """One frame of a stack, in words.
+    """One frame of a stack, in words, all of which can be seen.
 
     Attributes:
         name: what it is called in messages.
@@ -75,13 +75,13 @@ def describe_listing(listing: Listing) -> list[FrameRow]:
 def make_row(name: str, kind: str, frame: FrameInfo | None, problem: AllFocusError | None, facts: Facts) -> FrameRow:
     """One row."""
     return FrameRow(
-        name=name,
+        name=printable(name),
         kind=kind,
         size="" if frame is None else size_of(frame),
         channels="" if frame is None else channels_of(frame),
         depth="" if frame is None else frame.dtype.name,
-        profile=facts.profile,
-        date=facts.date,
+        profile=printable(facts.profile),
+        date=printable(facts.date),
         problem="ok" if problem is None else str(problem),
     )
 

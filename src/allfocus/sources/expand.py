@@ -10,6 +10,7 @@ from pathlib import Path
 
 from allfocus.errors import ReadError
 from allfocus.formats.registry import looks_like_frames
+from allfocus.run.atomic import real_path
 
 #: Stands for a list of names on stdin.
 STDIN = "-"
@@ -39,10 +40,10 @@ def list_frames(inputs: Sequence[Path | str]) -> list[Path]:
     for source in inputs:
         for path in read_stdin() if str(source) == STDIN else expand(Path(source)):
             found += list_pictures(path) if path.is_dir() else [path]
-    times = Counter(path.resolve() for path in found)
+    times = Counter(real_path(path) for path in found)
     for path in found:
-        if times[path.resolve()] > 1:
-            raise ReadError(f"{path} is given {times[path.resolve()]} times; name every frame once")
+        if times[real_path(path)] > 1:
+            raise ReadError(f"{path} is given {times[real_path(path)]} times; name every frame once")
     return sorted(found, key=natural_key)
 
 
@@ -58,7 +59,7 @@ def expand(path: Path) -> list[Path]:
 
 def read_stdin() -> list[Path]:
     """Paths listed on stdin: one a line, or ended by NUL as `find -print0` does."""
-    listed = sys.stdin.buffer.read()
+    listed = b"" if sys.stdin is None else sys.stdin.buffer.read()
     names = listed.split(b"\0") if b"\0" in listed else listed.splitlines()
     paths = [Path(os.fsdecode(name)) for name in names if name.strip()]
     if not paths:

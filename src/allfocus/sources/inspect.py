@@ -12,6 +12,7 @@ from allfocus.core.stack import FocalStack, FrameInfo, check_alike, difference, 
 from allfocus.errors import AllFocusError, MissingExtraError, ReadError, StackError, raise_all
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Development, Header
+from allfocus.formats.pixels import most_pixels
 from allfocus.formats.read import read_header, read_picture
 from allfocus.formats.registry import recognize
 from allfocus.run.context import Run
@@ -182,7 +183,8 @@ def preflight(files: Sequence[Path]) -> Preflight:
     problems = [found if isinstance(found, AllFocusError) else None for found in looked]
     frames = [None if header is None else header.frame for header in headers]
     readers: list[Reader] = [
-        watch(partial(read_picture, path, development), path, seen) for path, seen in zip(paths, stamps, strict=True)
+        watch(partial(read_picture, path, development, max_pixels=most_pixels()), path, seen)
+        for path, seen in zip(paths, stamps, strict=True)
     ]
     upright, done = turn_upright(
         paths, [None if head is None else read for head, read in zip(headers, readers, strict=True)]

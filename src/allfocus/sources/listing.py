@@ -32,6 +32,7 @@ class Listing:
         profiles: for each frame the ICC profile of its colours, None where it has none; empty where all are the same.
         conversions: profiles of frames whose colours are converted to `profile` as they are read, by their positions.
         profile: of all frames once they are read, where it is not simply that of their files.
+        others: further files that the frames lie in, companions of the one in `paths`.
         order: `time` once the frames have been put into the order in which they were taken.
     """
 
@@ -45,10 +46,16 @@ class Listing:
     profiles: Sequence[bytes | None] = ()
     conversions: Mapping[int, bytes] = field(default_factory=dict)
     profile: bytes | None = None
+    others: Sequence[Path] = ()
     order: Literal["names", "time"] = "names"
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that the frames come from: none of them may be written to."""
+        return [*self.paths, *self.others]
 
     def path_of(self, position: int) -> Path:
         """The file that holds a frame, counted from 0."""

@@ -9,6 +9,7 @@ from typing import Any
 from allfocus.core.coverage import split_coverage
 from allfocus.core.stack import FocalStack
 from allfocus.errors import StackError
+from allfocus.formats.pixels import most_pixels
 from allfocus.formats.read import read_picture
 from allfocus.options import Order
 from allfocus.sources.arrays import is_array, make_frames, split_array
@@ -82,7 +83,10 @@ def make_stack(items: Sequence[Any]) -> FocalStack:
     names = [
         Path(item).name if isinstance(item, str | PathLike) else f"array {k}" for k, item in enumerate(items, start=1)
     ]
-    pictures = [read_picture(Path(item)) if isinstance(item, str | PathLike) else item for item in items]
+    pictures = [
+        read_picture(Path(item), max_pixels=most_pixels()) if isinstance(item, str | PathLike) else item
+        for item in items
+    ]
     found = []
     for item, picture, name in zip(items, make_frames(pictures, names), names, strict=True):
         # of arrays two channels may be anything, of files they are gray and alpha

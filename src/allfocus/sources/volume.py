@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.stack import check_alike, size_of
 from allfocus.errors import ReadError, StackError
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Planes, PlaneStack
+from allfocus.formats.pixels import limit_pixels, most_pixels
 from allfocus.formats.registry import find_format, recognize
 from allfocus.sources.arrays import are_strips
-from allfocus.sources.listing import Listing, Stamp, stamp, watch
+from allfocus.sources.listing import Listing, Reader, Stamp, stamp, watch
 from allfocus.sources.ome_sets import check_complete, find_ome_set
 
 
@@ -45,6 +48,7 @@ class Volume:
         z_step: from plane to plane, in `unit`; None where it is unknown.
         unit: always µm.
         ome_xml: the file's OME-XML; None where it has none.
+        others: files beside it that hold some of the planes.
         stacks: one for each position, time and channel, in this order.
         notes: what was done to make a volume of these files.
     """
@@ -59,6 +63,12 @@ class Volume:
     unit: str = "µm"
     ome_xml: str | None = None
     notes: tuple[Note, ...] = ()
+    others: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that the planes come from: none of them may be written to."""
+        return [self.path, *self.others]
 
     def __str__(self) -> str:
         """What there is several of, for a person."""
@@ -99,6 +109,7 @@ def inspect_volume(path: Path | str, *, together: bool = False) -> Volume:
         z_step=planes.z_step,
         stacks=tuple(make_stack(path, planes, stack, found.name, seen) for stack in planes.stacks),
         ome_xml=planes.ome_xml,
+        others=planes.others,
     )
 
 
@@ -150,7 +161,7 @@ def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str, seen: S
         what = f"{path} holds one {kind} picture of {size_of(stack.frames[0])}"
         raise StackError(f"1 frame given; fusing needs at least 2 frames focused differently ({what})")
     check_alike(stack.frames, names)
-    readers = [reader for reader in stack.readers if reader is not None]
+    readers = [partial(read_within, most_pixels(), reader) for reader in stack.readers if reader is not None]
     if len(readers) < len(names):
         missing = names[list(stack.readers).index(None)]
         raise ReadError(f"{missing} is missing; keep all files of the picture in one folder")
@@ -161,8 +172,15 @@ def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str, seen: S
         readers=[watch(reader, path, seen) for reader in readers],
         kinds=[kind] * len(names),
         notes=planes.notes,
+        others=planes.others,
     )
     return VolumeStack(position=stack.position, time=stack.time, channel=stack.channel, label=label, listing=listing)
+
+
+def read_within(limit: int, reader: Reader) -> Array:
+    """Decode a plane of at most so many pixels."""
+    with limit_pixels(limit):
+        return reader()
 
 
 def make_label(planes: Planes, stack: PlaneStack) -> str:

@@ -3,8 +3,8 @@
 There is no generator state among it: all that is random in step k is drawn from the recipe's seed and k.
 """
 
-import pickle
 import tomllib
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -71,14 +71,44 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ModelError: it is no allfocus checkpoint, or it is damaged.
     """
     try:
+        check_archive(path)
         values = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ReadError(f"checkpoint {path} can't be read: {error.strerror or error}") from error
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, ValueError) as error:
+    # damaged bytes cause errors of every type
+    except Exception as error:
         raise ModelError(f"{path} is no allfocus checkpoint, or it is damaged") from error
     if not isinstance(values, dict) or values.pop("format", None) != FORMAT or set(values) != KEYS:
         raise ModelError(f"{path} is no allfocus checkpoint of this version")
-    return Checkpoint(**{**values, "recipe": recipe_from(tomllib.loads(values["recipe"]))})
+    try:
+        recipe = recipe_from(tomllib.loads(values["recipe"]))
+        return check_values(Checkpoint(**{**values, "recipe": recipe}))
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        raise ModelError(f"{path} is damaged: its recipe or its log make no sense ({error})") from error
+
+
+def check_archive(path: Path) -> None:
+    """Raise `ValueError` unless a file is a ZIP archive that is no longer unpacked, and whose checksums hold.
+
+    torch writes both and looks at neither.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+            raise ValueError("it is packed")
+        if archive.testzip() is not None:
+            raise ValueError("a checksum is wrong")
+
+
+def check_values(state: Checkpoint) -> Checkpoint:
+    """The checkpoint; raises `ValueError` where its parts are of other kinds."""
+    kinds: dict[str, Any] = {"photos": list, "step": int, "minutes": (int, float), "rows": list, "losses": list}
+    kinds |= dict.fromkeys(("network", "ema", "optimizer"), dict)
+    wrong = [name for name, kind in kinds.items() if not isinstance(getattr(state, name), kind)]
+    wrong += [] if wrong or (state.step >= 0 and 0 <= state.minutes < float("inf")) else ["step"]
+    wrong += [] if wrong or all(isinstance(row, dict) for row in state.rows) else ["rows"]
+    if wrong:
+        raise ValueError(", ".join(wrong))
+    return state
 
 
 def require_same(path: Path, stored: Recipe, wanted: Recipe, parts: Sequence[str]) -> None:
@@ -91,6 +121,8 @@ def require_same(path: Path, stored: Recipe, wanted: Recipe, parts: Sequence[str
 
 def require_fit(path: Path, weights: Mapping[str, Tensor], network: nn.Module) -> None:
     """Raise `ModelError` unless `weights` are those of a network of the same parts as `network`."""
+    if not all(isinstance(value, Tensor) for value in weights.values()):
+        raise ModelError(f"{path} is damaged: its weights are no numbers")
     held, wanted = ({name: value.shape for name, value in state.items()} for state in (weights, network.state_dict()))
     odd = [name for name in sorted({*held, *wanted}) if held.get(name) != wanted.get(name)]
     if odd:

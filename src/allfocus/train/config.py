@@ -232,7 +232,7 @@ def load_recipe(path: Path) -> Recipe:
         raise ConfigError(f"recipe {path} can't be read: {reason}") from error
     try:
         return recipe_from(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"recipe {path} is not valid TOML: {error}") from error
     except ConfigError as error:
         raise ConfigError(f"recipe {path}: {error}") from error

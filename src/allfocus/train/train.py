@@ -11,7 +11,7 @@ import torch
 from allfocus._version import __version__
 from allfocus.decision.model import ModelCard
 from allfocus.errors import ConfigError, WriteError
-from allfocus.run.atomic import check_folder
+from allfocus.run.atomic import check_folder, check_no_input, real_path
 from allfocus.train.config import Recipe
 from allfocus.train.events import Listener, ignore
 from allfocus.train.flaw_skill import flaw_skill
@@ -87,11 +87,14 @@ def train(
     """
     started = clock() if started is None else started
     check_target(output)
+    files = RunFiles.beside(output)
+    inputs = [*photos, *([] if init is None else [init])]
+    check_no_input([output, files.log, files.curve, files.spare], inputs)  # the checkpoint is moved, not replaced
     if minutes is not None:
         recipe = replace(recipe, training=replace(recipe.training, minutes=minutes))
     place = choose_device(device)
     with torch_threads(recipe.training.threads):
-        trainer = Trainer(recipe, place, RunFiles.beside(output), progress, clock=clock, started=started)
+        trainer = Trainer(recipe, place, files, progress, clock=clock, started=started)
         trainer.read(photos)
         trainer.start_from(resume, init)
         rehearse(trainer)
@@ -132,7 +135,7 @@ def check_target(output: Path) -> None:
         raise WriteError(f"{output}: expected a name that ends in .onnx")
     if output.exists() and not output.is_file():
         raise WriteError(f"{output} is not an ordinary file; name another one")
-    check_folder(output.resolve().parent)
+    check_folder(real_path(output).parent)
 
 
 def choose_device(name: str) -> torch.device:

@@ -11,7 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from allfocus.errors import ConfigError
+from allfocus.errors import ConfigError, ModelError
 from allfocus.train.checkpoint import SAME, Checkpoint, load_checkpoint, require_fit, require_same, save_checkpoint
 from allfocus.train.config import Recipe
 from allfocus.train.curves import Row, write_curve, write_log
@@ -42,6 +42,11 @@ class RunFiles:
             log=output.with_name(f"{output.stem}.log.csv"),
             curve=output.with_name(f"{output.stem}.curve.png"),
         )
+
+    @property
+    def spare(self) -> Path:
+        """Where an earlier run's checkpoint goes."""
+        return self.checkpoint.with_suffix(".previous.pt")
 
 
 class Trainer:
@@ -130,7 +135,7 @@ class Trainer:
         if resume:
             self.restore(load_checkpoint(resume), resume)
         elif self.files.checkpoint.exists():
-            spare = self.files.checkpoint.with_suffix(".previous.pt")
+            spare = self.files.spare
             self.files.checkpoint.replace(spare)
             self.tell("note", f"an earlier run's checkpoint is now {spare}")
         self.stretch = (self.step, self.clock())
@@ -146,17 +151,21 @@ class Trainer:
         """Take over everything from a checkpoint of this run."""
         require_same(source, saved.recipe, self.recipe, SAME)
         require_fit(source, saved.network, self.state.network)
+        require_fit(source, saved.ema, self.state.network)
         if saved.photos != self.fingerprint():
             self.tell(
                 "note", f"the photos are not those of {source}: the run goes on, but not exactly as it would have"
             )
         self.state.network.load_state_dict(saved.network)
         self.state.ema.load_state_dict(saved.ema)
-        self.state.optimizer.load_state_dict(saved.optimizer)
         self.step, self.minutes_before = saved.step, saved.minutes
         self.rows, self.losses = list(saved.rows), list(saved.losses)
-        self.scores = latest_scores(self.rows)
-        self.loss = (self.rows[-1]["loss"] if self.rows else None) or math.nan
+        try:
+            self.state.optimizer.load_state_dict(saved.optimizer)
+            self.scores = latest_scores(self.rows)
+            self.loss = (self.rows[-1]["loss"] if self.rows else None) or math.nan
+        except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise ModelError(f"{source} is damaged: its optimiser or its log make no sense ({error})") from error
 
     def learn(self) -> Scores:
         """Step until the schedule is done; measure, log and save on the way.

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
+from allfocus.errors import printable
+
 #: Style sheets and scripts of the report.
 STATIC = Path(__file__).parent / "static"
 
@@ -44,8 +46,8 @@ def read_static(path: Path) -> str:
 
 
 def text(value: object) -> str:
-    """A value, safe to stand in a page; bytes in a file's name that are no UTF-8 are spelled out."""
-    return escape(str(value).encode("utf-8", "backslashreplace").decode("utf-8"))
+    """A value, safe to stand in a page; characters that are not to be seen are spelled out."""
+    return escape(printable(value))
 
 
 def folded(summary: str, rows: Iterable[tuple[object, ...]]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import onnx
 
 from allfocus._version import __version__
+from allfocus.decision.onnx_file import check_graph, digest
 from allfocus.errors import ModelError
 from allfocus.run.atomic import write_file
 from allfocus.train.checkpoint import load_checkpoint
@@ -52,9 +53,12 @@ def serialise(network: FusionNetwork, card: Mapping[str, Any], tolerance: float 
     """
     twin = deepcopy(network).cpu().eval()
     model = graph.build(twin)
-    stored = {CARD_KEY: json.dumps(card, ensure_ascii=False), WEIGHTS_KEY: weights_text(twin.state_dict())}
+    stored = {WEIGHTS_KEY: weights_text(twin.state_dict())}
     onnx.helper.set_model_props(model, stored)
+    whole = {**card, "checksum": digest(model.SerializeToString(), CARD_KEY)}
+    onnx.helper.set_model_props(model, {CARD_KEY: json.dumps(whole, ensure_ascii=False), **stored})
     content: bytes = model.SerializeToString()
+    check_graph(content)  # or inference would refuse it
     gap = graph.disagreement(twin, content)
     if not gap <= tolerance:  # so that a NaN is refused too
         raise ModelError(

@@ -6,21 +6,19 @@ more. So the file also carries the network's own tensors, in its metadata.
 
 import io
 import json
+import zipfile
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
-import onnx
 import torch
-from google.protobuf.message import DecodeError
 from torch import Tensor
 
-from allfocus.errors import AllFocusError, ModelError, ReadError
+from allfocus.decision.onnx_file import MOST_BYTES, digest, read_properties
+from allfocus.errors import ModelError, ReadError
 from allfocus.train.checkpoint import load_checkpoint
 from allfocus.train.config import Recipe, TrainingConfig, recipe_from
 from allfocus.train.network.fusion_network import FusionNetwork
@@ -62,19 +60,20 @@ def load_start(path: Path) -> Start:
         state = load_checkpoint(path)
         return Start(recipe=state.recipe, weights=state.ema)
     try:
-        model = onnx.load(path)
+        stored = read_properties(path.read_bytes())
     except OSError as error:
         raise ReadError(f"model {path} can't be read: {error.strerror or error}") from error
-    except DecodeError as error:
+    except ValueError as error:
         raise ModelError(f"{path} is no ONNX model, or it is damaged") from error
-    stored = {entry.key: entry.value for entry in model.metadata_props}
     if CARD_KEY not in stored or WEIGHTS_KEY not in stored:
         raise ModelError(f"{path} carries no weights to start from; expected a model that this version trained")
     try:
-        return Start(
-            recipe=recipe_from(json.loads(stored[CARD_KEY])["recipe"]), weights=weights_from(stored[WEIGHTS_KEY])
-        )
-    except (AllFocusError, ValueError, KeyError, TypeError, Base64Error, BadZipFile) as error:
+        card = json.loads(stored[CARD_KEY])
+        if card.get("checksum") not in (None, digest(path.read_bytes(), CARD_KEY)):
+            raise ValueError("a checksum is wrong")
+        return Start(recipe=recipe_from(card["recipe"]), weights=weights_from(stored[WEIGHTS_KEY]))
+    # damaged bytes cause errors of every type
+    except Exception as error:
         raise ModelError(f"{path}: its weights or its card are damaged ({error})") from error
 
 
@@ -88,7 +87,11 @@ def weights_text(weights: Mapping[str, Tensor]) -> str:
 
 def weights_from(text: str) -> dict[str, Tensor]:
     """The tensors that `weights_text` wrote."""
-    with np.load(io.BytesIO(b64decode(text, validate=True)), allow_pickle=False) as stored:
+    packed = b64decode(text, validate=True)
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
+            raise ValueError("more weights than any network has")
+    with np.load(io.BytesIO(packed), allow_pickle=False) as stored:
         return {name: torch.from_numpy(stored[name]) for name in stored.files}
 
 

@@ -1,0 +1,90 @@
+"""A new file in the place of an old one, and back: mode, owner and hard links of the old one are kept."""
+
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from stat import S_IMODE
+
+
+class Swap:
+    """One new file, and the place where it is to be.
+
+    Args:
+        part: the new file, beside its target.
+        target: its place, whether or not there is a file; no link.
+    """
+
+    def __init__(self, part: Path, target: Path) -> None:
+        self.part, self.target = part, target
+        self._old: Path | None = None
+        self._is_done = self._in_place = False
+
+    def do(self) -> None:
+        """Put the new file there; the old one is kept until `forget`."""
+        if self.target.exists():
+            self._in_place = not self._dress()
+            old = self.target.with_name(f".{self.target.stem[:40]}.{secrets.token_hex(6)}.old")
+            self._keep(old)
+        if self._in_place:
+            self._is_done = True  # from here on it may be half of either
+            overwrite(self.target, self.part)
+        else:
+            self.part.replace(self.target)  # in one step, which readers never see half done
+            self._is_done = True
+
+    def undo(self) -> str:
+        """Put back what was there; returns what stands where if that fails, else nothing."""
+        try:
+            if self._is_done and self._old is None:
+                self.target.unlink(missing_ok=True)
+            elif self._is_done and self._old is not None:
+                if self._in_place:
+                    overwrite(self.target, self._old)
+                else:
+                    self._old.replace(self.target)
+        except OSError as error:
+            kept = "" if self._old is None else f", and its old content in {self._old}"
+            return f"{self.target} could not be put back ({error.strerror}): it stands there anew{kept}"
+        self.forget()
+        return ""
+
+    def forget(self) -> None:
+        """Let the old file go."""
+        if self._old is not None:
+            with suppress(OSError):
+                self._old.unlink(missing_ok=True)
+
+    def _dress(self) -> bool:
+        """Give the new file the old one's mode and owner; False where it can't have them, or has other names."""
+        there, new = self.target.stat(), self.part.stat()
+        if there.st_nlink > 1:
+            return False
+        try:
+            if (there.st_uid, there.st_gid) != (new.st_uid, new.st_gid):
+                os.chown(self.part, there.st_uid, there.st_gid)
+            self.part.chmod(S_IMODE(there.st_mode))
+        except OSError:
+            return False
+        return True
+
+    def _keep(self, old: Path) -> None:
+        """Keep the old file under another name: by a link where it is not written to and the disk knows links."""
+        self._old = old
+        try:
+            if self._in_place:
+                shutil.copyfile(self.target, old)
+            else:
+                old.hardlink_to(self.target)
+        except OSError:
+            shutil.copyfile(self.target, old)
+
+
+def overwrite(target: Path, source: Path) -> None:
+    """Give a file that stays where it is the content of another."""
+    with source.open("rb") as new, target.open("r+b") as file:
+        shutil.copyfileobj(new, file)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
