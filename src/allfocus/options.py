@@ -68,6 +68,11 @@ class FusionOptions:
         help="Where frames are equally sharp, prefer near (first) or far (last) ones.",
         group=FUSION,
     )
+    halos: Literal["remove", "keep"] = declared(
+        "remove",
+        help="Remove the halos beside near things, which are their blur in the frames behind, or keep them.",
+        group=FUSION,
+    )
     fast: bool = declared(
         False, help="Refine only where much is gained: about two thirds of the time, slightly less exact.", group=FUSION
     )

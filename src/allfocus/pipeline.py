@@ -7,10 +7,11 @@ from typing import Any
 from allfocus.alignment import AlignOptions, apply_alignment, estimate_alignment, load_transforms, transfer_alignment
 from allfocus.alignment.alignment import Alignment, notes_of
 from allfocus.composition.compositor import Canvas, Compositor
+from allfocus.composition.veil import VeilRemover
 from allfocus.core.names import find_name
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
-from allfocus.core.windows import Window
+from allfocus.core.windows import Window, relative_to
 from allfocus.decision.coarse_to_fine import SearchRule
 from allfocus.decision.decision import Decision, check_window, touching
 from allfocus.decision.laplacian import LaplacianDecision
@@ -146,7 +147,7 @@ def compose(
         window: rows and columns of the registered frames to compose; None: all of them. The pixels are the same as in
             the whole; a depth map alone is completed from the window, not from the whole.
         channels: other channels of the same frames, composed by the same decision; see `align` with `like`.
-        options: how: compose matters.
+        options: how: compose and halos matter.
         preview: called as tiles are done.
         changes: options by their names.
 
@@ -161,13 +162,29 @@ def compose(
         check_window(window, registered.size)
     run = registered.run
     stacks = [channel.frames for channel in channels]
-    compositor = Compositor(registered.frames, stacks, decision, options.compose, run, window)
-    tiles = list(touching(decision, compositor.window))
     with one_thread_each():
+        remover = find_remover(registered, options)
+        whole = window or (slice(0, registered.size[0]), slice(0, registered.size[1]))
+        composed = remover.around(whole) if remover else whole
+        compositor = Compositor(registered.frames, stacks, decision, options.compose, run, composed)
+        tiles = list(touching(decision, composed))
         for done in run.each("fuse", lambda tile: compositor.add(decision.decide_tile(tile)), tiles):
             if preview is not None:
                 preview(compositor.canvas(), done)
-        return make_result(registered, decision, compositor.canvas(), window)
+        canvas = compositor.canvas()
+        veil = None
+        if remover:
+            veil = remover.remove(canvas.images[0], canvas.maps["index_map"], composed, whole)
+            place = relative_to(whole, composed)
+            canvas, veil = canvas.crop(place), veil.crop(place)
+        return make_result(registered, decision, canvas, window, veil)
+
+
+def find_remover(registered: Registered, options: FusionOptions) -> VeilRemover | None:
+    """What takes veils off, if that is wanted and the stack says how."""
+    if options.halos == "keep" or registered.defocus is None:
+        return None
+    return VeilRemover(registered.frames, registered.defocus, registered.run)
 
 
 def fuse_source(

@@ -26,6 +26,13 @@ class Canvas:
     images: list[Array]
     maps: dict[str, Array]
 
+    def crop(self, place: Window) -> "Canvas":
+        """A part of it, by rows and columns."""
+        return Canvas(
+            images=[image[place] for image in self.images],
+            maps={name: plane[place] for name, plane in self.maps.items()},
+        )
+
 
 class Compositor:
     """Composes tiles, in any order and side by side, into the pictures of a window.

@@ -46,4 +46,3 @@ def disc(radius: float) -> FloatArray:
     rows, columns = np.mgrid[-half : half + 1, -half : half + 1]
     kernel = np.clip(radius + 0.5 - np.hypot(rows, columns), 0, 1)
     return np.asarray(kernel / kernel.sum(), np.float32)
-

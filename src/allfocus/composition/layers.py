@@ -6,10 +6,10 @@ photography", 2007, doi:10.1109/ICCV.2007.4408898):
 
     I_k = sum over l of [ h_lk * (a_l c_l) ] prod over m nearer than l of (1 - h_mk * a_m)
 
-with the matte a_l, the colour c_l and the disc h_lk of layer l in frame k. Beside a near thing the frame that is sharp
-behind it is I = V + T B: the light V of the near thing lies over B like a veil, and lets the share T of B through. Given
-mattes and colours, V and T follow, and B = (I - V) / T. Given B, what a near frame shows behind its thing is known, and
-the matte follows from how far the frame is from that. The two are solved in turn.
+with the matte a_l, the colour c_l and the disc h_lk of layer l in frame k. Beside a near thing the frame that is
+sharp behind it is I = V + T B: the light V of the near thing lies over B like a veil, and lets the share T of B
+through. Given mattes and colours, V and T follow, and B = (I - V) / T. Given B, what a near frame shows behind its
+thing is known, and the matte follows from how far the frame is from that. The two are solved in turn.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +21,7 @@ import numpy as np
 
 from allfocus.composition.defocus import Defocus, disc_blur
 from allfocus.core.color import Array, FloatArray, linear_to_srgb
+from allfocus.core.windows import Window
 
 #: Frames whose discs differ by less, in pixels, make one layer; behind all others they may differ by more.
 ALIKE, ALIKE_LAST = 1.5, 3.0
@@ -76,9 +77,7 @@ def find_layers(counts: Array, defocus: Defocus) -> list[Layer]:
     return sorted(layers, key=lambda layer: layer.position, reverse=not defocus.near_first)
 
 
-def _alike(
-    left: Sequence[int], seeds: Sequence[int], counts: Array, defocus: Defocus, apart: float
-) -> list[int]:
+def _alike(left: Sequence[int], seeds: Sequence[int], counts: Array, defocus: Defocus, apart: float) -> list[int]:
     """The frames that are about as far as the one most pixels are from."""
     seed = max(seeds, key=lambda k: counts[k])
     return [k for k in left if defocus.step * abs(defocus.positions[k] - defocus.positions[seed]) < apart]
@@ -102,9 +101,7 @@ class LayeredWindow:
         behind: (h, w, c) of each layer: what its own frames show of the farther ones; None for the last one.
     """
 
-    def __init__(
-        self, frames: dict[int, FloatArray], labels: Array, layers: Sequence[Layer], defocus: Defocus
-    ) -> None:
+    def __init__(self, frames: dict[int, FloatArray], labels: Array, layers: Sequence[Layer], defocus: Defocus) -> None:
         self.layers, self._defocus = layers, defocus
         rows = np.zeros(1 + max(max(layer.frames) for layer in layers), np.intp)
         for row, layer in enumerate(layers):
@@ -117,7 +114,10 @@ class LayeredWindow:
         self.mattes = [_soften((self.of == row).astype(np.float32), 0.7) for row in range(len(layers))]
         self.mattes[-1] = np.ones_like(self.mattes[-1])
         self.starts = [_soften(matte, 1.0) for matte in self.mattes]
-        self.colours, self.veils, self.shares, self.behind = list(self.own), [], [], []
+        self.colours = list(self.own)
+        self.veils: list[FloatArray] = []
+        self.shares: list[FloatArray] = []
+        self.behind: list[FloatArray] = []
 
     def solve(self, turns: int) -> None:
         """Take veils away and cut mattes out, in turn."""
@@ -140,9 +140,13 @@ class LayeredWindow:
                 light = matte * light + (1 - matte) * self.behind[row]
             made = self.veils[row] + self.shares[row][..., None] * light
             total += np.abs(linear_to_srgb(np.clip(made, 0, 1)) - linear_to_srgb(seen)).mean(axis=2)
-            # light that would be less than none, or more than all, had to be cut off
-            share = self.shares[row][..., None]
-            total += 2 * np.maximum(np.maximum(self.veils[row] - seen, seen - self.veils[row] - share), 0).mean(axis=2)
+        return total
+
+    def excess(self) -> FloatArray:
+        """How much light would be less than none, or more than all, behind the veils, (h, w), linear."""
+        total = np.zeros(self.of.shape, np.float32)
+        for seen, veil, share in zip(self.own, self.veils, self.shares, strict=True):
+            total += np.maximum(np.maximum(veil - seen, seen - veil - share[..., None]), 0).mean(axis=2)
         return total
 
     def cut_matte(self, row: int) -> FloatArray:
@@ -159,10 +163,6 @@ class LayeredWindow:
         reach = REACH * self._defocus.step * abs(last.position - self.layers[row].position) + 3
         return np.asarray(np.clip(matte, 0, 1) * np.clip(reach - self.distance[row], 0, 1), np.float32)
 
-    def distance_to_edge(self) -> FloatArray:
-        """(h, w), how far in pixels the nearest pixel of another layer is."""
-        return np.partition(np.stack(self.distance), 1, axis=0)[1]
-
     def show(self, row: int) -> FloatArray:
         """The colours of a layer, continued from where it is seen well."""
         known = known_share(self.shares[row])
@@ -170,20 +170,18 @@ class LayeredWindow:
             known = known * np.clip((cv2.erode(self.mattes[row], np.ones((3, 3), np.uint8)) - 0.6) / 0.3, 0, 1)
         return fill_from_around(unveil(self.own[row], self.veils[row], self.shares[row]), known)
 
-    def enlarge(self, frames: dict[int, FloatArray], labels: Array, scale: int) -> "LayeredWindow":
-        """The same layers in a window of the frames in full size, solved in small: only mattes are cut anew.
+    def enlarge(self, frames: dict[int, FloatArray], labels: Array, scale: int, part: Window) -> "LayeredWindow":
+        """The layers of a part of the window, in frames that are `scale` times larger: only mattes are cut anew.
 
         Veils and what is behind are blurred, so that they lose nothing by being enlarged.
         """
         large = LayeredWindow(frames, labels, self.layers, self._defocus.scaled(1 / scale))
 
-        def enlarged(plane: FloatArray) -> FloatArray:
-            return enlarge(plane, labels.shape)
+        def enlarged(planes: Sequence[FloatArray]) -> list[FloatArray]:
+            return [enlarge(plane[part], labels.shape) for plane in planes]
 
-        large.veils = [enlarged(veil) for veil in self.veils]
-        large.shares = [enlarged(share) for share in self.shares]
-        large.behind = [enlarged(ground) for ground in self.behind]
-        large.mattes = [enlarged(matte) for matte in self.mattes]
+        large.veils, large.shares, large.behind = enlarged(self.veils), enlarged(self.shares), enlarged(self.behind)
+        large.mattes = enlarged(self.mattes)
         large.starts = large.mattes.copy()
         for _ in range(2):
             large.colours = [large.show(row) for row in range(len(self.layers))]
@@ -272,13 +270,11 @@ def fill_from_around(values: FloatArray, known: FloatArray) -> FloatArray:
     """
     if min(known.shape) < 4 or known.min() >= 1:
         return values
-    weighed = np.dstack([values * known[..., None], known])
-    small = cv2.pyrDown(weighed)
+    small = np.asarray(cv2.pyrDown(np.dstack([values * known[..., None], known])), np.float32)
     weight = small[..., -1]
-    means = small[..., :-1] / np.maximum(weight, 1e-6)[..., None]
+    means = np.asarray(small[..., :-1] / np.maximum(weight, 1e-6)[..., None], np.float32)
     means = fill_from_around(means, np.minimum(weight * 4, 1))
-    large = cv2.pyrUp(means, dstsize=(known.shape[1], known.shape[0]))
-    large = large if large.ndim == 3 else large[..., None]
+    large = cv2.pyrUp(means, dstsize=(known.shape[1], known.shape[0])).reshape(values.shape)
     return np.asarray(values * known[..., None] + large * (1 - known[..., None]), np.float32)
 
 

@@ -11,19 +11,20 @@ from allfocus.composition.layers import LayeredWindow, find_layers
 from allfocus.core.color import Array, FloatArray, linear_to_srgb, srgb_to_linear, to_unit
 
 #: Pixels that are looked at, and frames that are compared: evenly many of larger stacks.
-PIXELS, FRAMES = 150_000, 9
+PIXELS, FRAMES = 160_000, 8
 #: Radii in pixels that are tried.
-RADII = np.array([0, 0.6, 1, 1.4, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20], np.float32)
+RADII = np.array([0, 0.6, 1, 1.4, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12, 14, 17], np.float32)
 #: Radii of a step of focus that are tried.
-STEPS = np.geomspace(0.15, 20, 60)
+STEPS = np.geomspace(0.15, 16, 48)
 #: How far from its frame a thing may lie, in steps of focus, and where that is tried.
 BETWEEN = np.linspace(-0.5, 0.5, 11)
 #: Pixels that a frame must be the sharpest at, and by what factor of energy.
 ENOUGH, LEAD = 300, 1.5
 #: Discs must explain this share of the differences between frames.
 EXPLAINED = 0.4
-#: How much of what sets the two orders of near and far apart must speak for the same one: 0 is half, 1 is all.
-CLEARLY = 0.15
+#: How much of what sets the two orders of near and far apart must speak for the same one, by light that can't be; and
+#: how much may speak for the other one, by what the frames show: 0 is half of it, 1 is all.
+CLEARLY, CONTRARY = 0.3, 0.8
 #: Differences, display-encoded, that mean nothing.
 NOTHING = 0.002
 #: Turns in which layers are solved to find out which end is near.
@@ -56,10 +57,20 @@ def measure_defocus(frames: Sequence[Array]) -> Defocus | None:
     if found is None or found.explained < EXPLAINED:
         return None
     counts = np.bincount(labels.ravel(), minlength=len(picked))
-    near_first = which_is_near(small, labels, counts, Defocus(step=found.step * float(np.diff(picked).mean()), positions=np.interp(found.positions, picked, np.arange(len(picked))).astype(np.float32)))
+    near_first = which_is_near(
+        small,
+        labels,
+        counts,
+        Defocus(
+            step=found.step * float(np.diff(picked).mean()),
+            positions=np.interp(found.positions, picked, np.arange(len(picked))).astype(np.float32),
+        ),
+    )
     if near_first is None:
         return None
-    positions = np.arange(len(frames)) + np.interp(np.arange(len(frames)), picked, found.positions - picked) * (len(picked) == len(frames))
+    positions = np.arange(len(frames)) + np.interp(np.arange(len(frames)), picked, found.positions - picked) * (
+        len(picked) == len(frames)
+    )
     return replace(found, step=found.step * scale, positions=positions.astype(np.float32), near_first=near_first)
 
 
@@ -111,7 +122,10 @@ def fit(rows: dict[int, tuple[int, FloatArray]], frames: Array) -> Defocus | Non
     _, step, positions = best
     left = whole = 0.0
     for k, (count, apart) in rows.items():
-        reached = [np.interp(radius, RADII, row) for radius, row in zip(_radii(step, positions[k], k, frames), apart, strict=True)]
+        reached = [
+            np.interp(radius, RADII, row)
+            for radius, row in zip(_radii(step, positions[k], k, frames), apart, strict=True)
+        ]
         left += count * (sum(reached) - reached[k])
         whole += count * (apart[:, 0].sum() - apart[k, 0])
     return Defocus(step=float(step), positions=positions, explained=float(1 - left / max(whole, 1e-9)))
@@ -139,12 +153,12 @@ def _misfit_of(step: float, rows: dict[int, tuple[int, FloatArray]], frames: Arr
 def _radii(step: float, position: float, sharpest: int, frames: Array) -> Array:
     """By which discs the sharpest frame becomes each of the frames: it may itself not be quite sharp."""
     discs = np.square(step * (position - frames))
-    return np.sqrt(np.maximum(discs - discs[sharpest], 0))
+    return np.asarray(np.sqrt(np.maximum(discs - discs[sharpest], 0)))
 
 
 def which_is_near(small: Sequence[FloatArray], labels: Array, counts: Array, defocus: Defocus) -> bool | None:
     """Whether the first frame is focused on the nearest things; None where that can't be told."""
-    misfits = []
+    solved = []
     for near_first in (True, False):
         ordered = replace(defocus, near_first=near_first)
         layers = find_layers(counts, ordered)
@@ -152,7 +166,14 @@ def which_is_near(small: Sequence[FloatArray], labels: Array, counts: Array, def
             return None
         window = LayeredWindow({k: small[k] for layer in layers for k in layer.frames}, labels, layers, ordered)
         window.solve(TURNS)
-        misfits.append(cv2.GaussianBlur(window.misfit(), (0, 0), 2))
-    lead = misfits[1] - misfits[0]
-    score = float(lead.sum() / max(np.abs(lead).sum(), 1e-9))
-    return None if abs(score) < CLEARLY else score > 0
+        solved.append((window.excess(), window.misfit()))
+    excess, misfit = (lead(last, first) for first, last in zip(*solved, strict=True))
+    if abs(excess) < CLEARLY or -np.sign(excess) * misfit > CONTRARY:
+        return None
+    return excess > 0
+
+
+def lead(one: FloatArray, other: FloatArray) -> float:
+    """How much of what sets two maps apart speaks for the first being larger, -1 to 1."""
+    apart = cv2.GaussianBlur(one - other, (0, 0), 2)
+    return float(apart.sum() / max(np.abs(apart).sum(), 1e-9))

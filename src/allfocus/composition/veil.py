@@ -1,8 +1,8 @@
 """Veils taken away: the light that nearer, blurred things lay over what is behind them, cell by cell of a picture.
 
 A picture that is picked from frames shows a halo beside each near thing: every frame that is sharp behind it shows it
-through that thing's blur. Here the layers round such edges are solved (`layers`), and the picture is composed of them.
-It stays as it was picked wherever nothing veils it, and wherever the layers do not render the frames better than it does.
+through that thing's blur. Here the layers round such edges are solved (`layers`), and the picture is composed of
+them. It stays as it was picked wherever nothing veils it, and wherever the layers do not render the frames clearly better.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,25 +10,28 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import DTypeLike
 
 from allfocus.composition.defocus import Defocus
 from allfocus.composition.layers import CLEAR, LayeredWindow, enlarge, find_layers
 from allfocus.core.color import Array, FloatArray, from_unit, linear_to_srgb, srgb_to_linear, to_unit
-from allfocus.core.windows import Window, grow, intersect, relative_to, tiles
+from allfocus.core.windows import Window, grow, intersect, relative_to, scale_down, tiles
 from allfocus.run.context import Run
 
 #: Layers are solved in a picture so much smaller that no disc is wider than this radius in pixels.
 WIDEST = 12.0
 #: Side of a cell, in pixels of that smaller picture, and how far it sees around beyond two discs.
 CELL, AROUND = 192, 8
+#: How far mattes in full size see around a cell, in pixels of the smaller picture.
+NEAR = 8
 #: Discs with a smaller radius in pixels of the frames make no halo that is worth the work.
 VISIBLE = 2.0
 #: In how many turns layers are solved.
 TURNS = 3
-#: From the first share of light on that is not the picked one's the picture is changed, from the second in full.
+#: From the first share on of light that is not that of the picked frame the picture is changed; from the second, in full.
 TOUCHED, IN_FULL = 0.02, 0.07
 #: From the first share on by which layers render the frames better than what was picked they are used, from the second in full.
-BETTER, MUCH_BETTER = 0.05, 0.2
+BETTER, MUCH_BETTER = 0.25, 0.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +50,12 @@ class Veil:
     removed: Array
     faint: Array
 
+    def crop(self, place: Window) -> "Veil":
+        """A part of it, by rows and columns."""
+        return Veil(
+            share=self.share[place], colour=self.colour[place], removed=self.removed[place], faint=self.faint[place]
+        )
+
 
 class VeilRemover:
     """Takes veils off a picture in place.
@@ -59,14 +68,17 @@ class VeilRemover:
 
     def __init__(self, frames: Sequence[Array], defocus: Defocus, run: Run) -> None:
         self._frames, self._defocus, self._run = frames, defocus, run
-        self._size = frames[0].shape[:2]
+        self._size: tuple[int, int] = frames[0].shape[:2]
         self._widest = defocus.step * float(np.ptp(defocus.positions))
         self._scale = max(1, int(np.ceil(self._widest / WIDEST)))
         self._reach = int(np.ceil(2 * self._widest)) + AROUND * self._scale
 
     def around(self, window: Window) -> Window:
         """The cells that a window touches, with all that they see around: what has to be composed first."""
-        return self._seen(grow(window, 0, *self._size, step=CELL * self._scale))
+        touched = list(self._cells(window))
+        corners = touched[0], touched[-1]
+        down, across = (slice(corners[0][axis].start, corners[1][axis].stop) for axis in (0, 1))
+        return self._seen((down, across))
 
     def remove(self, image: Array, index_map: Array, origin: Window, window: Window) -> Veil:
         """Take veils off a window.
@@ -77,27 +89,39 @@ class VeilRemover:
             origin: rows and columns of the frames that these show: `around` the window, at the least.
             window: what is wanted.
         """
-        picked, labels = image.copy(), index_map
-        size = tuple(part.stop - part.start for part in origin)
         veil = Veil(
-            share=np.zeros(size, np.float32),
-            colour=np.zeros_like(image),
-            removed=np.zeros(size, bool),
-            faint=np.zeros(size, bool),
+            share=self._blank(image.shape[:2], np.float32),
+            colour=self._blank(image.shape, image.dtype),
+            removed=self._blank(image.shape[:2], bool),
+            faint=self._blank(image.shape[:2], bool),
         )
-        cells = [cell for cell in self._cells(window) if self._has_edges(labels[relative_to(self._seen(cell), origin)])]
-        for _ in self._run.each("halos", lambda cell: self._remove_in(cell, picked, labels, image, veil, origin), cells):
+
+        def work(cell: Window) -> None:
+            self._remove_in(cell, image, index_map, veil, origin)
+
+        cells = [c for c in self._cells(window) if self._has_edges(index_map[relative_to(self._seen(c), origin)])]
+        for _ in self._run.each("halos", work, cells):
             pass
         return veil
 
+    def _blank(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        made = self._run.empty(shape, dtype)
+        made[...] = 0
+        return made
+
     def _cells(self, window: Window) -> Iterator[Window]:
         """The cells of a fixed grid that a window touches, so that its pixels are the same as in the whole."""
-        for cell in tiles(*self._size, CELL * self._scale):
+        height, width = self._size
+        side = CELL if self._scale < 3 else CELL // 2
+        for cell in tiles(height, width, side * self._scale):
             if all(part.start < part.stop for part in intersect(cell, window)):
                 yield cell
 
     def _seen(self, cell: Window) -> Window:
-        return grow(cell, self._reach, *self._size, step=self._scale)
+        return self._grow(cell, self._reach)
+
+    def _grow(self, cell: Window, by: int) -> Window:
+        return grow(cell, by, self._size[0], self._size[1], self._scale)
 
     def _has_edges(self, labels: Array) -> bool:
         """Whether a thing stands out from what is behind by a disc that can be seen."""
@@ -106,50 +130,68 @@ class VeilRemover:
         kernel = np.ones((3, 3), np.uint8)
         return bool((cv2.dilate(radii, kernel) - cv2.erode(radii, kernel)).max() > VISIBLE)
 
-    def _remove_in(
-        self, cell: Window, picked: Array, index_map: Array, image: Array, veil: Veil, origin: Window
-    ) -> None:
-        seen = self._seen(cell)
-        labels = index_map[relative_to(seen, origin)].astype(np.intp)
-        layers = find_layers(np.bincount(labels.ravel(), minlength=len(self._frames)), self._defocus)
-        if len(layers) < 2:
+    def _remove_in(self, cell: Window, image: Array, index_map: Array, veil: Veil, origin: Window) -> None:
+        """Take veils off one cell."""
+        solved = self._solve(cell, index_map, origin)
+        if solved is None:
             return
-        frames = {k: to_light(self._run.cut(self._frames[k], seen)) for layer in layers for k in layer.frames}
-        window, gain = self._solve(frames, labels, layers)
-        inner, place = relative_to(cell, seen), relative_to(cell, origin)
+        window, gain, inner = solved
+        place = relative_to(cell, origin)
         visible = [share[inner] for share in window.visible()]
-        light = sum_up([share[..., None] * colour[inner] for share, colour in zip(visible, window.colours, strict=True)])
-        gone = sum_up([share * (1 - left[inner]) for share, left in zip(visible, window.shares, strict=True)])
-        taken = sum_up([share[..., None] * over[inner] for share, over in zip(visible, window.veils, strict=True)])
+
+        def mix(planes: Sequence[FloatArray]) -> FloatArray:
+            parts = (
+                share.reshape(share.shape + (1,) * (plane.ndim - 2)) * plane[inner]
+                for share, plane in zip(visible, planes, strict=True)
+            )
+            return np.asarray(sum(parts), np.float32)
+
+        light, taken, gone = mix(window.colours), mix(window.veils), 1 - mix(window.shares)
         own = np.take_along_axis(np.stack(visible), window.of[inner][None], axis=0)[0]
         touched = np.clip((np.maximum(gone, 1 - own) - TOUCHED) / (IN_FULL - TOUCHED), 0, 1)
-        touched = cv2.GaussianBlur(cv2.dilate(touched, np.ones((3, 3), np.uint8)), (0, 0), 0.7) * gain[inner]
-        before = to_unit(picked[place]).reshape(light.shape)
+        touched = cv2.GaussianBlur(cv2.dilate(touched, np.ones((3, 3), np.uint8)), (0, 0), 0.7) * gain
+        picked = image[place]
+        before = to_unit(picked).reshape(light.shape)
         after = from_unit(before + touched[..., None] * (linear_to_srgb(light) - before), image.dtype)
         changed = touched > 1e-3
-        image[place][changed] = after.reshape(image[place].shape)[changed]
-        veil.share[place] = gone
+        picked[changed] = after.reshape(picked.shape)[changed]
         colour = linear_to_srgb(np.clip(taken / np.maximum(gone, 1e-3)[..., None], 0, 1))
-        veil.colour[place] = from_unit(colour, image.dtype).reshape(image[place].shape)
+        veil.share[place] = gone
+        veil.colour[place] = from_unit(colour, image.dtype).reshape(picked.shape)
         veil.removed[place] = (touched > 0.5) & (gone > IN_FULL)
         veil.faint[place] = (touched > 0.5) & (gone > 1 - CLEAR)
 
-    def _solve(
-        self, frames: dict[int, FloatArray], labels: Array, layers: Sequence[object]
-    ) -> tuple[LayeredWindow, FloatArray]:
-        """The layers of a window, and how far to use them, (h, w) in [0, 1]."""
-        scale = self._scale
-        size = labels.shape[1] // scale, labels.shape[0] // scale
-        small = frames if scale == 1 else {k: shrink(frame, size) for k, frame in frames.items()}
-        few = labels if scale == 1 else labels[scale // 2 :: scale, scale // 2 :: scale][: size[1], : size[0]]
+    def _solve(self, cell: Window, index_map: Array, origin: Window) -> tuple[LayeredWindow, FloatArray, Window] | None:
+        """The layers round a cell, how far to use them in the cell, and where it lies in them; None: there is one."""
+        seen, scale = self._seen(cell), self._scale
+        size = -(-(seen[1].stop - seen[1].start) // scale), -(-(seen[0].stop - seen[0].start) // scale)
+        labels = index_map[relative_to(seen, origin)].astype(np.intp)
+        few = (
+            labels
+            if scale == 1
+            else cv2.resize(labels.astype(np.uint16), size, interpolation=cv2.INTER_NEAREST).astype(np.intp)
+        )
+        layers = find_layers(np.bincount(few.ravel(), minlength=len(self._frames)), self._defocus)
+        if len(layers) < 2:
+            return None
+        used = [frame for layer in layers for frame in layer.frames]
+        small = {k: to_light(shrink(self._run.cut(self._frames[k], seen), size)) for k in used}
         window = LayeredWindow(small, few, layers, self._defocus.scaled(scale))
         window.render_as_picked()
-        plain = window.misfit()
+        plain = window.misfit() + 2 * window.excess()
         window.solve(TURNS)
-        gain = measure_gain(plain, window.misfit(), sigma=max(self._widest / scale / 4, 1))
+        better = measure_gain(plain, window.misfit() + 2 * window.excess(), max(self._widest / scale / 4, 1))
         if scale == 1:
-            return window, gain
-        return window.enlarge(frames, labels, scale), enlarge(gain, labels.shape)
+            inner = relative_to(cell, seen)
+            return window, better[inner], inner
+        near = intersect(self._grow(cell, NEAR * scale), seen)
+        part = scale_down(relative_to(near, seen), scale)
+        own = index_map[relative_to(near, origin)].astype(np.intp)
+        exact = np.isin(own, used)
+        own = own if exact.all() else np.where(exact, own, layers[-1].frames[0])
+        frames = {k: to_light(self._run.cut(self._frames[k], near)) for k in used}
+        inner = relative_to(cell, near)
+        return window.enlarge(frames, own, scale, part), enlarge(better[part], own.shape)[inner], inner
 
 
 def measure_gain(plain: FloatArray, solved: FloatArray, sigma: float) -> FloatArray:
@@ -171,12 +213,6 @@ def to_light(frame: Array) -> FloatArray:
     return light if light.ndim == 3 else light[..., None]
 
 
-def shrink(frame: FloatArray, size: tuple[int, int]) -> FloatArray:
-    """(h, w, c), reduced to this width and height."""
-    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(small.reshape(size[1], size[0], frame.shape[2]), np.float32)
-
-
-def sum_up(planes: Sequence[FloatArray]) -> FloatArray:
-    """The sum of planes."""
-    return np.asarray(np.sum(planes, axis=0), np.float32)
+def shrink(frame: Array, size: tuple[int, int]) -> Array:
+    """A frame, reduced to this width and height."""
+    return frame if frame.shape[1::-1] == size else np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
