@@ -1,8 +1,8 @@
 """Veils taken away: the light that nearer, blurred things lay over what is behind them, cell by cell of a picture.
 
-A picture that is picked from frames shows a halo beside each near thing: every frame that is sharp behind it shows it
+A picture picked from frames shows a halo beside each near thing: every frame that is sharp behind it shows it
 through that thing's blur. Here the layers round such edges are solved (`layers`), and the picture is composed of
-them. It stays as it was picked wherever nothing veils it, and wherever the layers do not render the frames clearly better.
+them. It stays as it was picked where nothing veils it, and where the layers do not render the frames clearly better.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,9 +28,9 @@ NEAR = 8
 VISIBLE = 2.0
 #: In how many turns layers are solved.
 TURNS = 3
-#: From the first share on of light that is not that of the picked frame the picture is changed; from the second, in full.
+#: From the first share of light on that is not the picked frame's the picture is changed; from the second, in full.
 TOUCHED, IN_FULL = 0.02, 0.07
-#: From the first share on by which layers render the frames better than what was picked they are used, from the second in full.
+#: Layers are used if they render the frames better than what was picked by the first share; in full, by the second.
 BETTER, MUCH_BETTER = 0.25, 0.5
 
 
