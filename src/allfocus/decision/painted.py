@@ -181,7 +181,7 @@ class Sheet:
         """(h, w), the frame with the largest weight at a place."""
         here = relative_to(place, self._base.around)
         best = np.argmax(np.stack([plane[here] for plane in self._planes.values()]), axis=0)
-        return np.array([frame for frame, _ in self._planes], np.uint16)[best]
+        return np.asarray(np.array([frame for frame, _ in self._planes], np.uint16)[best])
 
     def original(self, place: Window) -> Choice:
         """What was at a place before anything was painted; its maps only where the tile has some."""
@@ -189,9 +189,7 @@ class Sheet:
         is_empty = any(part.stop <= part.start for part in shared)
         window = tuple(slice(part.start, max(part.start, part.stop)) for part in shared)
         here = (slice(0, 0), slice(0, 0)) if is_empty else relative_to(shared, base.window)
-        maps: dict[str, Any] = {
-            name: None if (plane := getattr(base, name)) is None else plane[here] for name in MAPS
-        }
+        maps: dict[str, Any] = {name: None if (plane := getattr(base, name)) is None else plane[here] for name in MAPS}
         weights = base.weights[(slice(None), *relative_to(place, base.around))]
         return replace(base, window=(window[0], window[1]), around=place, weights=weights, **maps)
 
