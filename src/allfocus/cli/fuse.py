@@ -153,7 +153,7 @@ def begin(frames: list[Path], project: Path | None) -> "tuple[JobRequest, Path]"
         paths = list_frames(frames)
         return JobRequest(frames=paths, outputs=Outputs()), name_output(frames, paths)
     loaded = load_project(project)
-    return loaded.request(), name_project_output(project, loaded)
+    return loaded.request(), name_project_output(project, loaded.frames)
 
 
 def gather_outputs(image: Path, flags: dict[str, Any]) -> Outputs:

@@ -9,6 +9,7 @@ from threading import Thread
 
 from allfocus.composition.compositor import Canvas
 from allfocus.core.color import Array
+from allfocus.core.notes import Note
 from allfocus.core.windows import Window
 from allfocus.decision.decision import Decision
 from allfocus.errors import StackError
@@ -19,11 +20,13 @@ from allfocus.jobs.retouch import paint_over
 from allfocus.options import FusionOptions, is_same_for
 from allfocus.outputs.files import make_files
 from allfocus.outputs.report.files import make_reports
+from allfocus.outputs.save import check_result
 from allfocus.outputs.slabs import fuse_slabs
 from allfocus.outputs.words import quality_notes
 from allfocus.pipeline import check_model, compose, decide, register
 from allfocus.plan import Plan
 from allfocus.registered import Registered
+from allfocus.result import FusionResult
 from allfocus.run.context import Run
 from allfocus.run.machine import Machine
 from allfocus.run.progress import Pace
@@ -133,18 +136,16 @@ class Job:
         result = compose(registered, painted, options=options, preview=self._preview)
         assert self._canvas is not None
         kept = Kept(request=request, registered=registered, decision=decision, canvas=self._canvas)
-        files = make_files(result, request.outputs)
         slabs, skipped = fuse_slabs(registered, options, slabs_of(request, listing), slab_files(request, listing))
         notes = [*result.notes, *quality_notes(result), *skipped]
-        reports = make_reports(result, request.outputs, options, time.monotonic() - started, notes)
         self._report("write", 0, 1)
-        notes += write_images([*files, *slabs, *reports], self._cancelled)
+        seconds = time.monotonic() - started
+        files, lost = write_result(result, request, seconds, notes, slabs=slabs, cancelled=self._cancelled)
         self._report("write", 1, 1)
-        shown = {path: shows for shows, path in request.outputs.named.items()}
         return JobResult(
             fused=result,
-            files=shown | label(slabs, "slab") | label(reports, "report"),
-            notes=tuple(notes),
+            files=files,
+            notes=(*notes, *lost),
             seconds=time.monotonic() - started,
             listing=listing,
             kept=kept if self._keep else None,
@@ -228,6 +229,40 @@ class Job:
         self._canvas = canvas
         if self._previews:
             self._listen(Event(kind="preview", canvas=canvas, window=window))
+
+
+def write_result(
+    result: FusionResult,
+    request: JobRequest,
+    seconds: float,
+    notes: Sequence[Note] = (),
+    *,
+    slabs: Sequence[Picture] = (),
+    cancelled: Flag | None = None,
+) -> tuple[dict[Path, str], list[Note]]:
+    """Write what a request asks for of a result.
+
+    Args:
+        result: of a stack.
+        request: its outputs, and its options, for reports.
+        seconds: how long the fusion took, for reports.
+        notes: what a user should know about it, for reports.
+        slabs: further pictures.
+        cancelled: once it is set nothing is written.
+
+    Returns:
+        The files with what each shows, and notes on what formats could not keep.
+
+    Raises:
+        OptionError: an output that the result does not have.
+        WriteError: a file can't be written; none is left behind.
+    """
+    check_result(result, request.outputs)
+    files = make_files(result, request.outputs)
+    reports = make_reports(result, request.outputs, stack_options(request), seconds, notes)
+    lost = write_images([*files, *slabs, *reports], cancelled)
+    shown = {path: shows for shows, path in request.outputs.named.items()}
+    return shown | label(slabs, "slab") | label(reports, "report"), lost
 
 
 def label(pictures: Sequence[Picture], shows: str) -> dict[Path, str]:

@@ -1,7 +1,7 @@
 """Project files: a fusion with all that was chosen and painted, to go on with later or to repeat without a page."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from os.path import relpath
 from pathlib import Path
@@ -80,8 +80,13 @@ def make_project(request: JobRequest, known: Mapping[Path, str] | None = None) -
     )
 
 
-def save_project(path: Path, project: Project) -> None:
+def save_project(path: Path, project: Project, names: Sequence[str] | None = None) -> None:
     """Write a project file; the paths of frames are relative to it.
+
+    Args:
+        path: where to; ends in .allfocus.json.
+        project: what goes into it.
+        names: of the frames that are used, in their order, if they are known.
 
     Raises:
         OptionError: its name does not end in .allfocus.json.
@@ -89,12 +94,13 @@ def save_project(path: Path, project: Project) -> None:
     """
     if not path.name.endswith(SUFFIX):
         raise OptionError(f"{path}: project files end in {SUFFIX}")
-    write_file(path, dump_project(project, path.resolve().parent))
+    write_file(path, dump_project(project, path.resolve().parent, names))
 
 
-def dump_project(project: Project, folder: Path) -> str:
+def dump_project(project: Project, folder: Path, names: Sequence[str] | None = None) -> str:
     """The text of a project file in a folder: JSON; frames in strokes are named, so that the order may change."""
-    names = list_names(project) if any(stroke.frame is not None for stroke in project.strokes) else []
+    if names is None:
+        names = list_names(project) if any(stroke.frame is not None for stroke in project.strokes) else []
     files = zip(project.frames, project.hashes, strict=True)
     document = {
         "format": FORMAT,
@@ -121,7 +127,7 @@ def list_names(project: Project) -> list[str]:
     return list(leave_out(open_stack(list(project.frames), project.options.order), project.leave_out).names)
 
 
-def describe_stroke(stroke: Stroke, names: list[str]) -> dict[str, Any]:
+def describe_stroke(stroke: Stroke, names: Sequence[str]) -> dict[str, Any]:
     """A stroke in values that JSON knows; what is the default is left out."""
     values = {name: value for name, value in asdict(stroke).items() if value != DEFAULTS.get(name, NotImplemented)}
     values["points"] = [list(point) for point in stroke.points]
@@ -192,7 +198,7 @@ def check_hashes(project: Project) -> None:
             raise ReadError(f"{path} has changed since the project was saved; put the old file back, or start anew")
 
 
-def parse_stroke(values: dict[str, Any], names: list[str]) -> Stroke:
+def parse_stroke(values: dict[str, Any], names: Sequence[str]) -> Stroke:
     """A stroke from a file or a page, whose frame is named.
 
     Raises:
@@ -203,11 +209,17 @@ def parse_stroke(values: dict[str, Any], names: list[str]) -> Stroke:
     if name is not None and name not in names:
         raise ConfigError(f"stroke from {name!r}: there is no such frame that is used")
     values["points"] = [(round(float(x), 2), round(float(y), 2)) for x, y in values["points"]]
-    stroke: Stroke = build(Stroke, {**values, "frame": None if name is None else names.index(name)})
+    stroke: Stroke = build(Stroke, {**values, "frame": None if name is None else list(names).index(name)})
     return stroke
 
 
-def name_project_output(path: Path, project: Project) -> Path:
+def name_project(given: Sequence[Path], paths: Sequence[Path]) -> Path:
+    """Where the project of a stack lies: beside it, as ``STACK.allfocus.json``; see `name_output`."""
+    picture = name_output(given, paths)
+    return picture.with_name(picture.name.partition(".fused.")[0] + SUFFIX)
+
+
+def name_project_output(path: Path, frames: Sequence[Path]) -> Path:
     """Where the picture of a project goes if nobody says so: ``NAME.fused.EXT`` beside it."""
-    ending = name_output([], project.frames).suffix
+    ending = name_output([], frames).suffix
     return path.with_name(f"{path.name.removesuffix(SUFFIX)}.fused{ending}")

@@ -1,0 +1,2 @@
+// The surface in three dimensions; loaded when it is asked for.
+export {};
