@@ -82,7 +82,18 @@ def test_flags_are_made_from_options_and_outputs() -> None:
             assert flags[item.name].default == item.default
             assert flag_choices(flags[item.name]) == choices(hints[item.name])
             assert flag_help(flags[item.name]) == item.metadata["help"]
-    own = {"context", "frames", "output", "channel_for_focus", "no_align", "outputs", "slab", "options", "progress", "project"}
+    own = {
+        "context",
+        "frames",
+        "output",
+        "channel_for_focus",
+        "no_align",
+        "outputs",
+        "slab",
+        "options",
+        "progress",
+        "project",
+    }
     own |= {"dry_run", "quiet", "debug", "old_unsharp"}
     assert set(flags) == options | outputs | own
 

@@ -8,6 +8,21 @@ import OpenSeadragon from "openseadragon";
 
 const SIDE = 512;
 
+// Tiles begin and end on whole pixels of the screen: no seams, and at 1:1 every pixel is the picture's own. By default
+// OpenSeadragon stretches each tile by a pixel. The version is locked, so that this method is there.
+const prototype = /** @type {any} */ (OpenSeadragon.TiledImage.prototype);
+const place = prototype._positionTile;
+prototype._positionTile = function positionOnPixels(/** @type {any} */ tile, /** @type {any[]} */ ...more) {
+  place.call(this, tile, ...more);
+  const ratio = OpenSeadragon.pixelDensityRatio;
+  for (const axis of ["x", "y"]) {
+    const start = Math.round(tile.position[axis] * ratio);
+    const stop = Math.round((tile.position[axis] + tile.size[axis]) * ratio);
+    tile.position[axis] = start / ratio;
+    tile.size[axis] = (stop - start) / ratio;
+  }
+};
+
 export class View {
   /** @param {HTMLElement} element */
   constructor(element) {
@@ -49,6 +64,7 @@ export class View {
     this.changes = new Map();
     /** @type {Set<string>} */
     this.adding = new Set();
+    /** @type {any} */ (this.viewer.drawer).minimumOverlapRequired = () => false;
     this.viewer.addHandler("tile-invalidated", (event) => this.#refresh(event));
     this.viewer.addHandler("zoom", () => this.#smooth());
     this.viewer.addHandler("update-viewport", () => this.#clip());

@@ -6,7 +6,8 @@ import typer
 
 from allfocus.cli.flags import given_options, option_flags, with_flags
 from allfocus.cli.shared import DebugOption, OptionalFramesArgument, OptionsOption, extra
-from allfocus.options import FusionOptions, build_options, read_option_values
+from allfocus.errors import OptionError
+from allfocus.options import FusionOptions, read_option_values
 
 HostOption = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen at.")]
 PortOption = Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen at; 0 takes a free one.")]
@@ -40,16 +41,17 @@ def studio(
       allfocus studio DCIM/stack/
       allfocus studio beetle.allfocus.json --no-browser --port 8080
     """  # noqa: D301
+    typed = ({} if options is None else read_option_values(options)) | given_options(context, flags)
+    if not frames:
+        raise OptionError("give frames, a folder of them, or a project (.allfocus.json)")
     with extra("web", "the page"):
         from allfocus.studio.serve import serve
-        from allfocus.studio.session import Session
 
-    from allfocus.studio.hub import Hub
-
-    typed = ({} if options is None else read_option_values(options)) | given_options(context, flags)
-    session = Session(Hub())
-    if frames:
-        session.open_typed(frames, typed)
-    else:
-        build_options(typed)
-    serve(session, host=host, port=port, token=token, browser=not no_browser, say=typer.echo)
+    serve(
+        lambda session: session.open_typed(frames, typed),
+        host=host,
+        port=port,
+        token=token,
+        browser=not no_browser,
+        say=typer.echo,
+    )

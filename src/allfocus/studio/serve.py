@@ -11,6 +11,7 @@ from collections.abc import Callable
 import uvicorn
 
 from allfocus.errors import OptionError
+from allfocus.studio.hub import Hub
 from allfocus.studio.server import Server, find_assets
 from allfocus.studio.session import Session
 
@@ -33,13 +34,14 @@ def open_socket(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, number)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        listener.listen()  # whoever is told the address may come at once
     except OSError as error:
         raise OptionError(f"host {host}, port {port}: {error.strerror}; choose another one") from error
     return listener
 
 
 def serve(
-    session: Session,
+    open_stack: Callable[[Session], object],
     *,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -50,7 +52,7 @@ def serve(
     """Answer pages until the process is told to stop.
 
     Args:
-        session: what they look at.
+        open_stack: called with the session that the pages look at, before they may come.
         host: address to listen at; other than this machine's own it needs a token that somebody chose.
         port: 0: any that is free.
         token: the secret in the first address; None: a new one.
@@ -60,35 +62,35 @@ def serve(
     Raises:
         OptionError: an address that can't be had, or one that others can reach, without a token.
         MissingExtraError: the page was not built.
+        AllFocusError: what `open_stack` raises.
     """
     assets = find_assets()
     if not is_loopback(host) and token is None:
         raise OptionError(f"host {host}: others could reach the page; choose a secret with --token")
     token = token or secrets.token_urlsafe(24)
-    listener = open_socket(host, port)
-    number = listener.getsockname()[1]
-    hosts = frozenset({"127.0.0.1", "localhost", "::1", host.lower()}) if is_loopback(host) else frozenset[str]()
-    shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{number}/?token={token}"
-    config = uvicorn.Config(
-        Server(session, assets).app(token, hosts),
-        log_level="critical",
-        lifespan="off",
-        ws="none",
-        timeout_graceful_shutdown=LAST_SECONDS,
-        server_header=False,
-    )
-    server = Stoppable(config, session)
-    say(f"page: {address}")
-    if browser:
-        threading.Thread(target=open_browser, args=(address,), daemon=True).start()
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[listener])
-    finally:
-        session.cancel()
-        session.flush()
-        listener.close()
+    session = Session(Hub())
+    with contextlib.closing(open_socket(host, port)) as listener:
+        hosts = frozenset({"127.0.0.1", "localhost", "::1", host.lower()}) if is_loopback(host) else frozenset[str]()
+        config = uvicorn.Config(
+            Server(session, assets).app(token, hosts),
+            log_level="critical",
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=LAST_SECONDS,
+            server_header=False,
+        )
+        try:
+            open_stack(session)
+            shown = f"[{host}]" if ":" in host else host
+            address = f"http://{shown}:{listener.getsockname()[1]}/?token={token}"
+            say(f"page: {address}")
+            if browser:
+                threading.Thread(target=open_browser, args=(address,), daemon=True).start()
+            with contextlib.suppress(KeyboardInterrupt):
+                Stoppable(config, session).run(sockets=[listener])
+        finally:
+            session.cancel()
+            session.flush()
 
 
 def open_browser(address: str) -> None:

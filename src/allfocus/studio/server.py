@@ -110,7 +110,7 @@ class Server:
         if pixels is None:
             return Response(status_code=404)
         shown = cv2.merge([pixels] * 3) if pixels.ndim == 2 else pixels
-        data, kind = encode(shown, True, None)  # type: ignore[arg-type]
+        data, kind = encode(shown, True, None)
         return Response(data, media_type=kind, headers={"cache-control": "no-cache"})
 
     async def tile(self, request: Request) -> Response:
@@ -208,6 +208,7 @@ def describe_session(session: Session) -> dict[str, Any]:
             "notes": session.notes,
             "progress": session.progress,
             "tile": SIDE,
+            "doubts": session.doubts,
             "frames": [],
             "layers": {name: describe_layer(session, name) for name in session.layers},
             "options": offered_options(),

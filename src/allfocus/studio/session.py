@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from allfocus.composition.doubt import find_doubts
 from allfocus.core.color import Array
-from allfocus.core.windows import Window, scale_down
+from allfocus.core.windows import Window, scale_down, shift
 from allfocus.decision.painted import Stroke
 from allfocus.errors import AllFocusError, Cancelled, OptionError
 from allfocus.formats.read import read_metadata
@@ -34,6 +35,7 @@ from allfocus.options import FusionOptions, build_options, plain_options
 from allfocus.outputs.wishes import Outputs, check_wishes
 from allfocus.pipeline import find_reference
 from allfocus.registered import Registered
+from allfocus.run.workers import one_thread_each
 from allfocus.sources.expand import list_frames
 from allfocus.sources.listing import Listing
 from allfocus.studio.draft import draft_size, make_draft, shrink_frame
@@ -78,6 +80,7 @@ class Session:
         self.project_path: Path | None = None
         self.progress: dict[str, Any] = {}
         self.notes: list[str] = []
+        self.doubts: list[dict[str, Any]] | None = None
         self.folder, self.title, self.save_as = Path(), "", ""
         self._hashes: dict[Path, str] = {}
         self._job: Job | None = None
@@ -142,7 +145,7 @@ class Session:
             assert isinstance(listing, Listing)
             self._keep_old_picture()
             self.request, self.listing, self.strokes = request, listing, list(request.strokes)
-            self.retouch, self._kept, self._job = None, None, job
+            self.retouch, self._kept, self._job, self.doubts = None, None, job, None
             self.state, self.error, self.notes, self.progress = "running", "", [], {}
             self._draft_cancel = Flag()
             self._thread = Thread(target=self._work, args=(job,), name="allfocus studio", daemon=True)
@@ -205,6 +208,31 @@ class Session:
                 for name in ("result", *MAPS):
                     self.layers.pop(name, None)
         self.hub.tell("state")
+        if state == "ready":
+            self._look_for_doubts(job)
+
+    def _look_for_doubts(self, job: Job) -> None:
+        """Find the places that a person should look at; in the thread of the job, so that it is cancelled like it."""
+        with self.lock:
+            kept = self._kept
+        if kept is None or self._job is not job:
+            return
+        registered, window = kept.registered, window_of(kept.registered)
+        try:
+            with one_thread_each():
+                found = find_doubts(registered.frames, kept.decision, kept.canvas.images[0], registered.run)
+        except AllFocusError:  # another run was asked for
+            return
+        with self.lock:
+            self.doubts = [
+                {
+                    "box": box_of(shift(doubt.window, window)),
+                    "frames": [registered.positions[row] for row in doubt.frames],
+                    "error": doubt.error,
+                }
+                for doubt in found
+            ]
+        self.hub.tell("doubts", doubts=self.doubts)
 
     def _finish(self, made: JobResult) -> None:
         kept = made.kept
@@ -295,7 +323,7 @@ class Session:
         self.layers[name] = layer
 
     def _tell_changed(self, name: str, layer: Layer, windows: Sequence[Window]) -> None:
-        boxes = [[w[1].start, w[0].start, w[1].stop, w[0].stop] for w in windows]
+        boxes = [box_of(window) for window in windows]
         self.hub.tell("changed", layer=name, version=layer.version, boxes=boxes)
 
     def _profile(self) -> bytes | None:
@@ -478,6 +506,12 @@ class Session:
             if "depth" in maps:
                 found["depth"] = round(float(maps["depth"][row, column]) + 1, 2)
         return found
+
+
+def box_of(window: Window) -> list[int]:
+    """Left, top, right and bottom of a window."""
+    rows, columns = window
+    return [columns.start, rows.start, columns.stop, rows.stop]
 
 
 def window_of(registered: Registered) -> Window:
