@@ -24,7 +24,7 @@ ASSETS = ROOT / "src/allfocus/studio/assets"
 CHROMIUM = Path("/usr/bin/chromium")
 SCREENS = ROOT / "build/screens"
 #: Milliseconds that the page has for anything: machines that run tests are slow.
-PATIENCE = 120_000
+PATIENCE = 60_000
 
 
 def scene(height: int, width: int, count: int, dtype: str = "uint8", seed: int = 1) -> list[Array]:

@@ -70,12 +70,13 @@ def make_project(request: JobRequest, known: Mapping[Path, str] | None = None) -
         ReadError: a file can't be read any more.
     """
     hashes = {path: sha256(path) for path in request.frames if path not in (known or {})} | dict(known or {})
+    used = {stroke.source for stroke in request.strokes}
     return Project(
         frames=tuple(request.frames),
         hashes=tuple(hashes[path] for path in request.frames),
         leave_out=request.leave_out,
         options=request.options,
-        layers=request.layers,
+        layers={name: options for name, options in request.layers.items() if name in used},
         strokes=request.strokes,
     )
 

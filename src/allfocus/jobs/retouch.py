@@ -212,7 +212,8 @@ class Retouch:
         middle = (columns.start + columns.stop) / 2, (rows.start + rows.stop) / 2
         reach = float(rows.stop - rows.start + columns.stop - columns.start)
         flood = Stroke(source=stroke.source, points=(middle,), radius=reach, hardness=1.0)
-        others = {name: self._other(layer_options(self.request, name)) for name in self.request.layers}
+        is_layer = stroke.source not in STEPS
+        others = {stroke.source: self._other(layer_options(self.request, stroke.source))} if is_layer else {}
         return self._compose(PaintedDecision(self._decision, [flood], others), window).images[0]
 
     def _compose(self, painted: Decision, window: Window) -> Canvas:

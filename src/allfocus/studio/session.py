@@ -46,6 +46,12 @@ from allfocus.studio.tiles import Layer, Overviews
 THUMBNAIL = 240
 #: Seconds between two messages about tiles that are done.
 TELL_EVERY = 0.25
+#: Other results that can be painted from, and what is different about their options.
+LAYERS: Mapping[str, Mapping[str, Any]] = {
+    "laplacian": {"method": "laplacian", "prefer": None, "depth": False},
+    "near": {"method": "network", "prefer": "near"},
+    "far": {"method": "network", "prefer": "far"},
+}
 #: Seconds from a change to when the project is saved.
 SAVE_AFTER = 1.0
 #: Layers made of maps: the name of each map, how it is shown, and what a person calls it.
@@ -137,9 +143,9 @@ class Session:
         """
         self.cancel()
         with self.lock:
-            request = replace(
-                self.request, options=options, leave_out=tuple(leave_out), strokes=tuple(self._usable(leave_out))
-            )
+            layers = {name: replace(options, **changes) for name, changes in LAYERS.items()}
+            strokes = tuple(self._usable(leave_out))
+            request = replace(self.request, options=options, leave_out=tuple(leave_out), strokes=strokes, layers=layers)
             job = Job(request, self._listen, previews=True, keep=True, reuse=self._kept)
             listing, _ = job.check()
             assert isinstance(listing, Listing)
