@@ -226,7 +226,8 @@ class Session:
         registered, window = kept.registered, window_of(kept.registered)
         try:
             with one_thread_each():
-                found = find_doubts(registered.frames, kept.decision, kept.canvas.images[0], registered.run)
+                run = replace(registered.run, workers=1)  # painting comes first
+                found = find_doubts(registered.frames, kept.decision, kept.canvas.images[0], run)
         except AllFocusError:  # another run was asked for
             return
         with self.lock:
