@@ -156,8 +156,8 @@ def load_project(path: Path | str) -> Project:
         check_hashes(project)
         names = list_names(project) if any("frame" in stroke for stroke in strokes) else []
         return replace(project, strokes=tuple(parse_stroke(stroke, names) for stroke in strokes))
-    except ReadError:
-        raise
+    except ReadError as error:
+        raise ReadError(f"{path}: {error}") from None
     except AllFocusError as error:
         raise ConfigError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -194,9 +194,13 @@ def check_hashes(project: Project) -> None:
     """Raise `ReadError` unless all frames are there and unchanged."""
     for path, digest in zip(project.frames, project.hashes, strict=True):
         if not path.is_file():
-            raise ReadError(f"{path} is missing; expected the frame that the project was made of: put it back there")
+            raise ReadError(
+                f"{path} is missing; expected the frame that the project was made of: put it back, or remove the project to start anew"
+            )
         if sha256(path) != digest:
-            raise ReadError(f"{path} has changed since the project was saved; put the old file back, or start anew")
+            raise ReadError(
+                f"{path} has changed since the project was saved; put the old file back, or remove the project to start anew"
+            )
 
 
 def parse_stroke(values: dict[str, Any], names: Sequence[str]) -> Stroke:
