@@ -192,15 +192,12 @@ def parse_project(document: dict[str, Any], folder: Path) -> Project:
 
 def check_hashes(project: Project) -> None:
     """Raise `ReadError` unless all frames are there and unchanged."""
+    remedy = "or remove the project to start anew"
     for path, digest in zip(project.frames, project.hashes, strict=True):
         if not path.is_file():
-            raise ReadError(
-                f"{path} is missing; expected the frame that the project was made of: put it back, or remove the project to start anew"
-            )
+            raise ReadError(f"{path} is missing; expected a frame that the project was made of: put it back, {remedy}")
         if sha256(path) != digest:
-            raise ReadError(
-                f"{path} has changed since the project was saved; put the old file back, or remove the project to start anew"
-            )
+            raise ReadError(f"{path} has changed since the project was saved; put the old file back, {remedy}")
 
 
 def parse_stroke(values: dict[str, Any], names: Sequence[str]) -> Stroke:
