@@ -194,7 +194,7 @@ def test_maps_wipe_and_leaving_a_frame_out(studio: Studio, browser: Any) -> None
     with opened(browser, studio.address) as page:
         wait_ready(page)
         page.get_by_label("Compare with").select_option("index_map")
-        page.get_by_label("Wipe", exact=True).first.check()
+        page.get_by_role("radio", name="Wipe").check()
         page.wait_for_timeout(1000)
         shoot(page, "wipe")
         handle = page.locator("#wipe-handle")

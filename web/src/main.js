@@ -168,7 +168,7 @@ function connectKeys(app) {
   /** @type {Record<string, () => void>} */
   const controls = {
     z: () => app.retouch.undo(),
-    Z: () => app.retouch.redo(),
+    "shift z": () => app.retouch.redo(),
     y: () => app.retouch.redo(),
     s: () => app.save.savePicture(),
   };
@@ -177,7 +177,9 @@ function connectKeys(app) {
     const isTyping = target.matches("input:not([type=range]):not([type=checkbox]):not([type=radio]), select, textarea");
     const isButton = target.matches("button, [role=tab], input") && event.key === " ";
     if (find("help").open || event.altKey || isButton) return;
-    const found = event.ctrlKey || event.metaKey ? controls[event.key] : isTyping ? undefined : keys[event.key];
+    // not by the letter's case: with the caps lock it is the other one
+    const pressed = (event.shiftKey ? "shift " : "") + event.key.toLowerCase();
+    const found = event.ctrlKey || event.metaKey ? controls[pressed] : isTyping ? undefined : keys[event.key];
     if (!found || (isTyping && event.key !== "s")) return;
     event.preventDefault();
     event.stopPropagation();

@@ -66,6 +66,7 @@ class Gallery:
         self._kept: Kept | None = None
         self._small: dict[int, Array] = {}
         self._thread: Thread | None = None
+        self._drafting: Thread | None = None
         self._draft_cancel = Flag()
         self._is_saving, self.seconds = False, 0.0
         self._version, self._told, self._pending = 0, 0.0, list[Window]()
@@ -85,7 +86,8 @@ class Gallery:
             small_frames = [self._small[k] for k in range(len(self.listing))]
             self._small = {}
             arguments = (small_frames, self.listing, self.request.options, self._draft_cancel)
-            Thread(target=self._draft, args=arguments, name="allfocus draft", daemon=True).start()
+            self._drafting = Thread(target=self._draft, args=arguments, name="allfocus draft", daemon=True)
+            self._drafting.start()
 
     def _draft(self, small: list[Array], listing: Listing, options: FusionOptions, cancel: Flag) -> None:
         made = make_draft(small, listing.names, listing.frame.size, options, cancel)

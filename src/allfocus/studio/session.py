@@ -107,6 +107,8 @@ class Session(Board):
         if job is not None and thread is not None and thread.is_alive():
             job.cancel()
             thread.join()
+        if self._drafting is not None:
+            self._drafting.join()
 
     def _usable(self, leave_out: Sequence[str]) -> list[Stroke]:
         """The strokes, with their frames counted as without the frames that are left out; strokes from these go."""
