@@ -74,6 +74,17 @@ def test_a_job_with_the_strokes_makes_what_was_painted_step_by_step(kept: Kept) 
     assert np.array_equal(again.fused.index_map, retouch.result().index_map)  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
+def test_the_network_s_faint_weights_count_in_whole_squares(frames: tuple[Path, ...]) -> None:
+    made = Job(JobRequest(frames=frames, outputs=Outputs()), keep=True).run()
+    assert made.kept is not None
+    retouch = Retouch(made.kept)
+    for stroke in strokes_everywhere(15):
+        retouch.change([replace(stroke, gain=1.0, radius=12)])
+        again = Job(replace(retouch.request), keep=True, reuse=made.kept).run()
+        assert np.array_equal(again.fused.image, retouch.canvas.images[0])  # type: ignore[union-attr]
+
+
 def test_a_stroke_from_another_decision(kept: Kept) -> None:
     layers = {"guess": replace(OPTIONS, compose="hard")}
     retouch = Retouch(kept)

@@ -6,7 +6,7 @@ const target = new URL("../src/allfocus/studio/assets/", import.meta.url);
 await rm(target, { recursive: true, force: true });
 await mkdir(target, { recursive: true });
 await build({
-  entryPoints: { page: "src/main.js", surface: "src/surface.js" },
+  entryPoints: { page: "src/main.js" },
   outdir: target.pathname,
   bundle: true,
   format: "esm",
@@ -19,7 +19,7 @@ for (const name of ["index.html", "style.css"]) {
   await copyFile(`src/${name}`, new URL(name, target));
 }
 const licences = await Promise.all(
-  ["openseadragon/LICENSE.txt", "three/LICENSE"].map(async (file) => {
+  ["openseadragon/LICENSE.txt"].map(async (file) => {
     const text = await readFile(`node_modules/${file}`, "utf8");
     return `${file.split("/")[0]}\n\n${text}`;
   }),

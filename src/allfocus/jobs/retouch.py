@@ -8,7 +8,7 @@ from threading import Lock
 import cv2
 import numpy as np
 
-from allfocus.composition.compositor import Canvas, Compositor
+from allfocus.composition.compositor import Canvas, Compositor, align_to_squares
 from allfocus.core.color import Array, srgb_to_linear, to_unit
 from allfocus.core.windows import Window, grow, intersect
 from allfocus.decision.decision import Choice, Decision, TiledDecision, touching
@@ -245,14 +245,17 @@ def differing(old: Sequence[Stroke], new: Sequence[Stroke]) -> list[Stroke]:
 
 
 def gather(windows: Sequence[Window], tiles: Sequence[Window]) -> list[Window]:
-    """For each tile that some windows touch, the smallest window around all that they share with it."""
+    """For each tile that some windows touch, the squares of it around all that they share with it.
+
+    Whole squares: which frames count in one depends on their weights anywhere in it.
+    """
     found = []
     for tile in tiles:
         shared = [part for part in (intersect(window, tile) for window in windows) if not is_empty(part)]
         if shared:
             sides = [[part[axis] for part in shared] for axis in (0, 1)]
             down, across = (slice(min(s.start for s in side), max(s.stop for s in side)) for side in sides)
-            found.append((down, across))
+            found.append(align_to_squares((down, across), tile))
     return found
 
 

@@ -1,2 +1,0 @@
-// The surface in three dimensions; loaded when it is asked for.
-export {};
