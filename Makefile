@@ -17,12 +17,14 @@ SCENES ?= benchmarks/scenes.json
 MINUTES ?= 5
 SEED ?= 0
 
-.PHONY: demo test test-fast check format fuzz bench evaluate pictures train-smoke clean
+PAGE := src/allfocus/studio/assets/page.js
+
+.PHONY: demo test test-fast check format studio wheel fuzz bench evaluate pictures train-smoke clean
 
 demo: $(CORE)  ## fuse the focal stack that ships with the package
 	$(BIN)/allfocus demo
 
-test: $(FULL)  ## every test that needs no accelerator
+test: $(FULL) page-if-possible  ## every test that needs no accelerator
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(FULL)  ## the tests that take under a minute in all
@@ -40,6 +42,22 @@ format: $(FULL)  ## put the code into the form that check asks for
 
 fuzz: $(FULL)  ## changed copies of small files of every format: make fuzz MINUTES=5 SEED=0
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED)
+studio: $(PAGE)  ## build the page of allfocus studio; needs Node.js
+
+wheel: $(FULL) $(PAGE)  ## a wheel that holds the page, and works without Node.js
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+.PHONY: page-if-possible
+page-if-possible:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory studio; \
+	else echo "npm is not installed: the page is not built, and its tests are skipped" >&2; fi
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PAGE): web/node_modules/.installed web/build.mjs web/tsconfig.json $(wildcard web/src/*)
+	cd web && npm run --silent check && npm run --silent build
 
 bench: $(FULL)  ## how fast, how much memory, and how both grow: some minutes
 	$(BIN)/python benchmarks/speed -o benchmarks/results
@@ -60,7 +78,7 @@ train-smoke: $(FULL)  ## a one-minute training on the CPU, on photos that scikit
 		-o runs/smoke.onnx --recipe recipes/smoke.toml --device cpu
 
 clean:
-	rm -rf $(VENV) build dist allfocus-demo report runs .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) web/node_modules src/allfocus/studio/assets build dist allfocus-demo report runs .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "allfocus needs Python 3.11 or newer: install it, or name it with make PYTHON=..." >&2; exit 1; }

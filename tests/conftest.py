@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -88,3 +88,27 @@ def tiny_model(tiny_network: FusionNetwork, tmp_path_factory: pytest.TempPathFac
     path = tmp_path_factory.mktemp("model") / "tiny.onnx"
     export(tiny_network, path, card_of(Recipe(name="tiny", network=tiny_network.config), {"photos": 0}, {}))
     return path
+
+
+@pytest.fixture(scope="session")
+def page_files() -> None:
+    """Skips the test where the page was not built."""
+    from studio_page import ASSETS
+
+    pytest.importorskip("uvicorn", reason="the page needs the extra web")
+    if not (ASSETS / "page.js").exists():
+        pytest.skip("the page was not built; run 'make studio'")
+
+
+@pytest.fixture(scope="session")
+def browser(page_files: None) -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright."""
+    from studio_page import CHROMIUM
+
+    if not CHROMIUM.exists():
+        pytest.skip("chromium is not installed")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()

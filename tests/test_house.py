@@ -82,7 +82,18 @@ def test_flags_are_made_from_options_and_outputs() -> None:
             assert flags[item.name].default == item.default
             assert flag_choices(flags[item.name]) == choices(hints[item.name])
             assert flag_help(flags[item.name]) == item.metadata["help"]
-    own = {"context", "frames", "output", "channel_for_focus", "no_align", "outputs", "slab", "options", "progress"}
+    own = {
+        "context",
+        "frames",
+        "output",
+        "channel_for_focus",
+        "no_align",
+        "outputs",
+        "slab",
+        "options",
+        "progress",
+        "project",
+    }
     own |= {"dry_run", "quiet", "debug", "old_unsharp"}
     assert set(flags) == options | outputs | own
 
@@ -173,7 +184,10 @@ def test_the_wheel_holds_the_program_and_its_data_and_nothing_else(wheel: Path) 
     package = {name for name in sizes if name.startswith("allfocus/")}
     assert all(name.startswith(("allfocus/", f"allfocus-{allfocus.__version__}.dist-info/")) for name in sizes)
     assert {"allfocus/py.typed", "allfocus/demo_stack/frame1.webp", "allfocus/demo_stack/truth.webp"} <= package
-    assert {Path(name).suffix for name in package} <= {".py", ".pyi", ".typed", ".webp", ".md", ".onnx", ".css", ".js"}
+    assert {Path(name).suffix for name in package} <= {
+        *(".py", ".pyi", ".typed", ".webp", ".md", ".onnx", ".css", ".js"),
+        *(".html", ".txt"),  # the page, where it was built
+    }
     assert {f"allfocus/{path.relative_to(ROOT / 'src/allfocus').as_posix()}" for path in SOURCES} <= package
     assert {f"allfocus/outputs/report/static/{name}" for name in ("report.css", "report.js")} <= package
     weights = [size for name, size in sizes.items() if re.fullmatch(r"allfocus/weights/\w+\.onnx", name)]

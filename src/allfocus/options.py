@@ -37,6 +37,14 @@ Order = Literal["names", "time", "focus"]
 #: Groups of options, as help and forms list them.
 FUSION, ALIGNMENT, OUTPUT, MACHINE = "Fusion", "Alignment", "More output", "Time and memory"
 
+#: The steps of a fusion, and the options that matter for each; a change asks for that step and those after it. Options
+#: about time and memory matter for none.
+STEPS: Mapping[str, tuple[str, ...]] = {
+    "align": ("align", "refine", "reference", "transforms", "order", "exposure", "keep_canvas", "keep_all"),
+    "decide": ("method", "model", "prefer", "fast", "depth"),
+    "compose": ("compose",),
+}
+
 #: Values that have another name now; the old ones work for one release.
 OLD_VALUES = {("method", "classic"): "laplacian"}
 
@@ -66,6 +74,11 @@ class FusionOptions:
     prefer: Literal["near", "far"] | None = declared(
         None,
         help="Where frames are equally sharp, prefer near (first) or far (last) ones.",
+        group=FUSION,
+    )
+    halos: Literal["remove", "keep"] = declared(
+        "remove",
+        help="Remove the halos beside near things, which are their blur in the frames behind, or keep them.",
         group=FUSION,
     )
     fast: bool = declared(
@@ -202,6 +215,21 @@ def parse_size(text: str) -> int:
         raise OptionError(f"size {text!r}: expected a size such as 2GB or 800MB")
     number, unit, binary = found.groups()
     return int(float(number) * (1024 if binary else 1000) ** " kmgt".index(unit.lower() or " "))
+
+
+def is_same_for(step: str, one: FusionOptions, other: FusionOptions) -> bool:
+    """Whether two sets of options agree in all that matters for one of the `STEPS`."""
+    return all(getattr(one, name) == getattr(other, name) for name in STEPS[step])
+
+
+def plain_options(options: FusionOptions) -> dict[str, Any]:
+    """The options that are not the default, in values that JSON knows: the inverse of `build_options`."""
+    values = {item.name: getattr(options, item.name) for item in fields(options)}
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in values.items()
+        if value != FusionOptions.__dataclass_fields__[name].default
+    }
 
 
 def with_options(options: FusionOptions | None, changes: Mapping[str, Any]) -> FusionOptions:

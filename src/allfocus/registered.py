@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 
 from allfocus.alignment.alignment import Alignment
+from allfocus.composition.defocus import Defocus
+from allfocus.composition.measure import measure_defocus
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack, size_of
@@ -48,6 +50,11 @@ class Registered:
     def frames(self) -> Sequence[Array]:
         """The frames that are used."""
         return self.stack.frames
+
+    @cached_property
+    def defocus(self) -> Defocus | None:
+        """How wide the blur of things is in each frame, measured once; None where that can't be said."""
+        return measure_defocus(self.frames)
 
     @property
     def size(self) -> tuple[int, int]:

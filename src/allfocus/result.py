@@ -13,6 +13,7 @@ from allfocus.alignment.alignment import Alignment
 from allfocus.composition.compositor import Canvas
 from allfocus.composition.depth import fill_depth
 from allfocus.composition.quality import find_gap
+from allfocus.composition.veil import Veil
 from allfocus.core.color import Array, FloatArray, luma, to_unit
 from allfocus.core.coverage import cut_coverage, name_fillers
 from allfocus.core.notes import Note
@@ -33,7 +34,8 @@ class QualityMasks:
 
     Attributes:
         out_of_focus: (H, W) bool, sharp in no frame: in a gap between two focus steps, or beyond the last.
-        veiled: (H, W) bool, seen only through the blur of something nearer.
+        veiled: (H, W) bool, seen only through the blur of something nearer, which was not removed, or with so little
+            light left that what is behind is partly guessed.
         gap: the two frames, counted from 0 in the input, between which most of what is out of focus would be sharp;
             twice the same one if it alone is near it, as at the ends of the stack; None if nothing is.
     """
@@ -69,6 +71,8 @@ class FusionResult:
         channels: the pictures of other channels, made by the same decision, in the order in which they were given.
         source: the files that the frames came from; None for arrays.
         order: the frames that were used in the order of focus, if that was found; the depth counts along it.
+        veil: the light that near, blurred things laid over the picture, and where it was removed; None if it was not
+            looked for, or nothing could be said about it.
     """
 
     image: Array
@@ -85,6 +89,7 @@ class FusionResult:
     channels: tuple[Array, ...] = ()
     source: Listing | None = field(default=None)
     order: tuple[int, ...] = ()
+    veil: Veil | None = None
 
     @property
     def frame_count(self) -> int:
@@ -140,7 +145,9 @@ class FusionResult:
         return f"<div>{escape(repr(self))}<br>{cells}{f'<ul>{notes}</ul>' if notes else ''}</div>"
 
 
-def make_result(registered: Registered, decision: Decision, canvas: Canvas, window: Window | None) -> FusionResult:
+def make_result(
+    registered: Registered, decision: Decision, canvas: Canvas, window: Window | None, veil: Veil | None = None
+) -> FusionResult:
     """The result of a composition: all frames counted as in the input."""
     image, *channels = canvas.images
     positions, index = np.array(registered.positions), canvas.maps["index_map"]
@@ -154,7 +161,8 @@ def make_result(registered: Registered, decision: Decision, canvas: Canvas, wind
         names=registered.names,
         method=decision.method,
         depth=complete_depth(registered, canvas),
-        quality=make_quality(registered, canvas),
+        quality=make_quality(registered, canvas, veil),
+        veil=veil,
         alignment=registered.alignment,
         window=shift(window, registered.window) if window and registered.window else window or registered.window,
         is_cropped=registered.is_cropped or (window is not None and image.shape[:2] != registered.size),
@@ -181,11 +189,13 @@ def complete_depth(registered: Registered, canvas: Canvas) -> FloatArray | None:
     return np.interp(depth, np.arange(len(registered.positions)), registered.positions).astype(np.float32)
 
 
-def make_quality(registered: Registered, canvas: Canvas) -> QualityMasks | None:
+def make_quality(registered: Registered, canvas: Canvas, veil: Veil | None = None) -> QualityMasks | None:
     """The quality masks, and between which frames of the input the focus has a gap."""
     if "out_of_focus" not in canvas.maps:
         return None
     out_of_focus, veiled = canvas.maps["out_of_focus"], canvas.maps["veiled"]
+    if veil is not None:
+        veiled = (veiled & ~veil.removed) | veil.faint
     gap = find_gap(out_of_focus, canvas.maps["index_map"], len(registered.positions))
     if gap is not None:
         gap = registered.positions[gap[0]], registered.positions[gap[1]]

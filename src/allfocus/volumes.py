@@ -15,8 +15,9 @@ from allfocus.errors import OptionError
 from allfocus.formats.ome_tiff import OmeFile, Scale
 from allfocus.formats.pixels import limit_pixels
 from allfocus.options import FusionOptions, with_options
-from allfocus.pipeline import check_model, compose, decide, read, register_stack
+from allfocus.pipeline import check_model, compose, decide
 from allfocus.plan import Plan, plan_for
+from allfocus.registration import read, register_stack
 from allfocus.result import FusionResult
 from allfocus.run.context import Run
 from allfocus.run.machine import Machine

@@ -17,7 +17,8 @@ from allfocus.outputs.files import make_maps, scale_depth
 from allfocus.outputs.report import provenance, render_page
 from allfocus.outputs.wishes import Outputs
 from allfocus.outputs.words import describe_maps
-from allfocus.pipeline import compose, decide, register_stack
+from allfocus.pipeline import compose, decide
+from allfocus.registration import register_stack
 from allfocus.result import FusionResult
 from allfocus.run.context import Run
 from allfocus.sources.inspect import read_stack

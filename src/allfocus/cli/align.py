@@ -9,7 +9,7 @@ import typer
 from allfocus.cli.flags import given_options, option_flags, with_flags
 from allfocus.cli.progress import show_progress
 from allfocus.cli.shared import DebugOption, FramesArgument, OptionsOption, ProgressOption, QuietOption, say
-from allfocus.options import FusionOptions, build_options, read_option_values
+from allfocus.options import STEPS, FusionOptions, build_options, read_option_values
 
 FolderOption = Annotated[
     Path,
@@ -21,7 +21,7 @@ TransformsOption = Annotated[
     typer.Option(metavar="FILE", readable=False, help="Write the transforms that were estimated (.json)."),
 ]
 #: Options of the fusion that don't matter for the alignment.
-OTHERS = ("method", "model", "compose", "prefer", "fast", "depth", "max_tile")
+OTHERS = (*STEPS["decide"], *STEPS["compose"], "max_tile")
 
 
 @with_flags(*option_flags(FusionOptions, skip=OTHERS))

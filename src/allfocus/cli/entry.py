@@ -25,6 +25,7 @@ from allfocus.cli.evaluate import evaluate
 from allfocus.cli.fuse import fuse
 from allfocus.cli.help import PlainCommand
 from allfocus.cli.shared import Session, claim_streams, say, silence, unsaid
+from allfocus.cli.studio import studio
 from allfocus.cli.train import train
 from allfocus.errors import AllFocusError, BadFramesError, OptionError, PreflightError
 
@@ -33,7 +34,7 @@ FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=SETTINGS)
-for command in (fuse, align, train, evaluate, demo):
+for command in (fuse, align, studio, train, evaluate, demo):
     app.command(cls=PlainCommand, context_settings=SETTINGS)(command)
 
 

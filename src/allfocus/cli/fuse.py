@@ -1,7 +1,7 @@
 """``allfocus fuse``: frames in, one sharp picture out."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,12 +9,21 @@ import typer
 
 from allfocus.cli.flags import given_options, old_name, option_flags, with_flags
 from allfocus.cli.progress import show_progress
-from allfocus.cli.shared import DebugOption, FramesArgument, OptionsOption, ProgressOption, QuietOption, say
-from allfocus.options import ALIGNMENT, FUSION, OUTPUT, FusionOptions, build_options, read_option_values
+from allfocus.cli.shared import DebugOption, OptionalFramesArgument, OptionsOption, ProgressOption, QuietOption, say
+from allfocus.errors import OptionError
+from allfocus.options import (
+    ALIGNMENT,
+    FUSION,
+    OUTPUT,
+    FusionOptions,
+    build_options,
+    plain_options,
+    read_option_values,
+)
 from allfocus.outputs.wishes import Outputs, add_listed, name_output
 
 if TYPE_CHECKING:
-    from allfocus.jobs import Event, Job
+    from allfocus.jobs import Event, Job, JobRequest
     from allfocus.sources.listing import Listing
 
 #: Width of a table that goes to no terminal.
@@ -56,6 +65,14 @@ SlabOption = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+ProjectOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        readable=False,
+        help="Fuse the frames of this project (.allfocus.json), as allfocus studio saved it, strokes included.",
+    ),
+]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Check everything, list what each frame is, and fuse nothing.")
 ]
@@ -64,7 +81,7 @@ DryRunOption = Annotated[
 @with_flags(*option_flags(FusionOptions, skip=("depth",)), *option_flags(Outputs))
 def fuse(
     context: typer.Context,
-    frames: FramesArgument,
+    frames: OptionalFramesArgument = None,
     output: OutputOption = None,
     *,
     channel_for_focus: ChannelOption = None,
@@ -72,6 +89,7 @@ def fuse(
     outputs: OutputsOption = None,
     slab: SlabOption = None,
     options: OptionsOption = None,
+    project: ProjectOption = None,
     progress: ProgressOption = "bar",
     dry_run: DryRunOption = False,
     quiet: QuietOption = False,
@@ -89,31 +107,26 @@ def fuse(
       allfocus fuse DCIM/stack/ -o sharp.tif
       allfocus fuse stack/ -o sharp.jpg --outputs image,depth,confidence
       ls *.ARW | allfocus fuse - -o linear.tif
+      allfocus fuse --project beetle.allfocus.json -o beetle.tif
     """  # noqa: D301
-    from allfocus.jobs import Job, JobRequest
+    from allfocus.jobs import Job
     from allfocus.outputs.words import summarize
-    from allfocus.sources.expand import list_frames
-    from allfocus.sources.leftovers import leave_out
-    from allfocus.sources.stacks import find_volume
 
-    paths = list_frames(frames)
-    used = leave_out(paths)[0] or paths
-    chosen = ({} if options is None else read_option_values(options)) | given_options(context, flags)
+    begun, place = begin(frames or [], project)
+    chosen = plain_options(begun.options) | ({} if options is None else read_option_values(options))
+    chosen |= given_options(context, flags)
     if no_align:
         chosen["align"] = "none"
-    request = JobRequest(
-        frames=paths,
-        outputs=add_listed(
-            gather_outputs(output or name_output(frames, used, holds_volume=find_volume(used) is not None), flags),
-            outputs,
-        ),
+    request = replace(
+        begun,
+        outputs=add_listed(gather_outputs(output or place, flags), outputs),
         options=build_options(chosen),
         slab=slab,
         channel_for_focus=channel_for_focus,
         options_file=options,
     )
     if dry_run:
-        describe(Job(request), paths)
+        describe(Job(request), list(request.frames))
         return
     with show_progress(quiet, progress) as reporter:
 
@@ -128,6 +141,25 @@ def fuse(
             say(line)
         for note in made.notes:
             say(f"note: {note}")
+
+
+def begin(frames: list[Path], project: Path | None) -> "tuple[JobRequest, Path]":
+    """What frames or a project ask for, and where the picture goes if nobody says so."""
+    from allfocus.jobs import JobRequest
+    from allfocus.jobs.project import load_project, name_project_output
+    from allfocus.sources.expand import list_frames
+    from allfocus.sources.leftovers import leave_out
+    from allfocus.sources.stacks import find_volume
+
+    if (project is None) != bool(frames):
+        raise OptionError("give either frames, a folder of them, or --project FILE")
+    if project is None:
+        paths = list_frames(frames)
+        used = leave_out(paths)[0] or paths
+        place = name_output(frames, used, holds_volume=find_volume(used) is not None)
+        return JobRequest(frames=paths, outputs=Outputs()), place
+    loaded = load_project(project)
+    return loaded.request(), name_project_output(project, loaded.frames)
 
 
 def gather_outputs(image: Path, flags: dict[str, Any]) -> Outputs:

@@ -72,14 +72,13 @@ DebugOption = Annotated[
     bool, typer.Option("--debug", callback=note_debug, is_eager=True, help="Show the traceback of an error.")
 ]
 
-FramesArgument = Annotated[
-    list[Path],
-    typer.Argument(
-        metavar="FRAME|FOLDER",
-        readable=False,
-        help="Photos of one scene, a folder or pattern of them, a TIFF stack or a video; - reads names from stdin.",
-    ),
-]
+FRAMES = typer.Argument(
+    metavar="FRAME|FOLDER",
+    readable=False,
+    help="Photos of one scene, a folder or pattern of them, a TIFF stack or a video; - reads names from stdin.",
+)
+FramesArgument = Annotated[list[Path], FRAMES]
+OptionalFramesArgument = Annotated[list[Path] | None, FRAMES]
 OptionsOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", readable=False, help="Read options from this file (.toml, .json); flags override it."),

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from allfocus.composition.blend import SQUARE, blend_alike
+from allfocus.alignment.brightness import match_exposure
+from allfocus.alignment.photometric import ExposureTransfer
+from allfocus.composition.blend import REACH_IN_NOISE, SQUARE, blend_alike
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.windows import Window, intersect, relative_to
-from allfocus.decision.decision import MAPS, Choice, Decision
+from allfocus.decision.decision import MAPS, Choice, Decision, list_sources
 from allfocus.decision.noise import NOISY
 from allfocus.options import Composition
 from allfocus.run.context import Run
@@ -25,6 +27,13 @@ class Canvas:
 
     images: list[Array]
     maps: dict[str, Array]
+
+    def crop(self, place: Window) -> "Canvas":
+        """A part of it, by rows and columns."""
+        return Canvas(
+            images=[image[place] for image in self.images],
+            maps={name: plane[place] for name, plane in self.maps.items()},
+        )
 
 
 class Compositor:
@@ -85,13 +94,27 @@ class Compositor:
         wanted = align_to_squares(shared, choice.window)
         # in noise, frames that can't win still count where they are the same
         extras = choice.extras if self._noise >= NOISY and self._how != "hard" else ()
-        frames = [
-            [self._run.cut(stack[k], choice.around) for k in (*choice.candidates, *extras)] for stack in self._stacks
-        ]
-        nothing = np.zeros((len(extras), *choice.weights.shape[1:]), np.float32)
-        shares = np.concatenate([choice.weights, nothing])
-        made = blend_alike(frames, shares, self._how, self._noise, relative_to(wanted, choice.around))
+        sources = [*list_sources(choice), *((int(k), 1.0) for k in extras)]
+        seen = grow_within(wanted, REACH_IN_NOISE, choice.around)
+        frames = [[brighten(self._run.cut(stack[k], seen), gain) for k, gain in sources] for stack in self._stacks]
+        weights = choice.weights[(slice(None), *relative_to(seen, choice.around))]
+        shares = np.concatenate([weights, np.zeros((len(extras), *weights.shape[1:]), np.float32)])
+        made = blend_alike(frames, shares, self._how, self._noise, relative_to(wanted, seen))
         return [image[relative_to(shared, wanted)] for image in made]
+
+
+def brighten(pixels: Array, gain: float) -> Array:
+    """Pixels whose linear light is multiplied by a gain."""
+    return pixels if gain == 1 else match_exposure(pixels, ExposureTransfer(gain=(1 / gain,)), pixels.dtype)
+
+
+def grow_within(part: Window, by: int, tile: Window) -> Window:
+    """A part of a tile with a margin on all sides, as far as the tile goes."""
+    down, across = (
+        slice(max(whole.start, own.start - by), min(whole.stop, own.stop + by))
+        for own, whole in zip(part, tile, strict=True)
+    )
+    return down, across
 
 
 def align_to_squares(part: Window, tile: Window) -> Window:

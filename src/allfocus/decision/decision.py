@@ -37,6 +37,8 @@ class Choice:
         certainty: (h, w) float32 in [0, 1], how certain the depth is; None as for that.
         out_of_focus: (h, w) bool, sharp in no frame; None where nothing is known about it.
         veiled: (h, w) bool, seen only through the blur of something nearer; None as for that.
+        gains: (n,) float32, what the linear light of each candidate is multiplied by; None: nothing. A frame may be
+            among the candidates once for each gain.
     """
 
     window: Window
@@ -50,6 +52,7 @@ class Choice:
     certainty: FloatArray | None = None
     out_of_focus: Array | None = None
     veiled: Array | None = None
+    gains: FloatArray | None = None
 
 
 #: Fields of a choice that have a value for each pixel of its window.
@@ -162,32 +165,40 @@ def crop(choice: Choice, window: Window) -> Choice:
         candidates=choice.candidates,
         extras=choice.extras,
         weights=choice.weights[(slice(None), *relative_to(window, choice.around))],
+        gains=choice.gains,
         **maps,
     )
 
 
+def list_sources(choice: Choice) -> list[tuple[int, float]]:
+    """The frame and the gain of each candidate."""
+    gains = [1.0] * len(choice.candidates) if choice.gains is None else choice.gains
+    return [(int(frame), float(gain)) for frame, gain in zip(choice.candidates, gains, strict=True)]
+
+
 def join(parts: Sequence[Choice], window: Window) -> Choice:
     """One choice of several that cover a window: all their candidates, each with the weight that its part gives it."""
-    candidates = np.array(list(dict.fromkeys(int(k) for part in parts for k in part.candidates)), np.uint16)
+    rows = {source: row for row, source in enumerate(dict.fromkeys(s for part in parts for s in list_sources(part)))}
     size = tuple(part.stop - part.start for part in window)
-    weights = np.zeros((len(candidates), *size), np.float32)
+    weights = np.zeros((len(rows), *size), np.float32)
     maps: dict[str, Any] = {
         name: None if (plane := getattr(parts[0], name)) is None else np.empty(size, plane.dtype) for name in MAPS
     }
-    rows = {int(k): row for row, k in enumerate(candidates)}
     for part in parts:
         place = relative_to(part.window, window)
-        for frame, plane in zip(part.candidates, part.weights, strict=True):
-            weights[(rows[int(frame)], *place)] = plane
+        for source, plane in zip(list_sources(part), part.weights, strict=True):
+            weights[(rows[source], *place)] = plane
         for name, whole in maps.items():
             if whole is not None:
                 whole[place] = getattr(part, name)
-    extras = {int(k) for part in parts for k in part.extras} - set(rows)
+    extras = {int(k) for part in parts for k in part.extras} - {frame for frame, _ in rows}
+    gains = np.array([gain for _, gain in rows], np.float32)
     return Choice(
         window=window,
         around=window,
-        candidates=candidates,
+        candidates=np.array([frame for frame, _ in rows], np.uint16),
         extras=np.array(sorted(extras), np.uint16),
         weights=weights,
+        gains=None if (gains == 1).all() else gains,
         **maps,
     )

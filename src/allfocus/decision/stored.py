@@ -31,6 +31,7 @@ ARRAYS: Mapping[str, type[np.generic]] = {
     "certainty": np.float32,
     "out_of_focus": np.bool_,
     "veiled": np.bool_,
+    "gains": np.float32,
 }
 #: Largest header and most tiles of a file; more makes no sense.
 HEADER_LIMIT, MOST_TILES = 16_000_000, 200_000
@@ -125,10 +126,13 @@ class StoredDecision(TiledDecision):
     def _check(self, choice: Choice) -> None:
         """Raise `ReadError` unless the arrays of a choice fit together."""
         own, around = (tuple(part.stop - part.start for part in place) for place in (choice.window, choice.around))
-        wanted = dict.fromkeys(MAPS, own) | {"weights": (np.size(choice.candidates), *around)}
+        wanted = dict.fromkeys(MAPS, own) | {
+            "weights": (np.size(choice.candidates), *around),
+            "gains": (np.size(choice.candidates),),
+        }
         for name, kind in ARRAYS.items():
             array = getattr(choice, name)
-            if array is None and name in ("depth", "certainty", "out_of_focus", "veiled"):
+            if array is None and name in ("depth", "certainty", "out_of_focus", "veiled", "gains"):
                 continue
             if array is None or array.dtype != kind or array.shape != wanted.get(name, np.shape(array)):
                 raise ReadError(f"{self._path} is damaged: {name} of a tile is missing or of the wrong kind")

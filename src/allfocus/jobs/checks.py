@@ -6,7 +6,7 @@ from pathlib import Path
 
 from allfocus.core.names import find_name
 from allfocus.decision.model import require_quality
-from allfocus.errors import AllFocusError, OptionError, PreflightError, WriteError
+from allfocus.errors import AllFocusError, OptionError, PreflightError, StackError, WriteError
 from allfocus.formats.pixels import limit_pixels
 from allfocus.formats.registry import holds_volumes
 from allfocus.formats.write import check_output, check_outputs
@@ -14,8 +14,8 @@ from allfocus.jobs.events import JobRequest
 from allfocus.options import FusionOptions
 from allfocus.outputs.slabs import parse_slab, parse_slabs, slab_paths
 from allfocus.outputs.wishes import Outputs, check_wishes
-from allfocus.pipeline import find_reference
 from allfocus.plan import Plan, plan_for
+from allfocus.registration import find_reference
 from allfocus.run.machine import Machine
 from allfocus.sources.expand import list_frames
 from allfocus.sources.leftovers import leave_out, protect
@@ -78,7 +78,24 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
         one = f"{paths[0].name} has one channel only"
         what = one if volume else "only a TIFF file given alone may have several"
         raise OptionError(f"channel-for-focus {request.channel_for_focus}: {what}; leave it out")
-    return open_stack(list(paths), request.options.order, request.options.stack)
+    opened = open_stack(list(paths), request.options.order, request.options.stack)
+    return drop_named(opened, request.leave_out)
+
+
+def drop_named(listing: Listing, names: Sequence[str]) -> Listing:
+    """The listing without the frames of these names.
+
+    Raises:
+        OptionError: there is no such frame.
+        StackError: fewer than two are left.
+    """
+    for name in names:
+        if name not in listing.names:
+            raise OptionError(f"leave-out {name}: expected the name of a frame, such as {listing.names[0]}")
+    kept = [k for k, name in enumerate(listing.names) if name not in names]
+    if len(kept) < 2:
+        raise StackError(f"{len(kept)} of {len(listing)} frames are not left out; fusing needs at least 2")
+    return listing.pick(kept) if names else listing
 
 
 # --- a stack -------------------------------------------------------------------------------------
@@ -123,7 +140,7 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
     outputs = request.outputs
     others = [item.name for item in fields(Outputs) if item.name not in ("image", "beside", *MAP_NAMES)]
     asked = [name.replace("_", "-") for name in others if getattr(outputs, name)]
-    asked += ["slab"] if request.slab else []
+    asked += [name for name in ("slab", "leave_out", "strokes") if getattr(request, name)]
     if asked:
         which = "them" if len(asked) > 1 else "it"
         raise OptionError(f"{', '.join(asked)}: not made of volumes ({volume}); leave {which} out")

@@ -6,17 +6,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from allfocus.composition.compositor import Canvas
+from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.windows import Window
+from allfocus.decision.decision import Decision
+from allfocus.decision.painted import Stroke
 from allfocus.options import FusionOptions
 from allfocus.outputs.wishes import Outputs
 from allfocus.plan import Plan
+from allfocus.registered import Registered
 from allfocus.result import FusionResult
 from allfocus.sources.listing import Listing
 from allfocus.volumes import VolumeResult
 
 #: What an event can be about.
-Kind = Literal["plan", "progress", "preview", "note", "result"]
+Kind = Literal["plan", "progress", "frame", "registered", "preview", "note", "result"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +28,16 @@ class Event:
     """Something that happened to a job, as data: text, JSON lines and pages are made from it.
 
     Attributes:
-        kind: `plan` (before the work: what it will take), `progress` (a stage is so far), `preview` (some of the
-            picture is done), `note` (what a user should know), `result` (it is done).
+        kind: `plan` (before the work: what it will take), `progress` (a stage is so far), `note` (what a user should
+            know), `result` (it is done); with previews also `frame` (one was read), `registered` (all lie over each
+            other) and `preview` (some of the picture is done).
         stage, done, total: of progress.
         fraction: how much of the whole job is done, 0 to 1.
         seconds_left: until the end; None as long as there is nothing to go by.
         plan: of a plan.
         note: of a note.
+        position, pixels: of a frame, counted from 0; the pixels may be overwritten once the listener has returned.
+        registered: the frames, in the reference's pixels.
         canvas, window: of a preview: what is composed so far, and the window that was added last.
         result: of a result.
     """
@@ -43,6 +50,9 @@ class Event:
     seconds_left: float | None = None
     plan: Plan | None = None
     note: Note | None = None
+    position: int = 0
+    pixels: Array | None = None
+    registered: Registered | None = None
     canvas: Canvas | None = None
     window: Window | None = None
     result: "JobResult | None" = None
@@ -70,6 +80,23 @@ Listener = Callable[[Event], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Kept:
+    """What a picture was made of: to look at, to paint over, and to compose again without deciding again.
+
+    Attributes:
+        request: what was asked for.
+        registered: the frames.
+        decision: which frame where, before anything was painted.
+        canvas: picture and maps as they were composed.
+    """
+
+    request: "JobRequest"
+    registered: Registered
+    decision: Decision
+    canvas: Canvas
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class JobResult:
     """What a job made.
 
@@ -79,6 +106,7 @@ class JobResult:
         notes: what a user should know, those of the fused result first.
         seconds: how long it took.
         listing: of a stack, the frames; None for a volume.
+        kept: what the picture was made of, where the job was asked to keep it.
     """
 
     fused: FusionResult | VolumeResult
@@ -86,6 +114,7 @@ class JobResult:
     notes: tuple[Note, ...]
     seconds: float
     listing: Listing | None = None
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +128,10 @@ class JobRequest:
         slab: size and overlap of slabs, as in ``8:2``; None: no slabs.
         channel_for_focus: of a volume, name or number of the channel by whose focus all are fused.
         options_file: the file that options were read from, if they were.
+        leave_out: names of frames that are not to be used.
+        strokes: what is painted over the picture. Frames are counted as in the input without those left out; points are
+            pixels of the reference's full frame.
+        layers: other decisions that strokes take pixels from: the options of each, by its name.
     """
 
     frames: Sequence[Path]
@@ -107,6 +140,9 @@ class JobRequest:
     slab: str | None = None
     channel_for_focus: str | None = None
     options_file: Path | None = None
+    leave_out: tuple[str, ...] = ()
+    strokes: tuple[Stroke, ...] = ()
+    layers: Mapping[str, FusionOptions] = field(default_factory=dict)
 
     @property
     def settings(self) -> list[Path]:

@@ -2,25 +2,36 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 
 from allfocus.composition.compositor import Canvas
+from allfocus.core.color import Array
+from allfocus.core.notes import Note
 from allfocus.core.windows import Window
+from allfocus.decision.decision import Decision
 from allfocus.errors import StackError
 from allfocus.formats.write import Picture, write_images, write_ome_files
 from allfocus.jobs.checks import check_job, find_channel, slab_files, slabs_of, stack_options, volume_maps
-from allfocus.jobs.events import Event, JobRequest, JobResult, Listener
+from allfocus.jobs.events import Event, JobRequest, JobResult, Kept, Listener
+from allfocus.jobs.retouch import paint_over
+from allfocus.options import FusionOptions, is_same_for
 from allfocus.outputs.files import make_files
 from allfocus.outputs.report.files import make_reports
+from allfocus.outputs.save import check_result
 from allfocus.outputs.slabs import fuse_slabs
 from allfocus.outputs.words import quality_notes
-from allfocus.pipeline import check_model, compose, decide, register
+from allfocus.pipeline import check_model, compose, decide
 from allfocus.plan import Plan
+from allfocus.registered import Registered
+from allfocus.registration import register
+from allfocus.result import FusionResult
+from allfocus.run.context import Run
 from allfocus.run.machine import Machine
 from allfocus.run.progress import Pace
-from allfocus.sources.listing import Listing
+from allfocus.sources.listing import Listing, Reader
 from allfocus.sources.volume import Volume
 from allfocus.volumes import fuse_volume, make_ome_files, stage_costs
 
@@ -31,7 +42,9 @@ class Job:
     Args:
         request: what is asked of it.
         listen: called with every event, from the thread that runs the job.
-        previews: whether to send previews.
+        previews: whether to send frames and previews as they are done.
+        keep: whether the result holds what the picture was made of.
+        reuse: what an earlier job kept of the same frames: steps whose options are the same are not done again.
         machine: what the plan may count on; by default what there is.
     """
 
@@ -41,9 +54,13 @@ class Job:
         listen: Listener = lambda event: None,
         *,
         previews: bool = False,
+        keep: bool = False,
+        reuse: Kept | None = None,
         machine: Machine | None = None,
     ) -> None:
         self.request, self._listen, self._previews, self._machine = request, listen, previews, machine
+        self._keep, self._reuse = keep, reuse
+        self._canvas: Canvas | None = None
         self._cancelled = Flag()
         self._thread: Thread | None = None
         self._outcome: JobResult | BaseException | None = None
@@ -113,25 +130,67 @@ class Job:
         request, options = self.request, stack_options(self.request)
         self._begin(plan, plan.costs())
         check_model(options, listing)
-        registered = register(listing, options, plan.start(self._report, self._cancelled))
-        preview = self._preview if self._previews else None
-        decision = decide(registered, options=options, keep=False)
-        result = compose(registered, decision, options=options, preview=preview)
-        files = make_files(result, request.outputs)
+        run = plan.start(self._report, self._cancelled)
+        registered = self._register(listing, options, run)
+        decision = self._decide(registered, options)
+        painted = paint_over(registered, decision, request)
+        result = compose(registered, painted, options=options, preview=self._preview)
+        assert self._canvas is not None
+        kept = Kept(request=request, registered=registered, decision=decision, canvas=self._canvas)
         slabs, skipped = fuse_slabs(registered, options, slabs_of(request, listing), slab_files(request, listing))
         notes = [*result.notes, *quality_notes(result), *skipped]
-        reports = make_reports(result, request.outputs, options, time.monotonic() - started, notes)
         self._report("write", 0, 1)
-        notes += write_images([*files, *slabs, *reports], self._cancelled)
+        seconds = time.monotonic() - started
+        files, lost = write_result(result, request, seconds, notes, slabs=slabs, cancelled=self._cancelled)
         self._report("write", 1, 1)
-        shown = {path: shows for shows, path in request.outputs.named.items()}
         return JobResult(
             fused=result,
-            files=shown | label(slabs, "slab") | label(reports, "report"),
-            notes=tuple(notes),
+            files=files,
+            notes=(*notes, *lost),
             seconds=time.monotonic() - started,
             listing=listing,
+            kept=kept if self._keep else None,
         )
+
+    def _register(self, listing: Listing, options: FusionOptions, run: Run) -> Registered:
+        """The frames over each other; those of an earlier job, if nothing that matters for it has changed."""
+        old = self._reuse
+        if old is not None and (old.request.frames, old.request.leave_out) != (
+            self.request.frames,
+            self.request.leave_out,
+        ):
+            old = self._reuse = None
+        if old is not None and is_same_for("align", old.request.options, options):
+            registered = replace(old.registered, run=run)
+        else:
+            self._reuse = None
+            registered = register(self._watched(listing), options, run)
+            registered = replace(registered, source=listing) if registered.source is not None else registered
+        if self._previews:
+            self._listen(Event(kind="registered", registered=registered))
+        return registered
+
+    def _watched(self, listing: Listing) -> Listing:
+        """The listing, whose frames are shown to the listener as they are read."""
+        if not self._previews:
+            return listing
+
+        def watch(position: int, read: Reader) -> Reader:
+            def read_and_tell() -> Array:
+                pixels = read()
+                self._listen(Event(kind="frame", position=position, pixels=pixels))
+                return pixels
+
+            return read_and_tell
+
+        return replace(listing, readers=[watch(k, read) for k, read in enumerate(listing.readers)])
+
+    def _decide(self, registered: Registered, options: FusionOptions) -> Decision:
+        """Which frame where; as an earlier job decided it, if nothing that matters for it has changed."""
+        old = self._reuse
+        if old is not None and is_same_for("decide", stack_options(old.request), options):
+            return old.decision
+        return decide(registered, options=options, keep=self._keep)
 
     def _run_volume(self, volume: Volume, plan: Plan, started: float) -> JobResult:
         """Fuse a volume and write what was asked for."""
@@ -168,7 +227,43 @@ class Job:
         self._listen(Event(kind="progress", stage=stage, done=done, total=total, fraction=fraction, seconds_left=left))
 
     def _preview(self, canvas: Canvas, window: Window) -> None:
-        self._listen(Event(kind="preview", canvas=canvas, window=window))
+        self._canvas = canvas
+        if self._previews:
+            self._listen(Event(kind="preview", canvas=canvas, window=window))
+
+
+def write_result(
+    result: FusionResult,
+    request: JobRequest,
+    seconds: float,
+    notes: Sequence[Note] = (),
+    *,
+    slabs: Sequence[Picture] = (),
+    cancelled: Flag | None = None,
+) -> tuple[dict[Path, str], list[Note]]:
+    """Write what a request asks for of a result.
+
+    Args:
+        result: of a stack.
+        request: its outputs, and its options, for reports.
+        seconds: how long the fusion took, for reports.
+        notes: what a user should know about it, for reports.
+        slabs: further pictures.
+        cancelled: once it is set nothing is written.
+
+    Returns:
+        The files with what each shows, and notes on what formats could not keep.
+
+    Raises:
+        OptionError: an output that the result does not have.
+        WriteError: a file can't be written; none is left behind.
+    """
+    check_result(result, request.outputs)
+    files = make_files(result, request.outputs)
+    reports = make_reports(result, request.outputs, stack_options(request), seconds, notes)
+    lost = write_images([*files, *slabs, *reports], cancelled)
+    shown = {path: shows for shows, path in request.outputs.named.items()}
+    return shown | label(slabs, "slab") | label(reports, "report"), lost
 
 
 def label(pictures: Sequence[Picture], shows: str) -> dict[Path, str]:

@@ -31,13 +31,18 @@ def save(result: FusionResult, path: Path | str, **maps: Path | str) -> list[Not
         WriteError: a file can't be written, or is one of the frames; none is left behind.
     """
     outputs = build_outputs(Path(path), maps)
-    for name, needed in NEEDED.items():
-        if getattr(outputs, name) is not None and getattr(result, needed) is None:
-            raise OptionError(f"{name}: the result has no {needed}; ask fuse or decide for it")
+    check_result(result, outputs)
     check_suffixes(outputs)
     check_output(Path(path), result.image.shape[:2])
     check_outputs(outputs.pictures, [] if result.source is None else result.source.files, outputs.texts)
     return write_images(make_files(result, outputs))
+
+
+def check_result(result: FusionResult, outputs: Outputs) -> None:
+    """Raise `OptionError` for an output that a result does not have."""
+    for name, needed in NEEDED.items():
+        if getattr(outputs, name) is not None and getattr(result, needed) is None:
+            raise OptionError(f"{name}: the result has no {needed}; ask fuse or decide for it")
 
 
 def build_outputs(path: Path, maps: dict[str, Any]) -> Outputs:

@@ -1,7 +1,6 @@
 """From files to a focal stack: all that is wrong is found before the first is decoded, and reported together."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from allfocus.sources.conform import conform_frames, find_typical
 from allfocus.sources.expand import list_frames
 from allfocus.sources.leftovers import leave_out
 from allfocus.sources.listing import Listing, Reader, read_covered, stamp, watch
+from allfocus.sources.losses import note_losses, note_several
 from allfocus.sources.name_groups import find_missing
 from allfocus.sources.ome_sets import check_complete
 from allfocus.sources.stacks import TOGETHER, FoundStack, choose_stack, find_stack, find_whole
@@ -240,34 +240,6 @@ def find_differences(frames: Sequence[FrameInfo], names: Sequence[str]) -> list[
     typical = find_typical(frames)
     model = names[list(frames).index(typical)]
     return [difference(frame, typical, name, model) for frame, name in zip(frames, names, strict=True)]
-
-
-def note_several(paths: Sequence[Path], headers: Sequence[Header | None]) -> list[Note]:
-    """Which files hold several full pictures, of which one is used."""
-    notes = []
-    for position, (path, header) in enumerate(zip(paths, headers, strict=True)):
-        count = 0
-        if header is not None:
-            with suppress(ReadError), explain_errors(path, header.format.name):
-                count = header.format.count_frames(path)
-        if count > 1:
-            message = f"{path.name} holds {count} full pictures, of which the first is used; give it alone to fuse them"
-            notes.append(Note(code="pictures-left-out", message=message, frames=(position,)))
-    return notes
-
-
-def note_losses(paths: Sequence[Path], headers: Sequence[Header | None]) -> list[Note]:
-    """What reading will lose, one note for all files that lose the same."""
-    lost: dict[str, list[int]] = {}
-    for position, header in enumerate(headers):
-        if header is not None and header.loss:
-            lost.setdefault(header.loss, []).append(position)
-    notes = []
-    for loss, positions in lost.items():
-        more = f" and {len(positions) - 1} more" if positions[1:] else ""
-        message = f"{loss} ({paths[positions[0]].name}{more})"
-        notes.append(Note(code="bit-depth-reduced", message=message, frames=tuple(positions)))
-    return notes
 
 
 def read_stack(paths: Sequence[Path | str] | Path | str | Listing, run: Run | None = None) -> FocalStack:

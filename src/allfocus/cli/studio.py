@@ -1,0 +1,57 @@
+"""``allfocus studio``: a stack and its result on a local page."""
+
+from typing import Annotated, Any
+
+import typer
+
+from allfocus.cli.flags import given_options, option_flags, with_flags
+from allfocus.cli.shared import DebugOption, OptionalFramesArgument, OptionsOption, extra
+from allfocus.errors import OptionError
+from allfocus.options import FusionOptions, read_option_values
+
+HostOption = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen at.")]
+PortOption = Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen at; 0 takes a free one.")]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="Secret in the page's first address (default: a new one each time)."),
+]
+BrowserOption = Annotated[bool, typer.Option("--no-browser", help="Print the page's address, and open no browser.")]
+
+
+@with_flags(*option_flags(FusionOptions))
+def studio(
+    context: typer.Context,
+    frames: OptionalFramesArgument = None,
+    *,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 0,
+    token: TokenOption = None,
+    no_browser: BrowserOption = False,
+    options: OptionsOption = None,
+    debug: DebugOption = False,
+    **flags: Any,
+) -> None:
+    """Look at a stack and its result on a local page, and paint over what is wrong.
+
+    The page shows which frame every place is from and how sure that is. What is painted is kept in a project file
+    beside the stack, STACK.allfocus.json; open that to go on, or fuse it with --project to get the same picture again.
+
+    \b
+    Examples:
+      allfocus studio DCIM/stack/
+      allfocus studio beetle.allfocus.json --no-browser --port 8080
+    """  # noqa: D301
+    typed = ({} if options is None else read_option_values(options)) | given_options(context, flags)
+    if not frames:
+        raise OptionError("give frames, a folder of them, or a project (.allfocus.json)")
+    with extra("web", "the page"):
+        from allfocus.studio.serve import serve
+
+    serve(
+        lambda session: session.open_typed(frames, typed),
+        host=host,
+        port=port,
+        token=token,
+        browser=not no_browser,
+        say=typer.echo,
+    )

@@ -1,0 +1,48 @@
+"""Defocus: how wide the blur of a thing is in each frame, measured from the stack itself."""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from allfocus.core.color import FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Defocus:
+    """How wide the blur of a thing is in each frame: a disc whose radius grows with the steps of focus to it.
+
+    Attributes:
+        step: radius in pixels that the disc grows by with each step of focus.
+        positions: (N,) where things lie that are sharpest in each frame, in steps of focus: between two frames too.
+        near_first: whether the first frame is focused on the nearest things.
+        explained: which share of the differences between frames such discs explain, 0 to 1.
+    """
+
+    step: float
+    positions: FloatArray
+    near_first: bool = True
+    explained: float = 1.0
+
+    def radius(self, position: float, frame: int) -> float:
+        """Radius in pixels of the disc of a thing in a frame."""
+        return self.step * abs(position - frame)
+
+    def scaled(self, scale: float) -> "Defocus":
+        """The same in a picture `scale` times smaller."""
+        return replace(self, step=self.step / scale)
+
+
+def disc_blur(image: FloatArray, radius: float) -> FloatArray:
+    """Blur (h, w) or (h, w, c) by a disc of this radius in pixels; one below .4 changes nothing."""
+    if radius < 0.4:
+        return image
+    return np.asarray(cv2.filter2D(image, -1, disc(radius), borderType=cv2.BORDER_REFLECT), np.float32)
+
+
+def disc(radius: float) -> FloatArray:
+    """A disc with a soft edge of one pixel, summing to 1."""
+    half = int(np.ceil(radius + 0.5))
+    rows, columns = np.mgrid[-half : half + 1, -half : half + 1]
+    kernel = np.clip(radius + 0.5 - np.hypot(rows, columns), 0, 1)
+    return np.asarray(kernel / kernel.sum(), np.float32)

@@ -1,0 +1,179 @@
+"""Measuring the defocus of a stack: how wide its discs are, and which end of it is near."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from allfocus.composition.defocus import Defocus, disc_blur
+from allfocus.composition.layers import LayeredWindow, find_layers
+from allfocus.core.color import Array, FloatArray, linear_to_srgb, srgb_to_linear, to_unit
+
+#: Pixels that are looked at, and frames that are compared: evenly many of larger stacks.
+PIXELS, FRAMES = 160_000, 8
+#: Radii in pixels that are tried.
+RADII = np.array([0, 0.6, 1, 1.4, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12, 14, 17], np.float32)
+#: Radii of a step of focus that are tried.
+STEPS = np.geomspace(0.15, 16, 48)
+#: How far from its frame a thing may lie, in steps of focus, and where that is tried.
+BETWEEN = np.linspace(-0.5, 0.5, 11)
+#: Pixels that a frame must be the sharpest at, and by what factor of energy.
+ENOUGH, LEAD = 300, 1.5
+#: Discs must explain this share of the differences between frames.
+EXPLAINED = 0.4
+#: How much of what sets the two orders of near and far apart must speak for the same one, by light that can't be; and
+#: how much may speak for the other one, by what the frames show: 0 is half of it, 1 is all.
+CLEARLY, CONTRARY = 0.3, 0.8
+#: Differences, display-encoded, that mean nothing.
+NOTHING = 0.002
+#: Turns in which layers are solved to find out which end is near.
+TURNS = 2
+
+
+def measure_defocus(frames: Sequence[Array]) -> Defocus | None:
+    """How wide the blur of things is in each frame, and which end of the stack is near.
+
+    The radius of a step is that of the discs by which sharp frames come closest to all others. Near is the end from
+    which the frames can be rendered better: things cover what is behind them, not what is before.
+
+    Args:
+        frames: N arrays (H, W) or (H, W, 3), registered, in the order of focus or its reverse.
+
+    Returns:
+        None where that can't be said: too little detail, differences that no disc explains, or two ends that fit alike.
+    """
+    picked = np.unique(np.linspace(0, len(frames) - 1, min(FRAMES, len(frames))).round().astype(int))
+    height, width = frames[0].shape[:2]
+    scale = max(1.0, float(np.sqrt(height * width / PIXELS)))
+    size = max(round(width / scale), 1), max(round(height / scale), 1)
+    small = [shrink(frames[k], size) for k in picked]
+    gray = [image.mean(axis=2) for image in small]
+    labels, sure = find_sharpest([linear_to_srgb(image) for image in gray])
+    rows = compare(gray, labels, sure)
+    if not rows:
+        return None
+    found = fit(rows, picked.astype(np.float64))
+    if found is None or found.explained < EXPLAINED:
+        return None
+    counts = np.bincount(labels.ravel(), minlength=len(picked))
+    near_first = which_is_near(
+        small,
+        labels,
+        counts,
+        Defocus(
+            step=found.step * float(np.diff(picked).mean()),
+            positions=np.interp(found.positions, picked, np.arange(len(picked))).astype(np.float32),
+        ),
+    )
+    if near_first is None:
+        return None
+    positions = np.arange(len(frames)) + np.interp(np.arange(len(frames)), picked, found.positions - picked) * (
+        len(picked) == len(frames)
+    )
+    return replace(found, step=found.step * scale, positions=positions.astype(np.float32), near_first=near_first)
+
+
+def shrink(frame: Array, size: tuple[int, int]) -> FloatArray:
+    """A frame, reduced to this width and height, (h, w, c) in linear light."""
+    reduced = srgb_to_linear(to_unit(cv2.resize(frame, size, interpolation=cv2.INTER_AREA)))
+    return reduced if reduced.ndim == 3 else reduced[..., None]
+
+
+def find_sharpest(images: Sequence[FloatArray]) -> tuple[Array, Array]:
+    """Which gray picture has the most detail at each pixel, and whether it leads clearly."""
+    energies = [cv2.GaussianBlur(np.square(cv2.Laplacian(image, cv2.CV_32F)), (0, 0), 3) for image in images]
+    ranked = np.sort(energies, axis=0)
+    sure = (ranked[-1] > LEAD * ranked[-2]) & (ranked[-1] > 1e-5)
+    return cv2.medianBlur(np.argmax(energies, axis=0).astype(np.uint8), 5).astype(np.intp), sure
+
+
+def compare(images: Sequence[FloatArray], labels: Array, sure: Array) -> dict[int, tuple[int, FloatArray]]:
+    """How far each frame, blurred where it is the sharpest, is from each other one.
+
+    Args:
+        images: N gray pictures (h, w) in linear light.
+        labels: (h, w), the sharpest one at each pixel.
+        sure: (h, w), where that is clear.
+
+    Returns:
+        By frame: at how many pixels it is the sharpest, and (N, len(RADII)) mean differences, display-encoded.
+    """
+    found = {}
+    encoded = [linear_to_srgb(image) for image in images]
+    for k, image in enumerate(images):
+        mask = cv2.erode(((labels == k) & sure).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        if np.count_nonzero(mask) < ENOUGH:
+            continue
+        others = np.array([other[mask] for other in encoded])
+        apart = [np.abs(linear_to_srgb(disc_blur(image, radius)[mask]) - others).mean(axis=1) for radius in RADII]
+        found[k] = int(np.count_nonzero(mask)), np.asarray(np.transpose(apart), np.float32)
+    return found
+
+
+def fit(rows: dict[int, tuple[int, FloatArray]], frames: Array) -> Defocus | None:
+    """The radius of a step, and where things lie between the frames, that fit the comparison best.
+
+    Args:
+        rows: of `compare`.
+        frames: (N,) in which position of the stack each of the compared frames is.
+    """
+    best = min((_misfit_of(step, rows, frames) for step in STEPS), key=lambda tried: tried[0])
+    _, step, positions = best
+    left = whole = 0.0
+    for k, (count, apart) in rows.items():
+        reached = [
+            np.interp(radius, RADII, row)
+            for radius, row in zip(_radii(step, positions[k], k, frames), apart, strict=True)
+        ]
+        left += count * (sum(reached) - reached[k])
+        whole += count * (apart[:, 0].sum() - apart[k, 0])
+    return Defocus(step=float(step), positions=positions, explained=float(1 - left / max(whole, 1e-9)))
+
+
+def _misfit_of(step: float, rows: dict[int, tuple[int, FloatArray]], frames: Array) -> tuple[float, float, FloatArray]:
+    """How badly a step fits, and the positions with which it fits best."""
+    positions = frames.astype(np.float32)
+    total = weight = 0.0
+    spacing = float(np.diff(frames).mean())
+    for k, (count, apart) in rows.items():
+        least = np.maximum(apart.min(axis=1), NOTHING)
+        others = np.arange(len(frames)) != k
+        tried = []
+        for off in BETWEEN if len(frames) > 2 else BETWEEN[5:6]:
+            position = frames[k] + off * spacing
+            radii = _radii(step, position, k, frames)
+            reached = np.array([np.interp(radius, RADII, row) for radius, row in zip(radii, apart, strict=True)])
+            tried.append((float((reached / least)[others].mean()), position))
+        misfit, positions[k] = min(tried)
+        total, weight = total + np.sqrt(count) * misfit, weight + np.sqrt(count)
+    return total / weight, step, positions
+
+
+def _radii(step: float, position: float, sharpest: int, frames: Array) -> Array:
+    """By which discs the sharpest frame becomes each of the frames: it may itself not be quite sharp."""
+    discs = np.square(step * (position - frames))
+    return np.asarray(np.sqrt(np.maximum(discs - discs[sharpest], 0)))
+
+
+def which_is_near(small: Sequence[FloatArray], labels: Array, counts: Array, defocus: Defocus) -> bool | None:
+    """Whether the first frame is focused on the nearest things; None where that can't be told."""
+    solved = []
+    for near_first in (True, False):
+        ordered = replace(defocus, near_first=near_first)
+        layers = find_layers(counts, ordered)
+        if len(layers) < 2:
+            return None
+        window = LayeredWindow({k: small[k] for layer in layers for k in layer.frames}, labels, layers, ordered)
+        window.solve(TURNS)
+        solved.append((window.excess(), window.misfit()))
+    excess, misfit = (lead(last, first) for first, last in zip(*solved, strict=True))
+    if abs(excess) < CLEARLY or -np.sign(excess) * misfit > CONTRARY:
+        return None
+    return excess > 0
+
+
+def lead(one: FloatArray, other: FloatArray) -> float:
+    """How much of what sets two maps apart speaks for the first being larger, -1 to 1."""
+    apart = cv2.GaussianBlur(one - other, (0, 0), 2)
+    return float(apart.sum() / max(np.abs(apart).sum(), 1e-9))

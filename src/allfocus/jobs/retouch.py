@@ -1,0 +1,271 @@
+"""Retouch: strokes over a decision, laid over the picture that is at hand, only where something changes."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from threading import Lock
+
+import cv2
+import numpy as np
+
+from allfocus.composition.compositor import Canvas, Compositor, align_to_squares
+from allfocus.core.color import Array, srgb_to_linear, to_unit
+from allfocus.core.windows import Window, grow, intersect
+from allfocus.decision.decision import Choice, Decision, TiledDecision, touching
+from allfocus.decision.painted import ORIGINAL, STEPS, PaintedDecision, Stroke
+from allfocus.errors import ConfigError
+from allfocus.jobs.events import JobRequest, Kept
+from allfocus.options import FusionOptions, is_same_for
+from allfocus.pipeline import decide
+from allfocus.registered import Registered
+from allfocus.result import FusionResult, make_result
+from allfocus.run.workers import one_thread_each
+
+#: Tiles whose choices are at hand while somebody paints.
+RECENT = 4
+#: How far, in pixels, composing carries what was painted.
+SPREAD = 16
+#: Gains are whole powers of this: few different ones, each too close to the next to be seen.
+GAIN_STEP = 1.005
+#: Gains beyond this, or its inverse, are no difference of brightness but of what is seen.
+MOST_GAIN = 2.0
+#: Pixels at the edge of a stroke that are looked at, at most; the linear light that tells of brightness; the fewest
+#: values of it that are enough.
+SAMPLES, DARKEST, BRIGHTEST, FEWEST = 200_000, 0.002, 0.9, 20
+#: Side in pixels of the square whose half a stroke's edge reaches beyond what the brush covers.
+RIM = 9
+
+
+def place_strokes(registered: Registered, strokes: Sequence[Stroke]) -> list[Stroke]:
+    """Strokes in pixels of the registered frames, with frames counted among those that are used.
+
+    Raises:
+        ConfigError: a stroke takes its pixels from a frame that is not used.
+    """
+    top, left = (0, 0) if registered.window is None else (part.start for part in registered.window)
+    rows = {position: row for row, position in enumerate(registered.positions)}
+    placed = []
+    for stroke in strokes:
+        if stroke.frame is not None and stroke.frame not in rows:
+            known = 0 <= stroke.frame < len(registered.names)
+            name = registered.names[stroke.frame] if known else f"frame {stroke.frame}"
+            raise ConfigError(f"stroke from {name}: this frame is not used; remove the stroke, or use the frame")
+        points = tuple((x - left, y - top) for x, y in stroke.points)
+        placed.append(replace(stroke, points=points, frame=None if stroke.frame is None else rows[stroke.frame]))
+    return placed
+
+
+def paint_over(
+    registered: Registered, decision: Decision, request: JobRequest, known: Mapping[str, Decision] | None = None
+) -> Decision:
+    """A decision with the visible strokes of a request over it.
+
+    Args:
+        registered: the frames.
+        decision: about them.
+        request: its strokes, and the options of the layers that they take their pixels from.
+        known: decisions that are at hand, by the names of their layers; by default they are made here.
+
+    Raises:
+        ConfigError: a stroke takes its pixels from something that does not exist.
+    """
+    strokes = place_strokes(registered, [stroke for stroke in request.strokes if stroke.visible])
+    if not strokes:
+        return decision
+    if known is None:
+        wanted = {name: layer_options(request, name) for name in used_layers(request)}
+        known = {
+            name: decision if is_same_for("decide", options, request.options) else decide(registered, options=options)
+            for name, options in wanted.items()
+        }
+    return PaintedDecision(decision, strokes, known)
+
+
+def used_layers(request: JobRequest) -> list[str]:
+    """Names of the layers that visible strokes take their pixels from."""
+    names = dict.fromkeys(stroke.source for stroke in request.strokes if stroke.visible)
+    return [name for name in names if name not in ("", ORIGINAL, *STEPS)]
+
+
+def layer_options(request: JobRequest, name: str) -> FusionOptions:
+    """The options of a layer; raises `ConfigError` where there is no such layer, or it would align anew."""
+    if name not in request.layers:
+        known = ", ".join([*STEPS, ORIGINAL, *request.layers])
+        raise ConfigError(f"stroke from {name!r}: expected a frame, or one of {known}")
+    options = request.layers[name]
+    if not is_same_for("align", options, request.options):
+        raise ConfigError(f"layer {name!r}: its alignment differs from the picture's; give both the same options")
+    return options
+
+
+class Recent(TiledDecision):
+    """A decision whose last few tiles are at hand.
+
+    Args:
+        base: what decides.
+        count: how many tiles are kept.
+    """
+
+    def __init__(self, base: Decision, count: int = RECENT) -> None:
+        self._base, self._count, self._lock = base, count, Lock()
+        self._kept: OrderedDict[tuple[int, int], Choice] = OrderedDict()
+        self.size, self.count, self.noise = base.size, base.count, base.noise
+        self.composition, self.method, self.notes = base.composition, base.method, base.notes
+
+    def tiles(self) -> Sequence[Window]:
+        """Those of the base."""
+        return self._base.tiles()
+
+    def decide_tile(self, tile: Window) -> Choice:
+        """The base's choice, from memory if it was asked for not long ago."""
+        key = tile[0].start, tile[1].start
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        choice = self._base.decide_tile(tile)
+        with self._lock:
+            self._kept[key] = choice
+            while len(self._kept) > self._count:
+                self._kept.popitem(last=False)
+        return choice
+
+
+class Retouch:
+    """A picture that is painted on: strokes in, and only what they change is composed anew.
+
+    Args:
+        kept: what a job kept; its canvas is painted on.
+
+    Attributes:
+        request: what the picture now is the answer to: a job with this request writes the same bytes.
+        registered: the frames.
+        canvas: the picture and its maps.
+    """
+
+    def __init__(self, kept: Kept) -> None:
+        self.request, self.registered, self.canvas = kept.request, kept.registered, kept.canvas
+        self._decision = Recent(kept.decision)
+        self._others: dict[FusionOptions, Decision] = {}
+
+    def change(self, strokes: Sequence[Stroke], layers: Mapping[str, FusionOptions] | None = None) -> list[Window]:
+        """Have these strokes over the picture instead of those that are there.
+
+        Returns:
+            The windows of the picture that may have changed.
+
+        Raises:
+            ConfigError: a stroke takes its pixels from something that does not exist; nothing changes.
+        """
+        layers = self.request.layers if layers is None else layers
+        request = replace(self.request, strokes=tuple(strokes), layers=dict(layers))
+        painted = self._paint(request)
+        changed = place_strokes(self.registered, differing(self.request.strokes, request.strokes))
+        windows = gather([self._reach(stroke) for stroke in changed], painted.tiles())
+        for window in windows:
+            self._put(self._compose(painted, window), window)
+        self.request = request
+        return windows
+
+    def match(self, stroke: Stroke) -> Stroke:
+        """The stroke with the gain that makes its source as bright as the picture along the stroke's edge."""
+        plain = replace(stroke, gain=1.0, visible=True)
+        [placed] = place_strokes(self.registered, [plain])
+        window = self._reach(placed)
+        if stroke.source == ORIGINAL or is_empty(window):
+            return plain
+        covered = placed.cover(window)
+        near = cv2.dilate((covered > 0).astype(np.uint8), np.ones((RIM, RIM), np.uint8)) > 0
+        rim = np.nonzero(near & (covered < 0.5))
+        few = slice(None, None, 1 + len(rim[0]) // SAMPLES)
+        rim = rim[0][few], rim[1][few]
+        gain = find_gain(self.canvas.images[0][window][rim], self._bring(placed, window)[rim])
+        return replace(plain, gain=gain)
+
+    def result(self) -> FusionResult:
+        """The picture and its maps as they are now."""
+        return make_result(self.registered, self._paint(self.request), self.canvas, None)
+
+    def _paint(self, request: JobRequest) -> Decision:
+        known = {name: self._other(layer_options(request, name)) for name in used_layers(request)}
+        return paint_over(self.registered, self._decision, request, known)
+
+    def _other(self, options: FusionOptions) -> Decision:
+        """The decision of a layer, which is made once."""
+        if is_same_for("decide", options, self.request.options):
+            return self._decision
+        if options not in self._others:
+            self._others[options] = Recent(decide(self.registered, options=options))
+        return self._others[options]
+
+    def _reach(self, stroke: Stroke) -> Window:
+        """The part of the picture that a stroke may change; it may be empty."""
+        height, width = self.registered.size
+        bounds = stroke.bounds((slice(-SPREAD, height + SPREAD), slice(-SPREAD, width + SPREAD)))
+        return grow(bounds, SPREAD, height, width)
+
+    def _bring(self, stroke: Stroke, window: Window) -> Array:
+        """What a stroke would bring to all of a window."""
+        if stroke.frame is not None:
+            return np.asarray(self.registered.frames[stroke.frame][window])
+        rows, columns = window
+        middle = (columns.start + columns.stop) / 2, (rows.start + rows.stop) / 2
+        reach = float(rows.stop - rows.start + columns.stop - columns.start)
+        flood = Stroke(source=stroke.source, points=(middle,), radius=reach, hardness=1.0)
+        is_layer = stroke.source not in STEPS
+        others = {stroke.source: self._other(layer_options(self.request, stroke.source))} if is_layer else {}
+        return self._compose(PaintedDecision(self._decision, [flood], others), window).images[0]
+
+    def _compose(self, painted: Decision, window: Window) -> Canvas:
+        """One window of the picture, composed anew."""
+        registered, how = self.registered, self.request.options.compose
+        compositor = Compositor(registered.frames, [], painted, how, registered.run, window)
+        with one_thread_each():
+            for tile in touching(painted, window):
+                compositor.add(painted.decide_tile(tile))
+        return compositor.canvas()
+
+    def _put(self, made: Canvas, window: Window) -> None:
+        self.canvas.images[0][window] = made.images[0]
+        for name, plane in self.canvas.maps.items():
+            plane[window] = made.maps[name]
+
+
+def is_empty(window: Window) -> bool:
+    """Whether a window has no rows or no columns."""
+    return any(part.start >= part.stop for part in window)
+
+
+def differing(old: Sequence[Stroke], new: Sequence[Stroke]) -> list[Stroke]:
+    """The visible strokes that only one of two lists holds; all of both where the others change their order."""
+    old, new = ([stroke for stroke in strokes if stroke.visible] for strokes in (old, new))
+    gone, come = Counter(old) - Counter(new), Counter(new) - Counter(old)
+    kept = [[stroke for stroke in strokes if stroke not in gone and stroke not in come] for strokes in (old, new)]
+    return [*gone.elements(), *come.elements()] if kept[0] == kept[1] else [*old, *new]
+
+
+def gather(windows: Sequence[Window], tiles: Sequence[Window]) -> list[Window]:
+    """For each tile that some windows touch, the squares of it around all that they share with it.
+
+    Whole squares: which frames count in one depends on their weights anywhere in it.
+    """
+    found = []
+    for tile in tiles:
+        shared = [part for part in (intersect(window, tile) for window in windows) if not is_empty(part)]
+        if shared:
+            sides = [[part[axis] for part in shared] for axis in (0, 1)]
+            down, across = (slice(min(s.start for s in side), max(s.stop for s in side)) for side in sides)
+            found.append(align_to_squares((down, across), tile))
+    return found
+
+
+def find_gain(there: Array, brought: Array) -> float:
+    """By what to multiply the linear light of pixels, (n[, 3]), to make them as bright as others; 1 if unclear."""
+    light, other = (srgb_to_linear(to_unit(pixels)) for pixels in (there, brought))
+    known = (light > DARKEST) & (other > DARKEST) & (np.maximum(light, other) < BRIGHTEST)
+    if known.sum() < FEWEST:
+        return 1.0
+    gain = float(light[known].sum(dtype=np.float64) / other[known].sum(dtype=np.float64))
+    if not 1 / MOST_GAIN < gain < MOST_GAIN:
+        return 1.0
+    return float(np.float32(GAIN_STEP ** round(np.log(gain) / np.log(GAIN_STEP))))

@@ -1,0 +1,181 @@
+"""The board: what is painted on the picture, and how picture and project are saved."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+from allfocus.decision.painted import Stroke
+from allfocus.errors import AllFocusError, OptionError
+from allfocus.jobs.checks import check_stack
+from allfocus.jobs.job import write_result
+from allfocus.jobs.project import (
+    make_project,
+    parse_stroke,
+    save_project,
+)
+from allfocus.jobs.retouch import Retouch
+from allfocus.outputs.wishes import Outputs, check_wishes
+from allfocus.registration import find_reference
+from allfocus.sources.listing import Listing
+from allfocus.studio.gallery import MAPS, Gallery
+
+#: Seconds from a change to when the project is saved.
+SAVE_AFTER = 1.0
+
+
+class Board(Gallery):
+    """A stack that is painted on.
+
+    Attributes:
+        strokes, undone: what was painted, and what was taken back, the latest last.
+    """
+
+    def paint(self, values: dict[str, Any], *, match: bool) -> None:
+        """Add a stroke; what was undone is gone.
+
+        Raises:
+            AllFocusError: the picture is not ready, or the stroke makes no sense.
+        """
+        with self.lock:
+            retouch, listing = self._ready()
+            stroke = parse_stroke(values, list(listing.names))
+            stroke = retouch.match(stroke) if match else stroke
+            self._set_strokes([*self.strokes, stroke])
+            self.undone = []
+        self._autosave()
+
+    def undo(self, count: int = 1) -> None:
+        """Take back the last strokes."""
+        with self.lock:
+            count = min(count, len(self.strokes))
+            gone = self.strokes[len(self.strokes) - count :]
+            self._set_strokes(self.strokes[: len(self.strokes) - count])
+            self.undone += reversed(gone)
+        self._autosave()
+
+    def redo(self, count: int = 1) -> None:
+        """Paint again what was taken back."""
+        with self.lock:
+            count = min(count, len(self.undone))
+            back = list(reversed(self.undone[len(self.undone) - count :]))
+            undone = self.undone[: len(self.undone) - count]
+            self._set_strokes([*self.strokes, *back])
+            self.undone = undone
+        self._autosave()
+
+    def change_stroke(self, number: int, *, visible: bool | None) -> None:
+        """Hide or show a stroke by its number from 0, or remove it for good (None)."""
+        with self.lock:
+            if not 0 <= number < len(self.strokes):
+                raise OptionError(f"stroke {number}: there are {len(self.strokes)}")
+            strokes = list(self.strokes)
+            if visible is None:
+                del strokes[number]
+            else:
+                strokes[number] = replace(strokes[number], visible=visible)
+            self._set_strokes(strokes)
+        self._autosave()
+
+    def _set_strokes(self, strokes: list[Stroke]) -> None:
+        retouch, _ = self._ready()
+        windows = retouch.change(strokes)
+        self.strokes, self.request = strokes, retouch.request
+        for name in ("result", *MAPS):
+            layer = self.layers.get(name)
+            if layer is not None and windows:
+                for window in windows:
+                    layer.changed(window)
+                self._tell_changed(name, layer, windows)
+        self.hub.tell("strokes", **self.describe_strokes())
+
+    def _ready(self) -> tuple[Retouch, Listing]:
+        """What is painted on, and the frames; raises `OptionError` as long as the picture is not ready."""
+        if self.retouch is None or self.listing is None or self.state != "ready":
+            raise OptionError("the picture is not ready yet; wait until it is fused")
+        return self.retouch, self.listing
+
+    def describe_strokes(self) -> dict[str, Any]:
+        """The strokes for the page: where each is and what it takes, without its points."""
+        names = [] if self.listing is None else self.listing.names
+        rows = [
+            {
+                "source": stroke.source if stroke.frame is None else names[stroke.frame],
+                "radius": stroke.radius,
+                "at": list(stroke.points[len(stroke.points) // 2]),
+                "visible": stroke.visible,
+                "gain": round(stroke.gain, 3),
+            }
+            for stroke in self.strokes
+        ]
+        return {"strokes": rows, "can_redo": len(self.undone)}
+
+    def save(self, outputs: Outputs) -> list[str]:
+        """Write the picture and its maps as the command line does; returns the files' names.
+
+        Raises:
+            AllFocusError: the picture is not ready, or a file can't be written; none is left behind.
+        """
+        with self.lock:
+            retouch, listing = self._ready()
+            request = replace(self.request, outputs=outputs)
+            check_wishes(outputs, request.options)
+            check_stack(request, listing)
+            made, notes = write_result(retouch.result(), request, self.seconds)
+        for note in notes:
+            self.hub.tell("warning", message=str(note))
+        return [str(path) for path in made]
+
+    def save_project(self, path: Path | None = None) -> Path:
+        """Write the project file; by default where it was saved before.
+
+        Raises:
+            AllFocusError: there is no place, or it can't be written.
+        """
+        with self.lock:
+            path, listing = path or self.project_path, self.listing
+            request = replace(self.request, strokes=tuple(self.strokes))
+            if path is None or listing is None:
+                raise OptionError("the project has no name yet; choose one")
+            names = list(listing.names)
+        project = make_project(request, self._hashes)
+        self._hashes = dict(zip(project.frames, project.hashes, strict=True))
+        save_project(path, project, names)
+        self.project_path = path
+        return path
+
+    def _autosave(self) -> None:
+        """Save the project soon, unless it is about to be."""
+        with self.lock:
+            if self.project_path is not None and not self._is_saving:
+                self._is_saving = True
+                timer = Timer(SAVE_AFTER, self.flush)
+                timer.daemon = True
+                timer.start()
+
+    def flush(self) -> None:
+        """Save the project now if something is unsaved."""
+        with self.lock:
+            is_wanted, self._is_saving = self._is_saving, False
+        if not is_wanted:
+            return
+        try:
+            self.save_project()
+        except AllFocusError as error:
+            self.hub.tell("warning", message=f"the project is not saved: {error}")
+
+    @property
+    def reference(self) -> int:
+        """Position of the frame that the others are registered to."""
+        assert self.listing is not None
+        if self._kept is not None and self._kept.registered.alignment is not None:
+            return self._kept.registered.alignment.reference
+        found = find_reference(self.request.options.reference, self.listing.names)
+        return len(self.listing) // 2 if found is None else found
+
+    @property
+    def reasons(self) -> Mapping[int, str]:
+        """Why frames were left out, by their positions."""
+        alignment = None if self._kept is None else self._kept.registered.alignment
+        return {} if alignment is None else alignment.left_out

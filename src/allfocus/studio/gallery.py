@@ -1,0 +1,178 @@
+"""The gallery: all that can be shown of one stack, as it comes, and what is known of a pixel."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event as Flag
+from threading import RLock, Thread
+from typing import Any
+
+import numpy as np
+
+from allfocus.core.color import Array
+from allfocus.core.windows import Window, scale_down
+from allfocus.decision.painted import Stroke
+from allfocus.formats.read import read_metadata
+from allfocus.jobs import Job, JobRequest
+from allfocus.jobs.events import Kept
+from allfocus.jobs.retouch import Retouch
+from allfocus.options import FusionOptions
+from allfocus.outputs.wishes import Outputs
+from allfocus.registered import Registered
+from allfocus.sources.listing import Listing
+from allfocus.studio.draft import draft_size, make_draft, shrink_frame
+from allfocus.studio.hub import Hub
+from allfocus.studio.tiles import Layer, Overviews
+
+#: Longest side of thumbnails in pixels.
+THUMBNAIL = 240
+#: Seconds between two messages about tiles that are done.
+TELL_EVERY = 0.25
+#: Layers made of maps: the name of each map, how it is shown, and what a person calls it.
+MAPS = {"index_map": "places", "confidence": "shades", "depth": "places", "out_of_focus": "marks", "veiled": "marks"}
+
+
+class Gallery:
+    """What can be shown of a stack.
+
+    Args:
+        hub: told what happens.
+
+    Attributes:
+        state: `empty`, `running`, `ready` (the picture is there), `cancelled` or `failed`.
+        request: what is fused, and how.
+        listing: the frames; None as long as nothing is open.
+        layers: what can be shown, by names.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub, self.overviews = hub, Overviews()
+        self.lock = RLock()
+        self.state, self.error = "empty", ""
+        self.request = JobRequest(frames=(), outputs=Outputs())
+        self.listing: Listing | None = None
+        self.layers: dict[str, Layer] = {}
+        self.thumbnails: dict[str, Array] = {}
+        self.strokes: list[Stroke] = []
+        self.undone: list[Stroke] = []
+        self.retouch: Retouch | None = None
+        self.project_path: Path | None = None
+        self.progress: dict[str, Any] = {}
+        self.notes: list[str] = []
+        self.doubts: list[dict[str, Any]] | None = None
+        self.folder, self.title, self.save_as = Path(), "", ""
+        self._hashes: dict[Path, str] = {}
+        self._job: Job | None = None
+        self._kept: Kept | None = None
+        self._small: dict[int, Array] = {}
+        self._thread: Thread | None = None
+        self._drafting: Thread | None = None
+        self._draft_cancel = Flag()
+        self._is_saving, self.seconds = False, 0.0
+        self._version, self._told, self._pending = 0, 0.0, list[Window]()
+
+    def _take_frame(self, position: int, pixels: Array) -> None:
+        """Keep a small copy and a thumbnail of a frame that was read; make a draft after the last one."""
+        assert self.listing is not None
+        small = shrink_frame(pixels, draft_size(self.listing.frame, len(self.listing)))
+        scale = THUMBNAIL / max(small.shape[:2])
+        size = max(1, round(small.shape[0] * scale)), max(1, round(small.shape[1] * scale))
+        with self.lock:
+            self._small[position] = small
+            self.thumbnails[self.listing.names[position]] = shrink_frame(small, size)
+            is_last = len(self._small) == len(self.listing)
+        self.hub.tell("thumbnail", name=self.listing.names[position])
+        if is_last:
+            small_frames = [self._small[k] for k in range(len(self.listing))]
+            self._small = {}
+            arguments = (small_frames, self.listing, self.request.options, self._draft_cancel)
+            self._drafting = Thread(target=self._draft, args=arguments, name="allfocus draft", daemon=True)
+            self._drafting.start()
+
+    def _draft(self, small: list[Array], listing: Listing, options: FusionOptions, cancel: Flag) -> None:
+        made = make_draft(small, listing.names, listing.frame.size, options, cancel)
+        with self.lock:
+            if made is not None and not cancel.is_set():
+                self._show("draft", Layer(pixels=made[0], window=made[1], icc=self._profile()))
+        self.hub.tell("layers")
+
+    def _show_frames(self, registered: Registered) -> None:
+        with self.lock:
+            window = window_of(registered)
+            for row, position in enumerate(registered.positions):
+                self._show(
+                    f"frame/{position}", Layer(pixels=registered.frames[row], window=window, icc=self._profile())
+                )
+        self.hub.tell("layers")
+
+    def _preview(self, image: Array, window: Window) -> None:
+        """Show tiles as they are done."""
+        with self.lock:
+            layer = self.layers.get("result")
+            if layer is None or layer.pixels is not image:
+                size = tuple(-(-side // 8) for side in image.shape[:2])
+                frame = next(one for name, one in self.layers.items() if name.startswith("frame/"))
+                layer = Layer(pixels=image, window=frame.window, done=np.zeros(size, bool), icc=self._profile())
+                self._show("result", layer)
+                self.hub.tell("layers")
+            assert layer.done is not None
+            layer.done[scale_down(window, 8)] = True
+            layer.changed(window)
+            self._pending.append(window)
+            now = time.monotonic()
+            if now - self._told > TELL_EVERY:
+                self._told = now
+                self._tell_changed("result", layer, self._pending)
+                self._pending = []
+
+    def _show_result(self, registered: Registered, image: Array, done: Array | None) -> None:
+        self._show("result", Layer(pixels=image, window=window_of(registered), done=done, icc=self._profile()))
+
+    def _show(self, name: str, layer: Layer) -> None:
+        """Put a layer on view; versions never come again, so that browsers may keep tiles for ever."""
+        self._version += 1_000_000
+        layer.version = self._version
+        self.layers[name] = layer
+
+    def _tell_changed(self, name: str, layer: Layer, windows: Sequence[Window]) -> None:
+        boxes = [box_of(window) for window in windows]
+        self.hub.tell("changed", layer=name, version=layer.version, boxes=boxes)
+
+    def _profile(self) -> bytes | None:
+        """The colour profile of the frames, unless it is sRGB, which browsers assume."""
+        assert self.listing is not None
+        icc = read_metadata(self.listing.path_of(0)).icc
+        return None if icc is None or b"sRGB" in icc[:4096] else icc
+
+    def at(self, x: float, y: float) -> dict[str, Any]:
+        """What is known of a pixel of the reference's full frame."""
+        with self.lock:
+            layer, kept, listing = self.layers.get("result"), self._kept, self.listing
+            if layer is None or kept is None or listing is None:
+                return {}
+            row, column = int(y) - layer.window[0].start, int(x) - layer.window[1].start
+            if not (0 <= row < layer.size[0] and 0 <= column < layer.size[1]):
+                return {}
+            maps = kept.canvas.maps
+            position = kept.registered.positions[int(maps["index_map"][row, column])]
+            found: dict[str, Any] = {
+                "frame": position,
+                "name": listing.names[position],
+                "confidence": round(float(maps["confidence"][row, column]), 3),
+                "value": [int(v) if v == int(v) else float(v) for v in np.atleast_1d(layer.pixels[row, column])],
+            }
+            if "depth" in maps:
+                found["depth"] = round(float(maps["depth"][row, column]) + 1, 2)
+        return found
+
+
+def box_of(window: Window) -> list[int]:
+    """Left, top, right and bottom of a window."""
+    rows, columns = window
+    return [columns.start, rows.start, columns.stop, rows.stop]
+
+
+def window_of(registered: Registered) -> Window:
+    """Rows and columns of the reference's full frame that registered frames show."""
+    height, width = registered.size
+    return registered.window or (slice(0, height), slice(0, width))

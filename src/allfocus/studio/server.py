@@ -1,0 +1,267 @@
+"""The server: what the page asks for, answered from the session."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import cv2
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from allfocus.errors import AllFocusError, MissingExtraError, OptionError
+from allfocus.options import FusionOptions, build_options, describe_options, plain_options
+from allfocus.outputs.wishes import NAMED, Outputs, add_listed
+from allfocus.studio.guard import Guard
+from allfocus.studio.session import Session
+from allfocus.studio.tiles import SIDE, encode, render_tile
+
+#: Bytes that a request may hold.
+MOST_BYTES = 4_000_000
+#: Options that the page does not offer: they name files, or say what the machine may use.
+HIDDEN = ("model", "transforms", "max_tile", "max_memory", "spool", "reference")
+#: The page's files by their names, and their media types.
+TYPES = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+}
+
+
+class Server:
+    """Answers of one session.
+
+    Args:
+        session: what is looked at.
+        assets: the folder of the page's files.
+    """
+
+    def __init__(self, session: Session, assets: Path) -> None:
+        self.session, self.assets = session, assets
+
+    def app(self, token: str, hosts: frozenset[str]) -> Guard:
+        """The application, guarded."""
+        gets = {
+            "/": self.page,
+            "/assets/{name}": self.asset,
+            "/api/state": self.state,
+            "/api/events": self.events,
+            "/api/at": self.at,
+            "/thumbnails/{name:path}": self.thumbnail,
+            "/tiles/{layer:path}/{level:int}/{column:int}/{row:int}": self.tile,
+        }
+        posts: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "/api/run": self.run,
+            "/api/cancel": self.cancel,
+            "/api/strokes": self.strokes,
+            "/api/save": self.save,
+            "/api/project": self.project,
+        }
+        routes = [Route(path, answer, methods=["GET"]) for path, answer in gets.items()]
+        routes += [Route(path, partial(self.post, do), methods=["POST"]) for path, do in posts.items()]
+        return Guard(Starlette(routes=routes), token, hosts)
+
+    # --- the page ------------------------------------------------------------------------------------
+
+    async def page(self, request: Request) -> Response:
+        """The page itself."""
+        return self._file("index.html")
+
+    async def asset(self, request: Request) -> Response:
+        """A file of the page."""
+        return self._file(request.path_params["name"])
+
+    def _file(self, name: str) -> Response:
+        known = {path.name: path for path in self.assets.iterdir() if path.suffix in TYPES}
+        if name not in known:
+            return Response(status_code=404)
+        path = known[name]
+        return FileResponse(path, media_type=TYPES[path.suffix], headers={"cache-control": "no-cache"})
+
+    # --- looking -------------------------------------------------------------------------------------
+
+    async def state(self, request: Request) -> Response:
+        """All that a page needs to know when it opens."""
+        return JSONResponse(await anyio.to_thread.run_sync(describe_session, self.session))
+
+    async def events(self, request: Request) -> Response:
+        """What happens, from now on."""
+        headers = {"cache-control": "no-store"}
+        return StreamingResponse(self.session.hub.stream(), media_type="text/event-stream", headers=headers)
+
+    async def at(self, request: Request) -> Response:
+        """What is known of one pixel."""
+        try:
+            x, y = (float(request.query_params[name]) for name in ("x", "y"))
+        except (KeyError, ValueError):
+            return JSONResponse({"error": "at: expected x and y"}, 400)
+        return JSONResponse(await anyio.to_thread.run_sync(self.session.at, x, y))
+
+    async def thumbnail(self, request: Request) -> Response:
+        """A small picture of a frame."""
+        pixels = self.session.thumbnails.get(request.path_params["name"])
+        if pixels is None:
+            return Response(status_code=404)
+        shown = cv2.merge([pixels] * 3) if pixels.ndim == 2 else pixels
+        data, kind = encode(shown, True, None)
+        return Response(data, media_type=kind, headers={"cache-control": "no-cache"})
+
+    async def tile(self, request: Request) -> Response:
+        """A tile of a layer; its address holds the version, so that browsers may keep it."""
+        place = request.path_params
+        layer = self.session.layers.get(place["layer"])
+        if layer is None:
+            return Response(status_code=404)
+        draw = partial(render_tile, layer, place["level"], place["column"], place["row"], self.session.overviews)
+        made = await anyio.to_thread.run_sync(draw)
+        if made is None:
+            return Response(status_code=404)
+        keep = "private, max-age=86400, immutable" if layer.done is None else "no-store"
+        return Response(made[0], media_type=made[1], headers={"cache-control": keep})
+
+    # --- doing ---------------------------------------------------------------------------------------
+
+    async def post(self, do: Callable[[dict[str, Any]], Any], request: Request) -> Response:
+        """Do what a page asks for; what is wrong with it is the answer."""
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > MOST_BYTES:
+                return JSONResponse({"error": f"the request is larger than {MOST_BYTES} bytes"}, 413)
+        try:
+            values = parse(body)
+            answer = await anyio.to_thread.run_sync(do, values)
+        except AllFocusError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        except (KeyError, TypeError, ValueError) as error:
+            return JSONResponse({"error": f"the request makes no sense ({type(error).__name__}: {error})"}, 400)
+        return JSONResponse(answer or {})
+
+    def run(self, values: dict[str, Any]) -> None:
+        """Fuse with other options, or without some frames."""
+        hidden = {name: value for name, value in plain_options(self.session.request.options).items() if name in HIDDEN}
+        chosen = {name: value for name, value in values.get("options", {}).items() if name not in HIDDEN}
+        reference = values.get("reference")
+        chosen |= hidden | ({} if reference is None else {"reference": reference})
+        self.session.run(build_options(chosen), [str(name) for name in values.get("leave_out", ())])
+
+    def cancel(self, values: dict[str, Any]) -> None:
+        """Call off the run."""
+        self.session.cancel()
+
+    def strokes(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Paint, undo, redo, hide, show or remove."""
+        session, action = self.session, values["action"]
+        if action == "add":
+            session.paint(values["stroke"], match=bool(values.get("match", True)))
+        elif action == "undo":
+            session.undo(int(values.get("count", 1)))
+        elif action == "redo":
+            session.redo(int(values.get("count", 1)))
+        elif action in ("hide", "show", "remove"):
+            session.change_stroke(int(values["number"]), visible={"hide": False, "show": True}.get(action))
+        else:
+            raise OptionError(f"strokes {action}: expected add, undo, redo, hide, show or remove")
+        return session.describe_strokes()
+
+    def save(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Write the picture and the maps that are wanted."""
+        outputs = Outputs(image=self._place(values["path"]))
+        return {"files": self.session.save(add_listed(outputs, ",".join(["image", *values.get("maps", ())])))}
+
+    def project(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Write the project file."""
+        path = values.get("path")
+        return {"path": str(self.session.save_project(None if path is None else self._place(path)))}
+
+    def _place(self, typed: str) -> Path:
+        """Where a file that a page names goes: below the folder of the stack; raises `OptionError` for other places."""
+        folder = self.session.folder
+        path = (folder / typed).resolve()
+        if not typed or not path.is_relative_to(folder.resolve()):
+            raise OptionError(f"{typed}: the page writes below {folder} only; choose a name in it")
+        return path
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """The JSON object that a request holds; raises `ValueError`."""
+    values = json.loads(body or b"{}")
+    if not isinstance(values, dict):
+        raise ValueError("expected an object")
+    return values
+
+
+def describe_session(session: Session) -> dict[str, Any]:
+    """All that a page shows when it opens."""
+    with session.lock:
+        listing, options = session.listing, session.request.options
+        found: dict[str, Any] = {
+            "state": session.state,
+            "error": session.error,
+            "notes": session.notes,
+            "progress": session.progress,
+            "tile": SIDE,
+            "doubts": session.doubts,
+            "frames": [],
+            "layers": {name: describe_layer(session, name) for name in session.layers},
+            "options": offered_options(),
+            "chosen": plain_options(options),
+            "leave_out": list(session.request.leave_out),
+            **session.describe_strokes(),
+        }
+        if listing is not None:
+            reference = session.reference
+            found["size"] = [listing.frame.size[1], listing.frame.size[0]]
+            found["depth"] = str(listing.frame.dtype)
+            found["frames"] = [
+                {"name": name, "position": k, "is_reference": k == reference, "left_out": session.reasons.get(k, "")}
+                for k, name in enumerate(listing.names)
+            ]
+            found["title"] = session.title
+            found["save_as"] = session.save_as
+            found["project"] = None if session.project_path is None else session.project_path.name
+            found["maps"] = [name for name, field in NAMED.items() if field in session.layers] + (
+                ["depth-preview"] if "depth" in session.layers else []
+            )
+        return found
+
+
+def describe_layer(session: Session, name: str) -> dict[str, Any]:
+    """Where a layer lies, and its version."""
+    layer = session.layers[name]
+    rows, columns = layer.window
+    return {
+        "window": [columns.start, rows.start, columns.stop, rows.stop],
+        "size": [layer.size[1], layer.size[0]],
+        "version": layer.version,
+        "kind": layer.kind,
+    }
+
+
+def offered_options() -> dict[str, Any]:
+    """The JSON schema of the options that the page offers."""
+    described = describe_options(FusionOptions)
+    described["properties"] = {name: value for name, value in described["properties"].items() if name not in HIDDEN}
+    return described
+
+
+def find_assets() -> Path:
+    """The folder of the page's files.
+
+    Raises:
+        MissingExtraError: the page was not built.
+    """
+    folder = Path(str(resources.files("allfocus") / "studio" / "assets"))
+    if not (folder / "index.html").is_file():
+        raise MissingExtraError(
+            "the page is not part of this copy of allfocus: run 'make studio' in a checkout (it needs Node.js), "
+            "or install a wheel made by 'make wheel'"
+        )
+    return folder

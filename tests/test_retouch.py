@@ -1,0 +1,206 @@
+"""Retouch: strokes over a picture, undone without a trace, kept in a project, and fused again to the same bytes."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from allfocus import ConfigError, FusionOptions, Job, JobRequest, Outputs, ReadError, Stroke
+from allfocus.io import read_image, write_image
+from allfocus.jobs.events import Kept
+from allfocus.jobs.project import load_project, make_project, save_project
+from allfocus.jobs.retouch import Retouch
+from conftest import Cli
+from pictures import focal_frames
+
+OPTIONS = FusionOptions(method="laplacian", align="none")
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> tuple[Path, ...]:
+    folder = tmp_path / "stack"
+    folder.mkdir()
+    paths = tuple(folder / f"f{k}.png" for k in range(4))
+    for path, frame in zip(paths, focal_frames(260, 300, 4, dtype="uint16"), strict=True):
+        write_image(path, frame)
+    return paths
+
+
+@pytest.fixture
+def kept(frames: tuple[Path, ...]) -> Kept:
+    made = Job(JobRequest(frames=frames, outputs=Outputs(), options=OPTIONS), keep=True).run()
+    assert made.kept is not None
+    return made.kept
+
+
+def strokes_everywhere(count: int) -> list[Stroke]:
+    rng = np.random.default_rng(3)
+    sources = [{"frame": 0}, {"frame": 3}, {"source": "nearer"}, {"source": "farther"}, {"source": "original"}]
+    return [
+        Stroke(
+            **sources[k % len(sources)],  # type: ignore[arg-type]
+            points=tuple((round(float(x), 2), round(float(y), 2)) for x, y in rng.uniform(-9, 300, (2, 2))),
+            radius=float(rng.integers(2, 40)),
+            hardness=float(k % 3) / 2,
+            gain=1.0 if k % 2 else 1.25,
+        )
+        for k in range(count)
+    ]
+
+
+def test_what_was_painted_is_undone_without_a_trace(kept: Kept) -> None:
+    retouch = Retouch(kept)
+    before = [plane.tobytes() for plane in (kept.canvas.images[0], *kept.canvas.maps.values())]
+    strokes = strokes_everywhere(30)
+    for k in range(1, 31):
+        retouch.change(strokes[:k])
+    assert kept.canvas.images[0].tobytes() != before[0]
+    retouch.change(strokes[:7])
+    retouch.change([])
+    assert [plane.tobytes() for plane in (kept.canvas.images[0], *kept.canvas.maps.values())] == before
+
+
+def test_a_job_with_the_strokes_makes_what_was_painted_step_by_step(kept: Kept) -> None:
+    retouch = Retouch(kept)
+    strokes = strokes_everywhere(12)
+    for k in range(1, 13):
+        retouch.change(strokes[:k])
+    strokes[4] = replace(strokes[4], visible=False)
+    retouch.change(strokes)
+    again = Job(replace(kept.request, strokes=tuple(strokes)), keep=True).run()
+    assert np.array_equal(again.fused.image, retouch.result().image)  # type: ignore[union-attr]
+    assert np.array_equal(again.fused.index_map, retouch.result().index_map)  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
+def test_the_network_s_faint_weights_count_in_whole_squares(frames: tuple[Path, ...]) -> None:
+    made = Job(JobRequest(frames=frames, outputs=Outputs()), keep=True).run()
+    assert made.kept is not None
+    retouch = Retouch(made.kept)
+    for stroke in strokes_everywhere(15):
+        retouch.change([replace(stroke, gain=1.0, radius=12)])
+        again = Job(replace(retouch.request), keep=True, reuse=made.kept).run()
+        assert np.array_equal(again.fused.image, retouch.canvas.images[0])  # type: ignore[union-attr]
+
+
+def test_a_stroke_from_another_decision(kept: Kept) -> None:
+    layers = {"guess": replace(OPTIONS, compose="hard")}
+    retouch = Retouch(kept)
+    before = kept.canvas.images[0].copy()
+    everywhere = Stroke(source="guess", points=((150, 130),), radius=400)
+    retouch.change([everywhere], layers)
+    assert np.array_equal(kept.canvas.images[0], before)  # it decides the same
+    with pytest.raises(ConfigError, match="'other'"):
+        retouch.change([replace(everywhere, source="other")], layers)
+    with pytest.raises(ConfigError, match="its alignment differs"):
+        retouch.change([everywhere], {"guess": replace(OPTIONS, align="affine")})
+
+
+def test_nearer_takes_the_frame_before(kept: Kept) -> None:
+    index_map = kept.canvas.maps["index_map"].copy()
+    Retouch(kept).change([Stroke(source="nearer", points=((150, 130),), radius=60, hardness=1)])
+    assert kept.canvas.maps["index_map"][130, 150] == max(index_map[130, 150] - 1, 0)
+    assert kept.canvas.maps["index_map"][0, 0] == index_map[0, 0]
+
+
+def test_brightness_is_matched_along_the_edge(tmp_path: Path) -> None:
+    dark, bright = np.full((200, 220, 3), 120, np.uint8), np.full((200, 220, 3), 160, np.uint8)
+    for frame, seed in ((dark, 1), (bright, 2)):
+        frame += np.random.default_rng(seed).integers(0, 4, frame.shape).astype(np.uint8)
+    paths = (tmp_path / "a.png", tmp_path / "b.png")
+    for path, frame in zip(paths, (dark, bright), strict=True):
+        write_image(path, frame)
+    request = JobRequest(frames=paths, outputs=Outputs(), options=replace(OPTIONS, exposure="keep"))
+    made = Job(request, keep=True).run()
+    assert made.kept is not None
+    canvas = made.kept.canvas
+    canvas.images[0][...] = dark  # whatever was decided, the picture is the dark one
+    retouch = Retouch(made.kept)
+    stroke = retouch.match(Stroke(frame=1, points=((110, 100),), radius=50, hardness=0.8))
+    retouch.change([stroke])
+    assert stroke.gain == pytest.approx(0.54, abs=0.02)  # of linear light
+    assert abs(float(canvas.images[0][100, 110].mean()) - 121.5) < 3
+
+
+def test_a_project_writes_the_same_bytes(kept: Kept, frames: tuple[Path, ...], tmp_path: Path, cli: Cli) -> None:
+    retouch = Retouch(kept)
+    retouch.change(strokes_everywhere(8))
+    project = tmp_path / "x.allfocus.json"
+    save_project(project, make_project(retouch.request))
+    assert load_project(project).strokes == retouch.request.strokes
+    done = cli("fuse", "--project", project, "-o", tmp_path / "out.tif", "--outputs", "image,index")
+    assert done.code == 0, done.err
+    assert np.array_equal(read_image(tmp_path / "out.tif"), kept.canvas.images[0])
+    from allfocus.jobs.job import write_result
+
+    outputs = Outputs(image=tmp_path / "page.tif")
+    write_result(retouch.result(), replace(retouch.request, outputs=outputs), 0.0)
+    assert (tmp_path / "page.tif").read_bytes() == (tmp_path / "out.tif").read_bytes()
+    assert cli("fuse", "--project", project).code == 0
+    assert (tmp_path / "x.fused.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda d: d | {"format": "x"}, "no project of this version"),
+        (lambda d: d | {"frames": [{"path": "no.png", "sha256": ""}]}, "no.png is missing"),
+        (lambda d: d | {"strokes": [{"frame": "f9.png", "points": [[1, 1]], "radius": 3}]}, "no such frame"),
+        (lambda d: d | {"strokes": [{"frame": "f0.png", "points": [], "radius": 3}]}, "without points"),
+        (lambda d: d | {"strokes": [{"frame": "f0.png", "points": [[1, 1]], "radius": -3}]}, "radius"),
+        (lambda d: d | {"strokes": [{"frame": "f0.png", "points": [["a", 1]], "radius": 3}]}, "damaged"),
+        (lambda d: d | {"strokes": 5}, "damaged"),
+        (lambda d: d | {"options": {"metod": "x"}}, "did you mean method"),
+        (lambda d: d | {"leave_out": ["f7.png"], "strokes": []}, "f7.png"),
+        (lambda d: [d], "no project"),
+    ],
+)
+def test_a_project_that_makes_no_sense_is_one_line(
+    frames: tuple[Path, ...], tmp_path: Path, cli: Cli, change: object, says: str
+) -> None:
+    project = tmp_path / "x.allfocus.json"
+    save_project(project, make_project(JobRequest(frames=frames, outputs=Outputs(), options=OPTIONS)))
+    project.write_text(json.dumps(change(json.loads(project.read_text()))))  # type: ignore[operator]
+    done = cli("fuse", "--project", project)
+    assert done.code in (1, 2)
+    assert says in done.err
+    assert len(done.err.splitlines()) == 1
+    assert not (tmp_path / "x.fused.png").exists()
+
+
+def test_a_frame_that_has_changed_is_named(frames: tuple[Path, ...], tmp_path: Path) -> None:
+    project = tmp_path / "x.allfocus.json"
+    save_project(project, make_project(JobRequest(frames=frames, outputs=Outputs())))
+    write_image(frames[2], read_image(frames[1]))
+    with pytest.raises(ReadError, match=r"f2\.png has changed"):
+        load_project(project)
+
+
+def test_frames_and_a_project_don_t_go_together(frames: tuple[Path, ...], cli: Cli) -> None:
+    for typed in (["fuse"], ["fuse", frames[0], "--project", "x.allfocus.json"]):
+        done = cli(*typed)
+        assert (done.code, len(done.err.splitlines())) == (2, 1)
+
+
+def test_a_job_goes_on_from_what_was_kept(frames: tuple[Path, ...], kept: Kept) -> None:
+    events: list[str] = []
+    request = replace(kept.request, options=replace(OPTIONS, compose="hard"))
+    made = Job(request, lambda event: events.append(event.stage or event.kind), previews=True, keep=True, reuse=kept)
+    again = made.run()
+    assert again.kept is not None
+    assert again.kept.decision is kept.decision
+    assert "read" not in events
+    fresh = Job(request).run()
+    assert np.array_equal(again.fused.image, fresh.fused.image)  # type: ignore[union-attr]
+    fewer = Job(replace(request, leave_out=("f1.png",)), keep=True, reuse=kept).run()
+    assert fewer.fused.names == ("f0.png", "f2.png", "f3.png")  # type: ignore[union-attr]
+
+
+def test_leaving_out_names_frames_that_are_there_and_leaves_two(frames: tuple[Path, ...]) -> None:
+    request = JobRequest(frames=frames, outputs=Outputs(), options=OPTIONS)
+    with pytest.raises(ConfigError, match="leave-out f9"):
+        Job(replace(request, leave_out=("f9",))).check()
+    with pytest.raises(ValueError, match="at least 2"):
+        Job(replace(request, leave_out=("f0.png", "f1.png", "f2.png"))).check()

@@ -1,0 +1,92 @@
+// The strip of frames.
+import { find, make } from "./dom.js";
+import { WORDS } from "./words.js";
+
+export class Strip {
+  /** @param {import("./main.js").App} app */
+  constructor(app) {
+    this.app = app;
+    this.chosen = 0;
+    this.key = "";
+    /** @type {Map<string, HTMLImageElement>} */
+    this.pictures = new Map();
+  }
+
+  draw() {
+    const { frames, leave_out: leftOut } = this.app.state;
+    const rows = [...frames, ...leftOut.map((/** @type {string} */ name) => ({ name, position: -1, left_out: WORDS.leftOut }))];
+    const key = JSON.stringify(rows);
+    if (key !== this.key) {
+      this.key = key;
+      this.pictures.clear();
+      find("strip").replaceChildren(...rows.map((row) => this.#item(row)));
+    }
+    for (const button of find("strip").querySelectorAll(".pick")) {
+      button.setAttribute("aria-pressed", String(this.app.look.base === `frame/${button.dataset.position}`));
+    }
+  }
+
+  #item(/** @type {any} */ row) {
+    const address = `/thumbnails/${encodeURIComponent(row.name)}`;
+    const picture = make("img", { src: address, alt: "", loading: "lazy", draggable: false });
+    picture.onerror = () => (picture.style.visibility = "hidden");
+    picture.onload = () => (picture.style.visibility = "");
+    this.pictures.set(row.name, picture);
+    const why = row.left_out || (row.is_reference ? WORDS.reference : "");
+    const number = row.position < 0 ? "" : `${row.position + 1}  `;
+    const pick = make(
+      "button",
+      { className: "pick", title: why ? `${row.name}: ${why}` : row.name, disabled: row.position < 0 },
+      picture,
+      make("span", { className: "name" }, number + row.name),
+      make("span", { className: "why" }, why),
+    );
+    pick.dataset.position = row.position;
+    pick.onclick = () => this.choose(row.position);
+    const more = make("button", { className: "more", "aria-label": `${row.name}: more`, "aria-haspopup": "menu" }, "⋯");
+    more.onclick = () => this.#menu(more, row);
+    return make("li", { className: row.left_out ? "out" : "" }, pick, more);
+  }
+
+  #menu(/** @type {HTMLElement} */ button, /** @type {any} */ row) {
+    document.getElementById("menu")?.remove();
+    const { state } = this.app;
+    const isOut = row.position < 0;
+    const names = isOut ? state.leave_out.filter((/** @type {string} */ name) => name !== row.name) : [...state.leave_out, row.name];
+    const entries = [make("button", { role: "menuitem", onclick: () => this.app.options.run({ leave_out: names }) }, isOut ? WORDS.useAgain : WORDS.leaveOut)];
+    if (!isOut && !row.left_out) {
+      entries.push(make("button", { role: "menuitem", onclick: () => this.app.options.run({ reference: row.name }) }, WORDS.makeReference));
+    }
+    const menu = make("div", { id: "menu", role: "menu", popover: "auto" }, ...entries);
+    menu.addEventListener("click", () => menu.remove());
+    menu.addEventListener("toggle", (/** @type {any} */ event) => event.newState === "closed" && menu.remove());
+    document.body.append(menu);
+    menu.showPopover();
+    const box = button.getBoundingClientRect();
+    menu.style.left = `${Math.min(box.left, innerWidth - menu.offsetWidth - 8)}px`;
+    menu.style.top = `${box.top - menu.offsetHeight - 4}px`;
+    entries[0].focus();
+  }
+
+  /** Show a frame, or the result again. @param {number} position */
+  choose(position) {
+    this.chosen = position;
+    this.app.look.choose(this.app.look.base === `frame/${position}` ? "result" : `frame/${position}`);
+  }
+
+  /** The frame so many places further. @param {number} by */
+  step(by) {
+    const { frames } = this.app.state;
+    if (!frames.length) return;
+    const isShown = this.app.look.base.startsWith("frame/");
+    this.chosen = isShown ? Math.min(frames.length - 1, Math.max(0, this.chosen + by)) : this.chosen;
+    this.app.look.choose(`frame/${this.chosen}`);
+    find("strip").children[this.chosen]?.scrollIntoView({ inline: "nearest", block: "nearest" });
+  }
+
+  /** A thumbnail is there now. @param {string} name */
+  refresh(name) {
+    const picture = this.pictures.get(name);
+    if (picture) picture.src = `/thumbnails/${encodeURIComponent(name)}?${performance.now()}`;
+  }
+}
