@@ -1,0 +1,146 @@
+"""Halos: discs are measured from the stack, veils are taken away where they are, and nothing else changes."""
+
+import numpy as np
+import pytest
+
+import allfocus
+from allfocus.composition.measure import measure_defocus
+from allfocus.core.color import Array, FloatArray, linear_to_srgb, srgb_to_linear, to_unit
+from allfocus.decision.painted import PaintedDecision, Stroke
+from scenes import defocused, in_bytes, smoothed
+
+RADIUS = 6.0
+
+
+def ground(height: int, width: int, seed: int) -> FloatArray:
+    """A rich background, (h, w, 3) in linear light."""
+    random = np.random.default_rng(seed)
+    coarse = smoothed(random.uniform(0, 1, (height, width, 3)).astype(np.float32), 6)
+    fine = smoothed(random.uniform(0, 1, (height, width, 3)).astype(np.float32), 0.8)
+    mixed = (coarse - coarse.mean()) * 4 + (fine - fine.mean()) * 1.5 + 0.45
+    return srgb_to_linear(np.clip(mixed, 0.05, 0.95).astype(np.float32))
+
+
+def stalk(height: int, width: int) -> FloatArray:
+    """The matte of a slanted stalk."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.clip(12 - np.abs(columns - width / 2 - (rows - height / 2) * 0.3), 0, 1).astype(np.float32)
+
+
+def render(seed: int = 0, height: int = 160, width: int = 200) -> tuple[list[Array], FloatArray, FloatArray]:
+    """Two frames of a bright stalk before a rich background; the picture that is sharp everywhere; the stalk's veil."""
+    random = np.random.default_rng(seed + 1)
+    behind, matte = ground(height, width, seed), stalk(height, width)[..., None]
+    grain = smoothed(random.uniform(-1, 1, (height, width, 1)).astype(np.float32), 0.7)[..., None]
+    thing = np.clip(np.array([0.7, 0.6, 0.1], np.float32) * (1 + 0.5 * grain), 0, 1)
+    near = defocused(behind, RADIUS) * (1 - matte) + thing * matte
+    veil = defocused(np.repeat(matte, 3, axis=2), RADIUS)
+    far = behind * (1 - veil) + defocused(thing * matte, RADIUS)
+    truth = linear_to_srgb(behind * (1 - matte) + thing * matte)
+    return (
+        [in_bytes(linear_to_srgb(near)), in_bytes(linear_to_srgb(far))],
+        truth,
+        np.where(matte[..., 0] > 0, 1, veil[..., 0]),
+    )
+
+
+def psnr(image: Array, truth: FloatArray, where: Array) -> float:
+    return float(-10 * np.log10(np.square(to_unit(image) - truth)[where].mean()))
+
+
+def ring(veil: FloatArray) -> Array:
+    """Where the background is veiled, well inside the picture."""
+    inner = np.zeros(veil.shape, bool)
+    inner[16:-16, 16:-16] = True
+    return inner & (veil > 0.03) & (veil < 0.75)
+
+
+@pytest.mark.parametrize("seed", [0, pytest.param(3, marks=pytest.mark.slow)])
+def test_discs_and_the_near_end_are_measured(seed: int) -> None:
+    frames, _, _ = render(seed)
+    first, last = measure_defocus(frames), measure_defocus(frames[::-1])
+    assert first is not None
+    assert last is not None
+    assert first.step == pytest.approx(RADIUS, rel=0.15)
+    assert first.near_first
+    assert not last.near_first
+
+
+def test_a_halo_is_removed_and_the_rest_stays() -> None:
+    frames, truth, veil = render()
+    kept = allfocus.fuse(frames, align="none", halos="keep")
+    result = allfocus.fuse(frames, align="none")
+    where = ring(veil)
+    assert psnr(result.image, truth, where) > psnr(kept.image, truth, where) + 3
+    assert psnr(result.image, truth, np.ones_like(where)) > psnr(kept.image, truth, np.ones_like(where)) + 1
+    far_away = veil < 0.001
+    assert np.abs(result.image.astype(int) - kept.image)[far_away].max() <= 1
+    assert result.veil is not None
+    found = result.veil.share[where]
+    assert np.abs(found - veil[where]).mean() < 0.1
+    assert result.veil.removed[where].mean() > 0.5
+    assert kept.veil is None
+
+
+def test_the_order_of_the_frames_does_not_matter() -> None:
+    frames, truth, veil = render()
+    result = allfocus.fuse(frames[::-1], align="none")
+    kept = allfocus.fuse(frames[::-1], align="none", halos="keep")
+    assert psnr(result.image, truth, ring(veil)) > psnr(kept.image, truth, ring(veil)) + 3
+
+
+def test_a_window_is_the_same_as_in_the_whole() -> None:
+    frames, _, _ = render(height=230, width=420)
+    registered = allfocus.align(frames, align="none")
+    decision = allfocus.decide(registered)
+    whole = allfocus.compose(registered, decision)
+    window = slice(40, 130), slice(170, 260)
+    part = allfocus.compose(registered, decision, window=window)
+    assert np.array_equal(part.image, whole.image[window])
+    assert part.veil is not None
+    assert whole.veil is not None
+    assert np.array_equal(part.veil.share, whole.veil.share[window])
+
+
+def test_what_was_painted_stays() -> None:
+    frames, _, _ = render()
+    registered = allfocus.align(frames, align="none")
+    base = allfocus.decide(registered)
+    painted = PaintedDecision(base, [Stroke(frame=1, points=((100.0, 80.0),), radius=30, hardness=1)])
+    result = allfocus.compose(registered, painted, compose="hard")
+    inside = np.s_[70:90, 90:110]
+    assert np.array_equal(result.image[inside], frames[1][inside])
+
+
+@pytest.mark.parametrize("kind", ["gray", "uint16", "float32"])
+def test_other_kinds_of_frames(kind: str) -> None:
+    frames, truth, veil = render()
+    if kind == "gray":
+        frames, truth = [frame[..., 1] for frame in frames], truth[..., 1]
+    elif kind == "uint16":
+        frames = [frame.astype(np.uint16) * 257 for frame in frames]
+    else:
+        frames = [to_unit(frame) for frame in frames]
+    result = allfocus.fuse(frames, align="none")
+    kept = allfocus.fuse(frames, align="none", halos="keep")
+    assert result.image.dtype == frames[0].dtype
+    assert psnr(result.image, truth, ring(veil)) > psnr(kept.image, truth, ring(veil)) + 2
+    assert 0 <= to_unit(result.image).min() <= to_unit(result.image).max() <= 1
+
+
+def test_frames_that_are_alike_stay_to_the_bit() -> None:
+    frame = in_bytes(linear_to_srgb(ground(96, 120, 5)))
+    assert np.array_equal(allfocus.fuse([frame, frame.copy()], align="none").image, frame)
+
+
+def test_nothing_changes_where_nothing_lies_before_anything() -> None:
+    scene = ground(128, 160, 2)
+    half = np.clip((np.arange(160) - 40) / 80, 0, 1).astype(np.float32)[None, :, None]
+    blurred = defocused(scene, 4.0)
+    frames = [
+        in_bytes(linear_to_srgb(scene * (1 - half) + blurred * half)),
+        in_bytes(linear_to_srgb(blurred * (1 - half) + scene * half)),
+    ]
+    kept = allfocus.fuse(frames, align="none", halos="keep").image.astype(int)
+    changed = np.abs(allfocus.fuse(frames, align="none").image - kept) > 1
+    assert changed.mean() < 0.001
