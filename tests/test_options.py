@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allfocus import ConfigError, FusionOptions, OptionError, describe_options, load_options
+from allfocus.core.sizes import parse_size
 from allfocus.core.typed import choices
-from allfocus.options import build_options, parse_size, with_options
+from allfocus.options import build_options, with_options
 from allfocus.outputs.wishes import Outputs
 from conftest import Cli
 from pictures import write_pair

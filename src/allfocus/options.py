@@ -5,7 +5,6 @@ range, group and help stand here and nowhere else.
 """
 
 import json
-import re
 import tomllib
 import warnings
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
+from allfocus.core.sizes import parse_size
 from allfocus.core.typed import alternatives, check_fields, choices, declared, unknown_key
 from allfocus.errors import ConfigError, OptionError
 
@@ -202,19 +202,6 @@ def check_together(options: FusionOptions) -> None:
         raise OptionError(f"max_pixels: expected at least 1, found {options.max_pixels}")
     if isinstance(options.reference, int) and options.reference < 0:
         raise OptionError(f"reference: expected a position counted from 0, found {options.reference}")
-
-
-def parse_size(text: str) -> int:
-    """``2GB``, ``1.5G``, ``800MB`` or a number of bytes, in bytes.
-
-    Raises:
-        OptionError: anything else.
-    """
-    found = re.fullmatch(r"\s*(\d{1,18}(?:\.\d{1,18})?)\s*([kKmMgGtT]?)(i?)[bB]?\s*", text)
-    if found is None:
-        raise OptionError(f"size {text!r}: expected a size such as 2GB or 800MB")
-    number, unit, binary = found.groups()
-    return int(float(number) * (1024 if binary else 1000) ** " kmgt".index(unit.lower() or " "))
 
 
 def is_same_for(step: str, one: FusionOptions, other: FusionOptions) -> bool:

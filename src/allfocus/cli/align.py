@@ -8,8 +8,9 @@ import typer
 
 from allfocus.cli.flags import given_options, option_flags, with_flags
 from allfocus.cli.progress import show_progress
-from allfocus.cli.shared import DebugOption, FramesArgument, OptionsOption, ProgressOption, QuietOption, say
+from allfocus.cli.shared import DebugOption, FramesArgument, OptionsOption, ProgressOption, QuietOption
 from allfocus.options import STEPS, FusionOptions, build_options, read_option_values
+from allfocus.run.streams import say
 
 FolderOption = Annotated[
     Path,

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from allfocus.cli.progress import show_progress
-from allfocus.cli.shared import DebugOption, QuietOption, say
+from allfocus.cli.shared import DebugOption, QuietOption
+from allfocus.run.streams import say
 
 
 def demo(

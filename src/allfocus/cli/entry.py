@@ -24,10 +24,11 @@ from allfocus.cli.demo import demo
 from allfocus.cli.evaluate import evaluate
 from allfocus.cli.fuse import fuse
 from allfocus.cli.help import PlainCommand
-from allfocus.cli.shared import Session, claim_streams, say, silence, unsaid
+from allfocus.cli.shared import Session
 from allfocus.cli.studio import studio
 from allfocus.cli.train import train
 from allfocus.errors import AllFocusError, BadFramesError, OptionError, PreflightError
+from allfocus.run.streams import claim_streams, say, silence, unsaid
 
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + the signal's number
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from allfocus.cli.progress import show_progress
-from allfocus.cli.shared import DebugOption, QuietOption, say
+from allfocus.cli.shared import DebugOption, QuietOption
 from allfocus.errors import ConfigError
+from allfocus.run.streams import say
 
 if TYPE_CHECKING:
     from allfocus.bench.datasets import Scene

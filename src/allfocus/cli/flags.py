@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, TypeVar, get_origin, get_type_hints
 
 import typer
 
+from allfocus.core.sizes import parse_size
 from allfocus.core.typed import alternatives, choices
 from allfocus.errors import OptionError
-from allfocus.options import OLD_VALUES, FusionOptions, parse_size
+from allfocus.options import OLD_VALUES, FusionOptions
 from allfocus.outputs.wishes import Outputs
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -9,7 +9,7 @@ import typer
 
 from allfocus.cli.flags import given_options, old_name, option_flags, with_flags
 from allfocus.cli.progress import show_progress
-from allfocus.cli.shared import DebugOption, OptionalFramesArgument, OptionsOption, ProgressOption, QuietOption, say
+from allfocus.cli.shared import DebugOption, OptionalFramesArgument, OptionsOption, ProgressOption, QuietOption
 from allfocus.errors import OptionError
 from allfocus.options import (
     ALIGNMENT,
@@ -21,6 +21,7 @@ from allfocus.options import (
     read_option_values,
 )
 from allfocus.outputs.wishes import Outputs, add_listed, name_output
+from allfocus.run.streams import say
 
 if TYPE_CHECKING:
     from allfocus.jobs import Event, Job, JobRequest
@@ -152,7 +153,7 @@ def begin(frames: list[Path], project: Path | None) -> "tuple[JobRequest, Path]"
     from allfocus.sources.stacks import find_volume
 
     if (project is None) != bool(frames):
-        raise OptionError("give either frames, a folder of them, or --project FILE")
+        raise OptionError("give either frames, a folder of them, or --project FILE; see allfocus fuse --help")
     if project is None:
         paths = list_frames(frames)
         used = leave_out(paths)[0] or paths

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from allfocus.cli.shared import say
 from allfocus.errors import printable
 from allfocus.run.progress import Pace
+from allfocus.run.streams import say
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,16 +1,14 @@
 """What the commands have in common: options, what they print and where to, a hint at missing extras."""
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TextIO
+from typing import Annotated, Literal
 
 import typer
 
-from allfocus.errors import MissingExtraError, printable
+from allfocus.errors import MissingExtraError
 from allfocus.options import MACHINE
 
 
@@ -23,42 +21,6 @@ class Session:
     """
 
     debug: bool = False
-
-
-#: Why stdout took no more lines of this command: the work goes on without them, and its exit code tells.
-unsaid: list[OSError] = []
-
-
-def say(text: object, err: bool = False, *, is_drawn: bool = False) -> None:
-    """Print lines to stdout, or to stderr; what is not to be seen in them is spelled out.
-
-    Args:
-        text: the lines.
-        err: whether they go to stderr.
-        is_drawn: whether they hold a terminal's own codes, of ours.
-    """
-    lines = str(text) if is_drawn else "\n".join(map(printable, str(text).split("\n")))
-    try:
-        typer.echo(lines, err=err)
-    except OSError as error:  # nobody reads it any more, or the disk is full
-        silence(sys.stderr if err else sys.stdout)
-        if not err:
-            unsaid.append(error)
-
-
-def silence(stream: TextIO | None) -> None:
-    """Let what is still written to a stream that failed go nowhere, or Python would complain when it exits."""
-    if stream is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def claim_streams() -> None:
-    """Open those of stdin, stdout and stderr that are closed, or the next file opened would be taken for them."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
 
 
 def note_debug(context: typer.Context, value: bool) -> bool:

@@ -8,6 +8,7 @@ from allfocus.cli.flags import given_options, option_flags, with_flags
 from allfocus.cli.shared import DebugOption, OptionalFramesArgument, OptionsOption, extra
 from allfocus.errors import OptionError
 from allfocus.options import FusionOptions, read_option_values
+from allfocus.run.streams import say
 
 HostOption = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen at.")]
 PortOption = Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen at; 0 takes a free one.")]
@@ -53,5 +54,5 @@ def studio(
         port=port,
         token=token,
         browser=not no_browser,
-        say=typer.echo,
+        say=say,
     )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from allfocus.cli.progress import live_bar
-from allfocus.cli.shared import DebugOption, QuietOption, extra, say
+from allfocus.cli.shared import DebugOption, QuietOption, extra
+from allfocus.run.streams import say
 
 if TYPE_CHECKING:
     from allfocus.cli.progress import Bar

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from allfocus.errors import ReadError
 from allfocus.formats.filebytes import explain_errors
-from allfocus.formats.read import read_profile
 from allfocus.formats.registry import find_format
 from allfocus.metadata import exif
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.carry import parse
 from allfocus.metadata.exif import Block
+from allfocus.metadata.profiles import profile_of_exif
 from allfocus.sources.colours import read_profile_name
 from allfocus.sources.listing import Stamp, stamp
 
@@ -58,7 +58,7 @@ def read_stamped(path: Path, seen: Stamp | None) -> Facts:
         date = (block.date if block is not None else "") or found.date(path)
     profile = blocks.icc
     with suppress(ReadError), explain_errors(path, found.name):
-        profile = read_profile(path)
+        profile = profile or (None if found.is_raw else profile_of_exif(block))
     block, texts = block or Block(), dict(blocks.text)
     return Facts(
         profile=read_profile_name(profile),

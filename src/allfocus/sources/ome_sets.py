@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import prod
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from xml.etree import ElementTree
 
 from tifffile import TiffFile
@@ -45,7 +45,7 @@ class OmeSet:
     @property
     def missing(self) -> list[str]:
         """Names of files that are not in the folder."""
-        return [name for name in self.planes if not self.main.with_name(name).exists()]
+        return [name for name in self.planes if is_inside(name) and not (self.main.parent / name).exists()]
 
     def label(self, place: Place) -> str:
         """What tells planes at one position, time and channel from others."""
@@ -120,7 +120,7 @@ def list_planes(pixels: ElementTree.Element, own: str) -> Iterator[tuple[str, in
     order = [axis for axis in pixels.get("DimensionOrder", "XYZCT") if axis in sizes]
     for data in (element for element in pixels if local_name(element) == "TiffData"):
         named = [element.get("FileName", "") for element in data if local_name(element) == "UUID"]
-        name = Path(named[0]).name if named and named[0] else own
+        name = named[0] if named and named[0] else own
         at = {axis: int(data.get(f"First{axis}", 0)) for axis in order}
         whole = 1 if "IFD" in data.attrib else prod(sizes.values())
         for _ in range(int(data.get("PlaneCount", whole))):
@@ -130,6 +130,12 @@ def list_planes(pixels: ElementTree.Element, own: str) -> Iterator[tuple[str, in
                 if at[axis] < sizes[axis]:
                     break
                 at[axis] = 0
+
+
+def is_inside(name: str) -> bool:
+    """Whether a file that is named by another lies in that one's folder, or below; others are never opened."""
+    windows = PureWindowsPath(name)
+    return not (windows.is_absolute() or windows.drive or windows.root or ".." in windows.parts)
 
 
 def check_complete(found: OmeSet) -> None:
