@@ -1,12 +1,17 @@
 """Halos: discs are measured from the stack, veils are taken away where they are, and nothing else changes."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 import allfocus
 from allfocus.composition.measure import measure_defocus
 from allfocus.core.color import Array, FloatArray, linear_to_srgb, srgb_to_linear, to_unit
 from allfocus.decision.painted import PaintedDecision, Stroke
+from conftest import Cli
 from scenes import defocused, photo, smoothed
 
 RADIUS = 6.0
@@ -137,3 +142,18 @@ def test_nothing_changes_where_nothing_lies_before_anything() -> None:
     kept = allfocus.fuse(frames, align="none", halos="keep").image.astype(int)
     changed = np.abs(allfocus.fuse(frames, align="none").image - kept) > 1
     assert changed.mean() < 0.001
+
+
+def test_the_veil_is_written_and_reported(tmp_path: Path, cli: Cli) -> None:
+    frames, _, veil = render()
+    for number, frame in enumerate(frames):
+        Image.fromarray(frame).save(tmp_path / f"img{number}.png")
+    report, painted = tmp_path / "r.json", tmp_path / "veil.png"
+    made = cli("fuse", tmp_path, "-o", tmp_path / "out.png", "--no-align", "--veil", painted, "--report", report)
+    assert made.code == 0, made.err
+    alpha = np.asarray(Image.open(painted))[..., 3] / 255
+    assert np.abs(alpha - veil)[ring(veil)].mean() < 0.1
+    assert json.loads(report.read_text())["halos"]["removed"] > 0.05
+    refused = cli("fuse", tmp_path, "-o", tmp_path / "o.png", "--halos", "keep", "--veil", painted)
+    assert refused.code == 2
+    assert "leave out --halos keep" in refused.err

@@ -54,7 +54,7 @@ OutputsOption = Annotated[
     str | None,
     typer.Option(
         metavar="LIST",
-        help="Write these beside the picture: image,index,confidence,depth,depth-preview,out-of-focus,veiled.",
+        help="Write these beside the picture: image,index,confidence,depth,depth-preview,out-of-focus,veiled,veil.",
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -76,11 +76,21 @@ def make_maps(result: FusionResult, outputs: Outputs) -> list[tuple[Path, Array,
         "depth_preview": None if result.depth is None or outputs.depth_preview is None else preview_depth(result),
         "out_of_focus": None if result.quality is None else result.quality.out_of_focus.astype("uint8") * 255,
         "veiled": None if result.quality is None else result.quality.veiled.astype("uint8") * 255,
+        "veil": None if outputs.veil is None else draw_veil(result),
     }
     wanted: Sequence[tuple[Path | None, Array | None, str]] = [
         (getattr(outputs, name), plane, name.replace("_", " ")) for name, plane in planes.items()
     ]
     return [(path, plane, shows) for path, plane, shows in wanted if path is not None and plane is not None]
+
+
+def draw_veil(result: FusionResult) -> Array:
+    """The veil as RGBA of 8 or 16 bits: its colour, and its share of the light as alpha; of none all is transparent."""
+    depth = "uint8" if result.image.dtype == "uint8" else "uint16"
+    if result.veil is None:
+        return np.zeros((*result.image.shape[:2], 4), depth)
+    colour = result.veil.colour if result.veil.colour.ndim == 3 else np.dstack([result.veil.colour] * 3)
+    return np.dstack([from_unit(to_unit(colour), depth), from_unit(result.veil.share, depth)])
 
 
 def scale_depth(result: FusionResult) -> Array:

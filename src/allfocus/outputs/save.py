@@ -21,7 +21,7 @@ def save(result: FusionResult, path: Path | str, **maps: Path | str) -> list[Not
     Args:
         result: what `fuse` or `compose` returned.
         path: ends in .png, .tif, .tiff, .webp, .jpg or .jpeg; of RAW frames TIFF holds linear light.
-        maps: files for index_map, confidence, depth, depth_preview, out_of_focus, veiled or save_transforms.
+        maps: files for index_map, confidence, depth, depth_preview, out_of_focus, veiled, veil or save_transforms.
 
     Returns:
         What a format could not keep; empty when all is ordinary.

@@ -26,6 +26,7 @@ NAMED = {
     "depth-preview": "depth_preview",
     "out-of-focus": "out_of_focus",
     "veiled": "veiled",
+    "veil": "veil",
 }
 #: Names of outputs that are called otherwise now; they work for one release.
 OLD_NAMES = {"unsharp": "out-of-focus"}
@@ -57,7 +58,15 @@ class Outputs:
     )
     veiled: Path | None = declared(
         None,
-        help="Write a mask, white where things are seen only through the blur of nearer ones (.png, .tif).",
+        help="Write a mask, white where things are seen through the blur of nearer ones that could not be removed, or "
+        "hardly (.png, .tif).",
+        group=OUTPUT,
+        metavar="FILE",
+    )
+    veil: Path | None = declared(
+        None,
+        help="Write the light that near, blurred things laid over the picture: its colour, and its share as alpha "
+        "(.png, .tif).",
         group=OUTPUT,
         metavar="FILE",
     )
@@ -138,6 +147,8 @@ def check_wishes(outputs: Outputs, options: FusionOptions, slab: str | None = No
     asked = [name.replace("_", "-") for name in FROM_NETWORK if getattr(outputs, name) is not None]
     if options.method == "laplacian" and asked:
         raise OptionError(f"{', '.join(asked)}: only the network makes it; leave it out or choose --method network")
+    if outputs.veil is not None and options.halos == "keep":
+        raise OptionError("veil: it is found where halos are removed; leave out --halos keep")
     if outputs.save_transforms and options.align == "none" and options.transforms is None:
         raise OptionError("save-transforms: without alignment there are none; leave out --no-align")
     if slab is not None and options.keep_canvas:

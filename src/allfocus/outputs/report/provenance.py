@@ -94,6 +94,7 @@ def provenance(
         "frames": frames(result, listing),
         "confidence": float(result.confidence.mean(dtype=np.float64)),
         "quality": quality_facts(result),
+        "halos": halo_facts(result),
         "outputs": [{"shows": shows, "path": str(path)} for shows, path in outputs.items()],
         "notes": note_facts([*result.notes, *quality_notes(result), *notes]),
     }
@@ -252,6 +253,15 @@ def quality_facts(result: FusionResult) -> Document | None:
         "veiled": float(quality.veiled.mean()),
         "gap": None if quality.gap is None else list(quality.gap),
     }
+
+
+def halo_facts(result: FusionResult) -> Document | None:
+    """Of how much of the picture a veil was removed, and its mean share of the light there; None: not looked for."""
+    veil = result.veil
+    if veil is None:
+        return None
+    share = float(veil.share[veil.removed].mean()) if veil.removed.any() else 0.0
+    return {"removed": float(veil.removed.mean()), "share": share, "faint": float(veil.faint.mean())}
 
 
 def note_facts(notes: Sequence[Note]) -> list[Document]:
