@@ -37,6 +37,8 @@ REACH = 0.5
 NONE, FULL = 0.1, 0.9
 #: Sigma in pixels over which evidence about a matte is summed.
 PATCH = 0.6
+#: Radii in pixels above this are rounded to 10 %.
+COARSE = 2.5
 #: Light, 1 is white, that differences are relative to at the least.
 DIM = 0.03
 
@@ -201,7 +203,7 @@ class LayeredWindow:
         """From mattes: the colours of each layer, what lies over it and what behind it in its own frames."""
         count = len(self.layers)
         lights: list[FloatArray] = []
-        blurred = lru_cache(None)(lambda row, quarters: disc_blur(lights[row], quarters / 4))
+        blurred = lru_cache(None)(lambda row, radius: disc_blur(lights[row], radius))
         self.veils, self.shares = [], []
         for row, matte in enumerate(self.mattes):
             over = self._choose(row, partial(self._stack, range(row - 1, -1, -1), blurred))
@@ -214,11 +216,11 @@ class LayeredWindow:
             for row in range(count - 1)
         ]
 
-    def _stack(self, rows: range, blurred: Callable[[int, int], FloatArray], frame: int) -> FloatArray:
+    def _stack(self, rows: range, blurred: Callable[[int, float], FloatArray], frame: int) -> FloatArray:
         """Layers over each other, from far to near, as a frame shows them: (h, w, c + 1), light and coverage."""
         made = np.zeros((*self.of.shape, self.own[0].shape[2] + 1), np.float32)
         for row in rows:
-            light = blurred(row, round(self._defocus.radius(self.layers[row].position, frame) * 4))
+            light = blurred(row, round_radius(self._defocus.radius(self.layers[row].position, frame)))
             made = made * (1 - light[..., -1:]) + light
         return made
 
@@ -237,6 +239,13 @@ def enlarge(plane: FloatArray, size: tuple[int, ...]) -> FloatArray:
     """A plane (h, w) or (h, w, c) enlarged to this height and width."""
     large = cv2.resize(plane, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
     return np.asarray(large.reshape(*size[:2], *plane.shape[2:]), np.float32)
+
+
+def round_radius(radius: float) -> float:
+    """A radius in pixels to a quarter, or to 10 % where that is more: frames whose discs are alike share one."""
+    if radius < COARSE:
+        return round(radius * 4) / 4
+    return float(COARSE * 1.1 ** round(np.log(radius / COARSE) / np.log(1.1)))
 
 
 def unveil(seen: FloatArray, veil: FloatArray, share: FloatArray) -> FloatArray:

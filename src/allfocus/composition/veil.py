@@ -19,7 +19,7 @@ from allfocus.core.windows import Window, grow, intersect, relative_to, scale_do
 from allfocus.run.context import Run
 
 #: Layers are solved in a picture so much smaller that no disc is wider than this radius in pixels.
-WIDEST = 12.0
+WIDEST = 10.0
 #: Side of a cell, in pixels of that smaller picture, and how far it sees around beyond two discs.
 CELL, AROUND = 192, 8
 #: How far mattes in full size see around a cell, in pixels of the smaller picture.
