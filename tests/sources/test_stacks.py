@@ -170,7 +170,8 @@ def test_the_files_of_a_set_are_one_volume(tmp_path: Path, cli: Cli) -> None:
             outcome = cli("fuse", *typed, *LAPLACIAN)
             assert outcome.code == 0, outcome.err
             assert "2 channels, 3 planes to 2 pictures" in outcome.out
-        facts = read_ome_facts(tifffile.TiffFile(tmp_path / output).ome_metadata or "")
+        with tifffile.TiffFile(tmp_path / output) as tiff:
+            facts = read_ome_facts(tiff.ome_metadata or "")
         assert facts["channel_names"] == ("GFP", "DAPI")
         assert facts["pixel_size"] == (0.1, 0.1)
 
