@@ -21,7 +21,7 @@ BETWEEN = np.linspace(-0.5, 0.5, 11)
 #: Pixels that a frame must be the sharpest at, and by what factor of energy.
 ENOUGH, LEAD = 300, 1.5
 #: Discs must explain this share of the differences between frames.
-EXPLAINED = 0.4
+EXPLAINED = 0.55
 #: How much of what sets the two orders of near and far apart must speak for the same one, by light that can't be; and
 #: how much may speak for the other one, by what the frames show: 0 is half of it, 1 is all.
 CLEARLY, CONTRARY = 0.3, 0.8
