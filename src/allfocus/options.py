@@ -78,7 +78,8 @@ class FusionOptions:
     )
     halos: Literal["remove", "keep"] = declared(
         "remove",
-        help="Remove the halos beside near things, which are their blur in the frames behind, or keep them.",
+        help="Remove the halos beside near things, which are their blur in the frames behind, or keep them, as volumes "
+        "always do.",
         group=FUSION,
     )
     fast: bool = declared(

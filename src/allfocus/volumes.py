@@ -105,8 +105,11 @@ def fuse_volume(
 
 
 def options_for_volumes(options: FusionOptions, maps: Sequence[MapName]) -> FusionOptions:
-    """The options with what all volumes need: nothing is cropped, and depth where it is wanted."""
-    return replace(options, keep_canvas=True, depth="depth" in maps)
+    """The options with what all volumes need: nothing is cropped, depth where it is wanted, and light stays as it is.
+
+    In microscopes near things add their light to what is behind, and hide nothing: veils of another kind.
+    """
+    return replace(options, keep_canvas=True, depth="depth" in maps, halos="keep")
 
 
 def fuse_group(group: Sequence[VolumeStack], options: FusionOptions, run: Run) -> FusionResult:
