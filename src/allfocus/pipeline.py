@@ -167,7 +167,7 @@ def compose(
         for done in run.each("fuse", lambda tile: compositor.add(decision.decide_tile(tile)), tiles):
             if preview is not None:
                 preview(compositor.canvas(), done)
-        return make_result(registered, decision, compositor.canvas(), window)
+        return make_result(registered, decision, compositor.canvas(), window, channels)
 
 
 def fuse_source(
@@ -207,7 +207,7 @@ def register_stack(
 ) -> Registered:
     """`register` of frames that were read from `source`; those of files are overwritten."""
     listing = source if isinstance(source, Listing) else None
-    names, notes = tuple(stack.names), () if listing is None else tuple(listing.notes)
+    names, notes = tuple(stack.names), (*(() if listing is None else listing.notes), *stack.notes)
     with one_thread_each():
         if like is not None:
             check_alike(stack, like)

@@ -2,6 +2,7 @@
 
 import base64
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import TypeVar
@@ -15,6 +16,8 @@ from allfocus.composition.depth import fill_depth
 from allfocus.composition.quality import find_gap
 from allfocus.core.color import Array, FloatArray, luma, to_unit
 from allfocus.core.notes import Note
+from allfocus.core.samples import Samples, find_donors
+from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window, shift
 from allfocus.decision.decision import Decision
 from allfocus.registered import Registered
@@ -52,14 +55,15 @@ class FusionResult:
     """One picture, sharp everywhere, and where each pixel came from. Frames are counted from 0 in the input.
 
     Attributes:
-        image: (H, W) or (H, W, 3), the fused picture, in the depth of the frames.
+        image: (H, W) or (H, W, 3), the fused picture: numbers like those of the frames, of the same type; of floats NaN
+            where no frame has a value.
         index_map: (H, W) uint16, the frame with the largest weight at each pixel: `names[k]` for the value k.
         confidence: (H, W) float32 in [0, 1]. Of the network: the probability that no frame's pixel would have been
             visibly better. Of the Laplacian rule: by what share of its detail the picked frame leads.
         names: of all frames that were given, those that were left out too.
         method: `network` or `laplacian`.
         depth: (H, W) float32, at which frame the pixel is in focus, between two frames too; the value k stands for
-            frame `depth_frames[k]`; None unless asked for.
+            frame `depth_frames[k]`; NaN where no frame has a value; None unless asked for.
         quality: where no frame was good enough; None where nothing is known about it.
         alignment: how the frames were registered; None if they were taken as registered.
         window: rows and columns of the reference that the picture shows; None: all of them.
@@ -68,6 +72,7 @@ class FusionResult:
         channels: the pictures of other channels, made by the same decision, in the order in which they were given.
         source: the files that the frames came from; None for arrays.
         order: the frames that were used in the order of focus, if that was found; the depth counts along it.
+        samples: the type and the range of the numbers in the frames.
     """
 
     image: Array
@@ -84,6 +89,7 @@ class FusionResult:
     channels: tuple[Array, ...] = ()
     source: Listing | None = field(default=None)
     order: tuple[int, ...] = ()
+    samples: Samples | None = None
 
     @property
     def frame_count(self) -> int:
@@ -99,6 +105,10 @@ class FusionResult:
     def reference(self) -> int:
         """The frame that the picture lies over: the reference, or the middle one."""
         return self.frame_count // 2 if self.alignment is None else self.alignment.reference
+
+    def shown(self, picture: Array) -> Array:
+        """A picture or a frame, in the numbers of the source, as it can be looked at; see `Samples.shown`."""
+        return picture if self.samples is None else self.samples.shown(picture)
 
     @property
     def flaws(self) -> QualityMasks | None:
@@ -127,9 +137,13 @@ class FusionResult:
     def _repr_html_(self) -> str:
         """Thumbnails of the picture and its maps, for notebooks."""
         shades = self.index_map.astype(np.float32) / np.float32(max(self.frame_count - 1, 1))
-        shown: dict[str, FloatArray] = {"picture": to_unit(self.image), "frame": shades, "confidence": self.confidence}
+        shown: dict[str, FloatArray] = {
+            "picture": to_unit(self.shown(self.image)),
+            "frame": shades,
+            "confidence": self.confidence,
+        }
         if self.depth is not None:
-            shown["depth"] = self.depth / np.float32(max(len(self.depth_frames) - 1, 1))
+            shown["depth"] = np.nan_to_num(self.depth) / np.float32(max(len(self.depth_frames) - 1, 1))
         cells = "".join(
             f'<figure style="display:inline-block;margin:4px"><img alt="{name}" src="{_data_url(plane)}">'
             f"<figcaption>{name}</figcaption></figure>"
@@ -139,26 +153,65 @@ class FusionResult:
         return f"<div>{escape(repr(self))}<br>{cells}{f'<ul>{notes}</ul>' if notes else ''}</div>"
 
 
-def make_result(registered: Registered, decision: Decision, canvas: Canvas, window: Window | None) -> FusionResult:
+def make_result(
+    registered: Registered,
+    decision: Decision,
+    canvas: Canvas,
+    window: Window | None,
+    channels: Sequence[Registered] = (),
+) -> FusionResult:
     """The result of a composition: all frames counted as in the input."""
-    image, *channels = canvas.images
-    positions = np.array(registered.positions)
+    stack = registered.stack
+    image, *others = (
+        restore(one.stack, values, window) for one, values in zip((registered, *channels), canvas.images, strict=True)
+    )
+    missing = cut_missing(stack, window)
+    index = find_donors(canvas.maps["index_map"], missing) if missing else canvas.maps["index_map"]
+    depth, confidence = complete_depth(registered, canvas), canvas.maps["confidence"]
+    nowhere = np.logical_and.reduce(missing) if missing else np.zeros((), np.bool_)
+    if nowhere.any():
+        confidence = np.where(nowhere, np.float32(0), confidence)
+        depth = None if depth is None else np.where(nowhere, np.float32(np.nan), depth)
     return FusionResult(
         image=image,
-        index_map=positions.astype(np.uint16)[canvas.maps["index_map"]],
-        confidence=canvas.maps["confidence"],
+        index_map=np.array(registered.positions).astype(np.uint16)[index],
+        confidence=confidence,
         names=registered.names,
         method=decision.method,
-        depth=complete_depth(registered, canvas),
+        depth=depth,
         quality=make_quality(registered, canvas),
         alignment=registered.alignment,
         window=shift(window, registered.window) if window and registered.window else window or registered.window,
         is_cropped=registered.is_cropped or (window is not None and image.shape[:2] != registered.size),
-        notes=(*registered.notes, *decision.notes),
-        channels=tuple(channels),
+        notes=(*registered.notes, *decision.notes, *note_nowhere(nowhere)),
+        channels=tuple(others),
         source=registered.source,
         order=registered.positions if is_ordered(registered) else (),
+        samples=stack.samples or Samples(dtype=stack.dtype),
     )
+
+
+def restore(stack: FocalStack, values: Array, window: Window | None) -> Array:
+    """A composed picture in the numbers of its stack, NaN where no frame has one."""
+    picture = values if stack.samples is None else stack.samples.restore(values)
+    missing = cut_missing(stack, window)
+    if missing:
+        picture = picture.copy() if picture is values else picture
+        picture[np.logical_and.reduce(missing)] = np.nan
+    return picture
+
+
+def cut_missing(stack: FocalStack, window: Window | None) -> list[Array]:
+    """Where each frame has no value, in the window that was composed; none where all have one everywhere."""
+    return [mask if window is None else mask[window] for mask in stack.missing]
+
+
+def note_nowhere(nowhere: Array) -> list[Note]:
+    """A note where some pixels have a value in no frame."""
+    if not nowhere.any():
+        return []
+    message = f"{nowhere.mean():.2%} of the picture has a value in no frame; it is NaN in float files, else 0"
+    return [Note(code="no-value", message=message)]
 
 
 def is_ordered(registered: Registered) -> bool:

@@ -1,8 +1,15 @@
 """Apply an alignment: warp the used frames of a stack into the reference's pixels, and match their exposure."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
 from allfocus.alignment.alignment import Alignment
+from allfocus.alignment.photometric import ExposureTransfer
 from allfocus.alignment.warp import find_common_window, warp_frame
 from allfocus.core.color import Array
+from allfocus.core.samples import fill_missing
 from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window
 from allfocus.run.context import Run
@@ -56,7 +63,25 @@ def apply_alignment(
         return target[area]
 
     frames = list(run.each("warp", warp, alignment.used))
-    return FocalStack(frames=frames, names=[stack.names[position] for position in alignment.used]), area
+    missing = warp_missing(stack, alignment, area, is_filled)
+    if missing:
+        frames = [frame if in_place else frame.copy() for frame in frames]
+        fill_missing(frames, missing)
+    names = [stack.names[position] for position in alignment.used]
+    return replace(stack, frames=frames, names=names, missing=missing), area
+
+
+def warp_missing(stack: FocalStack, alignment: Alignment, area: Window, is_filled: bool) -> Sequence[Array]:
+    """Where each frame that is used has no value, in the reference's pixels."""
+    if not stack.missing:
+        return ()
+    filling = stack.missing[alignment.reference].astype(np.uint8) * np.uint8(255) if is_filled else None
+    masks = []
+    for position in alignment.used:
+        mask = stack.missing[position].astype(np.uint8) * np.uint8(255)
+        flow = alignment.flows[position] if alignment.flows else None
+        masks.append(warp_frame(mask, alignment.matrices[position], ExposureTransfer(), flow, filling)[area] > 127)
+    return masks
 
 
 def choose_area(stack: FocalStack, alignment: Alignment, area: Window | None, keep_canvas: bool) -> tuple[Window, bool]:

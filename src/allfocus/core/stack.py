@@ -1,13 +1,15 @@
 """FocalStack: what goes into a fusion."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from allfocus.core.color import Array, full_scale
+from allfocus.core.notes import Note
+from allfocus.core.samples import WORKING, Samples
 from allfocus.errors import StackError
 
 
@@ -17,11 +19,16 @@ class FrameInfo:
 
     Attributes:
         shape: (H, W) or (H, W, 3).
-        dtype: of its samples.
+        dtype: of its samples, as they are stored.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+
+    @property
+    def working(self) -> "FrameInfo":
+        """What it is while it is computed on: uint8, uint16 or float32."""
+        return replace(self, dtype=WORKING.get(self.dtype, self.dtype))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -52,6 +59,10 @@ class FocalStack:
         frames: N >= 2 arrays of one shape and dtype: (H, W) gray or (H, W, 3) RGB; uint8, uint16 or
             float32 (0 to 1, finite), display-encoded.
         names: what to call each frame in messages; file names where there are files.
+        samples: which numbers of the source the values stand for; None: the values themselves.
+        missing: of each frame (H, W) bool, where the source has no value, so that another frame's is there; empty: it
+            has one everywhere.
+        notes: what a user should know of the numbers.
 
     Raises:
         StackError: fewer than two frames, or frames that differ in shape or dtype, or non-finite values.
@@ -59,6 +70,9 @@ class FocalStack:
 
     frames: Sequence[Array]
     names: Sequence[str] = field(default=())
+    samples: Samples | None = None
+    missing: Sequence[Array] = ()
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -94,7 +108,22 @@ class FocalStack:
 
     def pick(self, positions: Sequence[int]) -> "FocalStack":
         """The stack of some of these frames, counted from 0, in the order given."""
-        return FocalStack(frames=[self.frames[k] for k in positions], names=[self.names[k] for k in positions])
+        return replace(
+            self,
+            frames=[self.frames[k] for k in positions],
+            names=[self.names[k] for k in positions],
+            missing=[self.missing[k] for k in positions] if self.missing else (),
+        )
+
+    def numbers(self, position: int) -> Array:
+        """A frame, counted from 0, in the numbers of its source, NaN where that has no value."""
+        frame = self.frames[position]
+        found = frame if self.samples is None else self.samples.restore(frame)
+        if not self.missing or not self.missing[position].any():
+            return found
+        found = found.copy() if found is frame else found
+        found[self.missing[position]] = np.nan
+        return found
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -136,7 +165,7 @@ def difference(
 ) -> StackError | None:
     """Why a frame, called `here`, can't be fused with another, called `there`; None where it can."""
     try:
-        full_scale(frame.dtype)
+        full_scale(frame.working.dtype if isinstance(frame, FrameInfo) else frame.dtype)
     except StackError as error:
         return StackError(f"{here}: {error}")
     if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] != 3) or 0 in frame.shape:

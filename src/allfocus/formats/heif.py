@@ -11,7 +11,7 @@ from allfocus.errors import MissingExtraError, ReadError
 from allfocus.formats.filebytes import map_file
 from allfocus.formats.format import Development, Format, Header
 from allfocus.formats.isobmff import AVIF_BRANDS, HEIF_BRANDS, check_boxes, read_brands
-from allfocus.formats.pixels import check_pixels, describe_frame, inspect_pillow, read_orientation, read_pillow
+from allfocus.formats.pixels import check_pixels, describe_frame, inspect_pillow, read_orientation, read_pillow, widen
 from allfocus.metadata.blocks import Blocks
 from allfocus.run.install import install_hint
 
@@ -52,8 +52,8 @@ class Heic(Format):
     def read(self, path: Path, development: Development | None = None) -> Array:
         """Decoded by pillow-heif: uint8, or uint16 where it has 10 or 12 bits."""
         image = open_heic(path)
-        samples = np.asarray(image)
-        return samples if samples.dtype == np.uint8 else widen(samples, int(image.info["bit_depth"]))
+        samples, bits = np.asarray(image), int(image.info["bit_depth"])
+        return samples if samples.dtype == np.uint8 else widen(samples >> (16 - bits), bits)
 
     def blocks(self, path: Path) -> Blocks:
         """As pillow-heif finds them."""
@@ -112,14 +112,6 @@ def open_heic(path: Path) -> Any:
     except ImportError as error:
         raise MissingExtraError(f"{path} is a HEIC picture; to read it: {install_hint('heif')}") from error
     return pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
-
-
-def widen(samples: Array, bits: int) -> Array:
-    """Samples of 16 bits whose white is 65535, from those of `bits`, which libheif moves to the upper end of 16."""
-    white = 2**bits - 1
-    table = (np.arange(white + 1, dtype=np.uint32) * 65535 + white // 2) // white
-    widened: Array = table.astype(np.uint16)[samples >> (16 - bits)]
-    return widened
 
 
 def open_avif(path: Path) -> Any:

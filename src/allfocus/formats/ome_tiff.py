@@ -25,12 +25,16 @@ UNITS = frozenset((*(f"{prefix}m" for prefix in METRIC), *OTHERS))
 LARGE = 2**32 - 2**26
 
 
+#: Types of samples in OME's schema, among those that are written.
+DEPTHS = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.float64, np.float32)
+
+
 class OmeTiff(Format):
     """OME-TIFF (the schema of 2016-06): a TIFF file on reading; on writing it gets OME-XML."""
 
     name = "OME-TIFF"
     extensions = (".ome.tif", ".ome.tiff")
-    capacity = Capacity(depths=(np.uint8, np.uint16, np.float32), volumes=True, iptc=True)
+    capacity = Capacity(depths=DEPTHS, volumes=True, iptc=True)
 
     def encode(self, image: Array, metadata: Metadata) -> bytes:
         """A TIFF file of one picture; OME-XML takes the place of EXIF's description."""
@@ -70,7 +74,7 @@ class OmeFile:
 
     Attributes:
         path: ends in .ome.tif or .ome.tiff.
-        planes: for each of its images, such as positions on a stage, uint8, uint16 or float32, a plane for each
+        planes: for each of its images, such as positions on a stage, numbers of a type of `DEPTHS`, a plane for each
             channel, height and time.
         axes: a letter for each axis of `planes`: T times, C channels, Z heights, then YX, or YXS for RGB.
         scales: for each of its images; by default nothing is known of them.
@@ -107,8 +111,8 @@ def make_ome_options(axes: str, scale: Scale | None = None) -> dict[str, Any]:
 def check_planes(path: Path, planes: Array, axes: str, scale: Scale) -> None:
     """Raise `WriteError` unless planes, axes and names go together."""
     what = f"{path}: planes of shape {planes.shape}"
-    if planes.dtype not in (np.uint8, np.uint16, np.float32):
-        raise WriteError(f"{path}: planes are {planes.dtype}; expected uint8, uint16 or float32")
+    if planes.dtype not in DEPTHS:
+        raise WriteError(f"{path}: planes are {planes.dtype}; expected uint8, uint16, float32 or another type of OME")
     if len(axes) != planes.ndim or len(set(axes)) != len(axes) or not set(axes) <= set("TCZYXS"):
         raise WriteError(f"{what} with axes {axes!r}; expected a letter of TCZYXS for each")
     if not axes.removesuffix("S").endswith("YX") or ("S" in axes and (axes[-1], planes.shape[-1]) != ("S", 3)):
@@ -138,7 +142,7 @@ def write_planes(file: Path, wanted: OmeFile, large: int = LARGE) -> None:
                 planes,
                 photometric="rgb" if wanted.axes.endswith("S") else "minisblack",
                 compression="zlib",
-                predictor=planes.dtype != np.float32,
+                predictor=planes.dtype.kind != "f",
                 software="allfocus",
                 description=description,
                 metadata=None,

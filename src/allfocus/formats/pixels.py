@@ -45,6 +45,14 @@ def orient(picture: Array, orientation: int) -> Array:
     return np.ascontiguousarray(picture)
 
 
+def widen(samples: Array, bits: int) -> Array:
+    """Samples of `bits`, up to 16, as uint8 or uint16 whose white is 255 or 65535."""
+    white, full = 2**bits - 1, 255 if bits <= 8 else 65535
+    table = (np.arange(white + 1, dtype=np.uint32) * full + white // 2) // white
+    widened: Array = table.astype(np.uint8 if bits <= 8 else np.uint16)[samples]
+    return widened
+
+
 def read_orientation(exif: Callable[[], Exif]) -> int:
     """The orientation in an EXIF block, which `exif` reads; 1 where there is none, or where the block is damaged."""
     try:

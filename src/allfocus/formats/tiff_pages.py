@@ -11,16 +11,20 @@ from PIL.TiffImagePlugin import TiffImageFile
 from tifffile import PHOTOMETRIC, TiffFile, TiffFrame, TiffPage
 
 from allfocus.core.color import FULL_SCALE, Array
+from allfocus.core.samples import WORKING
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import ReadError
-from allfocus.formats.pixels import check_pixels, decode_pillow, describe_frame, orient
+from allfocus.formats.pixels import check_pixels, decode_pillow, describe_frame, orient, widen
 from allfocus.formats.tiff_strips import is_for_strips, read_strips
 
 log = logging.getLogger(__name__)
 
 READABLE = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE, PHOTOMETRIC.YCBCR)
 
-ORIENTATION = 274  # the TIFF tag
+ORIENTATION, NO_DATA = 274, 42113  # TIFF tags; the second is GDAL's
+
+#: Samples of more bits than this that fill no whole bytes are not read.
+LARGEST_PACKED = 16
 
 
 def find_page(tiff: TiffFile, name: str) -> TiffPage:
@@ -81,24 +85,24 @@ def read_page(path: Path, page: TiffPage) -> Array:
     check_data(page, path.stat().st_size, name)
     if page.photometric in (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB):
         if is_for_strips(page):
-            return normalize(read_strips(path, page), page, name)
+            return normalize(read_strips(path, page), page)
         try:
-            return normalize(page.asarray(), page, name)
+            return normalize(page.asarray(), page)
         except (ImportError, ValueError) as error:
             log.debug("%s: tifffile can't decode it (%s); another decoder is tried", name, error)
     return read_by_pillow(path, page)
 
 
-def normalize(samples: Array, page: TiffPage, name: str) -> Array:
-    """Stored samples the way they are seen: channels last, 0 for black, bits as 0 and 255, unsigned, oriented."""
+def normalize(samples: Array, page: TiffPage) -> Array:
+    """Stored samples the way they are seen: channels last, 0 for black, few bits widened to 8 or 16, oriented."""
     if page.axes == "SYX":
         samples = np.moveaxis(samples, 0, -1)
     if samples.dtype == np.bool_:
         samples = samples.astype(np.uint8) * np.uint8(255)
-    if samples.dtype == np.int16:
-        if samples.min() < 0:
-            raise ReadError(f"{name} has negative samples, down to {samples.min()}; expected 0 or more: add an offset")
-        samples = samples.astype(np.uint16)
+    elif is_packed(page):
+        samples = widen(samples, page.bitspersample)
+    elif samples.dtype.kind == "f":
+        samples = drop_no_data(samples, page)
     return orient(turn_white_is_zero(samples, page), find_orientation(page))
 
 
@@ -116,21 +120,37 @@ def check_page(page: TiffPage, name: str) -> None:
         colours = getattr(page.photometric, "name", page.photometric)
         what = "CMYK" if page.photometric == PHOTOMETRIC.SEPARATED else colours
         raise ReadError(f"{name} has {what} colours; expected gray or RGB: convert it first")
-    if find_depth(page) not in FULL_SCALE:
-        raise ReadError(
-            f"{name} has {page.dtype} samples; expected 8 or 16 bit unsigned, or 32 bit float: convert it first"
-        )
-    if page.dtype != np.bool_ and page.bitspersample != np.dtype(page.dtype).itemsize * 8:
-        raise ReadError(f"{name} has {page.bitspersample}-bit samples; expected 8, 16 or 32: convert it first")
+    if find_depth(page) not in WORKING:
+        raise ReadError(f"{name} has {page.dtype} samples; expected whole or real numbers of 8 to 64 bits: convert it")
+    if has_odd_bits(page) and (page.bitspersample > LARGEST_PACKED or np.dtype(page.dtype).kind != "u"):
+        raise ReadError(f"{name} has {page.bitspersample}-bit samples; expected 1 to 16, 32 or 64: convert it first")
     if page.axes not in ("YX", "YXS", "SYX") or page.samplesperpixel > 4:
         raise ReadError(f"{name} has shape {page.shape} ({page.axes}); expected a gray or RGB picture")
 
 
 def find_depth(page: TiffPage) -> Any:
-    """Depth in which a page comes back: bits as 8 bit, signed samples of 16 bit as unsigned ones, if they can be."""
-    if page.dtype == np.bool_:
-        return np.dtype(np.uint8)
-    return np.dtype(np.uint16) if page.dtype == np.int16 else page.dtype
+    """Depth in which a page comes back: bits as 8 bit, and 9 to 15 of them as 16."""
+    return np.dtype(np.uint8) if page.dtype == np.bool_ else page.dtype
+
+
+def has_odd_bits(page: TiffPage) -> bool:
+    """Whether samples take other than 8, 16, 32 or 64 bits each."""
+    return page.dtype != np.bool_ and page.bitspersample != np.dtype(page.dtype).itemsize * 8
+
+
+def is_packed(page: TiffPage) -> bool:
+    """Whether samples lie bit by bit behind each other, so that white is less than the type that holds them has."""
+    return has_odd_bits(page) and page.photometric != PHOTOMETRIC.PALETTE
+
+
+def drop_no_data(samples: Array, page: TiffPage) -> Array:
+    """Floats with NaN where they are the number that GDAL's tag says stands for no data."""
+    tag = page.tags.get(NO_DATA)
+    try:
+        number = samples.dtype.type(str(tag.value).strip("\0 ")) if tag is not None else np.nan
+    except ValueError:
+        return samples
+    return samples if np.isnan(number) else np.where(samples == number, samples.dtype.type(np.nan), samples)
 
 
 def check_data(page: TiffPage | TiffFrame, file_size: int, name: str) -> None:
@@ -144,8 +164,15 @@ def turn_white_is_zero(picture: Array, page: TiffPage) -> Array:
     """Turn the gray of a page whose 0 means white; its alpha stays."""
     if page.photometric == PHOTOMETRIC.MINISWHITE:
         gray = picture if picture.ndim == 2 else picture[..., :1]
-        np.subtract(FULL_SCALE[picture.dtype], gray, out=gray, casting="unsafe")
+        np.subtract(find_white(picture.dtype), gray, out=gray, casting="unsafe")
     return picture
+
+
+def find_white(dtype: np.dtype[Any]) -> float | int:
+    """The number that stands for black where 0 stands for white; of signed numbers the two change sides."""
+    if dtype in FULL_SCALE or dtype.kind == "f":
+        return FULL_SCALE.get(dtype, 1.0)
+    return -1 if dtype.kind == "i" else int(np.iinfo(dtype).max)
 
 
 def find_orientation(page: TiffPage) -> int:

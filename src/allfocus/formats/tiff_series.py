@@ -197,4 +197,4 @@ def read_at(path: Path, offset: int) -> Array:
         page = tiff.pages.first
         dtype = np.dtype(page.dtype).newbyteorder(tiff.byteorder)
         samples = np.fromfile(path, dtype, page.size, offset=offset).astype(page.dtype, copy=False)
-        return drop_opaque_alpha(normalize(samples.reshape(page.shape), page, path.name), path.name)
+        return drop_opaque_alpha(normalize(samples.reshape(page.shape), page), path.name)

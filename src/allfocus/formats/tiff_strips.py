@@ -31,7 +31,11 @@ DECOMPRESSED = (
 
 def is_for_strips(page: TiffPage) -> bool:
     """Whether `read_strips` is the way to read a page: tifffile can do deflate, but not with the float predictor."""
-    if page.dtype is None or page.dtype == np.bool_ or page.compression not in DECOMPRESSED:
+    if page.dtype is None or page.dtype == np.bool_:
+        return False
+    if page.bitspersample % 8:
+        return page.compression in (COMPRESSION.NONE, *DECOMPRESSED) and page.predictor == PREDICTOR.NONE
+    if page.compression not in DECOMPRESSED:
         return False
     is_deflate = page.compression in (COMPRESSION.DEFLATE, COMPRESSION.ADOBE_DEFLATE)
     return page.predictor in (1, 2, 3) and not (is_deflate and page.predictor < PREDICTOR.FLOATINGPOINT)
@@ -54,8 +58,8 @@ def read_strips(path: Path, page: TiffPage) -> Array:
             top, left = place // across * tall, place % across * wide
             rows = tall if page.is_tiled else min(tall, height - top)
             file.seek(offset)
-            plain = decompress(file.read(count), page, rows, wide * samples * picture.itemsize)
-            block = unpredict(plain, (rows, wide, samples), page.predictor, picture.dtype.newbyteorder(order))
+            plain = decompress(file.read(count), page, rows, -(-wide * samples * page.bitspersample // 8))
+            block = lay_out(plain, (rows, wide, samples), page, picture.dtype.newbyteorder(order))
             picture[plane, top : top + tall, left : left + wide] = block[: height - top, : width - left]
     return picture.reshape(page.shape)
 
@@ -67,7 +71,9 @@ def decompress(data: bytes, page: TiffPage, rows: int, row_bytes: int) -> bytes:
         ValueError: there are too few.
         OSError, zlib.error, lzma.LZMAError: they are damaged.
     """
-    if page.compression in (COMPRESSION.DEFLATE, COMPRESSION.ADOBE_DEFLATE):
+    if page.compression == COMPRESSION.NONE:
+        plain = data
+    elif page.compression in (COMPRESSION.DEFLATE, COMPRESSION.ADOBE_DEFLATE):
         plain = zlib.decompress(data)  # unlike libtiff, Python looks at the checksums of these two
     elif page.compression == COMPRESSION.LZMA:
         plain = lzma.decompress(data)
@@ -87,6 +93,22 @@ def decompress_by_libtiff(data: bytes, page: TiffPage, rows: int, row_bytes: int
     file = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + directory + bytes(4) + data
     with TiffImageFile(BytesIO(file)) as image:
         return image.tobytes()
+
+
+def lay_out(plain: bytes, shape: tuple[int, int, int], page: TiffPage, dtype: np.dtype[Any]) -> Array:
+    """Samples (rows, columns, samples) of a strip or tile, in this machine's byte order."""
+    bits = page.bitspersample
+    return unpack(plain, shape, bits, dtype) if bits % 8 else unpredict(plain, shape, page.predictor, dtype)
+
+
+def unpack(plain: bytes, shape: tuple[int, int, int], bits: int, dtype: np.dtype[Any]) -> Array:
+    """Samples of `bits` that follow each other, highest bit first, each row from a new byte (TIFF 6.0, section 4)."""
+    rows, columns, samples = shape
+    flat = np.unpackbits(np.frombuffer(plain, np.uint8).reshape(rows, -1), axis=1)[:, : columns * samples * bits]
+    found = np.zeros((rows, columns * samples), dtype.newbyteorder("="))
+    for place in range(bits):
+        found = (found << found.dtype.type(1)) | flat[:, place::bits]
+    return found.reshape(shape)
 
 
 def unpredict(plain: bytes, shape: tuple[int, int, int], predictor: int, dtype: np.dtype[Any]) -> Array:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
 
-import numpy as np
 import tifffile
 
 from allfocus.core.color import Array
@@ -30,7 +29,7 @@ def make_tiff(image: Array, metadata: Metadata, options: Mapping[str, object], k
         byteorder=block.layout.order,
         photometric="minisblack" if image.ndim == 2 else "rgb",
         compression="zlib",
-        predictor=image.dtype != np.float32,
+        predictor=image.dtype.kind != "f",
         extrasamples=["unassalpha"] if image.ndim == 3 and image.shape[2] == 4 else None,
         software="allfocus",
         **options,  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ def make_picture(result: FusionResult, path: Path) -> Picture:
     """The fused picture with the metadata of the reference."""
     source = result.source
     if source is None:
-        return Picture(path, result.image)
+        return Picture(path, result.image, samples=result.samples)
     return finish_picture(result, path, read_metadata(source.path_of(result.reference)), source)
 
 
@@ -44,7 +44,7 @@ def finish_picture(result: FusionResult, path: Path, metadata: Metadata, source:
     frames = result.frame_count if result.alignment is None else len(result.alignment.used)
     metadata = finish_metadata(metadata, frames=frames, size=result.image.shape[:2])
     if not source.is_linear:
-        return Picture(path, result.image, metadata)
+        return Picture(path, result.image, metadata, result.samples)
     if path.suffix.lower() in LINEAR_SUFFIXES:
         return Picture(path, to_linear(result.image), replace(metadata, icc=linear_srgb_profile()))
     return Picture(path, result.image, replace(metadata, icc=srgb_profile()))

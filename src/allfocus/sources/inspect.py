@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from allfocus.core.notes import Note
+from allfocus.core.samples import Measure, as_working, measure
 from allfocus.core.stack import FocalStack, FrameInfo, check_alike, difference
 from allfocus.errors import AllFocusError, MissingExtraError, ReadError, StackError, raise_all
 from allfocus.formats.filebytes import explain_errors
@@ -16,6 +19,7 @@ from allfocus.run.context import Run
 from allfocus.sources.conform import conform_frames, find_typical
 from allfocus.sources.expand import drop_twins, list_frames
 from allfocus.sources.listing import Listing, Reader, read_frame
+from allfocus.sources.values import make_stack
 from allfocus.sources.video import inspect_video
 from allfocus.sources.volume import inspect_volume
 
@@ -182,13 +186,13 @@ def read_stack(paths: Sequence[Path | str] | Path | str | Listing, run: Run | No
     """
     listing = paths if isinstance(paths, Listing) else inspect_stack(paths)
     run = run or Run()
-    frames = run.empty((len(listing), *listing.frame.shape), listing.frame.dtype)
+    frames = run.empty((len(listing), *listing.frame.shape), listing.frame.working.dtype)
 
-    def read(position: int) -> None:
+    def read(position: int) -> Measure:
         found = read_frame(listing, position)
         check_alike([listing.frame, FrameInfo(shape=found.shape, dtype=found.dtype)], ["", listing.names[position]])
-        frames[position] = found
+        frames[position] = as_working(found)
+        return Measure() if found.dtype == np.uint8 else measure(found)
 
-    for _ in run.each("read", read, range(len(listing))):
-        pass
-    return FocalStack(frames=list(frames), names=listing.names)
+    measures = list(run.each("read", read, range(len(listing))))
+    return make_stack(list(frames), listing.names, listing.frame.dtype, measures)

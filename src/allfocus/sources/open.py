@@ -6,7 +6,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from allfocus.core.stack import FocalStack
+import numpy as np
+
+from allfocus.core.samples import Measure, as_working, measure
+from allfocus.core.stack import FocalStack, FrameInfo, check_alike
 from allfocus.errors import StackError
 from allfocus.formats.read import read_image
 from allfocus.options import Order
@@ -15,6 +18,8 @@ from allfocus.sources.describe import read_dates
 from allfocus.sources.expand import list_frames
 from allfocus.sources.inspect import inspect_stack
 from allfocus.sources.listing import Listing
+from allfocus.sources.values import make_stack as make_values_stack
+from allfocus.sources.values import needs_change
 
 #: What can be fused; see `open_source`.
 Frames = FocalStack | Listing | str | PathLike[str] | Iterable[Any]
@@ -76,4 +81,10 @@ def make_stack(items: Sequence[Any]) -> FocalStack:
         Path(item).name if isinstance(item, str | PathLike) else f"array {k}" for k, item in enumerate(items, start=1)
     ]
     pictures = [read_image(Path(item)) if isinstance(item, str | PathLike) else item for item in items]
-    return FocalStack(frames=make_frames(pictures, names), names=names)
+    frames = make_frames(pictures, names)
+    check_alike([FrameInfo(shape=frame.shape, dtype=frame.dtype) for frame in frames], names)
+    measures = [Measure() if frame.dtype == np.uint8 else measure(frame) for frame in frames]
+    working = [as_working(frame) for frame in frames]
+    if needs_change(frames[0].dtype, measures):
+        working = [np.array(frame) for frame in working]  # the arrays that were given stay as they are
+    return make_values_stack(working, names, frames[0].dtype, measures)
