@@ -13,15 +13,19 @@ from PIL.JpegImagePlugin import JpegImageFile
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.errors import ReadError
-from allfocus.formats.filebytes import Data, map_file
+from allfocus.formats.filebytes import START, Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
 from allfocus.formats.pixels import inspect_pillow, read_orientation, read_pillow
 from allfocus.metadata import exif, ifd, iptc, xmp
 from allfocus.metadata.blocks import CENTIMETRES, EXIF_START, XMP_START, Blocks
 from allfocus.metadata.carry import Metadata
 
-#: Second bytes of markers: start and end of the picture's scan, applications' segments, comments.
-SCAN, END, FILL, COMMENT = 0xDA, 0xD9, 0xFF, 0xFE
+SIGNATURE = b"\xff\xd8\xff"
+
+#: Second bytes of markers: start of the picture's scan, a byte that fills up, comments, applications' segments.
+SCAN, FILL, COMMENT = 0xDA, 0xFF, 0xFE
+#: Second bytes of what begins no segment: an escaped 0xFF, restarts, a second start or end, and a mark for private use.
+BARE = (0x00, 0x01, *range(0xD0, 0xDA))
 JFIF, EXIF, ICC, PHOTOSHOP = 0xE0, 0xE1, 0xE2, 0xED
 
 ICC_START = b"ICC_PROFILE\0"
@@ -44,8 +48,8 @@ class Jpeg(Format):
     capacity = Capacity(depths=(np.uint8,), longest=65535, iptc=True, texts=("Comment",))
 
     def sniff(self, start: bytes, path: Path) -> bool:
-        """By its first two markers."""
-        return start.startswith(b"\xff\xd8\xff")
+        """By its first two markers, a few bytes behind the start if need be."""
+        return start.startswith(SIGNATURE) or (path.suffix.lower() in self.extensions and SIGNATURE in start)
 
     def check(self, path: Path) -> None:
         """See `check_end`."""
@@ -54,7 +58,9 @@ class Jpeg(Format):
 
     def header(self, path: Path) -> Header:
         """Read by Pillow."""
-        with JpegImageFile(path) as image:
+        with map_file(path) as data:
+            source: BytesIO | Path = BytesIO(data[start:]) if (start := find_start(data)) else path
+        with JpegImageFile(source) as image:
             frame = inspect_pillow(image, path.name, np.uint8, read_orientation(image.getexif))
         return Header(format=self, frame=frame)
 
@@ -66,7 +72,7 @@ class Jpeg(Format):
         """
         data = path.read_bytes()
         check_end(data, path.name)
-        return read_pillow(JpegImageFile(BytesIO(data)), path.name)
+        return read_pillow(JpegImageFile(BytesIO(data[find_start(data) :])), path.name)
 
     def blocks(self, path: Path) -> Blocks:
         """See `find_blocks`."""
@@ -97,20 +103,29 @@ FORMATS = (Jpeg(),)
 def list_segments(data: Data) -> Iterator[tuple[int, int, int]]:
     """Each segment before the samples: its marker, and where its content starts and ends.
 
-    The start of the scan, if it is reached, comes last, with the place of its marker as start and end.
+    Bytes between segments that begin none are skipped, as decoders do: old editors and scanners leave some there, or
+    write lengths that are too short. The start of the scan, if it is reached, comes last, with the place of its marker
+    as start and end.
     """
-    place = 2
-    while data[place : place + 1] == b"\xff" and place + 1 < len(data):
+    place = find_start(data) + 2
+    while 0 <= (place := data.find(b"\xff", place)) < len(data) - 1:
         marker = data[place + 1]
-        if marker == FILL:
-            place += 1
-        elif marker == SCAN:
+        if marker == SCAN:
             yield SCAN, place, place
             return
+        if marker == FILL:
+            place += 1
+        elif marker in BARE:
+            place += 2
         else:
             end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
             yield marker, place + 4, end
-            place = end
+            place = max(end, place + 4)
+
+
+def find_start(data: Data) -> int:
+    """Where the picture begins: some programs put a few bytes before it."""
+    return max(data[:START].find(SIGNATURE), 0)
 
 
 def check_end(data: Data, name: str) -> None:
@@ -119,13 +134,11 @@ def check_end(data: Data, name: str) -> None:
     Pillow notices most files that were cut short, but not those filled up with zeros by an interrupted copy.
     Inside a scan 0xFF is always escaped, so that the first end marker after its start is the true one.
     """
-    place = 2
-    for _, _, place in list_segments(data):  # noqa: B007 (the last one counts)
-        pass
-    if data[place : place + 1] not in (b"", b"\xff"):
-        raise ReadError(f"{name} is damaged: it is no JPEG picture beyond its first {place} bytes")
+    scan = next((place for marker, place, _ in list_segments(data) if marker == SCAN), None)
+    if scan is None:
+        raise ReadError(f"{name} is damaged or cut short: none of its {len(data)} bytes begins the JPEG's samples")
     # nearly always it is at the very end, where it is found without reading the whole file
-    if data.find(b"\xff\xd9", max(place, len(data) - TAIL)) < 0 and data.find(b"\xff\xd9", place) < 0:
+    if data.find(b"\xff\xd9", max(scan, len(data) - TAIL)) < 0 and data.find(b"\xff\xd9", scan) < 0:
         raise ReadError(f"{name} is cut short: the JPEG ends after {len(data)} bytes without its end marker")
 
 
@@ -139,7 +152,7 @@ def find_blocks(data: Data) -> Blocks:
     rest: dict[int, bytes] = {}
     resources = b""
     for marker, start, end in list_segments(data):
-        if marker in (SCAN, END):
+        if marker == SCAN:
             break
         body = data[start:end]
         if marker == JFIF and body.startswith(b"JFIF\0"):
