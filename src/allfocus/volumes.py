@@ -232,7 +232,14 @@ def describe_positions(volume: Volume, channels: tuple[str, ...], description: s
     size = None if volume.pixel_size is None else (volume.pixel_size[1], volume.pixel_size[0])
     names = volume.position_names if volume.axes["P"] > 1 else ("",)
     return [
-        Scale(channels=channels, pixel_size=size, unit=volume.unit, description=description, name=name)
+        Scale(
+            channels=channels,
+            pixel_size=size,
+            z_step=volume.z_step,
+            unit=volume.unit,
+            description=description,
+            name=name,
+        )
         for name in names
     ]
 

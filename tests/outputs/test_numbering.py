@@ -75,7 +75,7 @@ def test_a_left_out_frame_in_the_middle_moves_no_number(
     assert facts["alignment"]["order"] == ([3, 0, 1] if order == "focus" else None)
     page = render_page(result, facts)
     assert f"3: {result.names[2]}" in page
-    ((_, written),) = make_maps(result, Outputs(index_map=tmp_path / "i.png"))
+    ((_, written, _),) = make_maps(result, Outputs(index_map=tmp_path / "i.png"))
     np.testing.assert_array_equal(written, result.index_map)
 
 
@@ -83,10 +83,10 @@ def test_depth_maps_and_their_legends_go_by_the_order_of_focus(folder: Path, tmp
     result = fuse_without(folder, tmp_path, "focus", (3, 0, 1))
     places = np.tile(np.linspace(0, 2, 96, dtype=np.float32), (64, 1))
     result = replace(result, depth=places)
-    assert (scale_depth(result).min(), scale_depth(result).max()) == (0, 65535)
+    assert (scale_depth(result)[0].min(), scale_depth(result)[0].max()) == (0, 65535)
     (line,) = describe_maps(Outputs(depth=tmp_path / "d.png"), result)
     assert line.endswith("0 is in focus in d.jpg, 65535 in b.jpg")
-    ((_, preview),) = make_maps(result, Outputs(depth_preview=tmp_path / "p.png"))
+    ((_, preview, _),) = make_maps(result, Outputs(depth_preview=tmp_path / "p.png"))
     np.testing.assert_array_equal(preview[-28:], legend_bar(96, 4, 2))
     assert measure_height(result)[0, [0, -1]].tolist() == [3, 1]
 

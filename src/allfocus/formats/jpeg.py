@@ -87,7 +87,7 @@ class Jpeg(Format):
         """Encoded by Pillow; metadata goes behind the JFIF segment, which comes first."""
         buffer = BytesIO()
         across, down = metadata.dpi or (0, 0)
-        density = (min(round(across), 65535), min(round(down), 65535))
+        density = (round(across), round(down)) if max(across, down) < 65535 else (0, 0)  # EXIF holds more
         Image.fromarray(image).save(buffer, "JPEG", quality=95, subsampling=0, dpi=density)
         data = buffer.getbuffer()
         end = 4 + int.from_bytes(data[4:6], "big")

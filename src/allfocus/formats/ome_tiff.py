@@ -1,7 +1,7 @@
 """OME-TIFF: planes of channels, heights and times, described by OME-XML."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from allfocus.formats.tiff_write import make_tiff
 from allfocus.metadata import exif
 from allfocus.metadata.carry import Metadata
 from allfocus.metadata.ome_carry import carry_over
+from allfocus.metadata.ome_xml import MICRONS
 
 #: Units of length that OME's schema of 2016-06 knows.
 METRIC = ("Y", "Z", "E", "P", "T", "G", "M", "k", "h", "da", "", "d", "c", "m", "µ", "n", "p", "f", "a", "z", "y")
@@ -38,8 +39,10 @@ class OmeTiff(Format):
 
     def encode(self, image: Array, metadata: Metadata) -> bytes:
         """A TIFF file of one picture; OME-XML takes the place of EXIF's description."""
-        options = make_ome_options("YX" if image.ndim == 2 else "YXS")
-        return make_tiff(image, metadata, options, kept=(exif.DESCRIPTION,))
+        size = metadata.pixel_size and metadata.pixel_size[::-1]
+        options = make_ome_options("YX" if image.ndim == 2 else "YXS", Scale(pixel_size=size, z_step=metadata.z_step))
+        in_inches = replace(metadata, pixel_size=None, z_step=None)
+        return make_tiff(image, in_inches, options, kept=(exif.DESCRIPTION,))
 
 
 FORMATS = (OmeTiff(),)
@@ -137,9 +140,10 @@ def write_planes(file: Path, wanted: OmeFile, large: int = LARGE) -> None:
     """
     description: bytes | None = make_xml(wanted).encode()
     with tifffile.TiffWriter(file, bigtiff=needs_bigtiff(wanted.planes, large)) as tiff:
-        for planes in wanted.planes:
+        for planes, scale in zip(wanted.planes, wanted.scales, strict=True):
             tiff.write(
                 planes,
+                **make_resolution(scale),
                 photometric="rgb" if wanted.axes.endswith("S") else "minisblack",
                 compression="zlib",
                 predictor=planes.dtype.kind != "f",
@@ -153,6 +157,15 @@ def write_planes(file: Path, wanted: OmeFile, large: int = LARGE) -> None:
 def needs_bigtiff(planes: Sequence[Array], large: int = LARGE) -> bool:
     """Whether samples, and what is written about them, may reach beyond the 4 GiB that offsets of TIFF can name."""
     return sum(each.nbytes for each in planes) > large
+
+
+def make_resolution(scale: Scale) -> dict[str, Any]:
+    """Options by which tifffile writes the size of a pixel for programs that don't know OME."""
+    micrometres = MICRONS.get(scale.unit)
+    if scale.pixel_size is None or micrometres is None:
+        return {}
+    down, across = (MICRONS["cm"] / (side * micrometres) for side in scale.pixel_size)
+    return {"resolution": (across, down), "resolutionunit": "CENTIMETER"}
 
 
 def make_xml(wanted: OmeFile) -> str:

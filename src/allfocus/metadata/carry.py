@@ -20,9 +20,6 @@ STORAGE = {
     0x8649, 0x935C, exif.XMP, exif.IPTC, exif.ICC,
 }  # fmt: skip
 
-#: What EXIF asks for where the resolution is not known.
-UNKNOWN_DPI = (72.0, 72.0)
-
 #: Texts of PNG files that have a tag of their own in EXIF.
 KEYWORDS = {"Description": exif.DESCRIPTION, "Author": exif.ARTIST, "Copyright": exif.COPYRIGHT}
 
@@ -40,6 +37,8 @@ class Metadata:
         xmp: the packet, in UTF-8, in one piece.
         iptc: IPTC-IIM records.
         dpi: pixels for an inch, across and down.
+        pixel_size: width and height of a pixel in µm, where a microscopy program noted it; `dpi` says the same.
+        z_step: from frame to frame in µm.
         text: keys and values of PNG texts; a JPEG's comment has the key `Comment`.
         notes: what could not be read, a line each.
     """
@@ -49,6 +48,8 @@ class Metadata:
     xmp: bytes | None = None
     iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
+    pixel_size: tuple[float, float] | None = None
+    z_step: float | None = None
     text: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -105,7 +106,7 @@ def read_dpi(block: Block) -> tuple[float, float] | None:
 
 def keep_plausible(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
     """The resolution, unless no picture has such a one."""
-    return dpi if dpi is not None and all(0.1 < side < 1e6 for side in dpi) else None
+    return dpi if dpi is not None and all(0.1 < side < 1e9 for side in dpi) else None
 
 
 # --- the fused picture's own ---------------------------------------------------------------------
@@ -143,7 +144,11 @@ def stamp(block: Block, metadata: Metadata, size: tuple[int, int], frames: int, 
     """An EXIF block with all that `finish_metadata` promises."""
     old = {tag: entry for tag, entry in block.directory(exif.IMAGE).items() if tag not in STORAGE}
     texts = {KEYWORDS[key]: encode_text(value) for key, value in metadata.text if key in KEYWORDS}
-    image = {**make_resolution_tags(block, metadata.dpi or UNKNOWN_DPI), **texts, **old}
+    image = {
+        **make_density_tags(block, (1, 1), 1),  # EXIF asks for some: square pixels of no known size
+        **texts,
+        **old,
+    }
     if metadata.dpi is not None:
         image |= make_resolution_tags(block, metadata.dpi)
     image[exif.DESCRIPTION] = extend_description(image.get(exif.DESCRIPTION), f"fused from {frames} frames")
@@ -177,9 +182,24 @@ def extend_description(old: Entry | None, done: str) -> Entry:
 
 def make_resolution_tags(block: Block, dpi: tuple[float, float]) -> Directory:
     """Tags for the number of pixels in an inch."""
-    across, down = (Fraction(side).limit_denominator(10_000) for side in dpi)
+    return make_density_tags(block, dpi, 2)
+
+
+def make_density_tags(block: Block, density: tuple[float, float], unit: int) -> Directory:
+    """Tags for the number of pixels across and down in a unit of TIFF: 1 is none, 2 an inch."""
+    sides = [Fraction(side).limit_denominator(max(1, min(10_000, int(2**31 / side)))) for side in density]
+    across, down = (block.numbers(exif.RATIONAL, side.numerator, side.denominator) for side in sides)
     return {
-        exif.X_RESOLUTION: block.numbers(exif.RATIONAL, across.numerator, across.denominator),
-        exif.Y_RESOLUTION: block.numbers(exif.RATIONAL, down.numerator, down.denominator),
-        exif.RESOLUTION_UNIT: block.numbers(exif.SHORT, 2),
+        exif.X_RESOLUTION: across,
+        exif.Y_RESOLUTION: down,
+        exif.RESOLUTION_UNIT: block.numbers(exif.SHORT, unit),
     }
+
+
+def describe_map(source: Metadata, meaning: str) -> Metadata:
+    """The metadata of a map that lies over a picture: the size of its pixels, and what its numbers mean."""
+    image = make_resolution_tags(Block(), source.dpi) if source.dpi else {}
+    image[exif.DESCRIPTION] = encode_text(meaning)
+    image[exif.SOFTWARE] = encode_text(f"allfocus {__version__}")
+    block = Block(directories={exif.IMAGE: image})
+    return Metadata(exif=ifd.put_together(block), dpi=source.dpi, pixel_size=source.pixel_size, z_step=source.z_step)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from allfocus.core.notes import Note
 from allfocus.formats.read import read_metadata
 from allfocus.options import FusionOptions
@@ -104,7 +106,10 @@ def maps(result: FusionResult) -> str:
     """Where things are in focus, and how sure that is."""
     if result.depth is not None:
         order = result.depth_frames
-        where = coloured(result.depth, len(order)), "Depth map: at which place of the stack it is in focus"
+        where = (
+            coloured(np.nan_to_num(result.depth), len(order)),
+            "Depth map: at which place of the stack it is in focus",
+        )
     else:
         order = tuple(range(result.frame_count))
         where = coloured(result.index_map, len(order)), "Index map: which frame each pixel is from"
