@@ -195,7 +195,7 @@ def restore(stack: FocalStack, values: Array, window: Window | None) -> Array:
     """A composed picture in the numbers of its stack, NaN where no frame has one."""
     picture = values if stack.samples is None else stack.samples.restore(values)
     missing = cut_missing(stack, window)
-    if missing:
+    if missing and picture.dtype.kind == "f":
         picture = picture.copy() if picture is values else picture
         picture[np.logical_and.reduce(missing)] = np.nan
     return picture

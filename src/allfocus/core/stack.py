@@ -119,7 +119,7 @@ class FocalStack:
         """A frame, counted from 0, in the numbers of its source, NaN where that has no value."""
         frame = self.frames[position]
         found = frame if self.samples is None else self.samples.restore(frame)
-        if not self.missing or not self.missing[position].any():
+        if found.dtype.kind != "f" or not self.missing or not self.missing[position].any():
             return found
         found = found.copy() if found is frame else found
         found[self.missing[position]] = np.nan

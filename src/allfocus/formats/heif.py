@@ -10,7 +10,7 @@ from allfocus.core.color import Array
 from allfocus.errors import MissingExtraError, ReadError
 from allfocus.formats.filebytes import map_file
 from allfocus.formats.format import Development, Format, Header
-from allfocus.formats.isobmff import AVIF_BRANDS, HEIF_BRANDS, check_boxes, read_brands
+from allfocus.formats.isobmff import AVIF_BRANDS, HEIF_BRANDS, check_picture, read_brands
 from allfocus.formats.pixels import check_pixels, describe_frame, inspect_pillow, read_orientation, read_pillow, widen
 from allfocus.metadata.blocks import Blocks
 from allfocus.run.install import install_hint
@@ -37,9 +37,9 @@ class Heic(Format):
         return find_spec("pillow_heif") is not None
 
     def check(self, path: Path) -> None:
-        """See `check_boxes`."""
+        """See `check_picture`."""
         with map_file(path) as data:
-            check_boxes(data, path.name)
+            check_picture(data, path.name)
 
     def header(self, path: Path) -> Header:
         """Read by pillow-heif."""
@@ -72,9 +72,9 @@ class Avif(Format):
         return bool(brands) and brands[0] in HEIF_BRANDS | AVIF_BRANDS and bool(AVIF_BRANDS.intersection(brands))
 
     def check(self, path: Path) -> None:
-        """See `check_boxes`."""
+        """See `check_picture`."""
         with map_file(path) as data:
-            check_boxes(data, path.name)
+            check_picture(data, path.name)
 
     def header(self, path: Path) -> Header:
         """Read by Pillow."""

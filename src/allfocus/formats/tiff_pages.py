@@ -15,6 +15,7 @@ from allfocus.core.samples import WORKING
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import ReadError
 from allfocus.formats.pixels import check_pixels, decode_pillow, describe_frame, orient, widen
+from allfocus.formats.quiet import libtiff_errors
 from allfocus.formats.tiff_strips import is_for_strips, read_strips
 
 log = logging.getLogger(__name__)
@@ -120,6 +121,10 @@ def check_page(page: TiffPage, name: str) -> None:
         colours = getattr(page.photometric, "name", page.photometric)
         what = "CMYK" if page.photometric == PHOTOMETRIC.SEPARATED else colours
         raise ReadError(f"{name} has {what} colours; expected gray or RGB: convert it first")
+    if page.dtype is None:
+        raise ReadError(
+            f"{name} is damaged, or has samples of an unknown kind, {page.bitspersample} bits; copy it anew"
+        )
     if find_depth(page) not in WORKING:
         raise ReadError(f"{name} has {page.dtype} samples; expected whole or real numbers of 8 to 64 bits: convert it")
     if has_odd_bits(page) and (page.bitspersample > LARGEST_PACKED or np.dtype(page.dtype).kind != "u"):
@@ -156,7 +161,7 @@ def drop_no_data(samples: Array, page: TiffPage) -> Array:
 def check_data(page: TiffPage | TiffFrame, file_size: int, name: str) -> None:
     """Raise `ReadError` unless every strip or tile lies within the file."""
     ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
-    if not ends or 0 in page.databytecounts or max(ends) > file_size:
+    if not ends or 0 in (*page.databytecounts, *page.dataoffsets) or max(ends) > file_size:
         raise ReadError(f"{name} is cut short: the file ends at {file_size} bytes, before its samples do")
 
 
@@ -190,7 +195,7 @@ def read_by_pillow(path: Path, page: TiffPage) -> Array:
     if page.dtype not in (np.uint8, np.bool_):
         compression = getattr(page.compression, "name", page.compression)
         raise ReadError(f"{path.name} can't be decoded ({compression}); save it with LZW, deflate or no compression")
-    with TiffImageFile(path) as image:
+    with libtiff_errors(), TiffImageFile(path) as image:
         image.seek(page.index)
         image.load()
         return decode_pillow(image, path.name)

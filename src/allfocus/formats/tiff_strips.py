@@ -16,6 +16,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from tifffile import COMPRESSION, PREDICTOR, TiffPage
 
 from allfocus.core.color import Array
+from allfocus.formats.quiet import libtiff_errors
 
 #: Compressions of bytes, whatever they mean.
 DECOMPRESSED = (
@@ -91,7 +92,7 @@ def decompress_by_libtiff(data: bytes, page: TiffPage, rows: int, row_bytes: int
     tags += [(273, 8 + 2 + 12 * 9 + 4), (278, rows), (279, len(data))]
     directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
     file = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + directory + bytes(4) + data
-    with TiffImageFile(BytesIO(file)) as image:
+    with libtiff_errors(), TiffImageFile(BytesIO(file)) as image:
         return image.tobytes()
 
 

@@ -85,6 +85,6 @@ def make_stack(items: Sequence[Any]) -> FocalStack:
     check_alike([FrameInfo(shape=frame.shape, dtype=frame.dtype) for frame in frames], names)
     measures = [Measure() if frame.dtype == np.uint8 else measure(frame) for frame in frames]
     working = [as_working(frame) for frame in frames]
-    if needs_change(frames[0].dtype, measures):
+    if needs_change(working, frames[0].dtype, measures):
         working = [np.array(frame) for frame in working]  # the arrays that were given stay as they are
     return make_values_stack(working, names, frames[0].dtype, measures)
