@@ -1,6 +1,7 @@
 """Copies that were interrupted, files of full length that are zero from some byte on; what libraries say."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from io import BytesIO
@@ -134,3 +135,17 @@ def test_nothing_of_stderr_is_lost_while_libraries_are_listened_to(capfd: pytest
     assert inner == ["libpng warning: iCCP: known incorrect sRGB profile"]
     assert "tempfile.tif: Using code not yet in table." in lines
     assert capfd.readouterr().err == "a line of somebody else\n"
+
+
+def test_what_is_said_while_a_library_works_is_seen_at_once() -> None:
+    code = """
+import os, sys
+from allfocus.formats.quiet import catch_lines
+catching = catch_lines()
+catching.__enter__()
+os.write(2, b"libpng error: of a decoder that never returns\\n")
+sys.stderr.write("error: ours\\n")
+os._exit(1)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "error: ours\n")

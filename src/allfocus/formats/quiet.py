@@ -5,10 +5,12 @@ libtiff and libpng know of no other way to tell what is wrong once they are insi
 
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock, RLock
+from typing import TextIO
 
 #: Lines of libtiff (``module: message.``) and of libpng.
 LIBTIFF = re.compile(rb"^[\w./-]+: [A-Z].*\n?", re.MULTILINE)
@@ -19,20 +21,24 @@ ONE_AT_A_TIME = RLock()
 
 
 class Sink:
-    """A file that takes the place of stderr as long as anybody decodes."""
+    """A file that takes the place of stderr as long as anybody decodes.
+
+    What this program says meanwhile, in other threads, still goes where it should: `sys.stderr` leads there.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._users = 0
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (as long as the program runs)
-        self._stderr = -1
+        self._real = os.dup(2)
+        self._stream = open(self._real, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+        self._before: TextIO | None = None
 
     def enter(self) -> int:
-        """Begin to catch; returns what was caught already, in bytes."""
+        """Begin to catch; returns how many bytes were caught already."""
         with self._lock:
             if not self._users:
-                self._stderr = os.dup(2)
-                os.dup2(self._file.fileno(), 2)
+                self._divert()
             self._users += 1
             return os.fstat(self._file.fileno()).st_size
 
@@ -40,15 +46,33 @@ class Sink:
         """What was caught since; the last one who leaves puts stderr back, and passes on what no library wrote."""
         with self._lock:
             self._users -= 1
-            end = os.fstat(self._file.fileno()).st_size
-            caught = os.pread(self._file.fileno(), end, 0)
+            size = os.fstat(self._file.fileno()).st_size
+            caught = os.pread(self._file.fileno(), size, 0)
             if not self._users:
-                os.dup2(self._stderr, 2)
-                os.close(self._stderr)
-                os.ftruncate(self._file.fileno(), 0)
-                os.lseek(self._file.fileno(), 0, os.SEEK_SET)
-                os.write(2, LIBTIFF.sub(b"", LIBPNG.sub(b"", caught)))
+                self._put_back(LIBTIFF.sub(b"", LIBPNG.sub(b"", caught)))
             return caught[start:]
+
+    def _divert(self) -> None:
+        os.dup2(2, self._real)
+        os.dup2(self._file.fileno(), 2)
+        if leads_to_stderr(sys.stderr):
+            self._before, sys.stderr = sys.stderr, self._stream
+
+    def _put_back(self, rest: bytes) -> None:
+        if sys.stderr is self._stream and self._before is not None:
+            sys.stderr = self._before
+        os.dup2(self._real, 2)
+        os.ftruncate(self._file.fileno(), 0)
+        os.lseek(self._file.fileno(), 0, os.SEEK_SET)
+        os.write(2, rest)
+
+
+def leads_to_stderr(stream: TextIO | None) -> bool:
+    """Whether a stream is that of the process: notebooks and tests put others there."""
+    try:
+        return stream is not None and stream.fileno() == 2
+    except (OSError, ValueError):  # it is no file, or closed
+        return False
 
 
 _sinks: list[Sink] = []
