@@ -29,7 +29,8 @@ class Sink:
     def __init__(self) -> None:
         self._lock = Lock()
         self._users = 0
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (as long as the program runs)
+        self._file, name = tempfile.mkstemp(prefix="allfocus")
+        os.unlink(name)  # it is there as long as it is open
         self._real = os.dup(2)
         self._stream = open(self._real, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
         self._before: TextIO | None = None
@@ -40,21 +41,21 @@ class Sink:
             if not self._users:
                 self._divert()
             self._users += 1
-            return os.fstat(self._file.fileno()).st_size
+            return os.fstat(self._file).st_size
 
     def leave(self, start: int) -> bytes:
         """What was caught since; the last one who leaves puts stderr back, and passes on what no library wrote."""
         with self._lock:
             self._users -= 1
-            size = os.fstat(self._file.fileno()).st_size
-            caught = os.pread(self._file.fileno(), size, 0)
+            size = os.fstat(self._file).st_size
+            caught = os.pread(self._file, size, 0)
             if not self._users:
                 self._put_back(LIBTIFF.sub(b"", LIBPNG.sub(b"", caught)))
             return caught[start:]
 
     def _divert(self) -> None:
         os.dup2(2, self._real)
-        os.dup2(self._file.fileno(), 2)
+        os.dup2(self._file, 2)
         if leads_to_stderr(sys.stderr):
             self._before, sys.stderr = sys.stderr, self._stream
 
@@ -62,8 +63,8 @@ class Sink:
         if sys.stderr is self._stream and self._before is not None:
             sys.stderr = self._before
         os.dup2(self._real, 2)
-        os.ftruncate(self._file.fileno(), 0)
-        os.lseek(self._file.fileno(), 0, os.SEEK_SET)
+        os.ftruncate(self._file, 0)
+        os.lseek(self._file, 0, os.SEEK_SET)
         os.write(2, rest)
 
 
