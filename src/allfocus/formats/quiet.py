@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock, RLock
 from typing import TextIO
 
@@ -30,7 +31,7 @@ class Sink:
         self._lock = Lock()
         self._users = 0
         self._file, name = tempfile.mkstemp(prefix="allfocus")
-        os.unlink(name)  # it is there as long as it is open
+        Path(name).unlink()  # it is there as long as it is open
         self._real = os.dup(2)
         self._stream = open(self._real, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
         self._before: TextIO | None = None
