@@ -178,7 +178,7 @@ def compose(
             veil = remover.remove(canvas.images[0], canvas.maps["index_map"], composed, whole, spared)
             place = relative_to(whole, composed)
             canvas, veil = canvas.crop(place), veil.crop(place)
-        return make_result(registered, decision, canvas, window, veil)
+        return make_result(registered, decision, canvas, window, channels, veil)
 
 
 def find_remover(registered: Registered, options: FusionOptions) -> VeilRemover | None:

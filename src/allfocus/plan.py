@@ -118,7 +118,7 @@ def plan_for(
     """
     return plan_fusion(
         len(source),
-        source.frame,
+        source.frame.working,
         options,
         are_files=isinstance(source, Listing),
         channels=channels,

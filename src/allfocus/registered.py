@@ -106,7 +106,9 @@ def check_channels(registered: Registered, channels: Sequence[Registered]) -> No
 
 def note_coverage(given: FocalStack, registered: FocalStack) -> list[Note]:
     """The note on frames that are transparent or empty in part, and on what of them is left."""
-    partly = tuple(position for position, mask in enumerate(given.covered) if mask is not None)
+    partly = tuple(
+        position for position, mask in enumerate(given.covered) if mask is not None and position not in given.torn
+    )
     if not partly:
         return []
     which = f"{given.names[partly[0]]} is" if len(partly) == 1 else f"{len(partly)} frames are"
@@ -114,7 +116,8 @@ def note_coverage(given: FocalStack, registered: FocalStack) -> list[Note]:
     is_cropped = registered.frame.size != given.frame.size
     shown = f"; {size_of(registered.frame)} of {size_of(given.frame)} are left" if is_cropped else ""
     nowhere = 0.0 if len(masks) < len(registered) else 1 - float(reduce(np.logical_or, masks).mean())
-    bare = f"; {nowhere:.1%} of the picture is covered by no frame: edges are repeated there" if nowhere else ""
+    there = "the result is NaN there" if given.is_float else "edges are repeated there"
+    bare = f"; {nowhere:.1%} of the picture is covered by no frame: {there}" if nowhere else ""
     message = f"{which} transparent or empty in part, and never chosen there{shown}{bare}"
     return [Note(code="partly-covered", message=message, frames=partly)]
 

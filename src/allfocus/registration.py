@@ -45,7 +45,7 @@ def register_stack(
 ) -> Registered:
     """`register` of frames that were read from `source`; those of files are overwritten."""
     listing = source if isinstance(source, Listing) else None
-    names, notes = tuple(stack.names), () if listing is None else tuple(listing.notes)
+    names, notes = tuple(stack.names), (*(() if listing is None else listing.notes), *stack.notes)
     with one_thread_each():
         if like is not None:
             check_alike(stack, like)

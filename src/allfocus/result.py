@@ -2,7 +2,9 @@
 
 import base64
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from html import escape
 from typing import TypeVar
 
@@ -17,6 +19,8 @@ from allfocus.composition.veil import Veil
 from allfocus.core.color import Array, FloatArray, luma, to_unit
 from allfocus.core.coverage import cut_coverage, name_fillers
 from allfocus.core.notes import Note
+from allfocus.core.samples import Samples
+from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window, shift
 from allfocus.decision.decision import Decision
 from allfocus.registered import Registered
@@ -55,14 +59,15 @@ class FusionResult:
     """One picture, sharp everywhere, and where each pixel came from. Frames are counted from 0 in the input.
 
     Attributes:
-        image: (H, W) or (H, W, 3), the fused picture, in the depth of the frames.
+        image: (H, W) or (H, W, 3), the fused picture: numbers like those of the frames, of the same type; of floats NaN
+            where no frame has a value.
         index_map: (H, W) uint16, the frame with the largest weight at each pixel: `names[k]` for the value k.
         confidence: (H, W) float32 in [0, 1]. Of the network: the probability that no frame's pixel would have been
             visibly better. Of the Laplacian rule: by what share of its detail the picked frame leads.
         names: of all frames that were given, those that were left out too.
         method: `network` or `laplacian`.
         depth: (H, W) float32, at which frame the pixel is in focus, between two frames too; the value k stands for
-            frame `depth_frames[k]`; None unless asked for.
+            frame `depth_frames[k]`; NaN where no frame has a value; None unless asked for.
         quality: where no frame was good enough; None where nothing is known about it.
         alignment: how the frames were registered; None if they were taken as registered.
         window: rows and columns of the reference that the picture shows; None: all of them.
@@ -73,6 +78,7 @@ class FusionResult:
         order: the frames that were used in the order of focus, if that was found; the depth counts along it.
         veil: the light that near, blurred things laid over the picture, and where it was removed; None if it was not
             looked for, or nothing could be said about it.
+        samples: the type and the range of the numbers in the frames.
     """
 
     image: Array
@@ -90,6 +96,7 @@ class FusionResult:
     source: Listing | None = field(default=None)
     order: tuple[int, ...] = ()
     veil: Veil | None = None
+    samples: Samples | None = None
 
     @property
     def frame_count(self) -> int:
@@ -105,6 +112,10 @@ class FusionResult:
     def reference(self) -> int:
         """The frame that the picture lies over: the reference, or the middle one."""
         return self.frame_count // 2 if self.alignment is None else self.alignment.reference
+
+    def shown(self, picture: Array) -> Array:
+        """A picture or a frame, in the numbers of the source, as it can be looked at; see `Samples.shown`."""
+        return picture if self.samples is None else self.samples.shown(picture)
 
     @property
     def flaws(self) -> QualityMasks | None:
@@ -133,9 +144,13 @@ class FusionResult:
     def _repr_html_(self) -> str:
         """Thumbnails of the picture and its maps, for notebooks."""
         shades = self.index_map.astype(np.float32) / np.float32(max(self.frame_count - 1, 1))
-        shown: dict[str, FloatArray] = {"picture": to_unit(self.image), "frame": shades, "confidence": self.confidence}
+        shown: dict[str, FloatArray] = {
+            "picture": to_unit(self.shown(self.image)),
+            "frame": shades,
+            "confidence": self.confidence,
+        }
         if self.depth is not None:
-            shown["depth"] = self.depth / np.float32(max(len(self.depth_frames) - 1, 1))
+            shown["depth"] = np.nan_to_num(self.depth) / np.float32(max(len(self.depth_frames) - 1, 1))
         cells = "".join(
             f'<figure style="display:inline-block;margin:4px"><img alt="{name}" src="{_data_url(plane)}">'
             f"<figcaption>{name}</figcaption></figure>"
@@ -146,31 +161,67 @@ class FusionResult:
 
 
 def make_result(
-    registered: Registered, decision: Decision, canvas: Canvas, window: Window | None, veil: Veil | None = None
+    registered: Registered,
+    decision: Decision,
+    canvas: Canvas,
+    window: Window | None,
+    channels: Sequence[Registered] = (),
+    veil: Veil | None = None,
 ) -> FusionResult:
     """The result of a composition: all frames counted as in the input."""
-    image, *channels = canvas.images
-    positions, index = np.array(registered.positions), canvas.maps["index_map"]
-    if not registered.stack.is_covered:
-        full = slice(0, registered.size[0]), slice(0, registered.size[1])
-        index = name_fillers(index, cut_coverage(registered.stack.covered, window or full))
+    stack, index = registered.stack, canvas.maps["index_map"]
+    image, *others = (
+        restore(one.stack, values, window) for one, values in zip((registered, *channels), canvas.images, strict=True)
+    )
+    depth, confidence = complete_depth(registered, canvas), canvas.maps["confidence"]
+    if not stack.is_covered:
+        index = name_fillers(index, cut_coverage(stack.covered, window or whole_of(stack)))
+    nowhere = find_nowhere(stack, window)
+    if nowhere is not None:
+        confidence = np.where(nowhere, np.float32(0), confidence)
+        depth = None if depth is None else np.where(nowhere, np.float32(np.nan), depth)
     return FusionResult(
         image=image,
-        index_map=positions.astype(np.uint16)[index],
-        confidence=canvas.maps["confidence"],
+        index_map=np.array(registered.positions).astype(np.uint16)[index],
+        confidence=confidence,
         names=registered.names,
         method=decision.method,
-        depth=complete_depth(registered, canvas),
+        depth=depth,
         quality=make_quality(registered, canvas, veil),
         veil=veil,
         alignment=registered.alignment,
         window=shift(window, registered.window) if window and registered.window else window or registered.window,
         is_cropped=registered.is_cropped or (window is not None and image.shape[:2] != registered.size),
         notes=(*registered.notes, *decision.notes),
-        channels=tuple(channels),
+        channels=tuple(others),
         source=registered.source,
         order=registered.positions if is_ordered(registered) else (),
+        samples=stack.samples or Samples(dtype=stack.dtype),
     )
+
+
+def restore(stack: FocalStack, values: Array, window: Window | None) -> Array:
+    """A composed picture in the numbers of its stack, of floats NaN where no frame has one."""
+    picture = values if stack.samples is None else stack.samples.restore(values)
+    nowhere = find_nowhere(stack, window) if picture.dtype.kind == "f" else None
+    if nowhere is not None:
+        picture = picture.copy() if picture is values else picture
+        picture[nowhere] = np.nan
+    return picture
+
+
+def find_nowhere(stack: FocalStack, window: Window | None) -> Array | None:
+    """(H, W) bool of the window that was composed: what no frame covers; None where that is nothing."""
+    masks = [mask for mask in cut_coverage(stack.covered, window or whole_of(stack)) if mask is not None]
+    if len(masks) < len(stack):
+        return None
+    nowhere = ~reduce(np.logical_or, masks)
+    return nowhere if nowhere.any() else None
+
+
+def whole_of(stack: FocalStack) -> Window:
+    """All rows and columns of the frames."""
+    return slice(0, stack.height), slice(0, stack.width)
 
 
 def is_ordered(registered: Registered) -> bool:

@@ -152,10 +152,16 @@ def allocate(
     keeper = Run(scratch=Scratch((options.spool or machine.scratch) if nbytes > machine.kept_in_memory else None))
     return VolumeResult(
         volume=volume,
-        images=keeper.empty((*leading, *frame.shape), frame.dtype),
+        images=keeper.empty((*leading, *frame.shape), find_depth(frame.dtype)),
         maps={name: keeper.empty(of_maps, indices if name == "index_map" else np.float32) for name in maps},
         channel_for_focus=channel_for_focus,
     ), keeper
+
+
+def find_depth(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type in which OME-TIFF holds numbers of this one."""
+    others = {"float16": "float32", "int64": "float64", "uint64": "float64"}
+    return np.dtype(others.get(dtype.name, dtype.name))
 
 
 def put(result: VolumeResult, group: Sequence[VolumeStack], fused: FusionResult) -> None:
@@ -235,7 +241,14 @@ def describe_positions(volume: Volume, channels: tuple[str, ...], description: s
     size = None if volume.pixel_size is None else (volume.pixel_size[1], volume.pixel_size[0])
     names = volume.position_names if volume.axes["P"] > 1 else ("",)
     return [
-        Scale(channels=channels, pixel_size=size, unit=volume.unit, description=description, name=name)
+        Scale(
+            channels=channels,
+            pixel_size=size,
+            z_step=volume.z_step,
+            unit=volume.unit,
+            description=description,
+            name=name,
+        )
         for name in names
     ]
 

@@ -215,10 +215,17 @@ def too_wide_for_webp(folder: Path) -> Case:
     return [*wide, "-o", folder / "out.webp"], 1, ["out.webp", "at most 16383 pixels"]
 
 
-def double_precision_tiff(folder: Path) -> Case:
+def nothing_but_nan(folder: Path) -> Case:
+    near, far = write_pair(folder, ".tif", dtype="float32")
+    for path in (near, far):
+        tifffile.imwrite(path, np.full((32, 48), np.nan, np.float32))
+    return [near, far, "-o", folder / "out.tif"], 1, ["img2.tif", "shows nothing", "leave it out"]
+
+
+def complex_tiff(folder: Path) -> Case:
     near, _ = write_pair(folder, ".tif", dtype="float32")
-    tifffile.imwrite(folder / "x.tif", np.ones((32, 48)))
-    return [near, folder / "x.tif", "-o", folder / "out.tif"], 1, ["x.tif has float64 samples", "convert"]
+    tifffile.imwrite(folder / "x.tif", np.ones((32, 48), np.complex64))
+    return [near, folder / "x.tif", "-o", folder / "out.tif"], 1, ["x.tif has complex64 samples", "convert"]
 
 
 def transparent_pixels(folder: Path) -> Case:
@@ -299,7 +306,8 @@ CASES = [
     index_map_as_jpeg,
     later_output_has_no_folder,
     too_wide_for_webp,
-    double_precision_tiff,
+    nothing_but_nan,
+    complex_tiff,
     transparent_pixels,
     cmyk,
     several_tiffs_of_several_pages,

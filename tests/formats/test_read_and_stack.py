@@ -302,10 +302,9 @@ def test_tiff_layouts(tmp_path: Path, options: dict[str, object]) -> None:
     assert same(read_image(tmp_path / "a.tif"), image)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float16", "int8", "uint32"])
-def test_other_sample_types_are_named(tmp_path: Path, dtype: str) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", np.ones((8, 8), dtype))
-    with pytest.raises(ReadError, match=rf"a.tif has {dtype} samples; expected .*: convert it"):
+def test_sample_types_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.ones((8, 8), np.complex64))
+    with pytest.raises(ReadError, match=r"a.tif has complex64 samples; expected .*: convert it"):
         read_image(tmp_path / "a.tif")
 
 

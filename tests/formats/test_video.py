@@ -12,7 +12,7 @@ import pytest
 
 from allfocus.core.color import Array
 from allfocus.errors import ReadError, StackError
-from allfocus.formats.video import Video, open_video
+from allfocus.formats.video import Video, count_bits, open_video
 from allfocus.io import describe_frames, find_kind, inspect_stack, read_frame, read_stack
 from allfocus.run.context import Run
 from allfocus.run.workers import in_parallel
@@ -147,3 +147,22 @@ def test_fuse_takes_a_video_from_a_folder(tmp_path: Path, cli: Cli) -> None:
     outcome = cli("fuse", tmp_path / "in", "--method", "laplacian", "-o", tmp_path / "out.png", "-q")
     assert (outcome.code, outcome.err) == (0, "")
     assert (tmp_path / "out.png").exists()
+
+
+def test_bits_that_decoding_loses_are_said(tmp_path: Path) -> None:
+    how = [cv2.VIDEOWRITER_PROP_DEPTH, cv2.CV_16U, cv2.VIDEOWRITER_PROP_IS_COLOR, 0]
+    codec = cv2.VideoWriter_fourcc(*"FFV1")  # type: ignore[attr-defined]
+    writer = cv2.VideoWriter(str(tmp_path / "a.mkv"), cv2.CAP_FFMPEG, codec, 25.0, (64, 48), how)
+    for k in range(3):
+        writer.write(np.full((48, 64), 20_000 * k, np.uint16))
+    writer.release()
+    assert [str(note) for note in inspect_stack(tmp_path / "a.mkv").notes] == ["16-bit video is read as 8 bit (a.mkv)"]
+    write_video(tmp_path / "b.avi", 3)
+    assert inspect_stack(tmp_path / "b.avi").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "bits"), [(b"I420", 8), (b"Y3\x0b\x0a", 10), (b"\x0c\x0a3Y", 12), (b"P010", 10), (b"BGR\x18", 8)]
+)
+def test_bits_of_pixel_formats(code: bytes, bits: int) -> None:
+    assert count_bits(int.from_bytes(code, "little")) == bits

@@ -84,7 +84,7 @@ def test_depth_maps_and_their_legends_go_by_the_order_of_focus(folder: Path, tmp
     result = fuse_without(folder, tmp_path, "focus", (3, 0, 1))
     places = np.tile(np.linspace(0, 2, 96, dtype=np.float32), (64, 1))
     result = replace(result, depth=places)
-    assert (scale_depth(result).min(), scale_depth(result).max()) == (0, 65535)
+    assert (scale_depth(result)[0].min(), scale_depth(result)[0].max()) == (0, 65535)
     (line,) = describe_maps(Outputs(depth=tmp_path / "d.png"), result)
     assert line.endswith("0 is in focus in d.jpg, 65535 in b.jpg")
     ((_, preview, _),) = make_maps(result, Outputs(depth_preview=tmp_path / "p.png"))

@@ -84,14 +84,6 @@ def test_signed_16_bits_are_16_bits() -> None:
     assert_same(frames_of(frames), [frame.astype(np.uint16) for frame in frames])
 
 
-@pytest.mark.parametrize(("low", "high"), [(-1, 5), (0, 65536)])
-def test_whole_numbers_that_do_not_fit_are_refused_with_their_range(low: int, high: int) -> None:
-    frame = np.full((8, 8), low, np.int32)
-    frame[0, 0] = high
-    with pytest.raises(StackError, match=rf"array 2 has int32 samples from {low} to {high}; expected 0 to 255, or"):
-        open_source([np.zeros((8, 8), np.int32), frame])
-
-
 @pytest.mark.parametrize("dtype", ["complex64", "object", "U3"])
 def test_what_is_no_number_is_refused(dtype: str) -> None:
     with pytest.raises(StackError, match=r"samples are .*; expected uint8, uint16 or float32"):

@@ -1,6 +1,7 @@
 """Apply an alignment: warp the used frames of a stack into the reference's pixels, and match their exposure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -74,9 +75,11 @@ def apply_alignment(
     burnt = list(run.map(lambda position: map_unburnt(stack, alignment, position, run), alignment.used))
     frames = list(run.each("warp", warp, alignment.used))
     seen: Coverage = covered or [None] * len(burnt)
-    masks = cut_coverage([both(*pair) for pair in zip(seen, burnt, strict=True)], area)
+    masks = cut_coverage(leave_out_burnt(seen, burnt), area)
     fill_from_others(frames, masks)
-    return FocalStack(frames=frames, names=[stack.names[position] for position in alignment.used], covered=masks), area
+    names = [stack.names[position] for position in alignment.used]
+    torn = [new for new, old in enumerate(alignment.used) if old in stack.torn]
+    return replace(stack, frames=frames, names=names, covered=masks, torn=torn), area
 
 
 def map_coverage(stack: FocalStack, alignment: Alignment, run: Run) -> list[Array]:
@@ -101,11 +104,29 @@ def map_unburnt(stack: FocalStack, alignment: Alignment, position: int, run: Run
     return kept
 
 
+def leave_out_burnt(seen: Coverage, unburnt: Coverage) -> Coverage:
+    """What each frame shows and has not lost to burning; what is burnt in all that show it stays, as it is a value."""
+    masks = [both(*pair) for pair in zip(seen, unburnt, strict=True)]
+    if all(mask is None for mask in unburnt) or any(mask is None for mask in masks):
+        return masks
+    nowhere = ~reduce(np.logical_or, [mask for mask in masks if mask is not None])
+    return [both(shown, mask | nowhere) for shown, mask in zip(seen, masks, strict=True) if mask is not None]
+
+
 def both(one: Array | None, other: Array | None) -> Array | None:
     """What two masks have in common; None is everything."""
     if one is None or other is None:
         return one if other is None else other
     return one & other
+
+
+def list_reasons(stack: FocalStack, alignment: Alignment, covered: Sequence[Array]) -> list[Array]:
+    """For each frame that is used, (H, W) bool, what need not be cropped away: of a torn one all that it had."""
+    size = stack.height, stack.width
+    return [
+        find_seen(alignment.matrices[position], size) if position in stack.torn else mask
+        for position, mask in zip(alignment.used, covered, strict=True)
+    ]
 
 
 def choose_area(
@@ -118,7 +139,7 @@ def choose_area(
     if keep_canvas:
         return full, True
     if covered:
-        common = find_covered_window(reduce(np.logical_and, covered))
+        common = find_covered_window(reduce(np.logical_and, list_reasons(stack, alignment, covered)))
         if common is None:
             raise StackError(
                 f"no pixel is covered by all {len(covered)} frames: their transparent or empty areas leave none; "

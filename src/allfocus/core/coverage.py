@@ -1,9 +1,9 @@
 """Which pixels of a frame show something: one mask for transparent borders, NaN and other missing data.
 
-Formats and arrays tell it in the samples: by an alpha channel, the last one, or by values that are not finite.
-`split_coverage` takes both off a picture, once, as it is read: what is left holds finite samples everywhere, and the
-mask goes with it as `FocalStack.covered`. Whoever finds out in another way that samples mean nothing says so in
-`find_missing`, which is all that the rest goes by.
+Formats and arrays tell it in the samples: by an alpha channel, the last one, or by numbers that are no values, see
+`samples.NO_VALUE`. `split_coverage` takes both off a picture, once, as it is read: what is left holds finite samples
+everywhere, and the mask goes with it as `FocalStack.covered`. Whoever finds out in another way that samples mean
+nothing says so in `find_missing`, or in that mask; the rest goes by nothing else.
 
 From then on: registration and photometry leave out what a frame does not cover, `fill_from_others` puts the nearest
 frame that does cover it there, so that no decision can choose it, and the picture is cropped to what all frames cover.
@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
-from allfocus.core.color import Array, full_scale
+from allfocus.core.color import Array
+from allfocus.core.samples import WORKING, find_opaque, has_no_value
 from allfocus.core.windows import Window
 from allfocus.errors import StackError
 
@@ -32,7 +33,7 @@ def split_coverage(picture: Array, name: str) -> tuple[Array, Array | None]:
     """The samples of a picture, and which of its pixels are covered.
 
     Args:
-        picture: (H, W), (H, W, 3), or with alpha (H, W, 2) or (H, W, 4); uint8, uint16 or float32.
+        picture: (H, W), (H, W, 3), or with alpha (H, W, 2) or (H, W, 4); numbers of any type.
         name: what to call it in messages.
 
     Returns:
@@ -42,14 +43,14 @@ def split_coverage(picture: Array, name: str) -> tuple[Array, Array | None]:
     Raises:
         StackError: no pixel is covered.
     """
-    if picture.ndim not in (2, 3):
+    if picture.ndim not in (2, 3) or picture.dtype not in WORKING:
         return picture, None  # which no stack takes
     has_alpha = picture.shape[2:] in ((2,), (4,))
     samples = picture[..., :-1] if has_alpha else picture
     samples = samples[..., 0] if samples.shape[2:] == (1,) else samples
     missing = find_missing(samples)
     if has_alpha:
-        missing |= picture[..., -1] < OPAQUE * full_scale(picture.dtype)
+        missing |= ~(picture[..., -1] >= OPAQUE * find_opaque(picture.dtype))
     if not missing.any():
         return np.ascontiguousarray(samples), None
     if missing.all():
@@ -60,10 +61,8 @@ def split_coverage(picture: Array, name: str) -> tuple[Array, Array | None]:
 
 def find_missing(samples: Array) -> Array:
     """(H, W) bool: which pixels of (H, W) or (H, W, 3) samples, alpha apart, mean nothing."""
-    if samples.dtype.kind != "f":
-        return np.zeros(samples.shape[:2], np.bool_)
-    finite = np.isfinite(samples)
-    return np.asarray(~(finite if finite.ndim == 2 else finite.all(axis=2)))
+    missing = has_no_value(samples)
+    return missing if missing.ndim == 2 else np.asarray(missing.any(axis=2))
 
 
 def repeat_edges(samples: Array, covered: Array) -> Array:

@@ -1,7 +1,7 @@
 """FocalStack: what goes into a fusion."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -9,6 +9,8 @@ import numpy as np
 
 from allfocus.core.color import Array, full_scale
 from allfocus.core.coverage import Coverage
+from allfocus.core.notes import Note
+from allfocus.core.samples import WORKING, Samples
 from allfocus.errors import StackError
 
 
@@ -18,11 +20,16 @@ class FrameInfo:
 
     Attributes:
         shape: (H, W) or (H, W, 3).
-        dtype: of its samples.
+        dtype: of its samples, as they are stored.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+
+    @property
+    def working(self) -> "FrameInfo":
+        """What it is while it is computed on: uint8, uint16 or float32."""
+        return replace(self, dtype=WORKING.get(self.dtype, self.dtype))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,6 +62,9 @@ class FocalStack:
         names: what to call each frame in messages; file names where there are files.
         covered: for each frame, (H, W) bool: where it shows something; None: everywhere. What lies where it shows
             nothing is never chosen, see `core.coverage`. Empty: all frames show something everywhere.
+        torn: positions of frames whose copy was interrupted: what they lack is no reason to crop the picture.
+        samples: which numbers of the source the values stand for; None: the values themselves.
+        notes: what a user should know of the numbers.
 
     Raises:
         StackError: fewer than two frames, or frames that differ in shape or dtype, or non-finite values.
@@ -63,6 +73,9 @@ class FocalStack:
     frames: Sequence[Array]
     names: Sequence[str] = field(default=())
     covered: Coverage = field(default=())
+    torn: Sequence[int] = ()
+    samples: Samples | None = None
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -100,17 +113,32 @@ class FocalStack:
         return self.frames[0].dtype
 
     @property
+    def is_float(self) -> bool:
+        """Whether the numbers of its source are floats, which know NaN."""
+        return (self.dtype if self.samples is None else self.samples.dtype).kind == "f"
+
+    @property
     def is_covered(self) -> bool:
         """Whether every frame shows something everywhere."""
         return all(mask is None for mask in self.covered)
 
     def pick(self, positions: Sequence[int]) -> "FocalStack":
         """The stack of some of these frames, counted from 0, in the order given."""
-        return FocalStack(
+        return replace(
+            self,
             frames=[self.frames[k] for k in positions],
             names=[self.names[k] for k in positions],
             covered=[self.covered[k] for k in positions],
+            torn=[new for new, old in enumerate(positions) if old in self.torn],
         )
+
+    def numbers(self, position: int) -> Array:
+        """A frame, counted from 0, in the numbers of its source; of floats NaN where it is not covered."""
+        frame, covered = self.frames[position], self.covered[position]
+        found = frame if self.samples is None else self.samples.restore(frame)
+        if found.dtype.kind != "f" or covered is None:
+            return found
+        return np.where(covered if found.ndim == 2 else covered[..., None], found, found.dtype.type(np.nan))
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -161,7 +189,7 @@ def difference(
 ) -> StackError | None:
     """Why a frame, called `here`, can't be fused with another, called `there`; None where it can."""
     try:
-        full_scale(frame.dtype)
+        full_scale(frame.working.dtype if isinstance(frame, FrameInfo) else frame.dtype)
     except StackError as error:
         return StackError(f"{here}: {error}")
     if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] != 3) or 0 in frame.shape:

@@ -13,6 +13,9 @@ Data = bytes | mmap
 #: Bytes from which a file's format is recognized.
 START = 64
 
+#: Zeros at the end of compressed samples that are no chance: a block of a disk.
+TAIL = 512
+
 
 def read_start(path: Path) -> bytes:
     """The first bytes of a file, up to 64."""
@@ -35,6 +38,13 @@ def check_length(data: Data, promised: int, name: str) -> None:
     """Raise `ReadError` where a file is shorter than it says itself."""
     if len(data) < promised:
         raise ReadError(f"{name} is cut short: it has {len(data)} of {promised} bytes")
+
+
+def check_tail(data: Data, content: range, name: str) -> None:
+    """Raise `ReadError` where compressed samples end in zeros, which none do: a copy was interrupted."""
+    end = data[max(content.start, content.stop - TAIL) : content.stop]
+    if len(end) == TAIL and not any(end):
+        raise ReadError(f"{name} is damaged: its samples end in zeros, as after an interrupted copy; copy it anew")
 
 
 @contextmanager

@@ -154,6 +154,10 @@ class Format(Protocol):
         """How many frames a file holds that `contains` frames; 0 where that can't be found out."""
         return 0
 
+    def loss(self, path: Path) -> str:
+        """What decoding the frames of a file loses that `contains` frames, such as bits; empty when nothing."""
+        return ""
+
     def frame_reader(self, path: Path, positions: Sequence[int]) -> Callable[[int], Array]:
         """What decodes frames of a file that `contains` frames, each by its position, counted from 0.
 

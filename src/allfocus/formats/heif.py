@@ -15,7 +15,7 @@ from allfocus.core.color import Array
 from allfocus.errors import MissingExtraError, ReadError
 from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Development, Format, Header
-from allfocus.formats.isobmff import AVIF_BRANDS, HEIF_BRANDS, check_boxes, find_codes, read_brands
+from allfocus.formats.isobmff import AVIF_BRANDS, HEIF_BRANDS, check_picture, find_codes, read_brands
 from allfocus.formats.pixels import (
     check_bulk,
     check_pixels,
@@ -24,6 +24,7 @@ from allfocus.formats.pixels import (
     inspect_pillow,
     read_orientation,
     read_pillow,
+    widen,
 )
 from allfocus.metadata import ifd
 from allfocus.metadata.blocks import Blocks
@@ -56,9 +57,9 @@ class Heic(Format):
         return find_spec("pillow_heif") is not None
 
     def check(self, path: Path) -> None:
-        """See `check_boxes`."""
+        """See `check_picture`."""
         with map_file(path) as data:
-            check_boxes(data, path.name)
+            check_picture(data, path.name)
 
     def header(self, path: Path) -> Header:
         """Read by pillow-heif."""
@@ -70,8 +71,8 @@ class Heic(Format):
     def read(self, path: Path, development: Development | None = None) -> Array:
         """Decoded by pillow-heif: uint8, or uint16 where it has 10 or 12 bits."""
         image = open_heic(path)
-        samples = np.asarray(image)
-        return samples if samples.dtype == np.uint8 else widen(samples, int(image.info["bit_depth"]))
+        samples, bits = np.asarray(image), int(image.info["bit_depth"])
+        return samples if samples.dtype == np.uint8 else widen(samples >> (16 - bits), bits)
 
     def count_frames(self, path: Path) -> int:
         """How many full pictures it holds, such as those of a burst."""
@@ -84,8 +85,8 @@ class Heic(Format):
 
         def read(position: int) -> Array:
             part = image[alike[position]]
-            samples = np.asarray(part)
-            samples = samples if samples.dtype == np.uint8 else widen(samples, int(part.info["bit_depth"]))
+            samples, bits = np.asarray(part), int(part.info["bit_depth"])
+            samples = samples if samples.dtype == np.uint8 else widen(samples >> (16 - bits), bits)
             return drop_opaque_alpha(samples)
 
         return read
@@ -107,9 +108,9 @@ class Avif(Format):
         return bool(brands) and brands[0] in HEIF_BRANDS | AVIF_BRANDS and bool(AVIF_BRANDS.intersection(brands))
 
     def check(self, path: Path) -> None:
-        """See `check_boxes`."""
+        """See `check_picture`."""
         with map_file(path) as data:
-            check_boxes(data, path.name)
+            check_picture(data, path.name)
 
     def header(self, path: Path) -> Header:
         """Read by Pillow."""
@@ -169,14 +170,6 @@ def open_heic(path: Path) -> Any:
     check_pixels(image.size[0], image.size[1], path.name)
     check_bulk(path.stat().st_size, image.size[0] * image.size[1], path.name)
     return image
-
-
-def widen(samples: Array, bits: int) -> Array:
-    """Samples of 16 bits whose white is 65535, from those of `bits`, which libheif moves to the upper end of 16."""
-    white = 2**bits - 1
-    table = (np.arange(white + 1, dtype=np.uint32) * 65535 + white // 2) // white
-    widened: Array = table.astype(np.uint16)[samples >> (16 - bits)]
-    return widened
 
 
 def open_avif(path: Path) -> Any:

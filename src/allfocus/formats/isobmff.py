@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from allfocus.errors import ReadError
-from allfocus.formats.filebytes import Data
+from allfocus.formats.filebytes import Data, check_tail
 
 #: Brands that stand for still pictures (ISO/IEC 23008-12); files of others are video, or RAW.
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"}
@@ -47,6 +47,14 @@ def check_boxes(data: Data, name: str) -> set[bytes]:
             raise ReadError(f"{name} is cut short: the file ends at {len(data)} bytes, within a box of {size}")
         kinds.add(kind)
     return kinds
+
+
+def check_picture(data: Data, name: str) -> None:
+    """Raise `ReadError` for the file of a picture that was cut short, or filled up with zeros."""
+    check_boxes(data, name)
+    for kind, _, content in list_boxes(data):
+        if kind == b"mdat":
+            check_tail(data, content, name)
 
 
 def read_brands(start: bytes) -> list[bytes]:

@@ -14,7 +14,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.errors import ReadError
-from allfocus.formats.filebytes import Data, map_file
+from allfocus.formats.filebytes import START, Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
 from allfocus.formats.pixels import inspect_pillow, read_orientation, read_pillow
 from allfocus.formats.several import MPF_START, find_pictures, read_part
@@ -24,8 +24,12 @@ from allfocus.metadata.blocks import CENTIMETRES, EXIF_START, XMP_START, Blocks
 from allfocus.metadata.budget import Budget
 from allfocus.metadata.carry import Metadata
 
-#: Second bytes of markers: start and end of the picture's scan, applications' segments, comments.
-SCAN, END, FILL, COMMENT = 0xDA, 0xD9, 0xFF, 0xFE
+SIGNATURE = b"\xff\xd8\xff"
+
+#: Second bytes of markers: start of the picture's scan, a byte that fills up, comments, applications' segments.
+SCAN, FILL, COMMENT = 0xDA, 0xFF, 0xFE
+#: Second bytes of what begins no segment: an escaped 0xFF, restarts, a second start or end, and a mark for private use.
+BARE = (0x00, 0x01, *range(0xD0, 0xDA))
 JFIF, EXIF, ICC, PHOTOSHOP, ADOBE = 0xE0, 0xE1, 0xE2, 0xED, 0xEE
 
 ICC_START = b"ICC_PROFILE\0"
@@ -48,8 +52,8 @@ class Jpeg(Format):
     capacity = Capacity(depths=(np.uint8,), longest=65535, iptc=True, texts=("Comment",))
 
     def sniff(self, start: bytes, path: Path) -> bool:
-        """By its first two markers."""
-        return start.startswith(b"\xff\xd8\xff")
+        """By its first two markers, a few bytes behind the start if need be."""
+        return start.startswith(SIGNATURE) or (path.suffix.lower() in self.extensions and SIGNATURE in start)
 
     def check(self, path: Path) -> None:
         """See `check_end`."""
@@ -97,7 +101,7 @@ class Jpeg(Format):
         """Encoded by Pillow; metadata goes behind the JFIF segment, which comes first."""
         buffer = BytesIO()
         across, down = metadata.dpi or (0, 0)
-        density = (min(round(across), 65535), min(round(down), 65535))
+        density = (round(across), round(down)) if max(across, down) < 65535 else (0, 0)  # EXIF holds more
         Image.fromarray(image).save(buffer, "JPEG", quality=95, subsampling=0, dpi=density)
         data = buffer.getbuffer()
         end = 4 + int.from_bytes(data[4:6], "big")
@@ -113,24 +117,34 @@ FORMATS = (Jpeg(),)
 def list_segments(data: Data, start: int = 0) -> Iterator[tuple[int, int, int]]:
     """Each segment before the samples of the picture at `start`: its marker, and where its content starts and ends.
 
-    The start of the scan, if it is reached, comes last, with the place of its marker as start and end.
+    Bytes between segments that begin none are skipped, as decoders do: old editors and scanners leave some there, or
+    write lengths that are too short. The start of the scan, if it is reached, comes last, with the place of its marker
+    as start and end.
 
     Raises:
         ValueError: they exceed a budget.
     """
-    place, budget = start + 2, Budget()
-    while data[place : place + 1] == b"\xff" and place + 1 < len(data):
+    place, budget = (start or find_start(data)) + 2, Budget()
+    while 0 <= (place := data.find(b"\xff", place)) < len(data) - 1:
         marker = data[place + 1]
-        if marker == FILL:
-            place += 1
-        elif marker == SCAN:
+        if marker == SCAN:
             yield SCAN, place, place
             return
+        if marker == FILL:
+            place += 1
+        elif marker in BARE:
+            budget.take(0)
+            place += 2
         else:
             end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
             budget.take(end - place)
             yield marker, place + 4, end
-            place = end
+            place = max(end, place + 4)
+
+
+def find_start(data: Data) -> int:
+    """Where the picture begins: some programs put a few bytes before it."""
+    return max(data[:START].find(SIGNATURE), 0)
 
 
 def is_mpo(data: Data) -> bool:
@@ -149,12 +163,13 @@ def list_ends(data: Data) -> Iterator[int]:
         if end < 0:
             return
         yield end + 2
-        start = data.find(b"\xff\xd8\xff", end)
+        start = data.find(SIGNATURE, end)
 
 
 def picture_alone(data: Data) -> BinaryIO:
     """The picture without what applications say of it; colours depend on two of their segments, which stay."""
-    parts, last = [(0, 2)], 2
+    start = find_start(data)
+    parts, last = [(start, start + 2)], start + 2
     for marker, start, end in list_segments(data):
         if marker not in range(JFIF + 1, ADOBE) and marker not in (*range(ADOBE + 1, JFIF + 16), COMMENT, SCAN):
             parts.append((start - 4, end))
@@ -168,13 +183,11 @@ def check_end(data: Data, name: str) -> None:
     Pillow notices most files that were cut short, but not those filled up with zeros by an interrupted copy.
     Inside a scan 0xFF is always escaped, so that the first end marker after its start is the true one.
     """
-    place = 2
-    for _, _, place in list_segments(data):  # noqa: B007 (the last one counts)
-        pass
-    if data[place : place + 1] not in (b"", b"\xff"):
-        raise ReadError(f"{name} is damaged: it is no JPEG picture beyond its first {place} bytes")
+    scan = next((place for marker, place, _ in list_segments(data) if marker == SCAN), None)
+    if scan is None:
+        raise ReadError(f"{name} is damaged or cut short: none of its {len(data)} bytes begins the JPEG's samples")
     # nearly always it is at the very end, where it is found without reading the whole file
-    if data.find(b"\xff\xd9", max(place, len(data) - TAIL)) < 0 and data.find(b"\xff\xd9", place) < 0:
+    if data.find(b"\xff\xd9", max(scan, len(data) - TAIL)) < 0 and data.find(b"\xff\xd9", scan) < 0:
         raise ReadError(f"{name} is cut short: the JPEG ends after {len(data)} bytes without its end marker")
 
 
@@ -188,7 +201,7 @@ def find_blocks(data: Data) -> Blocks:
     rest: dict[int, bytes] = {}
     resources: list[bytes] = []
     for marker, start, end in list_segments(data):
-        if marker in (SCAN, END):
+        if marker == SCAN:
             break
         body = data[start:end]
         if marker == JFIF and body.startswith(b"JFIF\0"):

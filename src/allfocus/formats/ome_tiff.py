@@ -1,7 +1,7 @@
 """OME-TIFF: planes of channels, heights and times, described by OME-XML."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from allfocus.formats.tiff_write import make_tiff
 from allfocus.metadata import exif
 from allfocus.metadata.carry import Metadata
 from allfocus.metadata.ome_carry import carry_over
+from allfocus.metadata.ome_xml import MICRONS
 
 #: Units of length that OME's schema of 2016-06 knows.
 METRIC = ("Y", "Z", "E", "P", "T", "G", "M", "k", "h", "da", "", "d", "c", "m", "µ", "n", "p", "f", "a", "z", "y")
@@ -25,17 +26,23 @@ UNITS = frozenset((*(f"{prefix}m" for prefix in METRIC), *OTHERS))
 LARGE = 2**32 - 2**26
 
 
+#: Types of samples in OME's schema, among those that are written.
+DEPTHS = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.float64, np.float32)
+
+
 class OmeTiff(Format):
     """OME-TIFF (the schema of 2016-06): a TIFF file on reading; on writing it gets OME-XML."""
 
     name = "OME-TIFF"
     extensions = (".ome.tif", ".ome.tiff")
-    capacity = Capacity(depths=(np.uint8, np.uint16, np.float32), volumes=True, iptc=True)
+    capacity = Capacity(depths=DEPTHS, volumes=True, iptc=True)
 
     def encode(self, image: Array, metadata: Metadata) -> bytes:
         """A TIFF file of one picture; OME-XML takes the place of EXIF's description."""
-        options = make_ome_options("YX" if image.ndim == 2 else "YXS")
-        return make_tiff(image, metadata, options, kept=(exif.DESCRIPTION,))
+        size = metadata.pixel_size and metadata.pixel_size[::-1]
+        options = make_ome_options("YX" if image.ndim == 2 else "YXS", Scale(pixel_size=size, z_step=metadata.z_step))
+        in_inches = replace(metadata, pixel_size=None, z_step=None)
+        return make_tiff(image, in_inches, options, kept=(exif.DESCRIPTION,))
 
 
 FORMATS = (OmeTiff(),)
@@ -70,7 +77,7 @@ class OmeFile:
 
     Attributes:
         path: ends in .ome.tif or .ome.tiff.
-        planes: for each of its images, such as positions on a stage, uint8, uint16 or float32, a plane for each
+        planes: for each of its images, such as positions on a stage, numbers of a type of `DEPTHS`, a plane for each
             channel, height and time.
         axes: a letter for each axis of `planes`: T times, C channels, Z heights, then YX, or YXS for RGB.
         scales: for each of its images; by default nothing is known of them.
@@ -109,8 +116,8 @@ def make_ome_options(axes: str, scale: Scale | None = None) -> dict[str, Any]:
 def check_planes(path: Path, planes: Array, axes: str, scale: Scale) -> None:
     """Raise `WriteError` unless planes, axes and names go together."""
     what = f"{path}: planes of shape {planes.shape}"
-    if planes.dtype not in (np.uint8, np.uint16, np.float32):
-        raise WriteError(f"{path}: planes are {planes.dtype}; expected uint8, uint16 or float32")
+    if planes.dtype not in DEPTHS:
+        raise WriteError(f"{path}: planes are {planes.dtype}; expected uint8, uint16, float32 or another type of OME")
     if len(axes) != planes.ndim or len(set(axes)) != len(axes) or not set(axes) <= set("TCZYXS"):
         raise WriteError(f"{what} with axes {axes!r}; expected a letter of TCZYXS for each")
     if not axes.removesuffix("S").endswith("YX") or ("S" in axes and (axes[-1], planes.shape[-1]) != ("S", 3)):
@@ -135,12 +142,13 @@ def write_planes(file: Path, wanted: OmeFile, large: int = LARGE) -> None:
     """
     description: bytes | None = make_xml(wanted).encode()
     with tifffile.TiffWriter(file, bigtiff=needs_bigtiff(wanted.planes, large)) as tiff:
-        for planes in wanted.planes:
+        for planes, scale in zip(wanted.planes, wanted.scales, strict=True):
             tiff.write(
                 planes,
+                **make_resolution(scale),
                 photometric="rgb" if wanted.axes.endswith("S") else "minisblack",
                 compression="zlib",
-                predictor=planes.dtype != np.float32,
+                predictor=planes.dtype.kind != "f",
                 software=wanted.software,
                 description=description,
                 metadata=None,
@@ -151,6 +159,15 @@ def write_planes(file: Path, wanted: OmeFile, large: int = LARGE) -> None:
 def needs_bigtiff(planes: Sequence[Array], large: int = LARGE) -> bool:
     """Whether samples, and what is written about them, may reach beyond the 4 GiB that offsets of TIFF can name."""
     return sum(each.nbytes for each in planes) > large
+
+
+def make_resolution(scale: Scale) -> dict[str, Any]:
+    """Options by which tifffile writes the size of a pixel for programs that don't know OME."""
+    micrometres = MICRONS.get(scale.unit)
+    if scale.pixel_size is None or micrometres is None:
+        return {}
+    down, across = (MICRONS["cm"] / (side * micrometres) for side in scale.pixel_size)
+    return {"resolution": (across, down), "resolutionunit": "CENTIMETER"}
 
 
 def make_xml(wanted: OmeFile) -> str:

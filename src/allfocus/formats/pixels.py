@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from allfocus.core.color import Array, full_scale
+from allfocus.core.color import Array
+from allfocus.core.samples import find_opaque
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import ReadError
 from allfocus.metadata import exif, ifd
@@ -58,6 +59,14 @@ def orient(picture: Array, orientation: int) -> Array:
     return np.ascontiguousarray(picture)
 
 
+def widen(samples: Array, bits: int) -> Array:
+    """Samples of `bits`, up to 16, as uint8 or uint16 whose white is 255 or 65535."""
+    white, full = 2**bits - 1, 255 if bits <= 8 else 65535
+    table = (np.arange(white + 1, dtype=np.uint32) * full + white // 2) // white
+    widened: Array = table.astype(np.uint8 if bits <= 8 else np.uint16)[samples]
+    return widened
+
+
 def read_orientation(find_blocks: Callable[[], Blocks]) -> int:
     """The orientation in EXIF, or else in XMP; 1 where neither says it, or where it is damaged."""
     try:
@@ -77,7 +86,7 @@ def drop_opaque_alpha(picture: Array) -> Array:
     if picture.ndim == 2 or picture.shape[2] == 3:
         return picture
     if picture.shape[2] in (2, 4):
-        if (picture[..., -1] < full_scale(picture.dtype)).any():
+        if (picture[..., -1] < find_opaque(picture.dtype)).any():
             return picture
         picture = picture[..., :-1]
     if picture.shape[2] == 1:

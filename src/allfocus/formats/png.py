@@ -16,6 +16,7 @@ from allfocus.errors import ReadError
 from allfocus.formats.filebytes import Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
 from allfocus.formats.pixels import check_pixels, inspect_pillow, orient, read_orientation, read_pillow
+from allfocus.formats.quiet import catch_lines
 from allfocus.formats.several import Animation
 from allfocus.formats.spliced import splice
 from allfocus.metadata import iptc
@@ -151,7 +152,8 @@ def check_chunks(data: Data, name: str) -> None:
 def decode_16_bit(data: bytes, name: str) -> Array:
     """Samples (H, W), (H, W, 2), (H, W, 3) or (H, W, 4) uint16 of a 16-bit PNG: gray or RGB, alpha last."""
     is_png = data.startswith(SIGNATURE)  # OpenCV's other decoders are never reached, see SECURITY.md
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if is_png else None
+    with catch_lines():
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if is_png else None
     if picture is None or picture.dtype != np.uint16:
         raise ReadError(f"{name} is damaged: its 16-bit PNG samples can't be decoded")
     if picture.ndim == 2:

@@ -14,7 +14,7 @@ import numpy as np
 
 from allfocus.core.color import Array, linear_to_srgb
 from allfocus.errors import MissingExtraError, ReadError
-from allfocus.formats.filebytes import Data, map_file
+from allfocus.formats.filebytes import Data, check_tail, map_file
 from allfocus.formats.format import Development, Format, Header
 from allfocus.formats.isobmff import CANON_RAW, check_boxes, list_boxes, read_brands
 from allfocus.formats.jpeg import find_blocks as find_jpeg_blocks
@@ -155,6 +155,11 @@ def check_dng(path: Path) -> None:
             ends = (start + count for start, count in zip(page.dataoffsets, page.databytecounts, strict=True))
             if max(ends, default=0) > size:
                 raise ReadError(f"{path.name} is cut short: the file ends at {size} bytes, before its samples do")
+            if page.compression != 1 and page.dataoffsets:
+                with map_file(path) as data:
+                    start = max(page.dataoffsets)
+                    length = page.databytecounts[page.dataoffsets.index(start)]
+                    check_tail(data, range(start, start + length), path.name)
 
 
 def develop(path: Path, development: Development) -> Array:

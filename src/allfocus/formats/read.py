@@ -9,7 +9,7 @@ from allfocus.formats.format import Development, Header
 from allfocus.formats.pixels import MAX_ALONE, drop_opaque_alpha, limit_pixels
 from allfocus.formats.registry import find_format, recognize
 from allfocus.metadata import carry, xmp
-from allfocus.metadata.blocks import Blocks
+from allfocus.metadata.blocks import MICROMETRES, Blocks
 from allfocus.metadata.carry import Metadata
 from allfocus.metadata.profiles import profile_of_exif
 
@@ -123,7 +123,17 @@ def read_metadata(path: Path | str) -> Metadata:
         icc=icc,
         xmp=packet,
         iptc=found.iptc,
-        dpi=carry.keep_plausible(found.dpi) or (carry.read_dpi(block) if block else None),
+        dpi=carry.keep_plausible(scale_to_dpi(found) or found.dpi) or (carry.read_dpi(block) if block else None),
+        pixel_size=found.pixel_size,
+        z_step=found.z_step,
         text=tuple(found.text),
         notes=tuple(notes),
     )
+
+
+def scale_to_dpi(found: Blocks) -> tuple[float, float] | None:
+    """Pixels for an inch, where the size of a pixel is known."""
+    if found.pixel_size is None:
+        return None
+    width, height = found.pixel_size
+    return MICROMETRES / width, MICROMETRES / height

@@ -16,14 +16,17 @@ from allfocus.formats.tiff_write import make_tiff
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.carry import Metadata
 
+#: Whole numbers that TIFF files hold; the narrow ones first.
+DEPTHS = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32)
+
 
 class Tiff(Format):
-    """TIFF; written with lossless deflate compression, 8 or 16 bit or 32 bit float."""
+    """TIFF; written with lossless deflate compression, whole numbers of 8 to 32 bits or floats of 16 to 64."""
 
     name = "TIFF"
     extensions = (".tif", ".tiff")
     contains = "planes"
-    capacity = Capacity(depths=(np.uint8, np.uint16, np.float32), alpha=True, iptc=True)
+    capacity = Capacity(depths=(*DEPTHS, np.float16, np.float64, np.float32), alpha=True, iptc=True)
 
     def sniff(self, start: bytes, path: Path) -> bool:
         """By byte order and magic number; RAW files that begin so too are asked before."""

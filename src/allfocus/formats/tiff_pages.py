@@ -10,15 +10,20 @@ from PIL.TiffImagePlugin import TiffImageFile
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffFrame, TiffPage
 
 from allfocus.core.color import FULL_SCALE, Array
+from allfocus.core.samples import WORKING, find_opaque
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import ReadError
-from allfocus.formats.pixels import check_pixels, decode_pillow, describe_frame, orient
+from allfocus.formats.pixels import check_pixels, decode_pillow, describe_frame, orient, widen
+from allfocus.formats.quiet import libtiff_errors
 from allfocus.formats.tiff_check import check_segments
 from allfocus.formats.tiff_strips import is_for_strips, read_strips
 
 READABLE = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE, PHOTOMETRIC.YCBCR)
 
-ORIENTATION = 274  # the TIFF tag
+ORIENTATION, NO_DATA = 274, 42113  # TIFF tags; the second is GDAL's
+
+#: Samples of more bits than this that fill no whole bytes are not read.
+LARGEST_PACKED = 16
 
 #: Largest share of an alpha channel that is half transparent, where only its values tell that it is one.
 SOFT = 0.1
@@ -82,7 +87,7 @@ def read_page(path: Path, page: TiffPage) -> Array:
     check_data(page, path.stat().st_size, name)
     check_segments(page, name)
     if page.photometric in (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB):
-        if page.compression == COMPRESSION.NONE and page.is_contiguous:
+        if page.compression == COMPRESSION.NONE and page.is_contiguous and not has_odd_bits(page):
             return normalize(page.asarray(), page, name)
         if is_for_strips(page):  # tifffile would unpack all that there is, whatever the page needs
             return normalize(read_strips(path, page), page, name)
@@ -90,15 +95,15 @@ def read_page(path: Path, page: TiffPage) -> Array:
 
 
 def normalize(samples: Array, page: TiffPage, name: str) -> Array:
-    """Stored samples the way they are seen: channels last, 0 for black, bits as 0 and 255, unsigned, oriented."""
+    """Stored samples the way they are seen: channels last, 0 for black, few bits widened to 8 or 16, oriented."""
     if page.axes == "SYX":
         samples = np.moveaxis(samples, 0, -1)
     if samples.dtype == np.bool_:
         samples = samples.astype(np.uint8) * np.uint8(255)
-    if samples.dtype == np.int16:
-        if samples.min() < 0:
-            raise ReadError(f"{name} has negative samples, down to {samples.min()}; expected 0 or more: add an offset")
-        samples = samples.astype(np.uint16)
+    elif is_packed(page):
+        samples = widen(samples, page.bitspersample)
+    elif samples.dtype.kind == "f":
+        samples = drop_no_data(samples, page)
     samples = drop_unknown_sample(turn_white_is_zero(samples, page), page, name)
     return orient(samples, find_orientation(page))
 
@@ -114,7 +119,7 @@ def drop_unknown_sample(samples: Array, page: TiffPage, name: str) -> Array:
     colours = 1 if page.photometric in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE) else 3
     if samples.ndim == 2 or samples.shape[2] != colours + 1 or (page.extrasamples or (0,))[0] != 0:
         return samples
-    extra, white = samples[..., -1], FULL_SCALE[samples.dtype]
+    extra, white = samples[..., -1], find_opaque(samples.dtype)
     if not extra.any():
         return samples[..., :-1]
     if np.mean((extra > 0) & (extra < white)) > SOFT:
@@ -139,27 +144,47 @@ def check_page(page: TiffPage, name: str) -> None:
         colours = getattr(page.photometric, "name", page.photometric)
         what = "CMYK" if page.photometric == PHOTOMETRIC.SEPARATED else colours
         raise ReadError(f"{name} has {what} colours; expected gray or RGB: convert it first")
-    if find_depth(page) not in FULL_SCALE:
+    if page.dtype is None:
         raise ReadError(
-            f"{name} has {page.dtype} samples; expected 8 or 16 bit unsigned, or 32 bit float: convert it first"
+            f"{name} is damaged, or has samples of an unknown kind, {page.bitspersample} bits; copy it anew"
         )
-    if page.dtype != np.bool_ and page.bitspersample != np.dtype(page.dtype).itemsize * 8:
-        raise ReadError(f"{name} has {page.bitspersample}-bit samples; expected 8, 16 or 32: convert it first")
+    if find_depth(page) not in WORKING:
+        raise ReadError(f"{name} has {page.dtype} samples; expected whole or real numbers of 8 to 64 bits: convert it")
+    if has_odd_bits(page) and (page.bitspersample > LARGEST_PACKED or np.dtype(page.dtype).kind != "u"):
+        raise ReadError(f"{name} has {page.bitspersample}-bit samples; expected 1 to 16, 32 or 64: convert it first")
     if page.axes not in ("YX", "YXS", "SYX") or page.samplesperpixel > 4:
         raise ReadError(f"{name} has shape {page.shape} ({page.axes}); expected a gray or RGB picture")
 
 
 def find_depth(page: TiffPage) -> Any:
-    """Depth in which a page comes back: bits as 8 bit, signed samples of 16 bit as unsigned ones, if they can be."""
-    if page.dtype == np.bool_:
-        return np.dtype(np.uint8)
-    return np.dtype(np.uint16) if page.dtype == np.int16 else page.dtype
+    """Depth in which a page comes back: bits as 8 bit, and 9 to 15 of them as 16."""
+    return np.dtype(np.uint8) if page.dtype == np.bool_ else page.dtype
+
+
+def has_odd_bits(page: TiffPage) -> bool:
+    """Whether samples take other than 8, 16, 32 or 64 bits each."""
+    return page.dtype != np.bool_ and page.bitspersample != np.dtype(page.dtype).itemsize * 8
+
+
+def is_packed(page: TiffPage) -> bool:
+    """Whether samples lie bit by bit behind each other, so that white is less than the type that holds them has."""
+    return has_odd_bits(page) and page.photometric != PHOTOMETRIC.PALETTE
+
+
+def drop_no_data(samples: Array, page: TiffPage) -> Array:
+    """Floats with NaN where they are the number that GDAL's tag says stands for no data."""
+    tag = page.tags.get(NO_DATA)
+    try:
+        number = samples.dtype.type(str(tag.value).strip("\0 ")) if tag is not None else np.nan
+    except ValueError:
+        return samples
+    return samples if np.isnan(number) else np.where(samples == number, samples.dtype.type(np.nan), samples)
 
 
 def check_data(page: TiffPage | TiffFrame, file_size: int, name: str) -> None:
     """Raise `ReadError` unless every strip or tile lies within the file."""
     ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
-    if not ends or 0 in page.databytecounts or max(ends) > file_size:
+    if not ends or 0 in (*page.databytecounts, *page.dataoffsets) or max(ends) > file_size:
         raise ReadError(f"{name} is cut short: the file ends at {file_size} bytes, before its samples do")
 
 
@@ -167,8 +192,15 @@ def turn_white_is_zero(picture: Array, page: TiffPage) -> Array:
     """Turn the gray of a page whose 0 means white; its alpha stays."""
     if page.photometric == PHOTOMETRIC.MINISWHITE:
         gray = picture if picture.ndim == 2 else picture[..., :1]
-        np.subtract(FULL_SCALE[picture.dtype], gray, out=gray, casting="unsafe")
+        np.subtract(find_white(picture.dtype), gray, out=gray, casting="unsafe")
     return picture
+
+
+def find_white(dtype: np.dtype[Any]) -> float | int:
+    """The number that stands for black where 0 stands for white; of signed numbers the two change sides."""
+    if dtype in FULL_SCALE or dtype.kind == "f":
+        return FULL_SCALE.get(dtype, 1.0)
+    return -1 if dtype.kind == "i" else int(np.iinfo(dtype).max)
 
 
 def find_orientation(page: TiffPage) -> int:
@@ -186,7 +218,7 @@ def read_by_pillow(path: Path, page: TiffPage) -> Array:
     if page.dtype not in (np.uint8, np.bool_):
         compression = getattr(page.compression, "name", page.compression)
         raise ReadError(f"{path.name} can't be decoded ({compression}); save it with LZW, deflate or no compression")
-    with TiffImageFile(path) as image:
+    with libtiff_errors(), TiffImageFile(path) as image:
         image.seek(page.index)
         image.load()
         return decode_pillow(image, path.name)

@@ -16,6 +16,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from tifffile import COMPRESSION, PREDICTOR, TiffPage
 
 from allfocus.core.color import Array
+from allfocus.formats.quiet import libtiff_errors
 
 #: Compressions of bytes, whatever they mean.
 DECOMPRESSED = (
@@ -48,6 +49,8 @@ def is_for_strips(page: TiffPage) -> bool:
     """Whether `read_strips` can read a page."""
     if page.dtype is None or page.dtype == np.bool_ or page.compression not in DECOMPRESSED:
         return False
+    if page.bitspersample % 8:
+        return page.predictor == PREDICTOR.NONE
     return page.predictor in (1, 2, 3)
 
 
@@ -72,10 +75,10 @@ def read_strips(path: Path, page: TiffPage) -> Array:
             top, left = place // across * tall, place % across * wide
             rows = tall if page.is_tiled else min(tall, height - top)
             file.seek(offset)
-            needed = rows * wide * samples * picture.itemsize
-            stored = file.read(min(count, 2 * needed + SPARE))  # no compression makes it longer than that
-            plain = decompress(stored, page, rows, needed // rows)
-            block = unpredict(plain, (rows, wide, samples), page.predictor, picture.dtype.newbyteorder(order))
+            row_bytes = -(-wide * samples * page.bitspersample // 8)
+            stored = file.read(min(count, 2 * rows * row_bytes + SPARE))  # no compression makes it longer than that
+            plain = decompress(stored, page, rows, row_bytes)
+            block = lay_out(plain, (rows, wide, samples), page, picture.dtype.newbyteorder(order))
             picture[plane, top : top + tall, left : left + wide] = block[: height - top, : width - left]
     return picture.reshape(page.shape)
 
@@ -132,8 +135,24 @@ def decompress_by_libtiff(data: bytes, page: TiffPage, rows: int, row_bytes: int
     tags += [(273, 8 + 2 + 12 * 9 + 4), (278, rows), (279, len(data))]
     directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
     file = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + directory + bytes(4) + data
-    with TiffImageFile(BytesIO(file)) as image:
+    with libtiff_errors(), TiffImageFile(BytesIO(file)) as image:
         return image.tobytes()
+
+
+def lay_out(plain: bytes, shape: tuple[int, int, int], page: TiffPage, dtype: np.dtype[Any]) -> Array:
+    """Samples (rows, columns, samples) of a strip or tile, in this machine's byte order."""
+    bits = page.bitspersample
+    return unpack(plain, shape, bits, dtype) if bits % 8 else unpredict(plain, shape, page.predictor, dtype)
+
+
+def unpack(plain: bytes, shape: tuple[int, int, int], bits: int, dtype: np.dtype[Any]) -> Array:
+    """Samples of `bits` that follow each other, highest bit first, each row from a new byte (TIFF 6.0, section 4)."""
+    rows, columns, samples = shape
+    flat = np.unpackbits(np.frombuffer(plain, np.uint8).reshape(rows, -1), axis=1)[:, : columns * samples * bits]
+    found = np.zeros((rows, columns * samples), dtype.newbyteorder("="))
+    for place in range(bits):
+        found = (found << found.dtype.type(1)) | flat[:, place::bits]
+    return found.reshape(shape)
 
 
 def unpredict(plain: bytes, shape: tuple[int, int, int], predictor: int, dtype: np.dtype[Any]) -> Array:

@@ -1,11 +1,13 @@
 """The tags of a TIFF file's first page, of which those that describe the picture become an EXIF block."""
 
 from dataclasses import replace
+from typing import Any
 
 from allfocus.formats.filebytes import Data
 from allfocus.metadata import exif, ifd
 from allfocus.metadata.blocks import Blocks
-from allfocus.metadata.exif import Directory
+from allfocus.metadata.exif import Block, Directory
+from allfocus.metadata.ome_xml import read_facts
 
 #: TIFF and BigTIFF, in both byte orders.
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -31,12 +33,36 @@ def find_tags(data: Data) -> Blocks:
     page = ifd.take_apart(exif.make_reader(data))
     tags = page.directory(exif.IMAGE)
     icc, xmp, iptc = (tags[tag].value if tag in tags else None for tag in (exif.ICC, exif.XMP, exif.IPTC))
-    has_no_unit = page.number(exif.IMAGE, exif.RESOLUTION_UNIT) == 1  # ImageJ's pixels for a micrometre, say
-    kept = {tag: entry for tag, entry in keep_descriptive(tags).items() if not (has_no_unit and tag in RESOLUTION)}
+    facts = find_sizes(page)
+    # pixels for a micrometre, or only their shape
+    is_other = page.number(exif.IMAGE, exif.RESOLUTION_UNIT) == 1 or facts.get("pixel_size") is not None
+    kept = {tag: entry for tag, entry in keep_descriptive(tags).items() if not (is_other and tag in RESOLUTION)}
     ours = {f"tag {tag:#06x}" for tag in DESCRIPTIVE}
     damaged = tuple(what for what in page.damaged if what in ours or not what.startswith("tag "))
     block = replace(page, directories={**page.directories, exif.IMAGE: kept}, damaged=damaged)
-    return Blocks(icc=icc, xmp=xmp, iptc=iptc, tags=ifd.narrow(block))
+    tags_kept, size, step = ifd.narrow(block), facts.get("pixel_size"), facts.get("z_step")
+    return Blocks(icc=icc, xmp=xmp, iptc=iptc, tags=tags_kept, pixel_size=size, z_step=step)
+
+
+def find_sizes(page: Block) -> dict[str, Any]:
+    """What microscopy programs noted in a first page's description; nothing where it is damaged."""
+    entry = page.directory(exif.IMAGE).get(exif.DESCRIPTION)
+    text = b"" if entry is None else entry.value.strip(b"\0")
+    if not text.startswith(MACHINE_WRITTEN):
+        return {}
+    resolution = [page.ratio(exif.IMAGE, tag) or 0.0 for tag in (exif.X_RESOLUTION, exif.Y_RESOLUTION)]
+    try:
+        return read_facts(decode(text), [(side, 1) for side in resolution])
+    except Exception:  # of every type: it is no more than a description
+        return {}
+
+
+def decode(text: bytes) -> str:
+    """A description, in UTF-8 or in the letters of old programs."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
 
 
 def keep_descriptive(tags: Directory) -> Directory:

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
 
-import numpy as np
 import tifffile
 
 from allfocus.core.color import Array
 from allfocus.metadata import exif, ifd
-from allfocus.metadata.carry import STORAGE, Metadata, make_resolution_tags, parse
+from allfocus.metadata.carry import STORAGE, Metadata, make_density_tags, make_resolution_tags, parse
 from allfocus.metadata.exif import Block, Entry
+from allfocus.metadata.ome_xml import make_imagej_notes
 
 #: Tags of the camera's directory that only JPEG's own samples need.
 COMPRESSED = {exif.COMPONENTS, exif.BITS_PER_PIXEL, exif.PIXEL_X, exif.PIXEL_Y}
@@ -30,7 +30,7 @@ def make_tiff(image: Array, metadata: Metadata, options: Mapping[str, object], k
         byteorder=block.layout.order,
         photometric="minisblack" if image.ndim == 2 else "rgb",
         compression="zlib",
-        predictor=image.dtype != np.float32,
+        predictor=image.dtype.kind != "f",
         extrasamples=["unassalpha"] if image.ndim == 3 and image.shape[2] == 4 else None,
         software="allfocus",
         **options,  # type: ignore[arg-type]
@@ -38,7 +38,7 @@ def make_tiff(image: Array, metadata: Metadata, options: Mapping[str, object], k
     stored = buffer.getbuffer()
     page = ifd.take_apart(exif.make_reader(stored))
     ours = {tag: entry for tag, entry in page.directory(exif.IMAGE).items() if tag in kept}
-    tags = {**page.directory(exif.IMAGE), **make_tags(block, metadata), **ours}
+    tags = {**page.directory(exif.IMAGE), **make_tags(block, metadata), **make_scale(block, metadata), **ours}
     camera = {tag: entry for tag, entry in block.directory(exif.EXIF).items() if tag not in COMPRESSED}
     inner = {**block.directories, exif.IMAGE: tags, exif.EXIF: camera}
     return put_tags_first(stored, replace(block, layout=page.layout, directories=inner))
@@ -56,6 +56,20 @@ def make_tags(block: Block, metadata: Metadata) -> dict[int, Entry]:
     if metadata.iptc:
         tags[exif.IPTC] = Entry(exif.UNDEFINED, metadata.iptc)
     return tags
+
+
+def make_scale(block: Block, metadata: Metadata) -> dict[int, Entry]:
+    """Tags in ImageJ's way for sizes in µm: pixels for one of them, its unit and the distance of planes as notes.
+
+    Without the size of a pixel there are none: ImageJ would take each for 1 µm.
+    """
+    if metadata.pixel_size is None:
+        return {}
+    described = block.directory(exif.IMAGE).get(exif.DESCRIPTION)
+    text = "" if described is None else described.value.strip(b"\0").decode("utf-8", "replace")
+    width, height = metadata.pixel_size
+    notes = exif.encode_text(make_imagej_notes(metadata.z_step, text))
+    return {exif.DESCRIPTION: notes, **make_density_tags(block, (1 / width, 1 / height), 1)}
 
 
 def put_tags_first(stored: memoryview, block: Block) -> bytes:

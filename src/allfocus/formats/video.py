@@ -54,6 +54,11 @@ class VideoFile(Format):
         """As FFmpeg finds it in the file's index."""
         return max(int(open_video(path).get(cv2.CAP_PROP_FRAME_COUNT)), 0)
 
+    def loss(self, path: Path) -> str:
+        """OpenCV hands out 8 bits of those that FFmpeg decodes."""
+        bits = count_bits(int(open_video(path).get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)))
+        return f"{bits}-bit video is read as 8 bit" if bits > 8 else ""
+
     def frame_reader(self, path: Path, positions: Sequence[int]) -> Callable[[int], Array]:
         """See `Video`."""
         return Video(path, frozenset(positions)).read
@@ -68,6 +73,17 @@ def check_index(data: Data, name: str) -> None:
         check_riff(data, name)
     elif data[:4] != MATROSKA_START and b"moov" not in check_boxes(data, name):
         raise ReadError(f"{name} has no index of its frames: the recording was interrupted; let the camera repair it")
+
+
+def count_bits(code: int) -> int:
+    """Bits of a sample by FFmpeg's code of a pixel format (libavcodec/raw.c): 8 where it does not say otherwise."""
+    letters = (code & 0xFFFFFFFF).to_bytes(4, "little")
+    if letters in (b"P010", b"P210", b"P410"):
+        return 10
+    for planar in (letters, letters[::-1]):  # the other byte order is written backwards
+        if planar[:1] == b"Y" and planar[1:2] in b"134" and 8 < planar[3] <= 16:
+            return planar[3]
+    return 8
 
 
 class Video:

@@ -10,7 +10,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from allfocus.core.color import Array
 from allfocus.errors import ReadError
-from allfocus.formats.filebytes import Data, map_file
+from allfocus.formats.filebytes import Data, check_tail, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
 from allfocus.formats.pixels import check_bulk, check_pixels, describe_frame, read_orientation, read_pillow
 from allfocus.formats.riff import check_riff, find_end, list_chunks, read_riff_type
@@ -35,9 +35,12 @@ class WebP(Format):
         return read_riff_type(start) == b"WEBP"
 
     def check(self, path: Path) -> None:
-        """See `check_riff`."""
+        """See `check_riff` and `check_tail`."""
         with map_file(path) as data:
             check_riff(data, path.name)
+            for kind, start, end in list_chunks(data):
+                if kind in (b"VP8 ", b"VP8L"):
+                    check_tail(data, range(start, end), path.name)
 
     def header(self, path: Path) -> Header:
         """WebP is always RGB, 8 bit."""

@@ -11,6 +11,7 @@ import cv2
 
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
+from allfocus.core.samples import Samples
 from allfocus.errors import WriteError
 from allfocus.formats.fit import check_picture, fit_metadata, fit_picture
 from allfocus.formats.ome_tiff import OmeFile, Scale, check_planes, write_planes
@@ -21,11 +22,15 @@ from allfocus.run.workers import in_background
 
 
 class Picture(NamedTuple):
-    """A picture, or the text of another file, that goes to `path`, and what is kept beside its pixels."""
+    """A picture, or the text of another file, that goes to `path`, and what is kept beside its pixels.
+
+    `samples` hold the range of the numbers in the stack that it was made of, where that is known.
+    """
 
     path: Path
     image: Array | str
     metadata: Metadata | None = None
+    samples: Samples | None = None
 
 
 def check_output(path: Path | str, size: tuple[int, int] | None = None) -> None:
@@ -114,13 +119,13 @@ def write_images(pictures: Sequence[Picture | tuple[Path, Array | str]], cancell
 
 def check_content(picture: Picture) -> Picture:
     """The picture as `make_content` takes it; raises `WriteError` where it can't be written to its place."""
-    path, image, metadata = picture
+    path, image, metadata, samples = picture
     if isinstance(image, str):
         check_place(path)
         return picture
     image = check_picture(path, image)
     check_output(path, image.shape[:2])
-    return Picture(path, image, metadata)
+    return Picture(path, image, metadata, samples)
 
 
 def make_content(picture: Picture) -> tuple[bytes | str, list[Note]]:
@@ -129,12 +134,12 @@ def make_content(picture: Picture) -> tuple[bytes | str, list[Note]]:
     Raises:
         WriteError: the format can't hold the picture, or the metadata is none.
     """
-    path, image, metadata = picture
+    path, image, metadata, samples = picture
     if isinstance(image, str):
         return image, []
     writer, capacity = find_writer(path)
     try:
-        image, notes = fit_picture(image, capacity, writer.name)
+        image, notes = fit_picture(image, capacity, writer.name, samples)
         metadata, more = fit_metadata(metadata or Metadata(), capacity, is_gray=image.ndim == 2)
         metadata, last = writer.fit(metadata)
         content = writer.encode(image, metadata)

@@ -12,8 +12,9 @@ from allfocus.formats.registry import holds_volumes
 from allfocus.formats.write import check_output, check_outputs
 from allfocus.jobs.events import JobRequest
 from allfocus.options import FusionOptions
+from allfocus.outputs.files import require_z_step
 from allfocus.outputs.slabs import parse_slab, parse_slabs, slab_paths
-from allfocus.outputs.wishes import Outputs, check_wishes
+from allfocus.outputs.wishes import SETTINGS, Outputs, check_wishes
 from allfocus.plan import Plan, plan_for
 from allfocus.registration import find_reference
 from allfocus.run.machine import Machine
@@ -71,6 +72,7 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
     main = found.main if found is not None else kept[0] if len(kept) == 1 else None
     if main is not None and main.is_file() and holds_planes(main) and request.options.stack is None:
         volume = inspect_volume(main)
+        volume = replace(volume, z_step=request.outputs.z_step or volume.z_step)
         base = request.outputs.base
         if len(volume.stacks) > 1 or (base is not None and holds_volumes(base)):
             return replace(volume, notes=tuple(left_out))
@@ -108,6 +110,8 @@ def check_stack(request: JobRequest, listing: Listing, machine: Machine | None =
     check_outputs(outputs, [*listing.files, *request.settings], request.outputs.texts)
     if request.outputs.image is not None:
         check_output(request.outputs.image, listing.frame.size)
+    if request.outputs.depth is not None and request.outputs.depth_unit == "um":
+        require_z_step(request.outputs, listing)
     return plan_for(listing, stack_options(request), machine=machine)
 
 
@@ -138,7 +142,7 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
         WriteError: an output that is no OME-TIFF.
     """
     outputs = request.outputs
-    others = [item.name for item in fields(Outputs) if item.name not in ("image", "beside", *MAP_NAMES)]
+    others = [item.name for item in fields(Outputs) if item.name not in ("image", "beside", *SETTINGS, *MAP_NAMES)]
     asked = [name.replace("_", "-") for name in others if getattr(outputs, name)]
     asked += [name for name in ("slab", "leave_out", "strokes") if getattr(request, name)]
     if asked:

@@ -9,7 +9,7 @@ EXIF_START = b"Exif\0\0"
 #: Letters that stand before an XMP packet.
 XMP_START = b"http://ns.adobe.com/xap/1.0/\0"
 #: An inch.
-CENTIMETRES, METRES = 2.54, 0.0254
+CENTIMETRES, METRES, MICROMETRES = 2.54, 0.0254, 25400.0
 
 
 @dataclass(kw_only=True)
@@ -24,6 +24,7 @@ class Blocks:
         rest: of a packet too long for one JPEG segment.
         iptc: IPTC-IIM records.
         dpi: pixels for an inch across and down, where the container itself holds that.
+        pixel_size, z_step: width and height of a pixel, and from plane to plane, in µm, as microscopy programs note it.
         text: keys and values.
     """
 
@@ -34,4 +35,6 @@ class Blocks:
     rest: bytes | None = None
     iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
+    pixel_size: tuple[float, float] | None = None
+    z_step: float | None = None
     text: list[tuple[str, str]] = field(default_factory=list)

@@ -20,9 +20,6 @@ STORAGE = {
     0x8649, 0x935C, exif.XMP, exif.IPTC, exif.ICC,
 }  # fmt: skip
 
-#: What EXIF asks for where the resolution is not known.
-UNKNOWN_DPI = (72.0, 72.0)
-
 #: Texts of PNG files that have a tag of their own in EXIF.
 KEYWORDS = {"Description": exif.DESCRIPTION, "Author": exif.ARTIST, "Copyright": exif.COPYRIGHT}
 
@@ -45,6 +42,8 @@ class Metadata:
         xmp: the packet, in UTF-8, in one piece.
         iptc: IPTC-IIM records.
         dpi: pixels for an inch, across and down.
+        pixel_size: width and height of a pixel in µm, where a microscopy program noted it; `dpi` says the same.
+        z_step: from frame to frame in µm.
         text: keys and values of PNG texts; a JPEG's comment has the key `Comment`.
         notes: what could not be read, a line each.
     """
@@ -54,6 +53,8 @@ class Metadata:
     xmp: bytes | None = None
     iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
+    pixel_size: tuple[float, float] | None = None
+    z_step: float | None = None
     text: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -111,7 +112,7 @@ def read_dpi(block: Block) -> tuple[float, float] | None:
 
 def keep_plausible(dpi: tuple[float, float] | None) -> tuple[float, float] | None:
     """The resolution, unless no picture has such a one."""
-    return dpi if dpi is not None and all(0.1 < side < 1e6 for side in dpi) else None
+    return dpi if dpi is not None and all(0.1 < side < 1e9 for side in dpi) else None
 
 
 # --- the fused picture's own ---------------------------------------------------------------------
@@ -152,16 +153,29 @@ def finish_metadata(
     return replace(metadata, exif=parts, xmp=packet, text=tuple(text), notes=(*notes, *damage))
 
 
-def sign_map(shows: str, size: tuple[int, int]) -> Metadata:
-    """The metadata of a map: what it shows, and that allfocus made it; `size` is (height, width)."""
-    return finish_metadata(Metadata(), frames=1, size=size, done=f"{MAP}: {shows}")
+def sign_map(shows: str, size: tuple[int, int], source: Metadata | None = None) -> Metadata:
+    """The metadata of a map: what it shows, and that allfocus made it.
+
+    Args:
+        shows: what its numbers mean.
+        size: (height, width).
+        source: of the picture that it lies over, for the size of its pixels; None: unknown.
+    """
+    scale = Metadata()
+    if source is not None:
+        scale = Metadata(dpi=source.dpi, pixel_size=source.pixel_size, z_step=source.z_step)
+    return finish_metadata(scale, frames=1, size=size, done=f"{MAP}: {shows}")
 
 
 def stamp(block: Block, metadata: Metadata, size: tuple[int, int], software: str, done: str) -> Block:
     """An EXIF block with all that `finish_metadata` promises but the number of frames."""
     old = {tag: entry for tag, entry in block.directory(exif.IMAGE).items() if tag not in STORAGE}
     texts = {KEYWORDS[key]: encode_text(value) for key, value in metadata.text if key in KEYWORDS}
-    image = {**make_resolution_tags(block, metadata.dpi or UNKNOWN_DPI), **texts, **old}
+    image = {
+        **make_density_tags(block, (1, 1), 1),  # EXIF asks for some: square pixels of no known size
+        **texts,
+        **old,
+    }
     if metadata.dpi is not None:
         image |= make_resolution_tags(block, metadata.dpi)
     image[exif.DESCRIPTION] = extend_description(image.get(exif.DESCRIPTION), done)
@@ -201,9 +215,15 @@ def extend_description(old: Entry | None, done: str) -> Entry:
 
 def make_resolution_tags(block: Block, dpi: tuple[float, float]) -> Directory:
     """Tags for the number of pixels in an inch."""
-    across, down = (Fraction(side).limit_denominator(10_000) for side in dpi)
+    return make_density_tags(block, dpi, 2)
+
+
+def make_density_tags(block: Block, density: tuple[float, float], unit: int) -> Directory:
+    """Tags for the number of pixels across and down in a unit of TIFF: 1 is none, 2 an inch."""
+    sides = [Fraction(side).limit_denominator(max(1, min(10_000, int(2**31 / side)))) for side in density]
+    across, down = (block.numbers(exif.RATIONAL, side.numerator, side.denominator) for side in sides)
     return {
-        exif.X_RESOLUTION: block.numbers(exif.RATIONAL, across.numerator, across.denominator),
-        exif.Y_RESOLUTION: block.numbers(exif.RATIONAL, down.numerator, down.denominator),
-        exif.RESOLUTION_UNIT: block.numbers(exif.SHORT, 2),
+        exif.X_RESOLUTION: across,
+        exif.Y_RESOLUTION: down,
+        exif.RESOLUTION_UNIT: block.numbers(exif.SHORT, unit),
     }

@@ -11,6 +11,25 @@ from allfocus.errors import printable
 
 #: Length units in µm (OME-XML, ImageJ).
 MICRONS = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
+MICRONS |= {"inch": 25400.0, "in": 25400.0, "Å": 1e-4, "pm": 1e-6}
+
+
+def read_facts(description: str, resolution: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Names and sizes from the description of a TIFF file's first page: ImageJ's notes or OME-XML; none from others.
+
+    Raises:
+        Exception: of any type, where it is damaged.
+    """
+    if description.startswith("ImageJ="):
+        lines = (line.partition("=") for line in description.splitlines())
+        return read_imagej_facts({key.strip(): value.strip() for key, _, value in lines}, resolution)
+    return read_ome_facts(description) if description[:5] in ("<?xml", "<OME ") and "<OME" in description else {}
+
+
+def make_imagej_notes(z_step: float | None, text: str) -> str:
+    """ImageJ's notes on a picture whose sizes are in µm, with a text of our own."""
+    spacing = [f"spacing={z_step:.9g}"] if z_step else []
+    return "\n".join(["ImageJ=1.11a", "images=1", "unit=um", *spacing, f"description={' '.join(text.split())}", ""])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +101,7 @@ def read_length(pixels: ElementTree.Element, name: str) -> float | None:
     return length if isfinite(length) and length > 0 else None
 
 
-def read_imagej_facts(notes: Mapping[str, Any], resolution: Sequence[tuple[int, int]]) -> dict[str, Any]:
+def read_imagej_facts(notes: Mapping[str, Any], resolution: Sequence[tuple[float, float]]) -> dict[str, Any]:
     """Sizes from ImageJ's notes: its unit, the distance of planes, and the resolution tags.
 
     Args:

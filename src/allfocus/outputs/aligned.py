@@ -49,11 +49,12 @@ def write_aligned(registered: Registered, targets: Sequence[Path], transforms: P
     assert source is not None
     count = len(registered.positions)
     notes: list[Note] = []
-    for done, (position, frame) in enumerate(run.in_turn(zip(registered.positions, registered.frames, strict=True))):
+    stack = registered.stack
+    for done, position in enumerate(run.in_turn(registered.positions)):
         run.report("write", done, count)
         found = read_frame_metadata(source, position)
-        metadata = finish_metadata(found, frames=1, size=frame.shape[:2], done=ALIGNED)
-        notes += write_images([Picture(targets[position], frame, metadata)])
+        metadata = finish_metadata(found, frames=1, size=registered.size, done=ALIGNED)
+        notes += write_images([Picture(targets[position], stack.numbers(done), metadata, stack.samples)])
     if transforms is not None and registered.alignment is not None:
         text = dump_transforms(registered.alignment, registered.names, source.frame.size)
         write_images([Picture(transforms, text)])

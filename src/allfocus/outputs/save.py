@@ -7,7 +7,7 @@ from allfocus.core.notes import Note
 from allfocus.core.typed import check_fields
 from allfocus.errors import ConfigError, OptionError
 from allfocus.formats.write import check_output, check_outputs, write_images
-from allfocus.outputs.files import make_files
+from allfocus.outputs.files import make_files, require_z_step
 from allfocus.outputs.wishes import Outputs, check_suffixes
 from allfocus.result import FusionResult
 
@@ -15,13 +15,14 @@ from allfocus.result import FusionResult
 NEEDED = {"depth": "depth", "depth_preview": "depth", "out_of_focus": "quality", "veiled": "quality"}
 
 
-def save(result: FusionResult, path: Path | str, **maps: Path | str) -> list[Note]:
+def save(result: FusionResult, path: Path | str, **maps: Any) -> list[Note]:
     """Write a fused picture as the command line does: EXIF, colour profile, XMP and GPS of the reference included.
 
     Args:
         result: what `fuse` or `compose` returned.
         path: ends in .png, .tif, .tiff, .webp, .jpg or .jpeg; of RAW frames TIFF holds linear light.
-        maps: files for index_map, confidence, depth, depth_preview, out_of_focus, veiled, veil or save_transforms.
+        maps: files for index_map, confidence, depth, depth_preview, out_of_focus, veiled, veil or save_transforms; and
+            depth_unit and z_step, see `Outputs`.
 
     Returns:
         What a format could not keep; empty when all is ordinary.
@@ -43,6 +44,8 @@ def check_result(result: FusionResult, outputs: Outputs) -> None:
     for name, needed in NEEDED.items():
         if getattr(outputs, name) is not None and getattr(result, needed) is None:
             raise OptionError(f"{name}: the result has no {needed}; ask fuse or decide for it")
+    if outputs.depth is not None and outputs.depth_unit == "um":
+        require_z_step(outputs, result.source)
 
 
 def build_outputs(path: Path, maps: dict[str, Any]) -> Outputs:

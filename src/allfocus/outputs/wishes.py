@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from allfocus.core.typed import declared
 from allfocus.errors import OptionError, WriteError
@@ -14,8 +14,11 @@ from allfocus.run.atomic import real_path
 MAP_SUFFIXES = (".png", ".tif", ".tiff")
 #: Endings of reports.
 REPORT_SUFFIXES = (".html", ".json")
-#: Outputs that are no pictures.
+#: Outputs that are no pictures, and what says how to write them.
 TEXTS = ("save_transforms", "report", "beside")
+SETTINGS = ("depth_unit", "z_step")
+#: What the numbers of a depth map count.
+DepthUnit = Literal["gray", "frame", "um"]
 #: Maps that the network alone can make.
 FROM_NETWORK = ("depth", "depth_preview", "out_of_focus", "veiled")
 #: Names that `--outputs` knows, and the field of each; the first of two names is that of the file.
@@ -44,7 +47,23 @@ class Outputs:
         None, help="Write how sure each choice is, white is certain (.png, .tif).", group=OUTPUT, metavar="FILE"
     )
     depth: Path | None = declared(
-        None, help="Write the depth map, 16-bit gray (.png, .tif).", group=OUTPUT, metavar="FILE"
+        None,
+        help="Write the depth map, 16-bit gray or what --depth-unit says (.png, .tif).",
+        group=OUTPUT,
+        metavar="FILE",
+    )
+    depth_unit: DepthUnit = declared(
+        "gray",
+        help="Numbers of the depth map: gray from the first frame to the last, frames above the first, or micrometres "
+        "above it (um). Frames and micrometres are 32-bit float (.tif).",
+        group=OUTPUT,
+    )
+    z_step: float | None = declared(
+        None,
+        help="Distance from frame to frame in micrometres (default: what the file says).",
+        group=OUTPUT,
+        metavar="UM",
+        low=1e-6,
     )
     depth_preview: Path | None = declared(
         None, help="Write the depth map in colours, with a legend.", group=OUTPUT, metavar="FILE"
@@ -91,7 +110,9 @@ class Outputs:
     @property
     def named(self) -> dict[str, Path]:
         """What each picture shows, and where it goes."""
-        found = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in TEXTS}
+        found = {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name not in (*TEXTS, *SETTINGS)
+        }
         return {name.replace("_", " "): path for name, path in found.items() if path is not None}
 
     @property
@@ -133,6 +154,8 @@ def add_listed(outputs: Outputs, names: str | None) -> Outputs:
         for name in wanted
         if name != "image"
     }
+    if "depth" in wanted and outputs.depth is None and outputs.depth_unit != "gray":
+        beside["depth"] = beside["depth"].with_suffix(".tif")
     return replace(outputs, **beside, image=image if "image" in wanted else None, beside=image)
 
 
@@ -161,6 +184,8 @@ def check_suffixes(outputs: Outputs) -> None:
         path: Path | None = getattr(outputs, name)
         if path is not None and name != "depth_preview" and path.suffix.lower() not in MAP_SUFFIXES:
             raise WriteError(f"{path}: maps are written as {', '.join(MAP_SUFFIXES)}; other formats change numbers")
+    if outputs.depth is not None and outputs.depth_unit != "gray" and outputs.depth.suffix.lower() == ".png":
+        raise WriteError(f"{outputs.depth}: PNG holds no floats; name the depth map .tif, or leave out --depth-unit")
     for path in outputs.report:
         if path.suffix.lower() not in REPORT_SUFFIXES:
             raise WriteError(f"{path}: reports are written as {' or '.join(REPORT_SUFFIXES)}; choose one of these")

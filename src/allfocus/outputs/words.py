@@ -100,7 +100,9 @@ def describe_maps(outputs: Outputs, result: FusionResult) -> list[str]:
     if outputs.index_map is not None:
         lines.append(f"{outputs.index_map}: {describe_values(names)}")
     if outputs.depth is not None:
-        lines.append(f"{outputs.depth}: 0 is in focus in {names[order[0]]}, 65535 in {names[order[-1]]}")
+        unit = {"gray": f", 65535 in {names[order[-1]]}", "frame": ", in frames", "um": ", in micrometres"}
+        first = names[order[0] if outputs.depth_unit == "gray" else 0]
+        lines.append(f"{outputs.depth}: 0 is in focus in {first}{unit[outputs.depth_unit]}")
     return lines
 
 

@@ -102,24 +102,22 @@ def are_strips(first: int, second: int, third: int) -> bool:
     return second > LONG * third and third < first and max(first, second) <= LONG * min(first, second)
 
 
-def make_frames(items: Sequence[Any], names: Sequence[str]) -> list[Array]:
-    """Pictures as arrays (H, W), (H, W, 3) or, with alpha, (H, W, 4) of uint8, uint16 or float32.
+def make_frames(items: Sequence[Any]) -> list[Array]:
+    """Pictures as arrays (H, W), (H, W, 3) or, with alpha, (H, W, 4), of numbers that `values.make_stack` takes.
 
     Bits become 0 and 255, float64 becomes float32, whole numbers of other types become 8 bits where all of them are
-    255 at most, else 16. Arrays that are so already are not copied.
+    255 at most, else 16; where some are negative or larger they stay what they are. Arrays that are so already are not
+    copied.
 
     Args:
         items: a picture each: arrays, or what NumPy makes arrays of.
-        names: what to call each in messages.
-
-    Raises:
-        StackError: whole numbers that don't fit into 16 bits.
     """
     arrays = [as_picture(item) for item in items]
-    wide = [array for array in arrays if array.dtype.kind in "iu" and array.dtype.itemsize > 2 and array.size]
-    depth = np.uint8 if max((int(array.max()) for array in wide), default=0) <= 255 else np.uint16
-    named = zip(arrays, names, strict=True)
-    return [convert_samples(array, depth, name) for array, name in named]
+    whole = [array for array in arrays if array.dtype.kind in "iu" and array.dtype not in FULL_SCALE and array.size]
+    low, high = min((int(a.min()) for a in whole), default=0), max((int(a.max()) for a in whole), default=0)
+    depth = np.uint8 if high <= 255 and all(a.dtype != np.int16 for a in whole) else np.uint16
+    fits = low >= 0 and high <= full_scale(np.uint16)
+    return [convert_samples(array, depth if fits else None) for array in arrays]
 
 
 def as_picture(item: Any) -> Array:
@@ -132,20 +130,14 @@ def as_picture(item: Any) -> Array:
     return samples[..., 0] if samples.ndim == 3 and samples.shape[2] == 1 else samples
 
 
-def convert_samples(samples: Array, depth: type[np.generic], name: str) -> Array:
-    """Samples as uint8, uint16 or float32, where they are numbers; `depth` is for whole numbers of 32 bits and more."""
-    kind, size = samples.dtype.kind, samples.dtype.itemsize
+def convert_samples(samples: Array, depth: type[np.generic] | None) -> Array:
+    """Bits, floats and whole numbers as types that hold them; `depth` is for whole numbers, None: they keep theirs."""
+    kind = samples.dtype.kind
     if samples.dtype in FULL_SCALE or kind not in "bfiu":
         return samples  # or nothing that can be converted: the stack refuses it
     if kind == "b":
         return samples.astype(np.uint8) * np.uint8(255)
     if kind == "f":
-        return samples.astype(np.float32)
-    target = np.dtype({1: np.uint8, 2: np.uint16}.get(size, depth))
-    low, high = (int(samples.min()), int(samples.max())) if samples.size else (0, 0)
-    if low < 0 or high > full_scale(target):
-        raise StackError(
-            f"{name} has {samples.dtype} samples from {low} to {high}; expected 0 to 255, or 0 to 65535: scale them "
-            "first, all frames alike"
-        )
-    return samples.astype(target)
+        with np.errstate(over="ignore"):  # what float32 can't hold has no value
+            return samples.astype(np.float32)
+    return samples if depth is None else samples.astype(depth)

@@ -5,8 +5,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
+from allfocus.core.samples import Measure, as_working, measure
 from allfocus.core.stack import FocalStack, FrameInfo, check_alike, difference, size_of
 from allfocus.errors import AllFocusError, MissingExtraError, ReadError, StackError, raise_all
 from allfocus.formats.filebytes import explain_errors
@@ -25,6 +28,7 @@ from allfocus.sources.name_groups import find_missing
 from allfocus.sources.ome_sets import check_complete
 from allfocus.sources.stacks import TOGETHER, FoundStack, choose_stack, find_stack, find_whole
 from allfocus.sources.upright import turn_upright
+from allfocus.sources.values import make_stack
 from allfocus.sources.video import inspect_video
 from allfocus.sources.volume import inspect_volume
 
@@ -258,16 +262,17 @@ def read_stack(paths: Sequence[Path | str] | Path | str | Listing, run: Run | No
     """
     listing = paths if isinstance(paths, Listing) else inspect_stack(paths)
     run = run or Run()
-    frames = run.empty((len(listing), *listing.frame.shape), listing.frame.dtype)
+    frames = run.empty((len(listing), *listing.frame.shape), listing.frame.working.dtype)
 
-    def read(position: int) -> Array | None:
+    def read(position: int) -> tuple[Measure, Array | None]:
         found, covered = read_covered(listing, position)
         check_alike([listing.frame, FrameInfo(shape=found.shape, dtype=found.dtype)], ["", listing.names[position]])
-        frames[position] = found
-        return None if covered is None else keep(covered, run)
+        frames[position] = as_working(found)
+        measured = Measure() if found.dtype == np.uint8 else measure(found)
+        return measured, None if covered is None else keep(covered, run)
 
-    covered = list(run.each("read", read, range(len(listing))))
-    return FocalStack(frames=list(frames), names=listing.names, covered=covered)
+    measures, covered = zip(*run.each("read", read, range(len(listing))), strict=True)
+    return make_stack(list(frames), listing.names, listing.frame.dtype, measures, covered)
 
 
 def keep(mask: Array, run: Run) -> Array:

@@ -6,8 +6,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from allfocus.core.coverage import split_coverage
-from allfocus.core.stack import FocalStack
+from allfocus.core.samples import Measure, as_working, measure
+from allfocus.core.stack import FocalStack, FrameInfo, check_alike
 from allfocus.errors import StackError
 from allfocus.formats.pixels import most_pixels
 from allfocus.formats.read import read_picture
@@ -17,6 +20,8 @@ from allfocus.sources.describe import read_dates
 from allfocus.sources.expand import list_frames
 from allfocus.sources.inspect import inspect_stack
 from allfocus.sources.listing import Listing
+from allfocus.sources.values import make_stack as make_values_stack
+from allfocus.sources.values import needs_change
 
 #: What can be fused; see `open_source`.
 Frames = FocalStack | Listing | str | PathLike[str] | Iterable[Any]
@@ -88,8 +93,14 @@ def make_stack(items: Sequence[Any]) -> FocalStack:
         for item in items
     ]
     found = []
-    for item, picture, name in zip(items, make_frames(pictures, names), names, strict=True):
+    for item, picture, name in zip(items, make_frames(pictures), names, strict=True):
         # of arrays two channels may be anything, of files they are gray and alpha
         is_other = picture.shape[2:] == (2,) and not isinstance(item, str | PathLike)
         found.append((picture, None) if is_other else split_coverage(picture, name))
-    return FocalStack(frames=[frame for frame, _ in found], names=names, covered=[covered for _, covered in found])
+    frames = [frame for frame, _ in found]
+    check_alike([FrameInfo(shape=frame.shape, dtype=frame.dtype) for frame in frames], names)
+    measures = [Measure() if frame.dtype == np.uint8 else measure(frame) for frame in frames]
+    working = [as_working(frame) for frame in frames]
+    if needs_change(working, frames[0].dtype, measures):
+        working = [np.array(frame) for frame in working]  # the arrays that were given stay as they are
+    return make_values_stack(working, names, frames[0].dtype, measures, [covered for _, covered in found])

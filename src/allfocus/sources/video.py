@@ -32,10 +32,12 @@ def inspect_video(path: Path, most_frames: int = MOST_FRAMES) -> Listing:
             frames = "1 frame" if count else "no frames"
             raise StackError(f"{path}: {frames} found in the video; fusing needs at least 2: export them as pictures")
         chosen = [int(k) for k in np.linspace(0, count - 1, min(count, most_frames)).round()]
+        loss = found.loss(path)
         read = found.frame_reader(path, chosen)
         first = read(chosen[0])
     noun = "frame" if found.contains == "frames" else "picture"
     check_pixels(first.shape[1], first.shape[0], path.name)
+    notes = [Note(code="bit-depth-reduced", message=f"{loss} ({path.name})")] if loss else []
     thinned = f"{path.name} has {count} frames; {most_frames} of them, evenly spaced, are used"
     return Listing(
         paths=[path],
@@ -43,5 +45,5 @@ def inspect_video(path: Path, most_frames: int = MOST_FRAMES) -> Listing:
         frame=FrameInfo(shape=first.shape, dtype=first.dtype),
         readers=[watch(partial(read, k), path, seen) for k in chosen],
         kinds=[found.name] * len(chosen),
-        notes=(Note(code="video-thinned", message=thinned),) if count > most_frames else (),
+        notes=(*notes, *([Note(code="video-thinned", message=thinned)] if count > most_frames else [])),
     )

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from allfocus.core.notes import Note
 from allfocus.options import FusionOptions
 from allfocus.outputs.report.html import STATIC, cells, folded, read_static, render_document, text
@@ -83,15 +85,16 @@ def title_of(facts: Document) -> str:
 def comparison(result: FusionResult, facts: Document) -> str:
     """The reference and the fused picture on top of each other, with a slider between them."""
     source = source_of(result)
-    frame = read_frame(source, result.reference)
+    frame = result.shown(read_frame(source, result.reference))
+    fused = result.shown(result.image)
     before = frame if result.window is None else frame[result.window]
     icc = None if result.image.ndim == 2 else read_frame_metadata(source, result.reference).icc
-    gain = display_gain(result.image)
+    gain = display_gain(fused)
     name = "one frame" if facts["alignment"] is None else describe_frame(result.reference, result.names)
     hint = f" Shown {gain:.3g} times as bright as stored." if gain != 1 else ""
     return f"""<figure class="compare">
 <div class="pair">
-{picture(photo(result.image, gain, icc), "fused picture", "after")}
+{picture(photo(fused, gain, icc), "fused picture", "after")}
 {picture(photo(before, gain, icc), f"before: {name} alone", "before")}
 </div>
 <input type="range" min="0" max="100" value="50" step="1" aria-label="how much of the picture shows one frame alone">
@@ -103,7 +106,10 @@ def maps(result: FusionResult) -> str:
     """Where things are in focus, and how sure that is."""
     if result.depth is not None:
         order = result.depth_frames
-        where = coloured(result.depth, len(order)), "Depth map: at which place of the stack it is in focus"
+        where = (
+            coloured(np.nan_to_num(result.depth), len(order)),
+            "Depth map: at which place of the stack it is in focus",
+        )
     else:
         order = tuple(range(result.frame_count))
         where = coloured(result.index_map, len(order)), "Index map: which frame each pixel is from"
