@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from allfocus import FusionOptions, OptionError, Outputs, WriteError
-from allfocus.io import read_metadata
+from allfocus.io import Metadata, read_image, read_metadata, write_image
 from allfocus.jobs import Job, JobRequest
 from pictures import focal_frames
 
@@ -62,7 +62,9 @@ def test_sizes_survive_from_file_to_file(tmp_path: Path) -> None:
     run(write_stack(tmp_path / "a.tif", "imagej"), Outputs(image=tmp_path / "b.tif"))
     (tmp_path / "again").mkdir()
     for k in range(2):
-        (tmp_path / "again" / f"{k}.tif").write_bytes((tmp_path / "b.tif").read_bytes())
+        scale = read_metadata(tmp_path / "b.tif")
+        kept = Metadata(pixel_size=scale.pixel_size, z_step=scale.z_step)  # else it would be left out as our own
+        write_image(tmp_path / "again" / f"{k}.tif", read_image(tmp_path / "b.tif"), kept)
     run(tmp_path / "again", Outputs(image=tmp_path / "c.tif"))
     found = read_metadata(tmp_path / "c.tif")
     assert found.pixel_size == pytest.approx((0.1, 0.2)) and found.z_step == 0.5

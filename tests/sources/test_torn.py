@@ -62,7 +62,15 @@ def test_uncompressed_frames_that_are_torn_are_not_used_there(
     assert [(note.code, note.frames) for note in result.notes] == [("frame-torn", (1,))]
     rows = result.index_map if suffix == ".tif" else result.index_map[::-1]
     assert (rows[:20] == 1).any() and not (rows[30:] == 1).any()
-    assert (result.image.max(axis=-1) > 0).all()
+    assert result.image.shape == FRAMES[0].shape and (result.image.max(axis=-1) > 0).all()
+
+
+def test_what_a_torn_frame_lacks_is_not_cropped_away(tmp_path: Path) -> None:
+    paths = write_torn(tmp_path, by_tifffile, ".tif")
+    whole = fuse([by for by in paths if by.stem != "1"], method="laplacian", align="translation")
+    result = fuse(paths, method="laplacian", align="translation")
+    assert result.image.shape == whole.image.shape
+    assert not (result.index_map[30:] == 1).any()
 
 
 @pytest.mark.parametrize(

@@ -126,20 +126,20 @@ def list_segments(data: Data, start: int = 0) -> Iterator[tuple[int, int, int]]:
     """
     place, budget = (start or find_start(data)) + 2, Budget()
     while 0 <= (place := data.find(b"\xff", place)) < len(data) - 1:
-        marker = data[place + 1]
+        marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4], "big")
         if marker == SCAN:
             yield SCAN, place, place
             return
         if marker == FILL:
             place += 1
-        elif marker in BARE:
+        elif marker in BARE or length < 2:  # which counts itself
             budget.take(0)
             place += 2
         else:
-            end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+            end = place + 2 + length
             budget.take(end - place)
             yield marker, place + 4, end
-            place = max(end, place + 4)
+            place = end
 
 
 def find_start(data: Data) -> int:
