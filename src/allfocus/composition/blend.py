@@ -45,7 +45,7 @@ def blend(
     - `guided`: the mean by weights that are smoothed along the edges of that mean: He, Sun, Tang, "Guided image
       filtering", 2013, doi:10.1109/TPAMI.2012.213.
 
-    In `band` a pixel is one frame's to the bit where that frame's weight is at least `CERTAIN` as far as the bands look.
+    In `band` a pixel is one frame's to the bit where its weight is at least `CERTAIN` as far as the bands look.
     In noisy stacks all but `hard` take the mean of the frames that differ from the picked one by noise alone.
 
     Args:
@@ -107,7 +107,7 @@ def _keep_certain(images: Sequence[Array], stacks: Sequence[Sequence[Array]], we
     Small weights of other frames leak there, and so does rounding in floats; next to other frames bands hide the seam.
     """
     for k, plane in enumerate(weights):
-        certain = cv2.compare(cv2.erode(plane, BAND_WINDOW), CERTAIN, cv2.CMP_GE)
+        certain = (cv2.erode(plane, BAND_WINDOW) >= np.float32(CERTAIN)).view(np.uint8)
         for image, frames in zip(images, stacks, strict=True):
             cv2.copyTo(frames[k], certain, image)
 
