@@ -54,7 +54,8 @@ OutputsOption = Annotated[
     str | None,
     typer.Option(
         metavar="LIST",
-        help="Write these beside the picture: image,index,confidence,depth,depth-preview,out-of-focus,veiled,veil.",
+        help="Write these beside the picture: image,index,confidence,depth,depth-preview,out-of-focus,veiled,veil,"
+        "surface,stereo,anaglyph,rocking,scale-bar.",
         rich_help_panel=OUTPUT,
     ),
 ]

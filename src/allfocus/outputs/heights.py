@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from allfocus.core.color import Array, FloatArray
+from allfocus.core.color import Array, FloatArray, from_unit, to_unit
 from allfocus.metadata.carry import Metadata
+from allfocus.metadata.colours import convert_colours
+from allfocus.metadata.icc import read_colour_space, srgb_profile
 from allfocus.outputs.wishes import Outputs
 from allfocus.result import FusionResult
 
@@ -85,10 +87,6 @@ def fill_unknown(heights: FloatArray) -> FloatArray:
 
 def shown_colours(result: FusionResult, metadata: Metadata) -> Array:
     """The picture as uint8 sRGB (H, W, 3), to be looked at."""
-    from allfocus.core.color import from_unit, to_unit
-    from allfocus.metadata.colours import convert_colours
-    from allfocus.metadata.icc import read_colour_space, srgb_profile
-
     shown = result.shown(result.image)
     eight = shown if shown.dtype == np.uint8 else from_unit(to_unit(shown), "uint8")
     if eight.ndim == 2:

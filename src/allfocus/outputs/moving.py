@@ -17,7 +17,7 @@ from allfocus.errors import WriteError
 #: Codes of the codecs to try: VP9, and MPEG-4 part 2, which players show but browsers don't.
 CODECS = ("vp09", "mp4v")
 #: How often a turn is shown in a video; WebP repeats it for ever.
-TURNS = 4
+TURNS = 2
 
 
 def encode_moving(path: Path, pictures: Iterable[Array], rate: float, exif: bytes | None = None) -> bytes:

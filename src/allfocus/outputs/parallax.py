@@ -14,6 +14,8 @@ from allfocus.outputs.heights import fill_unknown
 ENDS = (1, 99)
 #: Rows worked on at a time.
 ROWS = 128
+#: Differences of nearness within a few pixels that are an edge, and no slope.
+EDGE = 0.15
 #: How much nearer than the background, as a share of all depth, a pixel may be that fills an uncovered place.
 SAME = 0.05
 
@@ -28,8 +30,18 @@ def measure_nearness(heights: FloatArray) -> FloatArray:
     low, high = np.percentile(known, ENDS) if known.size else (0.0, 0.0)
     near = np.clip((fill_unknown(heights) - low) / max(float(high - low), 1e-6), 0, 1).astype(np.float32)
     smooth = cv2.medianBlur(near, 5) if min(near.shape) > 5 else near
+    crisp = sharpen_edges(np.asarray(smooth, np.float32))
     # pixels at an edge are of both colours: they belong to what is in front
-    return np.asarray(cv2.dilate(smooth, np.ones((3, 3), np.uint8)), np.float32)
+    return np.asarray(cv2.dilate(crisp, np.ones((3, 3), np.uint8)), np.float32)
+
+
+def sharpen_edges(near: FloatArray) -> FloatArray:
+    """Nearness whose soft edges are steps: what lies on them would be torn to pieces, being neither here nor there."""
+    radius = max(3, max(near.shape) // 500)
+    kernel = np.ones((2 * radius + 1,) * 2, np.uint8)
+    low, high = cv2.erode(near, kernel), cv2.dilate(near, kernel)
+    is_edge = high - low > EDGE
+    return np.where(is_edge, np.where(high - near < near - low, high, low), near).astype(np.float32)
 
 
 def shift_view(picture: Array, nearness: FloatArray, shift: float) -> Array:
@@ -51,7 +63,8 @@ def shift_view(picture: Array, nearness: FloatArray, shift: float) -> Array:
 def find_sources(nearness: FloatArray, shift: float) -> FloatArray:
     """At which column of the picture each pixel of the view is seen, (h, w)."""
     if shift < 0:
-        return nearness.shape[1] - 1 - find_sources(nearness[:, ::-1], -shift)[:, ::-1]
+        mirrored = find_sources(nearness[:, ::-1], -shift)[:, ::-1]
+        return np.asarray(nearness.shape[1] - 1 - mirrored, np.float32)
     near = land(nearness, shift)
     columns = np.arange(nearness.shape[1], dtype=np.float32)
     sources = columns - np.float32(shift) * (near - np.float32(0.5))
@@ -62,15 +75,17 @@ def find_sources(nearness: FloatArray, shift: float) -> FloatArray:
 def land(nearness: FloatArray, shift: float) -> FloatArray:
     """How near the pixels of the view are, (h, w): NaN where none of the picture lands."""
     height, width = nearness.shape
-    seen: FloatArray = np.full((height, width + 2), np.nan, np.float32)  # a column on either side for what leaves the view
+    seen = np.full((height, width + 2), np.nan, np.float32)  # a column on either side for what leaves the view
     places = np.arange(width) + np.float32(shift) * (nearness - np.float32(0.5))
     first = np.floor(places).astype(np.intp)
-    both = np.clip(np.stack([first, first + 1], axis=2), -1, width) + 1
+    # up to the next pixel, unless that is of another thing: a step of depth is between them
+    joined = np.abs(np.diff(places, axis=1, append=places[:, -1:] + 1) - 1) < 1
+    both = np.clip(np.stack([first, first + joined], axis=2), -1, width) + 1
     # Of pixels that land on one place the last is kept. Near ones come from farther left: so from right to left.
     order = both[:, ::-1].reshape(height, -1)
     values = np.repeat(nearness[:, ::-1], 2, axis=1)
     seen[np.arange(height)[:, None], order] = values
-    return seen[:, 1:-1]
+    return np.asarray(seen[:, 1:-1], np.float32)
 
 
 def fill_uncovered(sources: FloatArray, near: FloatArray, nearness: FloatArray) -> FloatArray:

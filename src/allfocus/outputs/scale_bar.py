@@ -1,6 +1,7 @@
 """A scale bar: a bar of a round length, with that length beside it, drawn into a copy of the picture."""
 
 from math import floor, log10
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -12,6 +13,8 @@ from allfocus.core.samples import Samples, widest
 LONGEST = 0.25
 #: The picture's smaller side divided by this is the size of the text, which is at least so many pixels high.
 TEXT, SMALLEST = 24, 9
+#: How wide the strokes of Pillow's font are, as a share of its size.
+STEM = 0.09
 #: Units of lengths from small to large, and how many µm they have.
 UNITS = {"nm": 1e-3, "µm": 1.0, "mm": 1e3, "m": 1e6}
 
@@ -72,6 +75,19 @@ def draw_masks(size: tuple[int, int], length: float, text: str) -> tuple[FloatAr
         mask = Image.new("L", (width, height))
         draw = ImageDraw.Draw(mask)
         draw.rectangle((left - grow, bottom - thick + 1 - grow, right + grow, bottom + grow), fill=255)
-        draw.text((middle, bottom - thick - margin / 2), text, fill=255, font=font, anchor="mb", stroke_width=grow)
+        draw_label(draw, (middle - font.getlength(text) / 2, bottom - thick - margin / 2), text, font, grow)
         masks.append(np.asarray(mask, np.float32) / np.float32(255))
     return masks[0], masks[1]
+
+
+def draw_label(draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, font: Any, rim: int) -> None:
+    """Draw a text, grown by a rim, whose left end and foot are at `place`; Pillow's font has no µ: an u with a foot."""
+    plain = text.replace("µ", "u")
+    foot = font.getbbox("g", anchor="ls")[3]
+    base = round(place[1]) - foot
+    draw.text((place[0], base), plain, fill=255, font=font, anchor="ls", stroke_width=rim)
+    if plain != text:
+        left = place[0] + font.getlength(text.partition("µ")[0])
+        left += font.getbbox("u", anchor="ls")[0]
+        stem = max(1, round(font.size * STEM))
+        draw.rectangle((left - rim, base - foot, left + stem - 1 + rim, base + foot - 1 + rim), fill=255)

@@ -27,7 +27,7 @@ DUBOIS_RIGHT = np.array(
 #: Rows worked on at a time.
 ROWS = 256
 #: Longest side of a moving picture in pixels, pictures in a turn, and pictures in a second.
-LONGEST, TURN, RATE = 1280, 24, 12
+LONGEST, TURN, RATE = 1024, 24, 12
 
 
 class Views(NamedTuple):
