@@ -153,7 +153,7 @@ def test_what_can_not_be_is_said_before_the_work_starts(
         allfocus.Job(
             allfocus.JobRequest(
                 frames=[str(stack)],
-                outputs=Outputs(image=tmp_path / "o.png", surface=tmp_path / "s.glb", rocking=tmp_path / "s.glb"),
+                outputs=Outputs(image=tmp_path / "o.png", anaglyph=tmp_path / "s.png", stereo=tmp_path / "s.png"),
             )
         ).check()
     for wrong in ({"parallax": 50}, {"surface_triangles": 3}, {"near": "left"}, {"pixel_size": -1}):

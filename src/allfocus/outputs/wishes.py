@@ -57,23 +57,19 @@ MAPS = ("index_map", "confidence", "depth", "out_of_focus", "veiled", "veil")
 OLD_NAMES = {"unsharp": "out-of-focus"}
 
 
+def file_field(help: str, **more: Any) -> Any:
+    """A field of `Outputs` that names a file."""
+    return declared(None, help=help, group=OUTPUT, metavar="FILE", **more)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
     """Where each output goes; None: it is not wanted. Flags are made from the fields."""
 
     image: Path | None = None
-    index_map: Path | None = declared(
-        None, help="Write which frame each pixel is from, counted from 0 (.png, .tif).", group=OUTPUT, metavar="FILE"
-    )
-    confidence: Path | None = declared(
-        None, help="Write how sure each choice is, white is certain (.png, .tif).", group=OUTPUT, metavar="FILE"
-    )
-    depth: Path | None = declared(
-        None,
-        help="Write the depth map, 16-bit gray or what --depth-unit says (.png, .tif).",
-        group=OUTPUT,
-        metavar="FILE",
-    )
+    index_map: Path | None = file_field("Write which frame each pixel is from, counted from 0 (.png, .tif).")
+    confidence: Path | None = file_field("Write how sure each choice is, white is certain (.png, .tif).")
+    depth: Path | None = file_field("Write the depth map, 16-bit gray or what --depth-unit says (.png, .tif).")
     depth_unit: DepthUnit = declared(
         "gray",
         help="Numbers of the depth map: gray from the first frame to the last, frames above the first, or micrometres "
@@ -100,36 +96,21 @@ class Outputs:
         "first frame, or, where pixel size and z-step are known, the last).",
         group=OUTPUT,
     )
-    depth_preview: Path | None = declared(
-        None, help="Write the depth map in colours, with a legend.", group=OUTPUT, metavar="FILE"
+    depth_preview: Path | None = file_field("Write the depth map in colours, with a legend.")
+    out_of_focus: Path | None = file_field(
+        "Write a mask, white where no frame is sharp (.png, .tif).", old_flags=("--unsharp",)
     )
-    out_of_focus: Path | None = declared(
-        None,
-        help="Write a mask, white where no frame is sharp (.png, .tif).",
-        group=OUTPUT,
-        metavar="FILE",
-        old_flags=("--unsharp",),
+    veiled: Path | None = file_field(
+        "Write a mask, white where things are seen through the blur of nearer ones that could not be removed, or "
+        "hardly (.png, .tif)."
     )
-    veiled: Path | None = declared(
-        None,
-        help="Write a mask, white where things are seen through the blur of nearer ones that could not be removed, or "
-        "hardly (.png, .tif).",
-        group=OUTPUT,
-        metavar="FILE",
+    veil: Path | None = file_field(
+        "Write the light that near, blurred things laid over the picture: its colour, and its share as alpha "
+        "(.png, .tif)."
     )
-    veil: Path | None = declared(
-        None,
-        help="Write the light that near, blurred things laid over the picture: its colour, and its share as alpha "
-        "(.png, .tif).",
-        group=OUTPUT,
-        metavar="FILE",
-    )
-    surface: Path | None = declared(
-        None,
-        help="Write the surface as triangles: .stl, .ply with colours, or .glb with the picture on it; in micrometres "
-        "if pixel size and z-step are known, else in pixels.",
-        group=OUTPUT,
-        metavar="FILE",
+    surface: Path | None = file_field(
+        "Write the surface as triangles: .stl, .ply with colours, or .glb with the picture on it; in micrometres "
+        "if pixel size and z-step are known, else in pixels."
     )
     surface_solid: bool = declared(
         False, help="Close the surface by walls and a base, so that it can be printed.", group=OUTPUT
@@ -145,21 +126,15 @@ class Outputs:
         low=0.1,
         high=1000.0,
     )
-    stereo: Path | None = declared(
-        None, help="Write two views side by side, for the two eyes.", group=OUTPUT, metavar="FILE"
-    )
+    stereo: Path | None = file_field("Write two views side by side, for the two eyes.")
     stereo_view: StereoView = declared(
         "parallel", help="Which way to look at them: the left eye's view on the left, or crosswise.", group=OUTPUT
     )
-    anaglyph: Path | None = declared(
-        None, help="Write a picture for glasses of red (left) and cyan.", group=OUTPUT, metavar="FILE"
-    )
+    anaglyph: Path | None = file_field("Write a picture for glasses of red (left) and cyan.")
     anaglyph_colours: AnaglyphColours = declared(
         "dubois", help="Colours of the anaglyph: the nearest that both eyes can see (Dubois), or gray.", group=OUTPUT
     )
-    rocking: Path | None = declared(
-        None, help="Write a moving picture that rocks from side to side (.mp4, .webp).", group=OUTPUT, metavar="FILE"
-    )
+    rocking: Path | None = file_field("Write a moving picture that rocks from side to side (.mp4, .webp).")
     parallax: float = declared(
         3.0,
         help="How far near things move against far ones between the two views, in percent of the picture's width.",
@@ -168,15 +143,10 @@ class Outputs:
         low=0.1,
         high=10.0,
     )
-    scale_bar: Path | None = declared(
-        None,
-        help="Write a copy of the picture with a bar of a round length; needs the size of a pixel.",
-        group=OUTPUT,
-        metavar="FILE",
+    scale_bar: Path | None = file_field(
+        "Write a copy of the picture with a bar of a round length; needs the size of a pixel."
     )
-    save_transforms: Path | None = declared(
-        None, help="Write the transforms that were estimated (.json).", group=OUTPUT, metavar="FILE"
-    )
+    save_transforms: Path | None = file_field("Write the transforms that were estimated (.json).")
     report: tuple[Path, ...] = declared(
         (),
         help="Write a report: a page (.html), or all facts for programs (.json). May be given twice.",
