@@ -2,6 +2,8 @@
 
 import importlib.util
 import logging
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +19,7 @@ from allfocus.batch.wishes import BatchOptions
 from allfocus.batch.work import Outcome, do_task
 from allfocus.errors import BatchError
 from allfocus.jobs import Event
+from allfocus.run.allocator import keep_freed_memory
 from allfocus.run.machine import Machine, measure_free_memory
 from allfocus.run.workers import cpus
 
@@ -105,7 +108,8 @@ def open_local(wishes: BatchOptions, max_memory: int | None) -> "Iterator[tuple[
         "distributed.comm.retry.count": 0,
         "distributed.logging": {"distributed": "critical"},
     }
-    with dask.config.set(settings):
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of workers, and of what cleans up after a killed batch
+    with dask.config.set(settings), interrupts_are_ours():
         cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -122,6 +126,19 @@ def open_local(wishes: BatchOptions, max_memory: int | None) -> "Iterator[tuple[
             client.close(timeout=GRACE)
         with suppress(Exception):
             cluster.close(timeout=GRACE)
+
+
+@contextmanager
+def interrupts_are_ours() -> Iterator[None]:
+    """Threads and processes that are started within the block never see Ctrl-C: they are ended in good order."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -236,6 +253,7 @@ def do_in_worker(task: Task, out: Path, topic: str, threads: int | None) -> Outc
     from distributed import get_worker
 
     worker = get_worker()
+    keep_freed_memory()
     key, cancelled, ended = worker.get_current_task(), Flag(), Flag()
     tell(worker, topic, {"event": "begun", "task": task.name, "worker": str(worker.name)})
 

@@ -94,10 +94,10 @@ class Engine:
         self._events: Queue[tuple[str, Any]] = Queue()
         self._futures: dict[str, Future[Any]] = {}
         self._tries: dict[str, int] = {}
-        self._begun: set[str] = set()
+        self._begun: set[tuple[str, int]] = set()
         self._left: deque[str] = deque()
         self._elsewhere: set[str] = set()
-        self._mean = 10.0
+        self._mean = AHEAD
         self.progress = Progress(total=len(tasks))
 
     def run(self, wanted: Iterable[str]) -> None:
@@ -176,15 +176,15 @@ class Engine:
         outcomes = {name: self._read(name) for name in ended if name in self._futures}
         again = {name for name, outcome in outcomes.items() if outcome.may_pass and self._tries[name] <= self._retries}
         final = {name: outcome for name, outcome in outcomes.items() if name not in again}
-        if final:
-            self._ledger.finish({name: outcome.columns() for name, outcome in final.items()})
+        words = [word for kind, word in events if kind == "word"]
+        begun = [word["task"] for word in words if word["event"] == "begun"]
+        self._ledger.enter(begun, {name: outcome.columns() for name, outcome in final.items()})
         for name in outcomes:
             del self._futures[name]
         for name, outcome in final.items():
             self._count(name, outcome)
-        for kind, word in events:
-            if kind == "word":
-                self._pass_on(word)
+        for word in words:
+            self._pass_on(word)
         full = next((name for name, outcome in outcomes.items() if outcome.is_disk_full), None)
         if full is not None:
             raise BatchError(
@@ -192,7 +192,6 @@ class Engine:
                 "are done: make room and start again"
             )
         for name in again:
-            self._ledger.retry(name)
             self._submit(name)
 
     def _read(self, name: str) -> Outcome:
@@ -214,21 +213,21 @@ class Engine:
         self.progress.here += 1
         self.progress.done += outcome.state == "done"
         self.progress.failed += outcome.state == "failed"
-        self._mean += (outcome.seconds - self._mean) / min(self.progress.here, 20)
+        if outcome.state == "done":
+            self._mean += (outcome.seconds - self._mean) / min(self.progress.done, 20)
         told = {"event": "task", "name": name, "state": outcome.state, "seconds": round(outcome.seconds, 2)}
         self._listen({**told, "worker": outcome.worker, "error": " ".join(outcome.error.split())})
         self._tell()
 
     def _pass_on(self, word: dict[str, Any]) -> None:
         """A word of a worker; one that begins a task for the second time has taken it from one that is gone."""
-        if word["event"] == "begun":
-            key = f"{self._tries.get(word['task'])} {word['task']}"
-            if key in self._begun and word["task"] in self._futures:
-                self._ledger.retry(word["task"])
-                self._listen({"event": "retry", "task": word["task"], "worker": word["worker"]})
-            self._begun.add(key)
-        else:
+        if word["event"] != "begun":
             self._listen(word)
+            return
+        tried = (word["task"], self._tries.get(word["task"], 0))
+        if tried in self._begun and word["task"] in self._futures:
+            self._listen({"event": "retry", "task": word["task"], "worker": word["worker"]})
+        self._begun.add(tried)
 
     def _tell(self) -> None:
         self._listen(self.progress.as_event())

@@ -147,29 +147,31 @@ class Ledger:
             left = iter(names)
             while len(taken) < most and (name := next(left, None)) is not None:
                 found = self._base.execute(
-                    "UPDATE tasks SET state = 'running', owner = ?, attempts = attempts + 1, started = ?, error = '' "
+                    "UPDATE tasks SET state = 'running', owner = ?, started = ?, error = '' "
                     f"WHERE name = ? AND ({free})",
                     (self.owner, time.time(), name, *alive),
                 )
                 (taken if found.rowcount else others).append(name)
         return taken, others
 
-    def finish(self, outcomes: Mapping[str, Mapping[str, Any]]) -> None:
-        """Enter what has become of tasks that this batch had taken: columns of the table, by the tasks' names."""
+    def enter(self, begun: Sequence[str], outcomes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Enter what has happened to tasks that this batch had taken.
+
+        Args:
+            begun: names of those at which a worker has begun an attempt.
+            outcomes: what has become of others: columns of the table, by the tasks' names.
+        """
+        if not begun and not outcomes:
+            return
         with self._transaction():
+            own = "WHERE name = ? AND owner = ? AND state = 'running'"
+            for name in begun:
+                self._base.execute(f"UPDATE tasks SET attempts = attempts + 1 {own}", (name, self.owner))
             for name, outcome in outcomes.items():
                 values = {**outcome, "ended": time.time()}
                 columns = ", ".join(f"{column} = ?" for column in values)
                 plain = [json.dumps(one) if isinstance(one, list | dict) else one for one in values.values()]
-                self._base.execute(
-                    f"UPDATE tasks SET {columns} WHERE name = ? AND owner = ? AND state = 'running'",
-                    (*plain, name, self.owner),
-                )
-
-    def retry(self, name: str) -> None:
-        """Count another attempt at a task that this batch has."""
-        with self._transaction():
-            self._base.execute("UPDATE tasks SET attempts = attempts + 1 WHERE name = ?", (name,))
+                self._base.execute(f"UPDATE tasks SET {columns} {own}", (*plain, name, self.owner))
 
     def states(self, names: Iterable[str] | None = None) -> dict[str, State]:
         """What has become of all tasks, or of some."""
