@@ -102,6 +102,12 @@ class Ledger:
             row = self._row(task.name)
         return row is not None and row["state"] == "done" and is_known(row, task) and self._has_outputs(row)
 
+    def is_free_for(self, task: Task) -> bool:
+        """Whether no other stack has the name of a task."""
+        with disk_errors(self.path):
+            row = self._row(task.name)
+        return row is None or [one[0] for one in json.loads(row["inputs"])] == [one[0] for one in task.inputs]
+
     def _row(self, name: str) -> sqlite3.Row | None:
         found: sqlite3.Row | None = self._base.execute("SELECT * FROM tasks WHERE name = ?", (name,)).fetchone()
         return found

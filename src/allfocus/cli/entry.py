@@ -27,6 +27,7 @@ from allfocus.cli.help import PlainCommand
 from allfocus.cli.shared import Session
 from allfocus.cli.studio import studio
 from allfocus.cli.train import train
+from allfocus.cli.watch import watch
 from allfocus.errors import AllFocusError, BadFramesError, OptionError, PreflightError
 from allfocus.run.allocator import keep_freed_memory
 from allfocus.run.streams import claim_streams, say, silence, unsaid
@@ -36,7 +37,7 @@ FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=SETTINGS)
-for command in (fuse, align, batch, studio, train, evaluate, demo):
+for command in (fuse, align, batch, watch, studio, train, evaluate, demo):
     app.command(cls=PlainCommand, context_settings=SETTINGS)(command)
 
 
