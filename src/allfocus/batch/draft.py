@@ -20,7 +20,9 @@ from allfocus.registration import find_reference
 from allfocus.result import FusionResult
 
 #: Pixels of one small copy, and of all of them together, at most; and the seconds that a draft may take.
-ONE, ALL, SECONDS = 900_000, 4_000_000, 2.5
+ONE, ALL, SECONDS = 500_000, 2_500_000, 2.5
+#: Pixels of a small copy at least, however slow the machine is: gaps can't be seen in less.
+LEAST = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +61,15 @@ class Drafter:
         begun = time.monotonic()
         try:
             frames = self._prepare(paths)
-            side = min(1.0, (self._speed * SECONDS / sum(frame.shape[0] * frame.shape[1] for frame in frames)) ** 0.5)
-            frames = [shrink(frame, side) for frame in frames]
+            pixels = count_pixels(frames)
+            wanted = max(self._speed * SECONDS, LEAST * len(frames))
+            frames = [shrink(frame, min(1.0, (wanted / pixels) ** 0.5)) for frame in frames]
             names = [path.name for path in paths]
             result = fuse(FocalStack(frames=frames, names=names), options=self._draft_options(names))
         except (AllFocusError, OSError, ValueError, cv2.error):
             return None
         spent = max(time.monotonic() - begun, 1e-3)
-        self._speed = min(ALL / SECONDS, sum(frame.shape[0] * frame.shape[1] for frame in frames) / spent)
+        self._speed = min(ALL / SECONDS, count_pixels(frames) / spent)
         between = find_missing(result)
         return Draft(image=result.image, advice=advise(between), between=between)
 
@@ -97,6 +100,11 @@ class Drafter:
                 pixels = read_image(path)
                 self._small[path] = shrink(pixels, min(1.0, (ONE / (pixels.shape[0] * pixels.shape[1])) ** 0.5))
         return [self._small[path] for path in paths]
+
+
+def count_pixels(frames: Sequence[Array]) -> int:
+    """Pixels of all frames together."""
+    return sum(frame.shape[0] * frame.shape[1] for frame in frames)
 
 
 def shrink(pixels: Array, scale: float) -> Array:

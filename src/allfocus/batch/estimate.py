@@ -18,6 +18,8 @@ from allfocus.run.scratch import gigabytes
 
 #: Bytes of a file for each byte of samples that it holds: of lossy formats, and of others.
 LOSSY, LOSSLESS = 0.2, 0.7
+#: Seconds that any stack takes.
+EACH = 0.2
 #: Names of frames that the plan lists of each stack.
 ENDS = 2
 
@@ -55,7 +57,7 @@ def expect(task: Task) -> Expected:
         is_lossy = image is not None and image.suffix.lower() in (".jpg", ".jpeg", ".webp")
         disk = frame.nbytes * (LOSSY if is_lossy else LOSSLESS) * (image is not None)
         disk += frame.pixels * len([one for one in outputs.pictures if one != image])
-        seconds = sum(plan.costs().values())
+        seconds = EACH + sum(plan.costs().values())
         return Expected(
             frames=frames, size=f"{frame.size[1]}x{frame.size[0]}", seconds=stacks * seconds, disk=int(stacks * disk)
         )
