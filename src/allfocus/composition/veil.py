@@ -188,8 +188,9 @@ class VeilRemover:
         window = LayeredWindow(small, few, layers, self._defocus.scaled(scale))
         window.render_as_picked()
         plain = window.misfit() + 2 * window.excess()
+        spread = window.misfit_without_covering()
         window.solve(TURNS)
-        better = measure_gain(plain, window.misfit() + 2 * window.excess(), max(self._widest / scale / 4, 1))
+        better = measure_gain(plain, spread, window.misfit() + 2 * window.excess(), max(self._widest / scale / 4, 1))
         if scale == 1:
             inner = relative_to(cell, seen)
             return window, better[inner], inner
@@ -203,15 +204,17 @@ class VeilRemover:
         return window.enlarge(frames, own, scale, part), enlarge(better[part], own.shape)[inner], inner
 
 
-def measure_gain(plain: FloatArray, solved: FloatArray, sigma: float) -> FloatArray:
+def measure_gain(plain: FloatArray, spread: FloatArray, solved: FloatArray, sigma: float) -> FloatArray:
     """How far to trust solved layers, by how much better they render the frames, in [0, 1].
 
     Args:
         plain: misfit of what was picked, (h, w).
+        spread: misfit of what was picked, if nothing covers anything.
         solved: misfit of the layers.
         sigma: in pixels, over which misfits are averaged.
     """
-    before, after = (cv2.GaussianBlur(plane, (0, 0), sigma) for plane in (plain, solved))
+    before, rival, after = (cv2.GaussianBlur(plane, (0, 0), sigma) for plane in (plain, spread, solved))
+    before = np.minimum(before, rival)
     share = 1 - after / np.maximum(before, 1e-4)
     return np.asarray(np.clip((share - BETTER) / (MUCH_BETTER - BETTER), 0, 1), np.float32)
 
