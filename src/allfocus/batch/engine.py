@@ -28,6 +28,8 @@ Work = Callable[..., Outcome]
 
 #: Seconds of work that are handed out ahead, and how many tasks a slot may have at least and at most.
 AHEAD, LEAST, MOST = 2.0, 2, 64
+#: Seconds that are waited for more to happen once something has.
+GATHER = 0.01
 #: Seconds between two looks at what other batches do, and that workers have to end what was called off.
 LOOK_EVERY, GRACE = 1.0, 4.0
 
@@ -128,8 +130,9 @@ class Engine:
     def _hand_out(self) -> None:
         """Give workers as much as keeps them busy, and no more."""
         per_slot = min(MOST, max(LEAST, int(AHEAD / max(self._mean, 1e-3))))
-        free = self._crew.slots() * per_slot - len(self._futures)
-        if free <= 0 or not self._left:
+        room = self._crew.slots() * per_slot
+        free = room - len(self._futures)
+        if 4 * free < room or not self._left:  # one entry in the ledger for many short tasks
             return
         names, others = self._ledger.claim(iterate(self._left), free)
         self._elsewhere.update(others)
@@ -169,6 +172,7 @@ class Engine:
         found = []
         with suppress(Empty):
             found.append(self._events.get(timeout=LOOK_EVERY if self._futures else 0.05 * (not self._left) + 0.2))
+            time.sleep(GATHER)  # for what comes with it: one entry in the ledger for all
             while True:
                 found.append(self._events.get_nowait())
         if self._futures and self._crew.is_lost():
