@@ -20,7 +20,7 @@ import allfocus
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "src" / "allfocus").rglob("*.py"))
-HEAVY = ("torch", "onnxruntime", "cv2", "rich")
+HEAVY = ("torch", "onnxruntime", "cv2", "rich", "dask", "distributed")
 MEBI = 2**20
 
 
@@ -32,7 +32,10 @@ def python(code: str) -> str:
 
 def test_nothing_heavy_loads_before_it_is_needed() -> None:
     uses = ["import allfocus; from allfocus.cli import main"]
-    uses += [f"main({typed})" for typed in (["--help"], ["fuse", "--help"], ["train", "--help"], [])]
+    uses += [
+        f"main({typed})"
+        for typed in (["--help"], ["fuse", "--help"], ["batch", "--help"], ["watch", "--help"], ["train", "--help"], [])
+    ]
     report = f"print('LOADED', [name for name in {HEAVY} if name in sys.modules])"
     lines = python("\n".join(["import sys", *(f"{use}\n{report}" for use in uses)])).splitlines()
     assert [line for line in lines if line.startswith("LOADED")] == len(uses) * ["LOADED []"]
@@ -113,7 +116,7 @@ def flag_help(flag: inspect.Parameter) -> str:
 
 def test_the_command_line_stays_small() -> None:
     lines = sum(len(path.read_text().splitlines()) for path in SOURCES if "cli" in path.parts)
-    assert lines <= 1200
+    assert lines <= 1500
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -116,7 +116,7 @@ def open_local(wishes: BatchOptions, max_memory: int | None) -> "Iterator[tuple[
             threads_per_worker=1,
             memory_limit=int(SHARE * free / workers),
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
         )
     client = Client(cluster, set_as_default=False)
@@ -250,14 +250,14 @@ def has(package: str) -> bool:
 # --- in a worker ---------------------------------------------------------------------------------
 
 
-def do_in_worker(task: Task, out: Path, topic: str, threads: int | None) -> Outcome:
+def do_in_worker(task: Task, *, out: Path, topic: str, threads: int | None) -> Outcome:
     """Do a task in a worker of Dask: within its limits, told of by its events, until Dask gives it up."""
     from distributed import get_worker
 
     worker = get_worker()
     keep_freed_memory()
     key, cancelled, ended = worker.get_current_task(), Flag(), Flag()
-    tell(worker, topic, {"event": "begun", "task": task.name, "worker": str(worker.name)})
+    tell(worker, topic, {"event": "begun", "task": task.name, "who": str(worker.name)})
 
     def watch() -> None:
         while not ended.wait(0.2):
@@ -294,7 +294,7 @@ def teller(worker: "Worker", topic: str, name: str) -> Callable[[Event], None]:
     def listen(event: Event) -> None:
         if event.kind == "progress" and time.monotonic() - last[0] >= TELL_EVERY:
             last[0] = time.monotonic()
-            message = {"event": "working", "task": name, "worker": str(worker.name), "stage": event.stage}
+            message = {"event": "working", "task": name, "who": str(worker.name), "stage": event.stage}
             tell(worker, topic, message | {"fraction": round(event.fraction, 3)})
 
     return listen
