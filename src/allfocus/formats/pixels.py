@@ -25,6 +25,7 @@ from allfocus.metadata.budget import LIMIT
 MAX_PIXELS, MAX_ALONE = 1_000_000_000, 250_000_000
 
 _most_pixels = ContextVar("most_pixels", default=MAX_PIXELS)
+_reduction = ContextVar("reduction", default=1)
 
 #: The orientation in an XMP packet, which counts where EXIF says nothing.
 XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=\"|>)([0-9])")
@@ -107,6 +108,21 @@ def limit_pixels(most: int) -> Iterator[None]:
 def most_pixels() -> int:
     """Pixels of the largest picture that is read here."""
     return _most_pixels.get()
+
+
+@contextmanager
+def reduced_by(factor: int) -> Iterator[None]:
+    """Within the block, in this thread, formats may decode at 1 / `factor` of either side where that is cheaper."""
+    token = _reduction.set(factor)
+    try:
+        yield
+    finally:
+        _reduction.reset(token)
+
+
+def reduction() -> int:
+    """What share of either side is enough: 1 / `reduction()`; see `reduced_by`."""
+    return _reduction.get()
 
 
 def check_pixels(width: int, height: int, name: str) -> None:
