@@ -78,17 +78,14 @@ class FusionOptions:
     )
     halos: Literal["remove", "keep"] = declared(
         "remove",
-        help="Remove the halos beside near things, which are their blur in the frames behind, or keep them, as volumes "
-        "always do.",
+        help="Remove the halos beside near things, which are their blur in frames behind; volumes always keep them.",
         group=FUSION,
     )
     fast: bool = declared(
         False, help="Refine only where much is gained: about two thirds of the time, slightly less exact.", group=FUSION
     )
     draft: bool = declared(
-        False,
-        help="Fuse small copies of the frames, without removing halos: a smaller picture, within seconds.",
-        group=FUSION,
+        False, help="Fuse small copies of the frames, and keep halos: a smaller picture, in seconds.", group=FUSION
     )
     align: Literal["auto", MotionModel] = declared(
         "auto",

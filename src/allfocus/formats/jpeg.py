@@ -16,7 +16,7 @@ from allfocus.core.notes import Note
 from allfocus.errors import ReadError
 from allfocus.formats.filebytes import START, Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
-from allfocus.formats.pixels import check_pixels, inspect_pillow, read_orientation, read_pillow, reduction
+from allfocus.formats.pixels import inspect_pillow, read_orientation, read_pillow, reduce_pillow
 from allfocus.formats.several import MPF_START, find_pictures, read_part
 from allfocus.formats.spliced import splice
 from allfocus.metadata import exif, ifd, iptc, xmp
@@ -75,8 +75,7 @@ class Jpeg(Format):
         with map_file(path) as data:
             check_end(data, path.name)
             image = JpegImageFile(picture_alone(data))
-            check_pixels(image.width, image.height, path.name)  # as it is stored
-            reduce_jpeg(image)
+            reduce_pillow(image, path.name)
             return read_pillow(image, path.name, read_orientation(lambda: find_blocks(data)))
 
     def count_frames(self, path: Path) -> int:
@@ -111,12 +110,6 @@ class Jpeg(Format):
 
 
 FORMATS = (Jpeg(),)
-
-
-def reduce_jpeg(image: JpegImageFile) -> None:
-    """Let a picture that was opened be decoded at a half, quarter or eighth, by its transform, where that is enough."""
-    if reduction() > 1:
-        image.draft(None, (max(1, image.width // reduction()), max(1, image.height // reduction())))
 
 
 # --- segments ------------------------------------------------------------------------------------

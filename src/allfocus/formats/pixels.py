@@ -160,6 +160,13 @@ def inspect_pillow(image: ImageFile, name: str, dtype: Any, orientation: int) ->
     return describe_frame(image.height, image.width, is_gray, dtype, orientation)
 
 
+def reduce_pillow(image: ImageFile, name: str) -> None:
+    """Let a JPEG picture be decoded at a half, quarter or eighth, by its transform, where that is enough."""
+    check_pixels(image.width, image.height, name)  # as it is stored
+    if reduction() > 1:
+        image.draft(None, (max(1, image.width // reduction()), max(1, image.height // reduction())))
+
+
 def read_pillow(image: ImageFile, name: str, orientation: int = 1) -> Array:
     """Samples of an 8-bit picture that Pillow opened, turned the way its metadata say, alpha kept."""
     check_pixels(image.width, image.height, name)
