@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike
 from allfocus.composition.defocus import Defocus
 from allfocus.composition.layers import CLEAR, LayeredWindow, enlarge, find_layers
 from allfocus.core.color import Array, FloatArray, from_unit, linear_to_srgb, srgb_to_linear, to_unit
-from allfocus.core.windows import Window, grow, intersect, relative_to, scale_down, tiles
+from allfocus.core.windows import Window, grow, intersect, relative_to, scale_down, scale_up, shift, tiles
 from allfocus.run.context import Run
 
 #: Layers are solved in a picture so much smaller that no disc is wider than this radius in pixels.
@@ -26,6 +26,8 @@ CELL, AROUND = 192, 8
 NEAR = 8
 #: Discs with a smaller radius in pixels of the frames make no halo that is worth the work.
 VISIBLE = 2.0
+#: Boxes in a cell are no smaller than this, in pixels of the smaller picture.
+SMALLEST = 24
 #: In how many turns layers are solved.
 TURNS = 3
 #: From the first share of light on that is not the picked frame's the picture is changed; from the second, in full.
@@ -99,11 +101,14 @@ class VeilRemover:
             faint=self._blank(image.shape[:2], bool),
         )
 
-        def work(cell: Window) -> None:
-            self._remove_in(cell, image, index_map, veil, origin, spared)
+        def work(box: Window) -> None:
+            self._remove_in(box, image, index_map, veil, origin, spared)
 
-        cells = [c for c in self._cells(window) if self._has_edges(index_map[relative_to(self._seen(c), origin)])]
-        for _ in self._run.each("halos", work, cells):
+        cells = list(self._cells(window))
+        boxes = [
+            box for found in self._run.map(lambda c: self._boxes(c, index_map, origin), cells) for box in found
+        ]
+        for _ in self._run.each("halos", work, boxes):
             pass
         return veil
 
@@ -126,17 +131,22 @@ class VeilRemover:
     def _grow(self, cell: Window, by: int) -> Window:
         return grow(cell, by, self._size[0], self._size[1], self._scale)
 
-    def _has_edges(self, labels: Array) -> bool:
-        """Whether a thing stands out from what is behind by a disc that can be seen."""
-        small = cv2.medianBlur(labels[:: self._scale, :: self._scale].astype(np.uint16), 5)
-        radii = self._defocus.step * self._defocus.positions[small]
-        kernel = np.ones((3, 3), np.uint8)
-        return bool((cv2.dilate(radii, kernel) - cv2.erode(radii, kernel)).max() > VISIBLE)
+    def _boxes(self, cell: Window, index_map: Array, origin: Window) -> list[Window]:
+        """The parts of a cell in which things may stand out from what is behind, by a disc that can be seen."""
+        seen, scale = self._seen(cell), self._scale
+        labels = index_map[relative_to(seen, origin)][::scale, ::scale]
+        small = cv2.medianBlur(labels.astype(np.uint16), 5)
+        near = find_edges(self._defocus.step / scale * self._defocus.positions[small], VISIBLE / scale)
+        inner = scale_down(relative_to(cell, seen), scale)
+        return [
+            intersect(shift(scale_up(box, scale), cell), cell)
+            for box in find_boxes(near[inner], self._reach // scale)
+        ]
 
     def _remove_in(
         self, cell: Window, image: Array, index_map: Array, veil: Veil, origin: Window, spared: Array | None
     ) -> None:
-        """Take veils off one cell."""
+        """Take veils off one part of a cell."""
         solved = self._solve(cell, index_map, origin)
         if solved is None:
             return
@@ -199,6 +209,62 @@ class VeilRemover:
         frames = {k: to_light(self._run.cut(self._frames[k], near)) for k in used}
         inner = relative_to(cell, near)
         return window.enlarge(frames, own, scale, part), enlarge(better[part], own.shape)[inner], inner
+
+
+def find_edges(radii: FloatArray, visible: float) -> Array:
+    """Where a thing that stands out may veil what is behind it, (h, w) bool.
+
+    Args:
+        radii: of the discs of what is picked at each pixel, in some frame, (h, w).
+        visible: smaller discs don't matter.
+    """
+    kernel = np.ones((3, 3), np.uint8)
+    steps = cv2.dilate(radii, kernel) - cv2.erode(radii, kernel)
+    near = np.zeros(radii.shape, bool)
+    while (steps > visible).any():
+        # choices may be off by as much as the blur reaches
+        distance = cv2.distanceTransform((steps <= visible).astype(np.uint8), cv2.DIST_L2, 5)
+        near |= distance <= 4 * visible + AROUND
+        visible *= 2
+    return near
+
+
+def find_boxes(wanted: Array, margin: int) -> list[Window]:
+    """Boxes that hold all that is wanted, as cheap as may be if each is worked on with a margin.
+
+    Args:
+        wanted: (h, w) bool.
+        margin: in pixels.
+    """
+    rows, columns = np.flatnonzero(wanted.any(axis=1)), np.flatnonzero(wanted.any(axis=0))
+    if not rows.size:
+        return []
+    box = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    halves = list(halve(box))
+    if len(halves) < 2:
+        return [box]
+    parts = [shift(part, half) for half in halves for part in find_boxes(wanted[half], margin)]
+    return parts if sum(cost(part, margin) for part in parts) < cost(box, margin) else [box]
+
+
+def halve(box: Window) -> Iterator[Window]:
+    """The two halves of a box, cut across its longer side; itself where it is small."""
+    rows, columns = box
+    sides = [part.stop - part.start for part in box]
+    if max(sides) < 2 * SMALLEST:
+        yield box
+    elif sides[0] >= sides[1]:
+        middle = rows.start + sides[0] // 2
+        yield from ((slice(rows.start, middle), columns), (slice(middle, rows.stop), columns))
+    else:
+        middle = columns.start + sides[1] // 2
+        yield from ((rows, slice(columns.start, middle)), (rows, slice(middle, columns.stop)))
+
+
+def cost(box: Window, margin: int) -> int:
+    """Pixels that are worked on for a box."""
+    height, width = (part.stop - part.start + 2 * margin for part in box)
+    return int(height * width)
 
 
 def measure_gain(plain: FloatArray, solved: FloatArray, sigma: float) -> FloatArray:
