@@ -20,6 +20,17 @@ import cv2
 import numpy as np
 
 from allfocus.composition.defocus import Defocus, disc_blur
+from allfocus.composition.planes import (
+    add_up,
+    continue_labels,
+    enlarge,
+    fill_from_around,
+    known_share,
+    pack,
+    soften,
+    spread,
+    unveil,
+)
 from allfocus.core.color import Array, FloatArray, linear_to_srgb
 from allfocus.core.windows import Window
 
@@ -27,8 +38,6 @@ from allfocus.core.windows import Window
 ALIKE, ALIKE_LAST = 1.5, 3.0
 #: No window has more layers: the steps between them grow where it would.
 MOST = 6
-#: Below the first share of light left, what is behind a veil is continued from around; above the second it is trusted.
-DARK, CLEAR = 0.15, 0.35
 #: What a matte starts from counts as much as the square of a relative difference between a thing and what is behind it.
 TRUST = 0.01
 #: How far a matte may reach beyond where its layer was picked: a share of its disc in the farthest layer's frames.
@@ -39,6 +48,8 @@ NONE, FULL = 0.1, 0.9
 PATCH = 0.6
 #: Radii in pixels above this are rounded to 10 %.
 COARSE = 2.5
+#: From the first share of light on that is not the picked layer's the picture is changed; from the second, in full.
+TOUCHED, IN_FULL = 0.02, 0.07
 #: Light, 1 is white, that differences are relative to at the least.
 DIM = 0.03
 
@@ -114,9 +125,10 @@ class LayeredWindow:
         self.distance = [far for _, far in continued]
         self.own = [self._choose(row, frames.__getitem__) for row in range(len(layers))]
         self._encoded: list[FloatArray] = []
-        self.mattes = [_soften((self.of == row).astype(np.float32), 0.7) for row in range(len(layers))]
+        self._touched: FloatArray | None = None
+        self.mattes = [soften((self.of == row).astype(np.float32), 0.7) for row in range(len(layers))]
         self.mattes[-1] = np.ones_like(self.mattes[-1])
-        self.starts = [_soften(matte, 1.0) for matte in self.mattes]
+        self.starts = [soften(matte, 1.0) for matte in self.mattes]
         self.colours = list(self.own)
         self.veils: list[FloatArray] = []
         self.shares: list[FloatArray] = []
@@ -158,10 +170,10 @@ class LayeredWindow:
         thing, ground = self.colours[row], self.behind[row]
         seen = unveil(self.own[row], self.veils[row], self.shares[row])
         # differences are relative to the mean of both
-        relative = known_share(self.shares[row]) / np.square(0.5 / seen.shape[2] * add_up(thing + ground) + DIM)
+        relative = known_share(self.shares[row]) / np.square(add_up(thing + ground) * (0.5 / seen.shape[2]) + DIM)
         apart = thing - ground
-        power = _soften(add_up(apart * apart) * relative, PATCH)
-        part = _soften(add_up(apart * (seen - ground)) * relative, PATCH)
+        power = soften(add_up(apart * apart) * relative, PATCH)
+        part = soften(add_up(apart * (seen - ground)) * relative, PATCH)
         matte = ((part + TRUST * self.starts[row]) / (power + TRUST) - NONE) / (FULL - NONE)
         last = self.layers[-1]
         reach = REACH * self._defocus.step * abs(last.position - self.layers[row].position) + 3
@@ -200,6 +212,28 @@ class LayeredWindow:
             shares.append(left * matte)
             left = left * (1 - matte)
         return shares
+
+    def touched(self) -> FloatArray:
+        """How far what is picked shows other light than that of its layer, (h, w) in [0, 1]."""
+        if self._touched is None:
+            visible = self.visible()
+            clear: FloatArray = np.zeros(self.of.shape, np.float32)
+            for share, matte in zip(self.shares, visible, strict=True):
+                clear = np.asarray(clear + share * matte, np.float32)
+            own = np.take_along_axis(np.stack(visible), self.of[None], axis=0)[0]
+            other = 1 - np.minimum(clear, own)
+            self._touched = np.asarray(np.clip((other - TOUCHED) / (IN_FULL - TOUCHED), 0, 1), np.float32)
+        return self._touched
+
+    def compose(self, part: Window) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """The picture of a part that is sharp everywhere; what was taken away, (h, w, c), and which share of light."""
+        visible = [share[part] for share in self.visible()]
+        light, taken = (
+            np.asarray(sum(spread(own, plane[part]) * plane[part] for own, plane in zip(visible, planes, strict=True)))
+            for planes in (self.colours, self.veils)
+        )
+        left = sum(own * share[part] for own, share in zip(visible, self.shares, strict=True))
+        return light, taken, np.asarray(1 - left, np.float32)
 
     def _render(self, show: Callable[[int], FloatArray]) -> None:
         """From mattes: the colours of each layer, what lies over it and what behind it in its own frames."""
@@ -250,74 +284,8 @@ class LayeredWindow:
         return made
 
 
-def enlarge(plane: FloatArray, size: tuple[int, ...]) -> FloatArray:
-    """A plane (h, w) or (h, w, c) enlarged to this height and width."""
-    large = cv2.resize(plane, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(large.reshape(*size[:2], *plane.shape[2:]), np.float32)
-
-
 def round_radius(radius: float) -> float:
     """A radius in pixels to a quarter, or to 10 % where that is more: frames whose discs are alike share one."""
     if radius < COARSE:
         return round(radius * 4) / 4
     return float(COARSE * 1.1 ** round(np.log(radius / COARSE) / np.log(1.1)))
-
-
-def unveil(seen: FloatArray, veil: FloatArray, share: FloatArray) -> FloatArray:
-    """What is behind a veil, in linear light: B = (I - V) / T, within [0, 1]."""
-    return np.asarray(np.clip((seen - veil) * spread(1 / np.maximum(share, DARK), seen), 0, 1), np.float32)
-
-
-def known_share(share: FloatArray) -> FloatArray:
-    """How far what is behind a veil is to be trusted, by the share of its light that is left."""
-    return np.asarray(np.clip((share - DARK) / (CLEAR - DARK), 0, 1), np.float32)
-
-
-def continue_labels(labels: Array, mask: Array) -> tuple[Array, FloatArray]:
-    """Labels continued from a mask to everywhere by the nearest pixel, and the distance to that in pixels."""
-    distance, nearest = cv2.distanceTransformWithLabels(
-        (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    table = np.zeros(int(nearest.max()) + 1, labels.dtype)
-    table[nearest[mask]] = labels[mask]
-    return table[nearest], np.asarray(distance, np.float32)
-
-
-def fill_from_around(values: FloatArray, known: FloatArray) -> FloatArray:
-    """Values continued to where they are not known, as smooth as need be.
-
-    By pull and push over a pyramid: Gortler et al., "The lumigraph", 1996, doi:10.1145/237170.237200.
-
-    Args:
-        values: (h, w, c).
-        known: (h, w) in [0, 1].
-    """
-    if min(known.shape) < 4 or known.min() >= 1:
-        return values
-    *planes, weight = cv2.split(cv2.pyrDown(pack(values, known)))
-    scale = 1 / np.maximum(weight, 1e-6)
-    means = cv2.merge([plane * scale for plane in planes]).reshape(*weight.shape, -1)
-    means = fill_from_around(np.asarray(means, np.float32), np.minimum(weight * 4, 1))
-    large = cv2.pyrUp(means, dstsize=(known.shape[1], known.shape[0])).reshape(values.shape)
-    return np.asarray(large + spread(known, values) * (values - large), np.float32)
-
-
-def spread(plane: FloatArray, like: FloatArray) -> FloatArray:
-    """A plane (h, w) once for each channel of (h, w, c): faster than leaving that to NumPy."""
-    count = like.shape[2]
-    return np.asarray(cv2.merge([plane] * count) if count > 1 else plane, np.float32).reshape(like.shape)
-
-
-def pack(light: FloatArray, matte: FloatArray) -> FloatArray:
-    """The light (h, w, c) that a matte (h, w) lets through, with the matte as one more channel."""
-    return np.asarray(cv2.merge([*(plane * matte for plane in cv2.split(light)), matte]), np.float32)
-
-
-def add_up(values: FloatArray) -> FloatArray:
-    """Sums over the channels of (h, w, c)."""
-    count = values.shape[2]
-    return values[..., 0] if count == 1 else np.asarray(cv2.transform(values, np.ones((1, count), np.float32)))
-
-
-def _soften(plane: FloatArray, sigma: float) -> FloatArray:
-    return np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma), np.float32)
