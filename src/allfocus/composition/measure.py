@@ -29,6 +29,8 @@ FILTERS = (0.35, 0.425, 0.5, 0.575)
 CLEARLY, CONTRARY = 0.3, 0.8
 #: Differences, display-encoded, that mean nothing.
 NOTHING = 0.002
+#: Of so few frames no disc is wider, in pixels, where that is found out; of more, layers would fall together.
+FEW, WIDEST = 3, 4.0
 #: Turns in which layers are solved to find out which end is near.
 TURNS = 2
 
@@ -193,6 +195,8 @@ def _radii(step: float, position: float, sharpest: int, frames: Array) -> Array:
 def which_is_near(small: Sequence[FloatArray], labels: Array, counts: Array, defocus: Defocus) -> bool | None:
     """Whether the first frame is focused on the nearest things; None where that can't be told."""
     solved = []
+    if len(small) <= FEW:
+        small, labels, defocus = reduce_discs(small, labels, defocus)
     for near_first in (True, False):
         ordered = replace(defocus, near_first=near_first)
         layers = find_layers(counts, ordered)
@@ -205,6 +209,22 @@ def which_is_near(small: Sequence[FloatArray], labels: Array, counts: Array, def
     if abs(excess) < CLEARLY or -np.sign(excess) * misfit > CONTRARY:
         return None
     return excess > 0
+
+
+def reduce_discs(
+    small: Sequence[FloatArray], labels: Array, defocus: Defocus
+) -> tuple[Sequence[FloatArray], Array, Defocus]:
+    """Pictures so much smaller that no disc is much wider than `WIDEST`: which end is near shows there as well."""
+    scale = defocus.step * float(np.ptp(defocus.positions)) / WIDEST
+    if scale <= 1:
+        return small, labels, defocus
+    size = max(round(labels.shape[1] / scale), 1), max(round(labels.shape[0] / scale), 1)
+    few = cv2.resize(labels.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(np.intp)
+    images = [
+        np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32).reshape(*few.shape, -1)
+        for image in small
+    ]
+    return images, few, defocus.scaled(scale)
 
 
 def lead(one: FloatArray, other: FloatArray) -> float:

@@ -43,6 +43,7 @@ class SearchRule:
         block: side of the blocks of a cell that the finest level is refined in or not: a multiple of `STEP`, and a
             divisor of `cell` by a power of two.
         least_gain: squared error, unit scale, that refining the finest level in a block has to promise to save.
+        least_detail: what share of the energy of the second finest level's detail the finest level has to hold in a block.
         max_tile: longest side in pixels of what the network is given at once; None: what fits the memory.
         in_cells: which frames are candidates in a cell.
         in_blocks: which of them are in a block, by the second finest level.
@@ -51,6 +52,7 @@ class SearchRule:
     cell: int = CELL
     block: int = 128
     least_gain: float = 5e-6
+    least_detail: float = 0.1
     max_tile: int | None = None
     in_cells: CandidateRule = field(default_factory=CandidateRule)
     in_blocks: CandidateRule = field(default_factory=lambda: CandidateRule(least=0.35))
@@ -253,6 +255,8 @@ class CoarseToFine:
                 half = scale_down(part, 2)
                 if gain[half].mean() < self._rule.least_gain:
                     return []
+                if self._is_empty(shift(part, cell), state.frames):
+                    return []
                 around = grow(half, MISPLACED, height, width)
                 return [(part, find_candidates(chances[(slice(None), *around)], self._rule.in_blocks)[0])]
             rows, columns = part
@@ -266,6 +270,11 @@ class CoarseToFine:
 
         whole = slice(0, 2 * height), slice(0, 2 * width)
         return [(shift(part, cell), few) for part, few in split(whole, self._rule.cell)]
+
+    def _is_empty(self, block: Window, frames: Array) -> bool:
+        """Whether the finest level holds next to no detail in a block, beside what the next coarser one holds."""
+        finest, coarser = (self._pyramid.measure_detail(level, block, frames) for level in (0, 1))
+        return finest < self._rule.least_detail * coarser
 
     def _cost(self, place: Window, frames: Array) -> int:
         """Pixels that the network is given, with what is around them, to answer a place."""

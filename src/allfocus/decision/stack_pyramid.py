@@ -6,6 +6,7 @@ they are needed. Energies are kept of all levels: two numbers for a patch.
 
 import zlib
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 
@@ -135,6 +136,19 @@ class StackPyramid:
             kept = self._energy[level][(self.order[frame], slice(None), *patches)]
             np.multiply(kept, np.float32(1 / self.values.span**2), out=target[: len(kept)])
         return energy
+
+    def measure_detail(self, level: int, window: Window, chosen: Array) -> float:
+        """The mean energy of a level's own detail in a window of the finest level, of the sharpest frame at each patch.
+
+        Args:
+            level: 0 is the finest.
+            window: of that one, whole patches of the level.
+            chosen: (n,) which frames, counted in the order of `frames`.
+        """
+        rows, columns = (slice((p.start >> level) // PATCH, (p.stop >> level) // PATCH) for p in window)
+        kept = self._energy[level]
+        sharpest = reduce(np.maximum, (kept[self.order[frame], 0, rows, columns] for frame in chosen))
+        return float(sharpest.mean()) if sharpest.size else 0.0
 
     def _cut_level(self, level: int, window: Window, frame: int) -> Array:
         kept = self._pixels[level]

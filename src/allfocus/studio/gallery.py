@@ -19,10 +19,11 @@ from allfocus.jobs.retouch import Retouch
 from allfocus.options import FusionOptions
 from allfocus.outputs.wishes import Outputs
 from allfocus.registered import Registered
+from allfocus.sources.draft import shrink
 from allfocus.sources.listing import Listing
-from allfocus.studio.draft import draft_size, make_draft, shrink_frame
+from allfocus.studio.draft import is_worth_it, make_draft
 from allfocus.studio.hub import Hub
-from allfocus.studio.tiles import Layer, Overviews
+from allfocus.studio.tiles import Layer, Overviews, to_8_bits
 
 #: Longest side of thumbnails in pixels.
 THUMBNAIL = 240
@@ -64,36 +65,27 @@ class Gallery:
         self._hashes: dict[Path, str] = {}
         self._job: Job | None = None
         self._kept: Kept | None = None
-        self._small: dict[int, Array] = {}
         self._thread: Thread | None = None
-        self._drafting: Thread | None = None
         self._draft_cancel = Flag()
         self._is_saving, self.seconds = False, 0.0
         self._version, self._told, self._pending = 0, 0.0, list[Window]()
 
     def _take_frame(self, position: int, pixels: Array) -> None:
-        """Keep a small copy and a thumbnail of a frame that was read; make a draft after the last one."""
+        """Keep a thumbnail of a frame that was read."""
         assert self.listing is not None
-        small = shrink_frame(pixels, draft_size(self.listing.frame, len(self.listing)))
-        scale = THUMBNAIL / max(small.shape[:2])
-        size = max(1, round(small.shape[0] * scale)), max(1, round(small.shape[1] * scale))
+        scale = THUMBNAIL / max(pixels.shape[:2])
+        size = max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale))
         with self.lock:
-            self._small[position] = small
-            self.thumbnails[self.listing.names[position]] = shrink_frame(small, size)
-            is_last = len(self._small) == len(self.listing)
+            self.thumbnails[self.listing.names[position]] = to_8_bits(shrink(pixels, size))
         self.hub.tell("thumbnail", name=self.listing.names[position])
-        if is_last:
-            small_frames = [self._small[k] for k in range(len(self.listing))]
-            self._small = {}
-            arguments = (small_frames, self.listing, self.request.options, self._draft_cancel)
-            self._drafting = Thread(target=self._draft, args=arguments, name="allfocus draft", daemon=True)
-            self._drafting.start()
 
-    def _draft(self, small: list[Array], listing: Listing, options: FusionOptions, cancel: Flag) -> None:
-        made = make_draft(small, listing.names, listing.frame.size, options, cancel)
+    def _draft(self, listing: Listing, options: FusionOptions, cancel: Flag) -> None:
+        """Show a draft, if there is one to be had much earlier than the picture."""
+        made = make_draft(listing, options, cancel) if is_worth_it(listing) else None
+        if made is None or cancel.is_set():
+            return
         with self.lock:
-            if made is not None and not cancel.is_set():
-                self._show("draft", Layer(pixels=made[0], window=made[1], icc=self._profile()))
+            self._show("draft", Layer(pixels=made[0], window=made[1], icc=self._profile()))
         self.hub.tell("layers")
 
     def _show_frames(self, registered: Registered) -> None:
