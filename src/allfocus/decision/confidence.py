@@ -13,7 +13,13 @@ from allfocus.core.weights import pick
 ALIKE = 2.01 / 255
 
 
-def measure_confidence(frames: Sequence[Array], chances: FloatArray, index_map: Array, span: float = 1.0) -> FloatArray:
+def measure_confidence(
+    frames: Sequence[Array],
+    chances: FloatArray,
+    index_map: Array,
+    span: float = 1.0,
+    missing: FloatArray | float = 0.0,
+) -> FloatArray:
     """The probability that the picked pixel is as good as the best one: that the two differ by `ALIKE` at most.
 
     The softmax of the logits gives each frame's chance of being the best; the chances of all frames whose pixel looks
@@ -24,17 +30,21 @@ def measure_confidence(frames: Sequence[Array], chances: FloatArray, index_map: 
         chances: (N, H, W), summing to 1 over the frames.
         index_map: (H, W), which frame is picked.
         span: the range of values that the frames use, unit scale.
+        missing: (H, W), the chance that the best frame is none of these. It looks like the picked pixel as often as the
+            others do.
 
     Returns:
         (H, W) float32 in [0, 1].
     """
     picked = pick(frames, index_map)
     confidence = np.zeros(index_map.shape, np.float32)
+    most = chances.max(axis=0)
     for chance, frame in zip(chances, frames, strict=True):
         gap = cv2.absdiff(frame, picked)
         largest = gap if gap.ndim == 2 else reduce(cv2.max, cv2.split(gap))
         confidence += chance * (largest <= ALIKE * span * full_scale(picked.dtype))
-    return np.minimum(confidence, 1)
+    others = np.clip(confidence - most, 0, 1) / np.maximum(1 - most, np.float32(1e-6))
+    return np.asarray(np.clip(confidence * (1 - missing) + others * missing, 0, 1), np.float32)
 
 
 def measure_depth(chances: FloatArray, positions: Array, best: Array) -> tuple[FloatArray, FloatArray]:
