@@ -1,8 +1,10 @@
-"""The depth map: at which place in the stack each pixel is in focus, between two frames too.
+"""The depth map: at which place in the stack each pixel is in focus, as a picture.
 
-Where frames look alike the network has nothing to go by. There the depth is filled in from around, along the
-edges of the fused picture.
+Where nothing decides the depth is unknown. A picture can't say so: there it is filled in from around, along the edges
+of the fused picture.
 """
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -11,31 +13,49 @@ from allfocus.core.color import Array, FloatArray
 
 #: Half the sides in pixels of the windows that depth is filled in from, tried from small to large.
 REACHES = (4, 16, 64, 256)
-#: Mean certainty in a window that suffices to fill in from it.
+#: Known share of a window that suffices to fill in from it.
 ENOUGH = 0.2
 #: Variance of the guide, unit scale, below which it counts as flat.
 FLAT = 1e-3
 
 
-def fill_depth(depth: FloatArray, certainty: FloatArray, guide: FloatArray) -> FloatArray:
-    """Replace what is uncertain by what is certain around it, along the edges of the guide.
+def fill_depth(depth: FloatArray, guide: FloatArray) -> FloatArray:
+    """Replace what is unknown by what is known around it, along the edges of the guide.
 
-    In each window depth is taken as a linear function of the guide, fitted by certainty: the guided filter of
-    He, Sun and Tang (2013, doi:10.1109/TPAMI.2012.213) with weights. The smallest window with enough certainty counts.
+    In each window depth is taken as a linear function of the guide, fitted where it is known: the guided filter of
+    He, Sun and Tang (2013, doi:10.1109/TPAMI.2012.213) with weights. The smallest window where enough is known counts.
 
     Args:
-        depth: (H, W).
-        certainty: (H, W) in [0, 1].
+        depth: (H, W), NaN where it is unknown; if that is everywhere it is 0.
         guide: (H, W) luma of the fused picture, unit scale.
     """
-    weight = np.square(certainty) + np.float32(1e-6)
+    known = np.isfinite(depth)
+    if known.all() or not known.any():
+        return np.nan_to_num(depth)
+    weight = known.astype(np.float32) + np.float32(1e-6)
+    lowest, highest = np.nanmin(depth), np.nanmax(depth)
+    depth = np.where(known, depth, np.float32(depth[known].mean()))
     filled = np.full_like(depth, np.average(depth, weights=weight))
     for reach in reversed(REACHES):
         fitted, support = _fit(depth, weight, guide, reach)
         trust = np.clip(support / np.float32(ENOUGH), 0, 1)
         filled += trust * (fitted - filled)
-    completed: FloatArray = filled + certainty * (depth - filled)
-    return np.clip(completed, depth.min(), depth.max())
+    return np.where(known, depth, np.clip(filled, lowest, highest))
+
+
+def stretch_depth(depth: FloatArray | None, places: Sequence[int]) -> FloatArray | None:
+    """Depth along some frames as depth along all, given the places of those among these."""
+    if depth is None:
+        return None
+    return np.asarray(np.interp(depth, np.arange(len(places)), places), np.float32)
+
+
+def stretch_error(error: FloatArray | None, depth: FloatArray | None, places: Sequence[int]) -> FloatArray | None:
+    """The error of a depth that is stretched."""
+    if error is None or depth is None or len(places) < 2:
+        return error
+    before = np.clip(np.nan_to_num(depth), 0, len(places) - 1 - 1e-3).astype(np.intp)
+    return np.asarray(error * np.abs(np.diff(places))[before], np.float32)
 
 
 def _fit(depth: FloatArray, weight: FloatArray, guide: FloatArray, reach: int) -> tuple[FloatArray, FloatArray]:

@@ -1,4 +1,4 @@
-"""How sure a choice is, and where between two frames the focus lies."""
+"""How sure a choice is."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -46,27 +46,3 @@ def measure_confidence(
     others = np.clip(confidence - most, 0, 1) / np.maximum(1 - most, np.float32(1e-6))
     return np.asarray(np.clip(confidence * (1 - missing) + others * missing, 0, 1), np.float32)
 
-
-def measure_depth(chances: FloatArray, positions: Array, best: Array) -> tuple[FloatArray, FloatArray]:
-    """The mean position of the frames next to the best one, by their chances, and how certain that is.
-
-    Frames further away are left out: between a hair and the wall behind it there is nothing.
-
-    Args:
-        chances: (N, H, W), summing to 1 over the frames.
-        positions: (N,) place of each frame in the stack, counted from 0.
-        best: (H, W) place of the frame that is picked.
-
-    Returns:
-        (H, W) position in [0, N - 1], and (H, W) certainty: 0 where all frames have one chance, 1 where one has all.
-    """
-    weighted = np.zeros(best.shape, np.float32)
-    total = np.zeros(best.shape, np.float32)
-    centre = best.astype(np.float32)
-    for chance, position in zip(chances, positions, strict=True):
-        share = chance * (np.abs(centre - np.float32(position)) <= 1)
-        weighted += share * np.float32(position)
-        total += share
-    frames = len(chances)
-    certainty = (chances.max(axis=0) - 1 / frames) / (1 - 1 / frames)
-    return weighted / total, np.clip(certainty, 0, 1).astype(np.float32)

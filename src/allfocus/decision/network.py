@@ -12,8 +12,9 @@ from allfocus.core.weights import softmax_weights, winner
 from allfocus.core.windows import Window
 from allfocus.decision.cells import CellLogits, FadingCells
 from allfocus.decision.coarse_to_fine import CoarseToFine, SearchRule
-from allfocus.decision.confidence import measure_confidence, measure_depth
+from allfocus.decision.confidence import measure_confidence
 from allfocus.decision.decision import Choice, TiledDecision
+from allfocus.decision.depth import DepthMeter
 from allfocus.decision.model import Network
 from allfocus.decision.noise import calm_logits, measure_noise, sharpness_in
 from allfocus.decision.stack_pyramid import StackPyramid
@@ -57,11 +58,12 @@ class NetworkDecision(TiledDecision):
         keep: bool = False,
         notes: Sequence[Note] = (),
     ) -> None:
-        self._run, self._depth = run, depth
+        self._run = run
         self._pyramid = StackPyramid(frames, run, by_focus=model.wants_order)
         self.size, self.count = self._pyramid.size, len(frames)
         self.noise = measure_noise(self._pyramid.frames)
         self.notes = (*notes, *note_values(self._pyramid))
+        self._meter = DepthMeter(self._pyramid, self.noise) if depth else None
         self._bias = preference(len(frames), prefer)[self._pyramid.order]
         rule = rule or SearchRule()
         self._search = CoarseToFine(model, self._pyramid, margin=MARGIN, rule=rule, run=run)
@@ -92,7 +94,7 @@ class NetworkDecision(TiledDecision):
         own = found.logits[(slice(None), *inner)]
         chances, best = softmax_weights(own, sharpness=1), winner(own)
         index_map = order[best]
-        depth, certainty = measure_depth(chances, order, index_map) if self._depth else (None, None)
+        depth, error = self._meter.measure(tile, chances, order, index_map) if self._meter else (None, None)
         picked = [frame[inner] for frame in frames]
         return Choice(
             window=tile,
@@ -103,7 +105,7 @@ class NetworkDecision(TiledDecision):
             index_map=index_map,
             confidence=measure_confidence(picked, chances, best, self._pyramid.values.span, found.missing[inner]),
             depth=depth,
-            certainty=certainty,
+            depth_error=error,
             out_of_focus=None if found.quality is None else found.quality[0] > OUT_OF_FOCUS,
             veiled=None if found.quality is None else found.quality[1] > VEILED,
         )
