@@ -34,18 +34,26 @@ SAMPLES = 100.0
 #: The least energy of noise, of rounding, and the factor by which `measure_noise` falls short, squared.
 LEAST_ENERGY, SHORT = 2e-6, 1.2
 #: Detail counts from so many times the noise on, in one of the finest levels.
-BEYOND_NOISE, EVIDENT = 2.5, 3
+BEYOND_NOISE, EVIDENT = 2.5, 2
 #: Depth is unknown where its variance is more than this share of that of pure chance, or the error more than so many
 #: frames.
 CHANCE, MOST_ERROR = 0.3, 1.0
 #: Variance of where within a frame's reach something lies.
 WITHIN_A_FRAME = 1 / 12
-#: What a depth is off where frames are sure, in frames; that share of the curvature of its parabola; and of its slope
-#: from patch to patch.
-LEAST, CURVED, SLOPED = 0.03, 0.1, 0.7
+#: What the depth of a patch may be off though its frames are sure: in frames; as a share of the width and of the
+#: curvature of the parabola, which real peaks are not; and of the slope from patch to patch.
+LEAST, WIDE, CURVED, SLOPED = 0.02, 0.08, 0.1, 0.7
 #: Depths count in full up to this far from the picked frame, and not at all from there on: in units of the parabola's
 #: width and in frames.
-NEAR, FAR, NEAR_FRAMES, FAR_FRAMES = 0.5, 1.2, 0.75, 1.5
+NEAR, FAR, NEAR_FRAMES, FAR_FRAMES, WIDEST = 0.5, 1.2, 1.0, 2.0, 2.5
+#: Variance of an average: that share of what its weights state, for neighbours say nearly the same; of the spread and
+#: its square; and the least error. Fitted to rendered scenes, see docs/experiments.md.
+STATED, SPREAD, FAR_SPREAD, FINEST = 0.2, 0.05, 0.3, 0.02
+#: Squared gaps between network and parabolas count from so many variances of the network on; their share in the result's.
+AGREED, DOUBT = 2.0, 0.5
+
+#: Depths and their variances.
+Measure = tuple[FloatArray, FloatArray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +63,7 @@ class Peaks:
     Attributes:
         depth: (h, w), in frames.
         precision: (h, w), 1 / variance.
-        width: (h, w), in frames, how far from the peak detail is down to 61 %.
+        width: (h, w), in frames, how far from the peak detail is down to 61 %, or `WIDEST`.
     """
 
     depth: FloatArray
@@ -89,10 +97,9 @@ class DepthMeter:
         depth, variance = measure_by_chances(chances, positions, index_map)
         for frame in np.unique(index_map):
             here = index_map == frame
-            fitted, spread = self._average(levels, cell, int(frame), here)
-            share = variance[here] / (variance[here] + spread)
-            depth[here] += share * (fitted - depth[here])
-            variance[here] *= 1 - share
+            depth[here], variance[here] = agree(
+                (depth[here], variance[here]), self._average(levels, cell, int(frame), here)
+            )
         frames = len(self._pyramid.frames)
         least = WITHIN_A_FRAME + CHANCE * (frames**2 - 1) / 12
         unknown = ~self._has_detail(cell) | (variance > min(MOST_ERROR**2, least))
@@ -207,10 +214,11 @@ def solve_parabola(sums: FloatArray, top: FloatArray, frames: int) -> Peaks:
     variance = (by_slope**2 * c11 + 2 * by_slope * by_curve * c12 + by_curve**2 * c22) / determinant
     depth = np.clip(top + np.clip(offset, -1, 1), 0, frames - 1).astype(np.float32)
     across, down = (cv2.Sobel(depth, cv2.CV_32F, *axes, scale=1 / 8) for axes in ((1, 0), (0, 1)))
-    variance = variance + LEAST**2 + np.square(CURVED * np.minimum(-curve, 2)) + SLOPED**2 * (across**2 + down**2)
+    width = np.sqrt(-0.5 / curve)
+    variance = variance + LEAST**2 + np.square(WIDE * np.minimum(width, WIDEST)) + np.square(CURVED * np.minimum(-curve, 2)) + SLOPED**2 * (across**2 + down**2)
     known = np.isfinite(variance) & (variance > 0)
     precision = np.where(known, 1 / np.where(known, variance, 1), 0).astype(np.float32)
-    return Peaks(depth=depth, precision=precision, width=np.sqrt(-0.5 / curve).astype(np.float32))
+    return Peaks(depth=depth, precision=precision, width=np.minimum(width, WIDEST).astype(np.float32))
 
 
 def sum_up(peaks: Peaks, frame: int) -> FloatArray:
@@ -236,7 +244,15 @@ def smooth(plane: FloatArray) -> FloatArray:
 
 def calibrate(stated: FloatArray, spread: FloatArray) -> FloatArray:
     """The variance of an average, from that which its weights state and the spread of what is averaged."""
-    return np.asarray(A_STATED * stated + A_SPREAD * spread + A_LEAST, np.float32)
+    return np.asarray(STATED * stated + SPREAD * spread + FAR_SPREAD * np.square(spread) + FINEST**2, np.float32)
 
 
-A_STATED, A_SPREAD, A_LEAST = 1.0, 0.1, 0.02**2
+def agree(chosen: Measure, fitted: Measure) -> Measure:
+    """One depth of what the network says and what the parabolas say, by their variances.
+
+    Where they are further apart than the network's variance allows, the parabolas are doubted, and the depth as a whole.
+    """
+    gap = np.maximum(0, np.square(fitted[0] - chosen[0]) - AGREED * chosen[1])
+    doubted = fitted[1] + gap
+    share = chosen[1] / (chosen[1] + doubted)
+    return chosen[0] + share * (fitted[0] - chosen[0]), share * doubted + DOUBT * gap
