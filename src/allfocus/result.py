@@ -241,7 +241,10 @@ def count_depth(registered: Registered, canvas: Canvas) -> tuple[FloatArray | No
     depth, error = canvas.maps.get("depth"), canvas.maps.get("depth_error")
     if is_ordered(registered) or registered.positions == tuple(range(len(registered.positions))):
         return depth, error
-    return stretch_depth(depth, registered.positions), stretch_error(error, depth, registered.positions)
+    if depth is None:
+        return None, None
+    places = registered.positions
+    return stretch_depth(depth, places), None if error is None else stretch_error(error, depth, places)
 
 
 def make_quality(registered: Registered, canvas: Canvas, veil: Veil | None = None) -> QualityMasks | None:

@@ -17,6 +17,8 @@ REACHES = (4, 16, 64, 256)
 ENOUGH = 0.2
 #: Variance of the guide, unit scale, below which it counts as flat.
 FLAT = 1e-3
+#: Gray level of what is unknown in a preview.
+UNKNOWN = 160
 
 
 def fill_depth(depth: FloatArray, guide: FloatArray) -> FloatArray:
@@ -43,17 +45,13 @@ def fill_depth(depth: FloatArray, guide: FloatArray) -> FloatArray:
     return np.where(known, depth, np.clip(filled, lowest, highest))
 
 
-def stretch_depth(depth: FloatArray | None, places: Sequence[int]) -> FloatArray | None:
+def stretch_depth(depth: FloatArray, places: Sequence[int]) -> FloatArray:
     """Depth along some frames as depth along all, given the places of those among these."""
-    if depth is None:
-        return None
     return np.asarray(np.interp(depth, np.arange(len(places)), places), np.float32)
 
 
-def stretch_error(error: FloatArray | None, depth: FloatArray | None, places: Sequence[int]) -> FloatArray | None:
-    """The error of a depth that is stretched."""
-    if error is None or depth is None or len(places) < 2:
-        return error
+def stretch_error(error: FloatArray, depth: FloatArray, places: Sequence[int]) -> FloatArray:
+    """The error of a depth that is stretched; of the depth as it was before."""
     before = np.clip(np.nan_to_num(depth), 0, len(places) - 1 - 1e-3).astype(np.intp)
     return np.asarray(error * np.abs(np.diff(places))[before], np.float32)
 
@@ -75,13 +73,20 @@ def depth_preview(depth: FloatArray, frames: int, ends: tuple[int, int] | None =
     """The depth map in colours, dark blue to yellow, above its legend: (H, W) -> (H + 28, W, 3) uint8 RGB.
 
     Args:
-        depth: (H, W), from 0 to the last of the frames.
+        depth: (H, W), from 0 to the last of the frames; NaN is gray.
         frames: how many there are.
         ends: numbers of the first and the last frame, counted from 1; None: 1 and `frames`.
     """
-    shades = np.rint(depth * np.float32(255 / max(frames - 1, 1))).astype(np.uint8)
-    picture = cv2.cvtColor(cv2.applyColorMap(shades, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
+    picture = colour_places(depth, frames - 1)
     return np.concatenate([picture, legend_bar(depth.shape[1], *(ends or (1, frames)))])
+
+
+def colour_places(places: FloatArray, last: float) -> Array:
+    """Places in a stack, from 0 to the last, dark blue to yellow, NaN gray: (H, W) -> (H, W, 3) uint8 RGB."""
+    shades = np.rint(np.nan_to_num(places) * np.float32(255 / max(last, 1))).astype(np.uint8)
+    picture = np.asarray(cv2.cvtColor(cv2.applyColorMap(shades, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB))
+    picture[np.isnan(places)] = UNKNOWN
+    return picture
 
 
 def legend_bar(width: int, first: int, last: int) -> Array:

@@ -1,7 +1,7 @@
 """Cells of the picture that fade into each other, so that decisions don't show where they meet.
 
-A cell is answered for its own candidates, and what the network says about a frame depends on the others. So each cell is
-answered a little beyond its edges, and there the chances of one cell turn into those of the next.
+A cell is answered for its own candidates, and what the network says about a frame depends on the others. So each cell
+is answered a little beyond its edges, and there the chances of one cell turn into those of the next.
 """
 
 from collections.abc import Callable, Sequence
@@ -106,7 +106,7 @@ class FadingCells:
         return sorted(product(rows, columns), key=lambda other: other != cell)
 
     def _start(self, source: Window, target: Window) -> Future[None] | None:
-        """Answer a cell for another one, unless that is done; somebody else's work on it is returned, to be waited for."""
+        """Answer a cell for another one, unless that is done; another thread's work on it is returned, to wait for."""
         key = key_of(source)
         with self._lock:
             if (key, key_of(target)) in self._waiting:
@@ -153,7 +153,10 @@ def crop(answer: CellLogits, window: Window) -> CellLogits:
     here = relative_to(window, answer.around)
     logits = answer.logits[(slice(None), *here)]
     return replace(
-        answer, logits=(logits - logits.max(axis=0)).astype(np.float16), missing=answer.missing[here].copy(), around=window
+        answer,
+        logits=(logits - logits.max(axis=0)).astype(np.float16),
+        missing=answer.missing[here].copy(),
+        around=window,
     )
 
 

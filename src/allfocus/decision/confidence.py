@@ -45,4 +45,3 @@ def measure_confidence(
         confidence += chance * (largest <= ALIKE * span * full_scale(picked.dtype))
     others = np.clip(confidence - most, 0, 1) / np.maximum(1 - most, np.float32(1e-6))
     return np.asarray(np.clip(confidence * (1 - missing) + others * missing, 0, 1), np.float32)
-

@@ -2,10 +2,10 @@
 
 Near its peak the energy of blurred detail falls like a Gaussian of the distance from focus, so that its logarithm is a
 parabola, whose top is the depth: Nayar and Nakagawa, "Shape from Focus", 1994, doi:10.1109/34.308479, who lay it
-through three frames. Here it is fitted to all frames that are not far out of focus, each as sure as noise lets it be, in
-several levels of the pyramid. What levels and neighbouring patches say is averaged by how sure they are, as far as it
-agrees with the frame that the network picked: across an edge nothing is averaged. What the network holds possible is
-one more measurement. Where there is no detail beyond noise, nothing is known.
+through three frames. Here it is fitted to all frames that are not far out of focus, each as sure as noise lets it be,
+in several levels of the pyramid. What levels and neighbouring patches say is averaged by how sure they are, as far as
+it agrees with the frame that the network picked: across an edge nothing is averaged. What the network holds possible
+is one more measurement. Where there is no detail beyond noise, nothing is known.
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,8 @@ from allfocus.decision.stack_pyramid import StackPyramid
 LEVELS = 4
 #: How far, in patches of its level, what is measured at a place depends on what is around it; a multiple of 2.
 REACH = 8
+#: How many of them are averaged around a cell.
+AROUND = 4
 #: The Gaussian window that energies and depths are averaged in, in patches.
 SIGMA, SIDE = 1.0, (5, 5)
 #: Frames with less than this share of the peak's detail say nothing about it.
@@ -49,7 +51,8 @@ NEAR, FAR, NEAR_FRAMES, FAR_FRAMES, WIDEST = 0.5, 1.2, 1.0, 2.0, 2.5
 #: Variance of an average: that share of what its weights state, for neighbours say nearly the same; of the spread and
 #: its square; and the least error. Fitted to rendered scenes, see docs/experiments.md.
 STATED, SPREAD, FAR_SPREAD, FINEST = 0.2, 0.05, 0.3, 0.02
-#: Squared gaps between network and parabolas count from so many variances of the network on; their share in the result's.
+#: Squared gaps between network and parabolas count from so many variances of the network on; and their share in the
+#: variance of the result.
 AGREED, DOUBT = 2.0, 0.5
 
 #: Depths and their variances.
@@ -118,7 +121,7 @@ class DepthMeter:
 
     def _noise_energy(self, level: int) -> float:
         """What white noise adds to the energies of a level: halving takes three quarters of its variance."""
-        return 60 * SHORT * self._noise**2 / 4**level
+        return float(60 * SHORT * self._noise**2 / 4**level)
 
     def _window(self, level: int, cell: Window, patches: int) -> Window:
         """Patches of a level: those of a cell, and so many around it."""
@@ -127,23 +130,19 @@ class DepthMeter:
         return scale_down((rows, columns), side)
 
     def _find_peaks(self, level: int, cell: Window) -> Peaks:
-        """The peaks of a level, of a cell and one patch of the next level around it."""
-        seen, wanted = self._window(level, cell, REACH), self._window(level, cell, 4)
+        """The peaks of a level, of a cell and `AROUND` patches more."""
+        seen, wanted = self._window(level, cell, REACH), self._window(level, cell, AROUND)
         found = find_peaks(self._pyramid.energies(level, seen), self._noise_energy(level))
         here = relative_to(wanted, seen)
         return Peaks(depth=found.depth[here], precision=found.precision[here], width=found.width[here])
 
     def _average(self, levels: Sequence[Peaks], cell: Window, frame: int, here: Array) -> tuple[FloatArray, FloatArray]:
         """What all levels say about some pixels of a cell in which one frame is picked: depths and variances."""
-        sums: FloatArray | None = None
-        for level in reversed(range(len(levels))):
-            window = self._window(level, cell, 4)
-            own = sum_up(levels[level], frame)
-            if sums is not None:
-                own += fit_into(sums, coarser, window, 2)
-            sums, coarser = own, window
-        assert sums is not None
-        inside = fit_into(sums, self._window(0, cell, 4), cell, PATCH)
+        windows = [self._window(level, cell, AROUND) for level in range(len(levels))]
+        sums = sum_up(levels[-1], frame)
+        for level in reversed(range(len(levels) - 1)):
+            sums = fit_into(sums, windows[level + 1], windows[level], 2) + sum_up(levels[level], frame)
+        inside = fit_into(sums, windows[0], cell, PATCH)
         weight, once, twice = inside[here].T
         weight = np.maximum(weight, np.float32(1e-6))
         offset = once / weight
@@ -215,7 +214,13 @@ def solve_parabola(sums: FloatArray, top: FloatArray, frames: int) -> Peaks:
     depth = np.clip(top + np.clip(offset, -1, 1), 0, frames - 1).astype(np.float32)
     across, down = (cv2.Sobel(depth, cv2.CV_32F, *axes, scale=1 / 8) for axes in ((1, 0), (0, 1)))
     width = np.sqrt(-0.5 / curve)
-    variance = variance + LEAST**2 + np.square(WIDE * np.minimum(width, WIDEST)) + np.square(CURVED * np.minimum(-curve, 2)) + SLOPED**2 * (across**2 + down**2)
+    variance = (
+        variance
+        + LEAST**2
+        + np.square(WIDE * np.minimum(width, WIDEST))
+        + np.square(CURVED * np.minimum(-curve, 2))
+        + SLOPED**2 * (across**2 + down**2)
+    )
     known = np.isfinite(variance) & (variance > 0)
     precision = np.where(known, 1 / np.where(known, variance, 1), 0).astype(np.float32)
     return Peaks(depth=depth, precision=precision, width=np.minimum(width, WIDEST).astype(np.float32))
@@ -250,7 +255,7 @@ def calibrate(stated: FloatArray, spread: FloatArray) -> FloatArray:
 def agree(chosen: Measure, fitted: Measure) -> Measure:
     """One depth of what the network says and what the parabolas say, by their variances.
 
-    Where they are further apart than the network's variance allows, the parabolas are doubted, and the depth as a whole.
+    Where they are further apart than the network's variance allows, the parabolas are doubted, and the whole.
     """
     gap = np.maximum(0, np.square(fitted[0] - chosen[0]) - AGREED * chosen[1])
     doubted = fitted[1] + gap
