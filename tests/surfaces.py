@@ -65,7 +65,7 @@ def shoot(
     surface = np.isfinite(depth).astype(np.float32)[..., None]
     picture = surface * (0.5 + contrast * (paint(*depth.shape, seed) - 0.5))
     known = np.where(np.isfinite(depth), depth, frames - 1)
-    radii = np.linspace(0, step * frames, 3 * frames + 1)
+    radii = np.arange(0, 8, step / 3)
     blurred = np.stack([blur(picture, radius) for radius in radii])
     rows, columns = np.mgrid[: depth.shape[0], : depth.shape[1]]
     shots = []

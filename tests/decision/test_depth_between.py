@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 
@@ -25,14 +26,13 @@ def rms(values: FloatArray) -> float:
 @pytest.mark.parametrize(
     ("shape", "frames", "how"),
     [
-        (ramp, 9, {}),
         (ramp, 7, {"step": 2.0, "noise": 0.004, "seed": 1}),
         (cone, 12, {"step": 0.7, "noise": 0.006, "contrast": 0.5, "seed": 2}),
-        (ball, 10, {"noise": 0.004, "seed": 3}),
+        (ball, 6, {"noise": 0.006, "seed": 3}),
     ],
 )
 def test_depth_of_a_surface_is_right_and_so_is_its_error(shape: Shape, frames: int, how: dict[str, float]) -> None:
-    truth = shape(320, 420, frames)
+    truth = shape(220, 300, frames)
     result = measure(truth, frames, **how)
     assert result.depth is not None
     assert result.depth_error is not None
@@ -40,20 +40,6 @@ def test_depth_of_a_surface_is_right_and_so_is_its_error(shape: Shape, frames: i
     known = surface & np.isfinite(result.depth)
     assert known.sum() > 0.97 * surface.sum()
     off = (result.depth - truth)[known]
-    print(
-        shape.__name__,
-        how,
-        "MAE",
-        np.abs(off).mean(),
-        "rms",
-        rms(off),
-        "said",
-        rms(result.depth_error[known]),
-        "terr",
-        np.mean(np.abs(result.depth - np.rint(result.depth))[known] < 0.05),
-        "nan",
-        np.isnan(result.depth[~surface]).mean(),
-    )
     assert np.abs(off).mean() <= 0.12
     assert rms(result.depth_error[known]) == pytest.approx(rms(off), rel=0.2)
     if shape is ramp:
@@ -67,7 +53,8 @@ def test_of_a_black_background_nothing_is_known() -> None:
     assert result.depth_error is not None
     around = np.isnan(truth)
     assert np.isnan(result.depth[:, :40]).all()
-    assert np.isnan(result.depth[around]).mean() > 0.9
+    far = cv2.erode(around.astype(np.uint8), np.ones((33, 33))) > 0  # than light out of focus reaches
+    assert np.isnan(result.depth[far]).all()
     np.testing.assert_array_equal(np.isnan(result.depth), np.isnan(result.depth_error))
     filled = result.fill_depth()
     assert filled is not None

@@ -17,6 +17,7 @@ import numpy as np
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.pyramid import PATCH
 from allfocus.core.windows import Window, grow, relative_to, scale_down
+from allfocus.decision.noise import NOISY
 from allfocus.decision.stack_pyramid import StackPyramid
 
 #: Levels of the pyramid whose detail is measured.
@@ -35,8 +36,8 @@ MISFIT = 0.03
 SAMPLES = 100.0
 #: The least energy of noise, of rounding, and the factor by which `measure_noise` falls short, squared.
 LEAST_ENERGY, SHORT = 2e-6, 1.2
-#: Detail counts from so many times the noise on, in one of the finest levels.
-BEYOND_NOISE, EVIDENT = 2.5, 2
+#: Detail counts from so many times the noise on: in the finest level, or in noise in one of the three finest.
+BEYOND_NOISE = 2.5
 #: Depth is unknown where its variance is more than this share of that of pure chance, or the error more than so many
 #: frames.
 CHANCE, MOST_ERROR = 0.3, 1.0
@@ -44,16 +45,16 @@ CHANCE, MOST_ERROR = 0.3, 1.0
 WITHIN_A_FRAME = 1 / 12
 #: What the depth of a patch may be off though its frames are sure: in frames; as a share of the width and of the
 #: curvature of the parabola, which real peaks are not; and of the slope from patch to patch.
-LEAST, WIDE, CURVED, SLOPED = 0.02, 0.08, 0.1, 0.7
+LEAST, WIDE, CURVED, STEEPEST, SLOPED = 0.02, 0.08, 0.1, 6.0, 0.7
 #: Depths count in full up to this far from the picked frame, and not at all from there on: in units of the parabola's
 #: width and in frames.
 NEAR, FAR, NEAR_FRAMES, FAR_FRAMES, WIDEST = 0.5, 1.2, 1.0, 2.0, 2.5
-#: Variance of an average: that share of what its weights state, for neighbours say nearly the same; of the spread and
-#: its square; and the least error. Fitted to rendered scenes, see docs/experiments.md.
-STATED, SPREAD, FAR_SPREAD, FINEST = 0.2, 0.05, 0.3, 0.02
+#: Variance of an average: that share of the spread of what is averaged and of what its weights state, and the least
+#: error. Fitted to rendered surfaces, see docs/experiments.md.
+SPREAD, STATED, FINEST = 0.085, 0.03, 0.01
 #: Squared gaps between network and parabolas count from so many variances of the network on; and their share in the
 #: variance of the result.
-AGREED, DOUBT = 2.0, 0.5
+AGREED, DOUBT = 4.0, 0.5
 
 #: Depths and their variances.
 Measure = tuple[FloatArray, FloatArray]
@@ -112,7 +113,7 @@ class DepthMeter:
     def _has_detail(self, cell: Window) -> Array:
         """(h, w) bool, whether any frame shows detail beyond noise at the pixels of a cell."""
         found = np.zeros([part.stop - part.start for part in cell], np.float32)
-        for level in range(min(EVIDENT, self._pyramid.levels)):
+        for level in range(min(3 if self._noise >= NOISY else 1, self._pyramid.levels)):
             window = self._window(level, cell, 1)
             most = self._pyramid.energies(level, window).max(axis=0)
             share = most / np.float32(BEYOND_NOISE * self._noise_energy(level) + LEAST_ENERGY)
@@ -218,7 +219,7 @@ def solve_parabola(sums: FloatArray, top: FloatArray, frames: int) -> Peaks:
         variance
         + LEAST**2
         + np.square(WIDE * np.minimum(width, WIDEST))
-        + np.square(CURVED * np.minimum(-curve, 2))
+        + np.square(CURVED * np.minimum(-curve, STEEPEST))
         + SLOPED**2 * (across**2 + down**2)
     )
     known = np.isfinite(variance) & (variance > 0)
@@ -249,7 +250,7 @@ def smooth(plane: FloatArray) -> FloatArray:
 
 def calibrate(stated: FloatArray, spread: FloatArray) -> FloatArray:
     """The variance of an average, from that which its weights state and the spread of what is averaged."""
-    return np.asarray(STATED * stated + SPREAD * spread + FAR_SPREAD * np.square(spread) + FINEST**2, np.float32)
+    return np.asarray(SPREAD * spread + STATED * stated + FINEST**2, np.float32)
 
 
 def agree(chosen: Measure, fitted: Measure) -> Measure:
