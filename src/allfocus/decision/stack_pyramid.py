@@ -129,6 +129,10 @@ class StackPyramid:
             stretch_into(self._cut_level(level, window, frame), self.values, target)
         return pixels
 
+    def energies(self, level: int, patches: Window) -> FloatArray:
+        """(N, h, w), the energy of a level's own detail in some patches, unit scale, in the order of the stack."""
+        return np.asarray(self._energy[level][(slice(None), 0, *patches)])
+
     def _cut_energy(self, level: int, window: Window, chosen: Array) -> FloatArray:
         patches = tuple(slice(part.start // PATCH, part.stop // PATCH) for part in window)
         energy = np.zeros((len(chosen), ENERGIES, *(part.stop - part.start for part in patches)), np.float32)

@@ -19,10 +19,12 @@ from allfocus.outputs.wishes import DepthUnit, Outputs
 from allfocus.result import FusionResult
 from allfocus.sources.colours import read_frame_metadata
 from allfocus.sources.listing import Listing
-from allfocus.volumes import measure_height
+from allfocus.volumes import measure_height, measure_height_error
 
 #: In an inch.
 MICROMETRES = 25400
+#: What the numbers of depth maps are, by their unit.
+UNITS: Mapping[DepthUnit, str] = {"gray": "depth", "frame": "depth in frames", "um": "depth in micrometres"}
 
 
 def make_files(result: FusionResult, outputs: Outputs) -> list[Picture]:
@@ -93,9 +95,12 @@ def make_maps(result: FusionResult, outputs: Outputs, z_step: float | None = Non
         outputs: what is wanted.
         z_step: from frame to frame, in µm; None: unknown.
     """
+    filled = replace(result, depth=result.fill_depth()) if outputs.depth_fill and outputs.need_depth else result
     has_depth = result.depth is not None and outputs.depth is not None
-    depth, meaning = scale_depth(result, outputs.depth_unit, z_step) if has_depth else (None, "")
-    preview = None if result.depth is None or outputs.depth_preview is None else preview_depth(result)
+    depth, meaning = scale_depth(filled, outputs.depth_unit, z_step) if has_depth else (None, "")
+    has_error = result.depth_error is not None and outputs.depth_error is not None
+    error = scale_error(result, outputs.depth_unit, z_step) if has_error else None
+    preview = None if result.depth is None or outputs.depth_preview is None else preview_depth(filled)
     quality = result.quality
     planes: Mapping[str, tuple[Array | None, str]] = {
         "index_map": (
@@ -104,6 +109,7 @@ def make_maps(result: FusionResult, outputs: Outputs, z_step: float | None = Non
         ),
         "confidence": (from_unit(result.confidence, "uint16"), "how sure each choice is, white is certain"),
         "depth": (depth, meaning),
+        "depth_error": (error, f"standard error of the {UNITS[outputs.depth_unit]}"),
         "depth_preview": (preview, "depth in colours"),
         "out_of_focus": (None if quality is None else quality.out_of_focus.astype("uint8") * 255, "out of focus"),
         "veiled": (None if quality is None else quality.veiled.astype("uint8") * 255, "veiled by the blur of others"),
@@ -116,21 +122,34 @@ def make_maps(result: FusionResult, outputs: Outputs, z_step: float | None = Non
 def scale_depth(result: FusionResult, unit: DepthUnit = "gray", z_step: float | None = None) -> tuple[Array, str]:
     """The depth map, and what its numbers mean.
 
-    16-bit gray, 0 the first frame and 65535 the last; or float32, NaN where it is unknown: positions of frames, counted
-    from 0, or µm above the first frame.
+    16-bit gray, 0 the first frame and 65535 the last, filled in where it is unknown; or float32, NaN there: positions
+    of frames, counted from 0, or µm above the first frame.
     """
-    assert result.depth is not None
+    height = measure_height(result)
     if unit == "um":
-        return measure_height(result) * np.float32(z_step or np.nan), "depth in micrometres above the first frame"
+        return height * np.float32(z_step or np.nan), f"{UNITS[unit]} above the first frame"
     if unit == "frame":
-        return measure_height(result), "depth in frames above the first, which is 0"
-    span = len(result.depth_frames) - 1
-    gray = from_unit((np.nan_to_num(result.depth) / span).astype("float32"), "uint16")
-    return gray, "depth, 0 is the first frame and 65535 the last"
+        return height, f"{UNITS[unit]} above the first, which is 0"
+    filled = result.fill_depth()
+    assert filled is not None
+    gray = from_unit((filled / (len(result.depth_frames) - 1)).astype("float32"), "uint16")
+    return gray, f"{UNITS[unit]}, 0 is the first frame and 65535 the last"
+
+
+def scale_error(result: FusionResult, unit: DepthUnit = "gray", z_step: float | None = None) -> Array:
+    """The standard error of the depth in its numbers, see `scale_depth`; in gray white where nothing is known."""
+    error = measure_height_error(result)
+    if unit == "um":
+        return error * np.float32(z_step or np.nan)
+    if unit == "frame":
+        return error
+    assert result.depth_error is not None
+    share = result.depth_error / np.float32(len(result.depth_frames) - 1)
+    return from_unit(np.nan_to_num(share, nan=1.0).astype("float32"), "uint16")
 
 
 def preview_depth(result: FusionResult) -> Array:
     """The depth map in colours, above a legend with the numbers of the first and the last frame."""
     assert result.depth is not None
     frames = result.depth_frames
-    return depth_preview(np.nan_to_num(result.depth), len(frames), (frames[0] + 1, frames[-1] + 1))
+    return depth_preview(result.depth, len(frames), (frames[0] + 1, frames[-1] + 1))

@@ -12,7 +12,11 @@ from allfocus.outputs.wishes import FROM_DEPTH, Outputs, check_suffixes
 from allfocus.result import FusionResult
 
 #: What each map needs of a result.
-NEEDED = dict.fromkeys(FROM_DEPTH, "depth") | {"out_of_focus": "quality", "veiled": "quality"}
+NEEDED = dict.fromkeys(FROM_DEPTH, "depth") | {
+    "depth_error": "depth_error",
+    "out_of_focus": "quality",
+    "veiled": "quality",
+}
 
 
 def save(result: FusionResult, path: Path | str, **maps: Any) -> list[Note]:
@@ -21,7 +25,7 @@ def save(result: FusionResult, path: Path | str, **maps: Any) -> list[Note]:
     Args:
         result: what `fuse` or `compose` returned.
         path: ends in .png, .tif, .tiff, .webp, .jpg or .jpeg; of RAW frames TIFF holds linear light.
-        maps: files for index_map, confidence, depth, depth_preview, out_of_focus, veiled, veil, surface, stereo,
+        maps: files for index_map, confidence, depth, depth_error, depth_preview, out_of_focus, veiled, veil, surface, stereo,
             anaglyph, rocking, scale_bar or save_transforms; and what says how to write them, such as depth_unit and
             z_step, see `Outputs`.
 

@@ -19,7 +19,7 @@ MOVING_SUFFIXES = (".mp4", ".webp")
 #: Outputs that are no pictures, and what says how to write them.
 TEXTS = ("save_transforms", "report", "beside")
 SETTINGS = (
-    *("depth_unit", "z_step", "pixel_size", "near"),
+    *("depth_unit", "depth_fill", "z_step", "pixel_size", "near"),
     *("surface_solid", "surface_triangles", "surface_height", "parallax", "stereo_view", "anaglyph_colours"),
 )
 #: Outputs that are written by no picture format.
@@ -31,7 +31,7 @@ Near = Literal["first", "last"]
 StereoView = Literal["parallel", "cross"]
 AnaglyphColours = Literal["dubois", "gray"]
 #: Outputs that are made of depth.
-FROM_DEPTH = ("depth", "depth_preview", "surface", "stereo", "anaglyph", "rocking")
+FROM_DEPTH = ("depth", "depth_error", "depth_preview", "surface", "stereo", "anaglyph", "rocking")
 #: Outputs that the network alone can make.
 FROM_NETWORK = (*FROM_DEPTH, "out_of_focus", "veiled")
 #: Names that `--outputs` knows, and the field of each; the first of two names is that of the file.
@@ -39,6 +39,7 @@ NAMED = {
     "index": "index_map",
     "confidence": "confidence",
     "depth": "depth",
+    "depth-error": "depth_error",
     "depth-preview": "depth_preview",
     "out-of-focus": "out_of_focus",
     "veiled": "veiled",
@@ -52,7 +53,7 @@ NAMED = {
 #: Endings of those among them that are no maps, where they are not named; of the others, that of the picture.
 OWN_ENDINGS = {"surface": ".glb", "rocking": ".mp4"}
 #: Maps whose numbers count.
-MAPS = ("index_map", "confidence", "depth", "out_of_focus", "veiled", "veil")
+MAPS = ("index_map", "confidence", "depth", "depth_error", "out_of_focus", "veiled", "veil")
 #: Names of outputs that are called otherwise now; they work for one release.
 OLD_NAMES = {"unsharp": "out-of-focus"}
 
@@ -70,10 +71,18 @@ class Outputs:
     index_map: Path | None = file_field("Write which frame each pixel is from, counted from 0 (.png, .tif).")
     confidence: Path | None = file_field("Write how sure each choice is, white is certain (.png, .tif).")
     depth: Path | None = file_field("Write the depth map, 16-bit gray or what --depth-unit says (.png, .tif).")
+    depth_error: Path | None = file_field(
+        "Write the standard error of the depth, in the numbers of the depth map (.png, .tif)."
+    )
     depth_unit: DepthUnit = declared(
         "gray",
         help="Numbers of the depth map: gray from the first frame to the last, frames above the first, or micrometres "
-        "above it (um). Frames and micrometres are 32-bit float (.tif).",
+        "above it (um). Frames and micrometres are 32-bit float (.tif), NaN where nothing decides.",
+        group=OUTPUT,
+    )
+    depth_fill: bool = declared(
+        False,
+        help="Fill in unknown depth from around, along the edges of the picture; maps in gray always are.",
         group=OUTPUT,
     )
     z_step: float | None = declared(
@@ -210,8 +219,9 @@ def add_listed(outputs: Outputs, names: str | None) -> Outputs:
         for name in wanted
         if name != "image"
     }
-    if "depth" in wanted and outputs.depth is None and outputs.depth_unit != "gray":
-        beside["depth"] = beside["depth"].with_suffix(".tif")
+    for name in ("depth", "depth_error"):
+        if name in beside and getattr(outputs, name) is None and outputs.depth_unit != "gray" and suffix == ".png":
+            beside[name] = beside[name].with_suffix(".tif")
     return replace(outputs, **beside, image=image if "image" in wanted else None, beside=image)
 
 
@@ -242,8 +252,9 @@ def check_suffixes(outputs: Outputs) -> None:
         path: Path | None = getattr(outputs, name)
         if path is not None and path.suffix.lower() not in MAP_SUFFIXES:
             raise WriteError(f"{path}: maps are written as {', '.join(MAP_SUFFIXES)}; other formats change numbers")
-    if outputs.depth is not None and outputs.depth_unit != "gray" and outputs.depth.suffix.lower() == ".png":
-        raise WriteError(f"{outputs.depth}: PNG holds no floats; name the depth map .tif, or leave out --depth-unit")
+    for path in (outputs.depth, outputs.depth_error):
+        if path is not None and outputs.depth_unit != "gray" and path.suffix.lower() == ".png":
+            raise WriteError(f"{path}: PNG holds no floats; name the depth map .tif, or leave out --depth-unit")
     for what, paths, known in (
         ("reports", outputs.report, REPORT_SUFFIXES),
         ("surfaces", [outputs.surface], SURFACE_SUFFIXES),

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 from pathlib import Path
 
+import numpy as np
+
 from allfocus.alignment.alignment import Alignment
 from allfocus.core.notes import Note
 from allfocus.core.stack import channels_of, size_of
@@ -18,6 +20,8 @@ from allfocus.volumes import VolumeResult, describe_map
 #: rendered stacks with a gap in the focus five have more than 0.08 out of focus, the noisy one 0.014; of rendered
 #: scenes with things before a distant wall all have more than 0.08 veiled: docs/experiments.md, 2026-11-27.
 MUCH_OUT_OF_FOCUS, MUCH_VEILED = 0.02, 0.02
+#: Share of a depth map from which on it is worth a line that it is unknown.
+MUCH_UNKNOWN = 0.005
 #: Frames of which all are named in a legend; of longer stacks only the ends.
 FEW = 6
 
@@ -105,6 +109,8 @@ def describe_maps(outputs: Outputs, result: FusionResult) -> list[str]:
         unit = {"gray": f", 65535 in {names[order[-1]]}", "frame": ", in frames", "um": ", in micrometres"}
         first = names[order[0] if outputs.depth_unit == "gray" else 0]
         lines.append(f"{outputs.depth}: 0 is in focus in {first}{unit[outputs.depth_unit]}")
+        unknown = 0.0 if result.depth is None else float(np.isnan(result.depth).mean())
+        lines += [f"{outputs.depth}: {unknown:.1%} unknown, nothing decides there"] if unknown >= MUCH_UNKNOWN else []
     return lines + describe_shapes(outputs, result)
 
 

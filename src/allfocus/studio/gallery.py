@@ -153,7 +153,7 @@ class Gallery:
                 "confidence": round(float(maps["confidence"][row, column]), 3),
                 "value": [int(v) if v == int(v) else float(v) for v in np.atleast_1d(layer.pixels[row, column])],
             }
-            if "depth" in maps:
+            if "depth" in maps and np.isfinite(maps["depth"][row, column]):
                 found["depth"] = round(float(maps["depth"][row, column]) + 1, 2)
         return found
 

@@ -10,6 +10,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from allfocus.composition.depth import colour_places
 from allfocus.core.color import Array, full_scale
 from allfocus.core.windows import Window, scale_down
 
@@ -154,8 +155,7 @@ def to_8_bits(pixels: Array) -> Array:
 def colour(layer: Layer, values: Array) -> Array:
     """What is shown of values: gray, RGB, or RGB with opacity, in 8 bits."""
     if layer.kind == "places":
-        shades = np.rint(values.astype(np.float32) * np.float32(255 / max(layer.top, 1))).astype(np.uint8)
-        return np.asarray(cv2.applyColorMap(shades, cv2.COLORMAP_VIRIDIS)[..., ::-1])
+        return colour_places(values.astype(np.float32), layer.top)
     if layer.kind == "shades":
         return np.asarray(cv2.merge([np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)] * 3))
     if layer.kind == "marks":
