@@ -33,6 +33,25 @@ MAP_NAMES: tuple[MapName, ...] = get_args(MapName)
 
 
 @dataclass(frozen=True, kw_only=True)
+class StackQuality:
+    """How much of one picture of a volume can't be trusted.
+
+    Attributes:
+        label: which picture, as messages name it; empty if it is the only one.
+        names: of its planes.
+        out_of_focus: share of the picture that is sharp in no plane, 0 to 1.
+        veiled: share that is seen only through the blur of something nearer.
+        gap: as that of `QualityMasks`.
+    """
+
+    label: str
+    names: tuple[str, ...]
+    out_of_focus: float
+    veiled: float
+    gap: tuple[int, int] | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class VolumeResult:
     """What a volume was fused to: pictures and maps of the size of its planes.
 
@@ -45,6 +64,7 @@ class VolumeResult:
             these are apart; `depth_error` is its standard error, and NaN where nothing decides, as the depth.
         channel_for_focus: which channel decided for all, counted from 0; None: each for itself.
         notes: what a user should know about this result, empty when all is ordinary.
+        quality: how much of each picture can't be trusted; empty where nothing is known about it.
     """
 
     volume: Volume
@@ -52,6 +72,7 @@ class VolumeResult:
     maps: Mapping[MapName, Array]
     channel_for_focus: int | None = None
     notes: tuple[Note, ...] = ()
+    quality: tuple[StackQuality, ...] = ()
 
 
 def fuse_volume(
@@ -97,14 +118,16 @@ def fuse_volume(
     machine = machine or Machine()
     result, keeper = allocate(volume, options, channel_for_focus, maps, machine)
     notes: dict[Note, list[str]] = {}
+    quality: list[StackQuality] = []
     for number, group in enumerate(keeper.in_turn(groups)):
         plan = plan_for(group[0].listing, options, len(group) - 1, machine)
         run = plan.start(staged(progress, number, len(groups)), cancel)
         fused = fuse_group(group, options, run)
         put(result, group, fused)
+        quality += measure_quality(group[0].label, fused)
         for note in fused.notes:
             notes.setdefault(note, []).append(group[0].label)
-    return replace(result, notes=(*volume.notes, *merge_notes(notes)))
+    return replace(result, notes=(*volume.notes, *merge_notes(notes)), quality=tuple(quality))
 
 
 def options_for_volumes(options: FusionOptions, maps: Sequence[MapName]) -> FusionOptions:
@@ -179,6 +202,15 @@ def put(result: VolumeResult, group: Sequence[VolumeStack], fused: FusionResult)
     )
     for name, planes in result.maps.items():
         planes[place] = measured[name](fused) * step if name in measured else getattr(fused, name)
+
+
+def measure_quality(label: str, fused: FusionResult) -> list[StackQuality]:
+    """How much of a picture can't be trusted; empty where nothing is known about it."""
+    masks = fused.quality
+    if masks is None:
+        return []
+    shares = {"out_of_focus": float(masks.out_of_focus.mean()), "veiled": float(masks.veiled.mean())}
+    return [StackQuality(label=label, names=fused.names, gap=masks.gap, **shares)]
 
 
 def measure_height(fused: FusionResult) -> FloatArray:

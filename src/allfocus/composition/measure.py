@@ -154,42 +154,42 @@ def fit(rows: dict[int, tuple[int, FloatArray]], frames: Array) -> Defocus:
         rows: of `compare`.
         frames: (N,) in which position of the stack each of the compared frames is.
     """
-    best = min((_misfit_of(step, rows, frames) for step in STEPS), key=lambda tried: tried[0])
-    _, step, positions = best
+    misfits, positions = _try_steps(rows, frames)
+    best = int(np.argmin(misfits))
+    step, places = STEPS[best], positions[best]
     left = whole = 0.0
     for k, (count, apart) in rows.items():
-        reached = [
-            np.interp(radius, RADII, row)
-            for radius, row in zip(_radii(step, positions[k], k, frames), apart, strict=True)
-        ]
+        reached = _interpolate(_radii(step, places[k], k, frames), apart)
         left += count * (sum(reached) - reached[k])
         whole += count * (apart[:, 0].sum() - apart[k, 0])
-    return Defocus(step=float(step), positions=positions, explained=float(1 - left / max(whole, 1e-9)))
+    return Defocus(step=float(step), positions=places, explained=float(1 - left / max(whole, 1e-9)))
 
 
-def _misfit_of(step: float, rows: dict[int, tuple[int, FloatArray]], frames: Array) -> tuple[float, float, FloatArray]:
-    """How badly a step fits, and the positions with which it fits best."""
-    positions = frames.astype(np.float32)
-    total = weight = 0.0
-    spacing = float(np.diff(frames).mean())
+def _try_steps(rows: dict[int, tuple[int, FloatArray]], frames: Array) -> tuple[Array, FloatArray]:
+    """How badly each of `STEPS` fits, and (len(STEPS), N) the positions with which it fits best."""
+    positions = np.tile(frames.astype(np.float32), (len(STEPS), 1))
+    total, weight = np.zeros(len(STEPS)), 0.0
+    offs = BETWEEN if len(frames) > 2 else BETWEEN[5:6]
     for k, (count, apart) in rows.items():
         least = np.maximum(apart.min(axis=1), NOTHING)
-        others = np.arange(len(frames)) != k
-        tried = []
-        for off in BETWEEN if len(frames) > 2 else BETWEEN[5:6]:
-            position = frames[k] + off * spacing
-            radii = _radii(step, position, k, frames)
-            reached = np.array([np.interp(radius, RADII, row) for radius, row in zip(radii, apart, strict=True)])
-            tried.append((float((reached / least)[others].mean()), position))
-        misfit, positions[k] = min(tried)
-        total, weight = total + np.sqrt(count) * misfit, weight + np.sqrt(count)
-    return total / weight, step, positions
+        places = frames[k] + offs * float(np.diff(frames).mean())
+        reached = _interpolate(_radii(STEPS[:, None, None], places[:, None], k, frames), apart)
+        misfits = np.delete(reached / least, k, axis=2).mean(axis=2)
+        best = np.argmin(misfits, axis=1)
+        positions[:, k] = places[best]
+        total, weight = total + np.sqrt(count) * misfits.min(axis=1), weight + np.sqrt(count)
+    return total / weight, positions
 
 
-def _radii(step: float, position: float, sharpest: int, frames: Array) -> Array:
-    """By which discs the sharpest frame becomes each of the frames: it may itself not be quite sharp."""
+def _interpolate(radii: Array, apart: FloatArray) -> Array:
+    """The differences, (..., N), from the N frames once blurred by discs of these radii, (..., N)."""
+    return np.stack([np.interp(radii[..., n], RADII, row) for n, row in enumerate(apart)], axis=-1)
+
+
+def _radii(step: Array, position: Array, sharpest: int, frames: Array) -> Array:
+    """By which discs the sharpest frame becomes each of the frames, (..., N): it may itself not be quite sharp."""
     discs = np.square(step * (position - frames))
-    return np.asarray(np.sqrt(np.maximum(discs - discs[sharpest], 0)))
+    return np.asarray(np.sqrt(np.maximum(discs - discs[..., sharpest, None], 0)))
 
 
 def which_is_near(small: Sequence[FloatArray], labels: Array, counts: Array, defocus: Defocus) -> bool | None:

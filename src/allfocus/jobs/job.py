@@ -213,7 +213,7 @@ class Job:
         return JobResult(
             fused=result,
             files={path: shows for shows, path in self.request.outputs.named.items()},
-            notes=result.notes,
+            notes=(*result.notes, *quality_notes(result)),
             seconds=time.monotonic() - started,
         )
 

@@ -13,7 +13,7 @@ from allfocus.outputs.files import find_metadata
 from allfocus.outputs.heights import find_units, is_near_first
 from allfocus.outputs.wishes import Outputs
 from allfocus.result import FusionResult
-from allfocus.volumes import VolumeResult, describe_map
+from allfocus.volumes import StackQuality, VolumeResult, describe_map, measure_quality
 
 #: Shares of the picture from which on it is worth a line that no choice among the frames is good. Flat and sharp
 #: stacks have none of either, and nine of eleven real stacks of six frames and more less than 0.018 of each. Of six
@@ -24,6 +24,8 @@ MUCH_OUT_OF_FOCUS, MUCH_VEILED = 0.02, 0.02
 MUCH_UNKNOWN = 0.005
 #: Frames of which all are named in a legend; of longer stacks only the ends.
 FEW = 6
+#: Pictures of a volume that a note names.
+WORST = 3
 
 
 def summarize(
@@ -132,27 +134,38 @@ def describe_values(names: Sequence[str]) -> str:
     return ", ".join(values if len(values) <= FEW else [*values[:2], "...", values[-1]])
 
 
-def quality_notes(result: FusionResult) -> list[Note]:
-    """What no choice among the frames could give, where that is visibly much of the picture."""
-    quality, notes = result.quality, []
-    if quality is None:
-        return []
-    out_of_focus, veiled = float(quality.out_of_focus.mean()), float(quality.veiled.mean())
-    if out_of_focus >= MUCH_OUT_OF_FOCUS:
-        message = f"out of focus in every frame: {out_of_focus:.1%} of the picture{describe_gap(result)}"
-        frames = () if quality.gap is None else tuple(dict.fromkeys(quality.gap))
+def quality_notes(result: FusionResult | VolumeResult) -> list[Note]:
+    """What no choice among the frames could give, where that is visibly much of a picture: at most a note for each."""
+    pictures = result.quality if isinstance(result, VolumeResult) else measure_quality("", result)
+    blurred = [picture for picture in pictures if picture.out_of_focus >= MUCH_OUT_OF_FOCUS]
+    veiled = [picture for picture in pictures if picture.veiled >= MUCH_VEILED]
+    notes = []
+    if blurred:
+        worst = max(blurred, key=lambda picture: picture.out_of_focus)
+        frames = () if worst.gap is None else tuple(dict.fromkeys(worst.gap))
+        share = describe_shares([(picture.out_of_focus, picture.label) for picture in blurred], len(pictures))
+        message = f"out of focus in every frame: {share}{describe_gap(worst)}"
         notes.append(Note(code="out-of-focus", message=message, frames=frames))
-    if veiled >= MUCH_VEILED:
-        message = f"veiled by the blur of nearer things: {veiled:.1%} of the picture"
-        notes.append(Note(code="veiled", message=message))
+    if veiled:
+        share = describe_shares([(picture.veiled, picture.label) for picture in veiled], len(pictures))
+        notes.append(Note(code="veiled", message=f"veiled by the blur of nearer things: {share}"))
     return notes
 
 
-def describe_gap(result: FusionResult) -> str:
+def describe_shares(shares: Sequence[tuple[float, str]], count: int) -> str:
+    """How much of which of `count` pictures, the worst ones first; of many only those."""
+    if count == 1:
+        return f"{shares[0][0]:.1%} of the picture"
+    ranked = sorted(shares, key=lambda each: -each[0])
+    listed = "; ".join(f"{share:.1%} of {label}" for share, label in ranked[:WORST])
+    more = f"; and much of {len(ranked) - WORST} more" if len(ranked) > WORST else ""
+    return f"{listed}{more} ({len(ranked)} of {count} pictures)"
+
+
+def describe_gap(picture: StackQuality) -> str:
     """Where in the stack another shot would help; empty where that is not known."""
-    gap = None if result.quality is None else result.quality.gap
-    if gap is None:
+    if picture.gap is None:
         return ""
-    first, second = (describe_frame(position, result.names) for position in gap)
+    first, second = (describe_frame(position, picture.names) for position in picture.gap)
     place = f"between {first} and {second}" if first != second else f"next to {first}"
     return f", most of it {place}; another shot focused there would help"
