@@ -12,6 +12,7 @@ from allfocus.alignment import (
     transfer_alignment,
 )
 from allfocus.alignment.alignment import Alignment, make_identity, notes_of
+from allfocus.alignment.scenes import check_content
 from allfocus.core.names import find_name
 from allfocus.core.stack import FocalStack
 from allfocus.errors import AlignmentError, OptionError
@@ -52,6 +53,8 @@ def register_stack(
         is_as_given = (
             (options.align == "none" and options.transforms is None) if like is None else like.alignment is None
         )
+        if is_as_given and like is None and options.stack != TOGETHER and not options.keep_all and is_of_files(source):
+            check_content(stack)
         if is_as_given and stack.is_covered:
             positions = tuple(range(len(stack)))
             return Registered(stack=stack, positions=positions, names=names, notes=notes, source=listing, run=run)
@@ -93,6 +96,11 @@ def register_stack(
         source=listing,
         run=run,
     )
+
+
+def is_of_files(source: Listing | FocalStack) -> bool:
+    """Whether each frame comes from a file of its own: nothing else says that they are one stack."""
+    return isinstance(source, Listing) and len(source.paths) == len(source)
 
 
 def find_alignment(stack: FocalStack, options: FusionOptions, run: Run) -> Alignment:
