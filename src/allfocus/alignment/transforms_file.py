@@ -107,7 +107,9 @@ def load_transforms(path: Path, count: int, size: tuple[int, int]) -> Alignment:
     except KeyError as error:
         raise AlignmentError(f"{path} is damaged: it has no entry {error}; {REMEDY}") from error
     except (TypeError, AttributeError) as error:
-        raise AlignmentError(f"{path} is damaged: an entry is of another kind than such files have; {REMEDY}") from error
+        raise AlignmentError(
+            f"{path} is damaged: an entry is of another kind than such files have; {REMEDY}"
+        ) from error
     except (ValueError, ArithmeticError) as error:
         raise AlignmentError(f"{path} is damaged: {error}; {REMEDY}") from error
     if len(alignment.matrices) != count:
