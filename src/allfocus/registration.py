@@ -12,6 +12,7 @@ from allfocus.alignment import (
     transfer_alignment,
 )
 from allfocus.alignment.alignment import Alignment, make_identity, notes_of
+from allfocus.alignment.moved_parts import find_moved_parts, note_moved_parts
 from allfocus.alignment.scenes import check_content
 from allfocus.core.names import find_name
 from allfocus.core.stack import FocalStack
@@ -57,6 +58,7 @@ def register_stack(
             check_content(stack)
         if is_as_given and stack.is_covered:
             positions = tuple(range(len(stack)))
+            notes = (*notes, *note_moved_parts(find_moved_parts(stack.frames), positions, names))
             return Registered(stack=stack, positions=positions, names=names, notes=notes, source=listing, run=run)
         if is_as_given:
             alignment = make_identity(len(stack))
@@ -77,6 +79,7 @@ def register_stack(
             in_place=listing is not None,
             defects=defects,
         )
+        moved = [] if like is not None else find_moved_parts(frames.frames, frames.covered)
     used = list(alignment.used)
     order = list(alignment.order) or used
     return Registered(
@@ -92,6 +95,7 @@ def register_stack(
             *note_defects(defects),
             *note_coverage(stack, frames),
             *note_burnt(stack, frames, used),
+            *note_moved_parts(moved, used, names),
         ),
         source=listing,
         run=run,

@@ -1,5 +1,6 @@
 """Scenes that neither dates nor names tell apart: refused by content, with and without alignment, and chosen."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -23,7 +24,7 @@ def make_scene(seed: int, frames: int) -> list[Array]:
     blurred = cv2.GaussianBlur(sharp, (0, 0), 1.5)
     edges = np.linspace(0, 96, frames + 1).astype(int)
     made = []
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         frame = blurred.copy()
         frame[:, start:stop] = sharp[:, start:stop]
         made.append(frame)

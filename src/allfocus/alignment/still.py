@@ -17,6 +17,8 @@ from allfocus.options import MotionModel
 
 #: Points that motions are fitted to, and as many that they are checked on; fewer prove nothing.
 POINTS, MIN_POINTS = 3000, 500
+#: What they must weigh together: a frame without detail proves nothing.
+MIN_WEIGHT = 20.0
 #: Steps of each fit: from where frames lie over each other they lead to the nearest better place, if there is one.
 STEPS = 2
 #: Frames lie over each other if at a size at which blur matters little they differ at so small a share of the points,
@@ -66,6 +68,8 @@ def is_best_still(
 ) -> bool:
     """Whether no motion fitted to the one part of a picture makes the other more alike, up to so many times `GAIN`."""
     weights = check.weights(np.eye(3))
+    if weights.sum() < MIN_WEIGHT:
+        return False
     still = check.loss(np.eye(3), weights)
     return all(
         still / check.loss(fit.optimise(np.eye(3), DEGREES_OF_FREEDOM[model], STEPS), weights) - 1 <= tolerance * gain
