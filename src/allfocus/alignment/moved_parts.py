@@ -55,7 +55,7 @@ def find_moved_parts(frames: Sequence[Array], covered: Sequence[Array | None] = 
     before: FloatArray | None = None
     for k, frame in enumerate(frames):
         band = make_band(frame)
-        if before is not None and band.shape == before.shape:
+        if before is not None and min(band.shape) > 2 * (PATCH + 1):
             scale = frame.shape[1] / band.shape[1]
             masks = [each for each in covered[k - 1 : k + 1] if each is not None]
             found += [
