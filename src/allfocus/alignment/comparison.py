@@ -164,7 +164,7 @@ class Comparison:
 
 
 def to_normalised(pixels: FloatArray, scale: int, middle: FloatArray, half: float) -> FloatArray:
-    """Pixels (n, 2) of a level, x first, in normalised coordinates: from the middle of the frame, by half its diagonal."""
+    """Pixels (n, 2) of a level, x first, in normalised coordinates."""
     return np.asarray(((pixels + 0.5) * scale - 0.5 - middle) / half, np.float32)
 
 

@@ -135,7 +135,8 @@ def blur_roughly(plane: FloatArray, spread: float) -> FloatArray:
         return blur(plane, spread)
     small = cv2.resize(plane, (plane.shape[1] // side, plane.shape[0] // side), interpolation=cv2.INTER_AREA)
     size = plane.shape[1], plane.shape[0]
-    return np.asarray(cv2.resize(blur(small, spread / side), size, interpolation=cv2.INTER_LINEAR), np.float32)
+    rough = blur(np.asarray(small, np.float32), spread / side)
+    return np.asarray(cv2.resize(rough, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def normalise_contrast(

@@ -1,7 +1,8 @@
 """Parts of a scene that moved by themselves between two shots, such as a leg or a petal: found and said.
 
-Blur leaves things where they are. Where a patch of one registered frame is found again in its neighbour, as sharp, but at
-another place, and neither frame shows at the other's place what it does, a part has moved, and a fusion may show it twice.
+Blur leaves things where they are. Where a patch of one registered frame is found again in its neighbour, as sharp, but
+at another place, and neither frame shows at the other's place what it does, a part has moved, and a fusion may show it
+twice.
 """
 
 from collections.abc import Sequence
@@ -20,8 +21,8 @@ SIDE, FINE, COARSE = 320, 1.0, 5.0
 #: Standard deviation of the neighbourhood in which frames are compared as they lie; half the side of the patches that
 #: are looked for, how far, and from which distance on they have moved, in pixels of the small picture.
 AROUND, PATCH, REACH, MOVED = 4.0, 8, 20, 4
-#: Contrast of a patch, white is 1; the correlation below which frames differ, that from which on a patch is found again,
-#: and how alike its contrast must be.
+#: Contrast of a patch, white is 1; the correlation below which frames differ, that from which on a patch is found
+#: again, and how alike its contrast must be.
 CONTRAST, UNLIKE, FOUND, LIKE = 0.02, 0.3, 0.85, 0.6
 #: How many patches are looked for, and how many near each other make a part.
 MOST_PATCHES, FEWEST = 60, 3
@@ -75,7 +76,7 @@ def make_band(frame: Array) -> FloatArray:
 def compare_bands(
     one: FloatArray, other: FloatArray, covered: Sequence[Array]
 ) -> list[tuple[tuple[int, int, int, int], int]]:
-    """Places, in pixels of the bands, of parts that moved from the one to the other, with the number of their patches."""
+    """Places, in pixels of the bands, of parts that moved, with the number of their patches."""
     product, *powers = (cv2.GaussianBlur(a * b, (0, 0), AROUND) for a, b in ((one, other), (one, one), (other, other)))
     here, there = (np.sqrt(power) for power in powers)
     differs = product < UNLIKE * here * there
@@ -151,7 +152,7 @@ def note_moved_parts(parts: Sequence[MovedPart], positions: Sequence[int], names
     more = f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else ""
     message = (
         f"something moved between frames that are both sharp there, and may show twice: {'; '.join(places)}{more}; "
-        "look there, and leave one of them out (--leave-out) if it does"
+        "look there, and fuse without one of them if it does"
     )
     frames = tuple(sorted({positions[k] for part in parts for k in part.frames}))
     return [Note(code="part-moved", message=message, frames=frames)]

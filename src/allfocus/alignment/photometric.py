@@ -100,7 +100,7 @@ def measure_light(frame: Array, covered: Array | None = None) -> FloatArray:
 
 def fine_factor(frame: Array) -> int:
     """By what `measure_light` shrinks a frame at first."""
-    return max(1, max(frame.shape[:2]) // FINE_SIDE)
+    return max(1, int(max(frame.shape[:2])) // FINE_SIDE)
 
 
 def measure_fine_light(samples: Array, linear: FloatArray, covered: Array | None = None) -> FloatArray:

@@ -30,8 +30,8 @@ def are_alike(one: Array, other: Array) -> bool:
 def group_scenes(frames: Iterable[Array]) -> list[list[int]]:
     """The scenes that frames show, as far as their content tells: positions of each scene's, in their order.
 
-    A scene goes on as long as each frame is like the one before it; a later one that is like an earlier scene belongs to
-    it. Where frames are no scene they are in none: those that are too few, see `MANY`, beside a larger one.
+    A scene goes on as long as each frame is like the one before it; a later one that is like an earlier scene belongs
+    to it. Where frames are no scene they are in none: those that are too few, see `MANY`, beside a larger one.
 
     Args:
         frames: pictures (H, W) or (H, W, 3), each looked at once.
