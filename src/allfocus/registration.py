@@ -12,6 +12,8 @@ from allfocus.alignment import (
     transfer_alignment,
 )
 from allfocus.alignment.alignment import Alignment, make_identity, notes_of
+from allfocus.alignment.moved_parts import find_moved_parts, note_moved_parts
+from allfocus.alignment.scenes import check_content
 from allfocus.core.names import find_name
 from allfocus.core.stack import FocalStack
 from allfocus.errors import AlignmentError, OptionError
@@ -52,8 +54,11 @@ def register_stack(
         is_as_given = (
             (options.align == "none" and options.transforms is None) if like is None else like.alignment is None
         )
+        if is_as_given and like is None and options.stack != TOGETHER and not options.keep_all and is_of_files(source):
+            check_content(stack)
         if is_as_given and stack.is_covered:
             positions = tuple(range(len(stack)))
+            notes = (*notes, *note_moved_parts(find_moved_parts(stack.frames), positions, names))
             return Registered(stack=stack, positions=positions, names=names, notes=notes, source=listing, run=run)
         if is_as_given:
             alignment = make_identity(len(stack))
@@ -74,6 +79,7 @@ def register_stack(
             in_place=listing is not None,
             defects=defects,
         )
+        moved = [] if like is not None else find_moved_parts(frames.frames, frames.covered)
     used = list(alignment.used)
     order = list(alignment.order) or used
     return Registered(
@@ -89,10 +95,16 @@ def register_stack(
             *note_defects(defects),
             *note_coverage(stack, frames),
             *note_burnt(stack, frames, used),
+            *note_moved_parts(moved, used, names),
         ),
         source=listing,
         run=run,
     )
+
+
+def is_of_files(source: Listing | FocalStack) -> bool:
+    """Whether each frame comes from a file of its own: nothing else says that they are one stack."""
+    return isinstance(source, Listing) and len(source.paths) == len(source)
 
 
 def find_alignment(stack: FocalStack, options: FusionOptions, run: Run) -> Alignment:

@@ -246,7 +246,7 @@ def test_scenes_without_dates_are_told_apart_when_they_are_aligned(
     frames = [frame for seed, count in enumerate(counts) for frame in focal_frames(96, 128, count, seed=seed)]
     for k, frame in enumerate(frames):
         write_image(tmp_path / f"IMG_{k:04d}.png", frame)
-    with pytest.raises(AlignmentError, match="the frames show 2 scenes: IMG_0000"):
+    with pytest.raises(AlignmentError, match="the frames show 2 scenes: 1: IMG_0000"):
         fuse(tmp_path, method="laplacian", halos="keep")
     outcome = cli("fuse", tmp_path, "--stack", "together", "-o", tmp_path / "out.tif", *LAPLACIAN)
     assert outcome.code == 0
