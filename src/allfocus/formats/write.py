@@ -20,7 +20,6 @@ from allfocus.metadata.carry import Metadata
 from allfocus.run.atomic import check_no_input, check_place, disk_errors, same_file, whole_files, write_part
 from allfocus.run.workers import in_background
 
-
 #: What writes the content of a file that is not at hand in one piece.
 Fill = Callable[[BinaryIO], object]
 
@@ -180,7 +179,7 @@ def write_ome_files(files: Sequence[OmeFile], others: Sequence[Picture] = ()) ->
             raise WriteError(f"{wanted.path} is no name for an OME-TIFF; expected it to end in .ome.tif or .ome.tiff")
         for planes, scale in zip(wanted.planes, wanted.scales, strict=True):
             check_planes(wanted.path, planes, wanted.axes, scale)
-    with whole_files([wanted.path for wanted in (*files, *others)]) as parts:
+    with whole_files([*(wanted.path for wanted in files), *(other.path for other in others)]) as parts:
         for wanted, part in zip(files, parts, strict=False):
             with disk_errors(wanted.path):
                 write_planes(part, wanted)

@@ -1,0 +1,110 @@
+"""The picture taken apart into layers: each frame that it is of, with a mask, and what is of no frame alone.
+
+Where the picture is one frame's to the bit, that frame's mask is open, and no other. Where it is blended of several, a
+layer on top has the picture itself. So the layers on top of each other are the picture to the bit, and masks can be
+painted on.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from allfocus.core.color import Array
+from allfocus.errors import OptionError, WriteError
+from allfocus.formats.write import Picture
+from allfocus.metadata.carry import Metadata
+from allfocus.metadata.icc import srgb_profile
+from allfocus.outputs.layer_files import fill_ora, fill_tiff
+from allfocus.outputs.psd import LONGEST, fill_psd
+from allfocus.outputs.wishes import Outputs
+from allfocus.registered import Registered
+from allfocus.result import FusionResult
+from allfocus.sources.listing import Listing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A layer as large as the picture.
+
+    Attributes:
+        name: of the frame.
+        read: pixels (h, w[, 3]) and mask (h, w) bool of some rows.
+    """
+
+    name: str
+    read: Callable[[slice], tuple[Array, Array]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayeredPicture:
+    """A picture and its layers.
+
+    Attributes:
+        image: (H, W) or (H, W, 3), uint8 or uint16.
+        layers: from the lowest to the uppermost; where one's mask is open, those of all others are closed.
+        icc: the profile of all of them.
+    """
+
+    image: Array
+    layers: tuple[Layer, ...]
+    icc: bytes | None
+
+
+def check_layers(outputs: Outputs, listing: Listing) -> None:
+    """Check, before work starts, what layers need.
+
+    Raises:
+        OptionError: samples of a kind that layers don't have.
+        WriteError: more pixels a side than PSD holds.
+    """
+    path, dtype = outputs.layers, listing.frame.dtype
+    if path is None:
+        return
+    if dtype not in (np.uint8, np.uint16):
+        raise OptionError(f"layers: frames have {dtype} samples; layers are made of 8 and 16 bits: leave it out")
+    if path.suffix.lower() == ".psd" and max(listing.frame.size) > LONGEST:
+        raise WriteError(f"{path}: .psd holds at most {LONGEST} pixels a side; write .tif or .ora")
+
+
+def make_layers(
+    result: FusionResult, registered: Registered, outputs: Outputs, metadata: Metadata
+) -> Iterator[Picture]:
+    """The file of layers, if it is wanted: it is written window by window.
+
+    Args:
+        result: of all of the registered frames.
+        registered: those frames.
+        outputs: what goes where.
+        metadata: of the reference.
+    """
+    path = outputs.layers
+    if path is None:
+        return
+    is_linear = result.source is not None and result.source.is_linear
+    layered = take_apart(result, registered, srgb_profile() if is_linear else metadata.icc)
+    fill = {".psd": fill_psd, ".ora": fill_ora}.get(path.suffix.lower(), fill_tiff)
+    yield Picture(path, lambda file: fill(file, layered, path))
+
+
+def take_apart(result: FusionResult, registered: Registered, icc: bytes | None = None) -> LayeredPicture:
+    """The layers of a picture."""
+    image, index_map = result.image, result.index_map
+    used = [int(position) for position in np.flatnonzero(np.bincount(index_map.ravel()))]
+    place = {position: number for number, position in enumerate(registered.positions)}
+
+    def is_own(rows: slice, position: int) -> Array:
+        own = index_map[rows] == position
+        if own.any():
+            same = registered.frames[place[position]][rows] == image[rows]
+            own &= same if same.ndim == 2 else same.all(axis=2)
+        return own
+
+    def read_frame(position: int) -> Callable[[slice], tuple[Array, Array]]:
+        return lambda rows: (np.asarray(registered.frames[place[position]][rows]), is_own(rows, position))
+
+    def read_blended(rows: slice) -> tuple[Array, Array]:
+        return image[rows], ~np.logical_or.reduce([is_own(rows, position) for position in used])
+
+    frames = [Layer(name=result.names[position], read=read_frame(position)) for position in used]
+    return LayeredPicture(image=image, layers=(*frames, Layer(name="blended", read=read_blended)), icc=icc)
