@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 from xml.sax.saxutils import quoteattr
 
 import cv2
@@ -18,14 +18,10 @@ import tifffile
 from PIL import Image
 
 from allfocus._version import __version__
-from allfocus.core.color import Array
+from allfocus.core.color import Array, from_unit, to_unit
 from allfocus.metadata.carry import MAP
+from allfocus.outputs.layered import ROWS, Layer, LayeredPicture, windows
 
-if TYPE_CHECKING:
-    from allfocus.outputs.layers import Layer, LayeredPicture
-
-#: Rows worked on at a time.
-ROWS = 128
 #: Longest side of the thumbnail in an OpenRaster file.
 THUMBNAIL = 256
 #: Colour types of PNG by the number of samples a pixel.
@@ -34,12 +30,7 @@ COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def windows(height: int) -> Iterator[slice]:
-    """All rows, a window at a time."""
-    return (slice(top, min(top + ROWS, height)) for top in range(0, height, ROWS))
-
-
-def read_with_alpha(layer: "Layer", rows: slice) -> Array:
+def read_with_alpha(layer: Layer, rows: slice) -> Array:
     """Rows of a layer, its mask as the last channel."""
     pixels, mask = layer.read(rows)
     return np.dstack([pixels, np.where(mask, np.iinfo(pixels.dtype).max, 0).astype(pixels.dtype)])
@@ -48,7 +39,7 @@ def read_with_alpha(layer: "Layer", rows: slice) -> Array:
 # --- OpenRaster ----------------------------------------------------------------------------------
 
 
-def fill_ora(file: BinaryIO, layered: "LayeredPicture", path: Path) -> None:
+def fill_ora(file: BinaryIO, layered: LayeredPicture, path: Path) -> None:
     """Write an OpenRaster file (freedesktop.org, version 0.0.3)."""
     image, layers = layered.image, layered.layers
     height, width = image.shape[:2]
@@ -113,8 +104,8 @@ def encode_thumbnail(image: Array) -> bytes:
     """A small PNG of a picture, 8 bits."""
     scale = min(1.0, THUMBNAIL / max(image.shape[:2]))
     size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    eight = (small >> 8).astype(np.uint8) if small.dtype == np.uint16 else small
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    eight = from_unit(to_unit(small), "uint8")
     buffer = BytesIO()
     Image.fromarray(eight).save(buffer, "PNG")
     return buffer.getvalue()
@@ -123,7 +114,7 @@ def encode_thumbnail(image: Array) -> bytes:
 # --- TIFF ----------------------------------------------------------------------------------------
 
 
-def fill_tiff(file: BinaryIO, layered: "LayeredPicture", path: Path) -> None:
+def fill_tiff(file: BinaryIO, layered: LayeredPicture, path: Path) -> None:
     """Write a TIFF file: the picture, and behind it a page for each layer with its mask as alpha."""
     image, layers = layered.image, layered.layers
     nbytes = image.nbytes * (len(layers) + 1) + image.nbytes * len(layers)
@@ -134,5 +125,5 @@ def fill_tiff(file: BinaryIO, layered: "LayeredPicture", path: Path) -> None:
         writer.write(image, description=f"{MAP}: the picture, and its layers", **common)  # type: ignore[arg-type]
         for layer in layers:
             page = np.concatenate([read_with_alpha(layer, part) for part in windows(len(image))])
-            named = [(285, "s", 0, layer.name, True)]  # PageName
+            named = [(285, "s", 0, layer.name.encode(), True)]  # PageName
             writer.write(page, extrasamples=["unassalpha"], extratags=named, **common)  # type: ignore[arg-type]

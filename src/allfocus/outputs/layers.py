@@ -6,7 +6,6 @@ painted on.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,39 +15,12 @@ from allfocus.formats.write import Picture
 from allfocus.metadata.carry import Metadata
 from allfocus.metadata.icc import srgb_profile
 from allfocus.outputs.layer_files import fill_ora, fill_tiff
+from allfocus.outputs.layered import Layer, LayeredPicture
 from allfocus.outputs.psd import LONGEST, fill_psd
 from allfocus.outputs.wishes import Outputs
 from allfocus.registered import Registered
 from allfocus.result import FusionResult
 from allfocus.sources.listing import Listing
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layer:
-    """A layer as large as the picture.
-
-    Attributes:
-        name: of the frame.
-        read: pixels (h, w[, 3]) and mask (h, w) bool of some rows.
-    """
-
-    name: str
-    read: Callable[[slice], tuple[Array, Array]]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LayeredPicture:
-    """A picture and its layers.
-
-    Attributes:
-        image: (H, W) or (H, W, 3), uint8 or uint16.
-        layers: from the lowest to the uppermost; where one's mask is open, those of all others are closed.
-        icc: the profile of all of them.
-    """
-
-    image: Array
-    layers: tuple[Layer, ...]
-    icc: bytes | None
 
 
 def check_layers(outputs: Outputs, listing: Listing) -> None:
@@ -94,9 +66,9 @@ def take_apart(result: FusionResult, registered: Registered, icc: bytes | None =
     place = {position: number for number, position in enumerate(registered.positions)}
 
     def is_own(rows: slice, position: int) -> Array:
-        own = index_map[rows] == position
+        own: Array = index_map[rows] == position
         if own.any():
-            same = registered.frames[place[position]][rows] == image[rows]
+            same: Array = registered.frames[place[position]][rows] == image[rows]
             own &= same if same.ndim == 2 else same.all(axis=2)
         return own
 

@@ -7,16 +7,13 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
+
+import numpy as np
 
 from allfocus.core.color import Array
 from allfocus.errors import WriteError
-from allfocus.outputs.layer_files import windows
-
-if TYPE_CHECKING:
-    from allfocus.outputs.layers import Layer, LayeredPicture
-
-import numpy as np
+from allfocus.outputs.layered import Layer, LayeredPicture, windows
 
 #: Pixels a side, and bytes of a file, that the format holds.
 LONGEST, LARGEST = 30_000, 2**31 - 1
@@ -26,7 +23,7 @@ GRAY, RGB = 1, 3
 PROFILE, MASK, ZIP = 1039, -2, 2
 
 
-def fill_psd(file: BinaryIO, layered: "LayeredPicture", path: Path) -> None:
+def fill_psd(file: BinaryIO, layered: LayeredPicture, path: Path) -> None:
     """Write a Photoshop file; raises `WriteError` where it gets larger than the format allows."""
     image = layered.image
     height, width = image.shape[:2]
@@ -96,7 +93,7 @@ def make_profile(icc: bytes | None) -> bytes:
     return struct.pack(">4sHH", b"8BIM", PROFILE, 0) + with_length(icc) + bytes(len(icc) % 2)
 
 
-def write_layers(file: BinaryIO, layered: "LayeredPicture", channels: int, path: Path) -> None:
+def write_layers(file: BinaryIO, layered: LayeredPicture, channels: int, path: Path) -> None:
     """Write the records of all layers, and then their channels."""
     numbers = [*range(channels), MASK]
     file.write(struct.pack(">h", len(layered.layers)))
@@ -134,7 +131,7 @@ def make_record(name: str, size: tuple[int, int], numbers: list[int]) -> tuple[b
     return record, [len(start) + 6 * k + 2 for k in range(len(numbers))]
 
 
-def pack_channel(layer: "Layer", number: int, image: Array) -> Iterator[bytes]:
+def pack_channel(layer: Layer, number: int, image: Array) -> Iterator[bytes]:
     """A channel of a layer, or its mask, packed."""
     pack, white = zlib.compressobj(6), np.iinfo(image.dtype).max
     for rows in windows(len(image)):

@@ -149,7 +149,7 @@ class Outputs:
         "Write a copy of the picture with a bar of a round length; needs the size of a pixel."
     )
     layers: Path | None = file_field(
-        "Write the frames that the picture is of as layers with masks (.psd, .ora, .tif); flattened they are the picture."
+        "Write the picture as layers, its frames with masks (.psd, .ora, .tif); flattened they are the picture."
     )
     save_transforms: Path | None = file_field("Write the transforms that were estimated (.json).")
     report: tuple[Path, ...] = declared(
