@@ -90,7 +90,7 @@ def read_psd(path: Path) -> tuple[Array, list[str], list[tuple[Array, Array]]]:
     return whole(psd.numpy("color")), [layer.name for layer in psd], layers
 
 
-READERS = {"tif": read_tiff, "ora": read_ora, "psd": read_psd}
+READERS = {"tif": read_tiff, "ora": read_ora, "psd": read_psd, "psb": read_psd}
 
 
 @pytest.mark.parametrize("ending", READERS)
@@ -132,7 +132,9 @@ def test_profiles_go_along(tmp_path: Path) -> None:
     from allfocus.outputs.psd import fill_psd
 
     image = np.zeros((5, 7, 3), np.uint8)
-    opaque = Layer(name="ä" * 300, read=lambda rows: (image[rows], np.ones(image[rows].shape[:2], bool)))
+    opaque = Layer(
+        name="ä" * 300, pixels=lambda rows: image[rows], mask=lambda rows: np.ones(image[rows].shape[:2], bool)
+    )
     layered = LayeredPicture(image=image, layers=(opaque,), icc=srgb_profile())
     for fill in (fill_ora, fill_tiff, fill_psd):
         buffer = io.BytesIO()
@@ -155,11 +157,12 @@ def test_what_layers_can_not_hold_is_said_before_the_work(tmp_path: Path) -> Non
     assert {path.suffix for path in tmp_path.iterdir()} == {".tif"}
 
 
-def test_more_than_psd_holds_is_refused_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from allfocus.outputs import psd
+def test_more_than_psd_holds_is_refused_before_the_work(tmp_path: Path) -> None:
+    from allfocus.outputs.psd import check_psd
 
-    monkeypatch.setattr(psd, "LARGEST", 20_000)
-    with pytest.raises(allfocus.WriteError, match=r"more than the 2 GiB that \.psd holds"):
-        fuse_layers(tmp_path, "l.psd", gray=False, dtype="uint8")
-    assert not list(tmp_path.glob("o*"))
-    assert not list(tmp_path.glob("*.psd"))
+    with pytest.raises(allfocus.WriteError, match=r"layers may take 3\.0 GiB, \.psd holds less than 2; name it \.psb"):
+        check_psd(tmp_path / "l.psd", (100, 100), 3 * 2**30)
+    with pytest.raises(allfocus.WriteError, match="at most 30000 pixels a side"):
+        check_psd(tmp_path / "l.psd", (30_001, 5), 5)
+    check_psd(tmp_path / "l.psb", (100, 30_001), 3 * 2**30)
+    check_psd(tmp_path / "l.ora", (100, 400_000), 3 * 2**30)

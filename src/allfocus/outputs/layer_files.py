@@ -32,7 +32,7 @@ DATE = (1980, 1, 1, 0, 0, 0)
 
 def read_with_alpha(layer: Layer, rows: slice) -> Array:
     """Rows of a layer, its mask as the last channel."""
-    pixels, mask = layer.read(rows)
+    pixels, mask = layer.pixels(rows), layer.mask(rows)
     return np.dstack([pixels, np.where(mask, np.iinfo(pixels.dtype).max, 0).astype(pixels.dtype)])
 
 

@@ -15,11 +15,13 @@ class Layer:
 
     Attributes:
         name: of the frame.
-        read: pixels (h, w[, 3]) and mask (h, w) bool of some rows.
+        pixels: (h, w[, 3]) of some rows.
+        mask: (h, w) bool of some rows, where the layer is to be seen.
     """
 
     name: str
-    read: Callable[[slice], tuple[Array, Array]]
+    pixels: Callable[[slice], Array]
+    mask: Callable[[slice], Array]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

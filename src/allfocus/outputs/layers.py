@@ -5,18 +5,18 @@ layer on top has the picture itself. So the layers on top of each other are the 
 painted on.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from allfocus.core.color import Array
-from allfocus.errors import OptionError, WriteError
+from allfocus.errors import OptionError
 from allfocus.formats.write import Picture
 from allfocus.metadata.carry import Metadata
 from allfocus.metadata.icc import srgb_profile
 from allfocus.outputs.layer_files import fill_ora, fill_tiff
 from allfocus.outputs.layered import Layer, LayeredPicture
-from allfocus.outputs.psd import LONGEST, fill_psd
+from allfocus.outputs.psd import check_psd, fill_psd
 from allfocus.outputs.wishes import Outputs
 from allfocus.registered import Registered
 from allfocus.result import FusionResult
@@ -28,15 +28,14 @@ def check_layers(outputs: Outputs, listing: Listing) -> None:
 
     Raises:
         OptionError: samples of a kind that layers don't have.
-        WriteError: more pixels a side than PSD holds.
+        WriteError: more pixels a side than PSD holds, or more of them.
     """
     path, dtype = outputs.layers, listing.frame.dtype
     if path is None:
         return
     if dtype not in (np.uint8, np.uint16):
         raise OptionError(f"layers: frames have {dtype} samples; layers are made of 8 and 16 bits: leave it out")
-    if path.suffix.lower() == ".psd" and max(listing.frame.size) > LONGEST:
-        raise WriteError(f"{path}: .psd holds at most {LONGEST} pixels a side; write .tif or .ora")
+    check_psd(path, listing.frame.size, (len(listing) + 2) * listing.frame.nbytes)
 
 
 def make_layers(
@@ -55,7 +54,7 @@ def make_layers(
         return
     is_linear = result.source is not None and result.source.is_linear
     layered = take_apart(result, registered, srgb_profile() if is_linear else metadata.icc)
-    fill = {".psd": fill_psd, ".ora": fill_ora}.get(path.suffix.lower(), fill_tiff)
+    fill = {".psd": fill_psd, ".psb": fill_psd, ".ora": fill_ora}.get(path.suffix.lower(), fill_tiff)
     yield Picture(path, lambda file: fill(file, layered, path))
 
 
@@ -72,11 +71,15 @@ def take_apart(result: FusionResult, registered: Registered, icc: bytes | None =
             own &= same if same.ndim == 2 else same.all(axis=2)
         return own
 
-    def read_frame(position: int) -> Callable[[slice], tuple[Array, Array]]:
-        return lambda rows: (np.asarray(registered.frames[place[position]][rows]), is_own(rows, position))
+    def make_layer(position: int) -> Layer:
+        return Layer(
+            name=result.names[position],
+            pixels=lambda rows: np.asarray(registered.frames[place[position]][rows]),
+            mask=lambda rows: is_own(rows, position),
+        )
 
-    def read_blended(rows: slice) -> tuple[Array, Array]:
-        return image[rows], ~np.logical_or.reduce([is_own(rows, position) for position in used])
+    def is_blended(rows: slice) -> Array:
+        return ~np.logical_or.reduce([is_own(rows, position) for position in used])
 
-    frames = [Layer(name=result.names[position], read=read_frame(position)) for position in used]
-    return LayeredPicture(image=image, layers=(*frames, Layer(name="blended", read=read_blended)), icc=icc)
+    blended = Layer(name="blended", pixels=lambda rows: image[rows], mask=is_blended)
+    return LayeredPicture(image=image, layers=(*map(make_layer, used), blended), icc=icc)

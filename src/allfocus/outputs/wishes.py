@@ -16,7 +16,7 @@ MAP_SUFFIXES = (".png", ".tif", ".tiff")
 REPORT_SUFFIXES = (".html", ".json")
 SURFACE_SUFFIXES = (".stl", ".ply", ".glb")
 MOVING_SUFFIXES = (".mp4", ".webp")
-LAYER_SUFFIXES = (".psd", ".ora", ".tif", ".tiff")
+LAYER_SUFFIXES = (".psd", ".psb", ".ora", ".tif", ".tiff")
 #: Outputs that are no pictures, and what says how to write them.
 TEXTS = ("save_transforms", "report", "beside")
 SETTINGS = (
@@ -149,7 +149,7 @@ class Outputs:
         "Write a copy of the picture with a bar of a round length; needs the size of a pixel."
     )
     layers: Path | None = file_field(
-        "Write the picture as layers, its frames with masks (.psd, .ora, .tif); flattened they are the picture."
+        "Write the picture as layers, its frames with masks (.psd, .psb, .ora, .tif); flattened they are the picture."
     )
     save_transforms: Path | None = file_field("Write the transforms that were estimated (.json).")
     report: tuple[Path, ...] = declared(
