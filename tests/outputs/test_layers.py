@@ -152,7 +152,7 @@ def test_what_layers_can_not_hold_is_said_before_the_work(tmp_path: Path) -> Non
     made = allfocus.fuse(focal_frames(32, 32, 2), method="laplacian")
     with pytest.raises(OptionError, match="a result holds no frames"):
         allfocus.save(made, tmp_path / "o.png", layers=tmp_path / "l.psd")
-    with pytest.raises(allfocus.WriteError, match=r"layers are written as \.psd or \.ora"):
+    with pytest.raises(allfocus.WriteError, match=r"layers are written as \.psd or \.psb"):
         fuse_layers(tmp_path, "l.xcf", gray=False, dtype="uint8")
     assert {path.suffix for path in tmp_path.iterdir()} == {".tif"}
 
@@ -166,3 +166,26 @@ def test_more_than_psd_holds_is_refused_before_the_work(tmp_path: Path) -> None:
         check_psd(tmp_path / "l.psd", (30_001, 5), 5)
     check_psd(tmp_path / "l.psb", (100, 30_001), 3 * 2**30)
     check_psd(tmp_path / "l.ora", (100, 400_000), 3 * 2**30)
+
+
+def test_cancelled_writing_leaves_nothing(tmp_path: Path) -> None:
+    from threading import Event
+
+    from allfocus.formats.write import write_images
+    from allfocus.outputs.layer_files import fill_ora, fill_tiff
+    from allfocus.outputs.layered import Layer, LayeredPicture
+    from allfocus.outputs.psd import fill_psd
+
+    image, called_off, path = np.zeros((300, 7, 3), np.uint8), Event(), tmp_path / "l.psd"
+
+    def read(rows: slice) -> Array:
+        called_off.set()
+        return image[rows]
+
+    layer = Layer(name="a", pixels=read, mask=lambda rows: np.ones(image[rows].shape[:2], bool))
+    for fill in (fill_psd, fill_ora, fill_tiff):
+        called_off.clear()
+        layered = LayeredPicture(image=image, layers=(layer,), icc=None, cancelled=called_off)
+        with pytest.raises(allfocus.Cancelled):
+            write_images([(path, lambda file, fill=fill, layered=layered: fill(file, layered, path))])
+        assert not list(tmp_path.iterdir())

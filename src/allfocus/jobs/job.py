@@ -267,7 +267,7 @@ def write_result(
         WriteError: a file can't be written; none is left behind.
     """
     check_result(result, request.outputs, has_frames=registered is not None)
-    files = make_files(result, request.outputs, registered)
+    files = make_files(result, request.outputs, registered, cancelled)
     told = [*notes, *(note for picture in files for note in picture.notes)]
     reports = make_reports(result, request.outputs, stack_options(request), seconds, told)
     lost = write_images([*files, *slabs, *reports], cancelled)

@@ -20,7 +20,7 @@ from PIL import Image
 from allfocus._version import __version__
 from allfocus.core.color import Array, from_unit, to_unit
 from allfocus.metadata.carry import MAP
-from allfocus.outputs.layered import ROWS, Layer, LayeredPicture, windows
+from allfocus.outputs.layered import ROWS, Layer, LayeredPicture
 
 #: Longest side of the thumbnail in an OpenRaster file.
 THUMBNAIL = 256
@@ -46,9 +46,9 @@ def fill_ora(file: BinaryIO, layered: LayeredPicture, path: Path) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(zipfile.ZipInfo("mimetype", DATE), "image/openraster")
         for number, layer in enumerate(layers):
-            rows = (read_with_alpha(layer, part) for part in windows(height))
+            rows = (read_with_alpha(layer, part) for part in layered.windows())
             add_png(archive, f"data/layer{number}.png", rows, image, layered.icc, has_alpha=True)
-        rows = (image[part] for part in windows(height))
+        rows = (image[part] for part in layered.windows())
         add_png(archive, "mergedimage.png", rows, image, layered.icc)
         archive.writestr(zipfile.ZipInfo("Thumbnails/thumbnail.png", DATE), encode_thumbnail(image))
         listed = "".join(
@@ -124,6 +124,6 @@ def fill_tiff(file: BinaryIO, layered: LayeredPicture, path: Path) -> None:
         common |= {"iccprofile": layered.icc, "rowsperstrip": ROWS, "software": f"allfocus {__version__}"}
         writer.write(image, description=f"{MAP}: the picture, and its layers", **common)  # type: ignore[arg-type]
         for layer in layers:
-            page = np.concatenate([read_with_alpha(layer, part) for part in windows(len(image))])
+            page = np.concatenate([read_with_alpha(layer, part) for part in layered.windows()])
             named = [(285, "s", 0, layer.name.encode(), True)]  # PageName
             writer.write(page, extrasamples=["unassalpha"], extratags=named, **common)  # type: ignore[arg-type]

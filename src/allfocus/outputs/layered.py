@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from threading import Event
 
 from allfocus.core.color import Array
+from allfocus.run.workers import watched
 
 #: Rows worked on at a time.
 ROWS = 128
@@ -32,13 +34,15 @@ class LayeredPicture:
         image: (H, W) or (H, W, 3), uint8 or uint16.
         layers: from the lowest to the uppermost; where one's mask is open, those of all others are closed.
         icc: the profile of all of them.
+        cancelled: once it is set reading ends with `Cancelled`.
     """
 
     image: Array
     layers: tuple[Layer, ...]
     icc: bytes | None
+    cancelled: Event | None = None
 
-
-def windows(height: int) -> Iterator[slice]:
-    """All rows, a window at a time."""
-    return (slice(top, min(top + ROWS, height)) for top in range(0, height, ROWS))
+    def windows(self) -> Iterator[slice]:
+        """All rows, a window at a time."""
+        height = len(self.image)
+        return watched((slice(top, min(top + ROWS, height)) for top in range(0, height, ROWS)), self.cancelled)

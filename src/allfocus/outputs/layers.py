@@ -6,6 +6,7 @@ painted on.
 """
 
 from collections.abc import Iterator
+from threading import Event
 
 import numpy as np
 
@@ -39,7 +40,11 @@ def check_layers(outputs: Outputs, listing: Listing) -> None:
 
 
 def make_layers(
-    result: FusionResult, registered: Registered, outputs: Outputs, metadata: Metadata
+    result: FusionResult,
+    registered: Registered,
+    outputs: Outputs,
+    metadata: Metadata,
+    cancelled: Event | None = None,
 ) -> Iterator[Picture]:
     """The file of layers, if it is wanted: it is written window by window.
 
@@ -48,17 +53,20 @@ def make_layers(
         registered: those frames.
         outputs: what goes where.
         metadata: of the reference.
+        cancelled: once it is set writing ends with `Cancelled`.
     """
     path = outputs.layers
     if path is None:
         return
     is_linear = result.source is not None and result.source.is_linear
-    layered = take_apart(result, registered, srgb_profile() if is_linear else metadata.icc)
+    layered = take_apart(result, registered, srgb_profile() if is_linear else metadata.icc, cancelled)
     fill = {".psd": fill_psd, ".psb": fill_psd, ".ora": fill_ora}.get(path.suffix.lower(), fill_tiff)
     yield Picture(path, lambda file: fill(file, layered, path))
 
 
-def take_apart(result: FusionResult, registered: Registered, icc: bytes | None = None) -> LayeredPicture:
+def take_apart(
+    result: FusionResult, registered: Registered, icc: bytes | None = None, cancelled: Event | None = None
+) -> LayeredPicture:
     """The layers of a picture."""
     image, index_map = result.image, result.index_map
     used = [int(position) for position in np.flatnonzero(np.bincount(index_map.ravel()))]
@@ -79,7 +87,7 @@ def take_apart(result: FusionResult, registered: Registered, icc: bytes | None =
         )
 
     def is_blended(rows: slice) -> Array:
-        return ~np.logical_or.reduce([is_own(rows, position) for position in used])
+        return np.asarray(~np.logical_or.reduce([is_own(rows, position) for position in used]))
 
     blended = Layer(name="blended", pixels=lambda rows: image[rows], mask=is_blended)
-    return LayeredPicture(image=image, layers=(*map(make_layer, used), blended), icc=icc)
+    return LayeredPicture(image=image, layers=(*map(make_layer, used), blended), icc=icc, cancelled=cancelled)

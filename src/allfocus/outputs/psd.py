@@ -13,7 +13,7 @@ import numpy as np
 
 from allfocus.core.color import Array
 from allfocus.errors import WriteError
-from allfocus.outputs.layered import Layer, LayeredPicture, windows
+from allfocus.outputs.layered import Layer, LayeredPicture
 
 #: Pixels a side, and bytes of a file, that PSD holds; PSB, the same with longer lengths, holds so many pixels a side.
 LONGEST, LARGEST = 30_000, 2**31 - 1
@@ -45,7 +45,7 @@ def fill_psd(file: BinaryIO, layered: LayeredPicture, path: Path) -> None:
     end_section()
     file.write(struct.pack(">H", 0))
     for channel in range(channels):
-        for rows in windows(height):
+        for rows in layered.windows():
             file.write(store(image[rows], channel))
 
 
@@ -119,7 +119,7 @@ def write_layers(file: BinaryIO, layered: LayeredPicture, channels: int, is_big:
         for number, place in zip(numbers, own, strict=True):
             start = file.tell()
             file.write(struct.pack(">H", ZIP))
-            for packed in pack_channel(layer, number, layered.image):
+            for packed in pack_channel(layer, number, layered):
                 file.write(packed)
             put(file, place, pack_length(file.tell() - start, is_big))
 
@@ -148,12 +148,12 @@ def make_record(name: str, size: tuple[int, int], numbers: list[int], is_big: bo
     return record, [len(start) + len(entries[0]) * k + 2 for k in range(len(numbers))]
 
 
-def pack_channel(layer: Layer, number: int, image: Array) -> Iterator[bytes]:
+def pack_channel(layer: Layer, number: int, layered: LayeredPicture) -> Iterator[bytes]:
     """A channel of a layer, or its mask, packed."""
-    pack, white = zlib.compressobj(6), np.iinfo(image.dtype).max
-    for rows in windows(len(image)):
+    pack, white = zlib.compressobj(6), np.iinfo(layered.image.dtype).max
+    for rows in layered.windows():
         if number == MASK:
-            yield pack.compress(store(np.where(layer.mask(rows), white, 0).astype(image.dtype), None))
+            yield pack.compress(store(np.where(layer.mask(rows), white, 0).astype(layered.image.dtype), None))
         else:
             yield pack.compress(store(layer.pixels(rows), number))
     yield pack.flush()
