@@ -13,7 +13,9 @@ from allfocus.formats.write import check_output, check_outputs
 from allfocus.jobs.events import JobRequest
 from allfocus.options import FusionOptions
 from allfocus.outputs.files import check_sizes, require_sizes
+from allfocus.outputs.layers import check_layers
 from allfocus.outputs.slabs import parse_slab, parse_slabs, slab_paths
+from allfocus.outputs.volume_surfaces import place_surfaces
 from allfocus.outputs.wishes import SETTINGS, Outputs, check_wishes
 from allfocus.plan import Plan, plan_for
 from allfocus.registration import find_reference
@@ -26,6 +28,9 @@ from allfocus.sources.open import open_stack
 from allfocus.sources.stacks import find_volume
 from allfocus.sources.volume import Volume, holds_planes, inspect_volume
 from allfocus.volumes import MAP_NAMES, MapName, options_for_volumes
+
+#: Fields of outputs that volumes know.
+OF_VOLUMES = ("image", "beside", "surface", *SETTINGS, *MAP_NAMES)
 
 
 def check_job(request: JobRequest, machine: Machine | None = None) -> tuple[Listing | Volume, Plan]:
@@ -119,6 +124,7 @@ def check_stack(request: JobRequest, listing: Listing, machine: Machine | None =
     outputs = [*request.outputs.pictures, *slab_files(request, listing)]
     check_outputs(outputs, [*listing.files, *request.settings], request.outputs.texts)
     check_sizes(request.outputs, listing.frame.size)
+    check_layers(request.outputs, listing)
     require_sizes(request.outputs, listing)
     return plan_for(listing, stack_options(request), machine=machine)
 
@@ -150,7 +156,7 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
         WriteError: an output that is no OME-TIFF.
     """
     outputs = request.outputs
-    others = [item.name for item in fields(Outputs) if item.name not in ("image", "beside", *SETTINGS, *MAP_NAMES)]
+    others = [item.name for item in fields(Outputs) if item.name not in OF_VOLUMES]
     asked = [name.replace("_", "-") for name in others if getattr(outputs, name)]
     asked += [name for name in ("slab", "leave_out", "strokes") if getattr(request, name)]
     if asked:
@@ -163,9 +169,11 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
             better = path.name.removesuffix(path.suffix) + ".ome.tif"
             raise WriteError(f"{path}: pictures and maps of {volume} are OME-TIFF; name it {better}")
         check_output(path)
-    check_outputs(outputs.pictures, [*volume.files, *request.settings], outputs.texts)
-    beside = 0 if find_channel(request, volume) is None else volume.axes["C"] - 1
-    options = options_for_volumes(request.options, list(volume_maps(request)))
+    channel = find_channel(request, volume)
+    surfaces = [] if outputs.surface is None else place_surfaces(volume, outputs.surface, channel)
+    check_outputs(outputs.pictures, [*volume.files, *request.settings], [place.path for place in surfaces])
+    beside = 0 if channel is None else volume.axes["C"] - 1
+    options = options_for_volumes(request.options, needed_maps(request))
     return plan_for(volume.stacks[0].listing, options, beside, machine)
 
 
@@ -173,6 +181,12 @@ def volume_maps(request: JobRequest) -> dict[MapName, Path]:
     """The maps that are wanted of a volume, and where each goes."""
     found: dict[MapName, Path | None] = {name: getattr(request.outputs, name) for name in MAP_NAMES}
     return {name: path for name, path in found.items() if path is not None}
+
+
+def needed_maps(request: JobRequest) -> list[MapName]:
+    """The maps to make of a volume: those that are wanted, and what surfaces are made of."""
+    extra: list[MapName] = ["depth"] if request.outputs.surface is not None and request.outputs.depth is None else []
+    return [*volume_maps(request), *extra]
 
 
 def find_channel(request: JobRequest, volume: Volume) -> int | None:

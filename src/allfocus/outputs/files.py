@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
@@ -13,10 +14,13 @@ from allfocus.errors import OptionError
 from allfocus.formats.write import Picture, check_output
 from allfocus.metadata.carry import Metadata, sign_map
 from allfocus.outputs.finish import make_picture
+from allfocus.outputs.layers import make_layers
 from allfocus.outputs.moving import check_moving
 from allfocus.outputs.shapes import make_shapes
 from allfocus.outputs.wishes import DepthUnit, Outputs
+from allfocus.registered import Registered
 from allfocus.result import FusionResult
+from allfocus.run.workers import watched
 from allfocus.sources.colours import read_frame_metadata
 from allfocus.sources.listing import Listing
 from allfocus.volumes import measure_height, measure_height_error
@@ -27,13 +31,17 @@ MICROMETRES = 25400
 UNITS: Mapping[DepthUnit, str] = {"gray": "depth", "frame": "depth in frames", "um": "depth in micrometres"}
 
 
-def make_files(result: FusionResult, outputs: Outputs) -> list[Picture]:
-    """What goes into each file but the reports."""
+def make_files(
+    result: FusionResult, outputs: Outputs, registered: Registered | None = None, cancelled: Event | None = None
+) -> list[Picture]:
+    """What goes into each file but the reports; of layers, the frames are needed too; ends once it is cancelled."""
     found = find_metadata(result, outputs)
     files = [] if outputs.image is None else [make_picture(result, outputs.image, found)]
     for path, plane, meaning in make_maps(result, outputs, found.z_step):
         files.append(Picture(path, plane, sign_map(meaning, plane.shape[:2], found)))
-    files += make_shapes(result, outputs, found)
+    files += watched(make_shapes(result, outputs, found, cancelled), cancelled)
+    if registered is not None:
+        files += make_layers(result, registered, outputs, found, cancelled)
     if outputs.save_transforms is not None and result.alignment is not None and result.source is not None:
         text = dump_transforms(result.alignment, result.names, result.source.frame.size)
         files.append(Picture(outputs.save_transforms, text))

@@ -44,8 +44,10 @@ def save(result: FusionResult, path: Path | str, **maps: Any) -> list[Note]:
     return write_images(make_files(result, outputs))
 
 
-def check_result(result: FusionResult, outputs: Outputs) -> None:
-    """Raise `OptionError` for an output that a result does not have."""
+def check_result(result: FusionResult, outputs: Outputs, *, has_frames: bool = False) -> None:
+    """Raise `OptionError` for an output that a result does not have; its frames may be at hand beside it."""
+    if outputs.layers is not None and not has_frames:
+        raise OptionError("layers: a result holds no frames; they are made by a Job, or on the command line")
     for name, needed in NEEDED.items():
         if getattr(outputs, name) is not None and getattr(result, needed) is None:
             raise OptionError(f"{name}: the result has no {needed}; ask fuse or decide for it")

@@ -12,10 +12,11 @@ from allfocus.run.atomic import real_path
 
 #: Endings of maps: formats that keep numbers as they are and know gray.
 MAP_SUFFIXES = (".png", ".tif", ".tiff")
-#: Endings of reports, surfaces and moving pictures.
+#: Endings of reports, surfaces, moving pictures and layers.
 REPORT_SUFFIXES = (".html", ".json")
 SURFACE_SUFFIXES = (".stl", ".ply", ".glb")
 MOVING_SUFFIXES = (".mp4", ".webp")
+LAYER_SUFFIXES = (".psd", ".psb", ".ora", ".tif", ".tiff")
 #: Outputs that are no pictures, and what says how to write them.
 TEXTS = ("save_transforms", "report", "beside")
 SETTINGS = (
@@ -23,7 +24,7 @@ SETTINGS = (
     *("surface_solid", "surface_triangles", "surface_height", "parallax", "stereo_view", "anaglyph_colours"),
 )
 #: Outputs that are written by no picture format.
-SHAPES = ("surface", "rocking")
+SHAPES = ("surface", "rocking", "layers")
 #: What the numbers of a depth map count.
 DepthUnit = Literal["gray", "frame", "um"]
 #: Which frame shows the nearest things sharply.
@@ -49,9 +50,10 @@ NAMED = {
     "anaglyph": "anaglyph",
     "rocking": "rocking",
     "scale-bar": "scale_bar",
+    "layers": "layers",
 }
 #: Endings of those among them that are no maps, where they are not named; of the others, that of the picture.
-OWN_ENDINGS = {"surface": ".glb", "rocking": ".mp4"}
+OWN_ENDINGS = {"surface": ".glb", "rocking": ".mp4", "layers": ".psd"}
 #: Maps whose numbers count.
 MAPS = ("index_map", "confidence", "depth", "depth_error", "out_of_focus", "veiled", "veil")
 #: Names of outputs that are called otherwise now; they work for one release.
@@ -154,6 +156,9 @@ class Outputs:
     )
     scale_bar: Path | None = file_field(
         "Write a copy of the picture with a bar of a round length; needs the size of a pixel."
+    )
+    layers: Path | None = file_field(
+        "Write the picture as layers, its frames with masks (.psd, .psb, .ora, .tif); flattened they are the picture."
     )
     save_transforms: Path | None = file_field("Write the transforms that were estimated (.json).")
     report: tuple[Path, ...] = declared(
@@ -259,6 +264,7 @@ def check_suffixes(outputs: Outputs) -> None:
         ("reports", outputs.report, REPORT_SUFFIXES),
         ("surfaces", [outputs.surface], SURFACE_SUFFIXES),
         ("moving pictures", [outputs.rocking], MOVING_SUFFIXES),
+        ("layers", [outputs.layers], LAYER_SUFFIXES),
     ):
         for path in paths:
             if path is not None and path.suffix.lower() not in known:

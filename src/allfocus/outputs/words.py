@@ -11,6 +11,7 @@ from allfocus.core.notes import Note
 from allfocus.core.stack import channels_of, size_of
 from allfocus.outputs.files import find_metadata
 from allfocus.outputs.heights import find_units, is_near_first
+from allfocus.outputs.volume_surfaces import find_volume_units
 from allfocus.outputs.wishes import Outputs
 from allfocus.result import FusionResult
 from allfocus.volumes import StackQuality, VolumeResult, describe_map, measure_quality
@@ -41,7 +42,7 @@ def summarize(
         seconds: how long it took.
     """
     if isinstance(fused, VolumeResult):
-        return summarize_volume(fused, outputs, method, seconds)
+        return summarize_volume(fused, outputs, files, method, seconds)
     cropped = [f"cropped to {size_of(fused.image)}"] if fused.is_cropped else []
     aligned = "" if fused.alignment is None else describe_alignment(fused.alignment, fused.names)
     registered = ", ".join([*([aligned] if aligned else []), *cropped])
@@ -53,17 +54,26 @@ def summarize(
     ]
 
 
-def summarize_volume(fused: VolumeResult, outputs: Outputs, method: str, seconds: float) -> list[str]:
+def summarize_volume(
+    fused: VolumeResult, outputs: Outputs, files: Mapping[Path, str], method: str, seconds: float
+) -> list[str]:
     """The lines about the pictures of a volume; see `summarize`."""
     volume, focus = fused.volume, fused.channel_for_focus
     frame = volume.stacks[0].listing.frame
     kind = f"{size_of(frame)} {channels_of(frame)} {frame.dtype}"
     by = "" if focus is None else f", all by the focus of {volume.channel_names[focus]}"
     pictures = f"{volume} to {len(volume.stacks)} pictures, {kind}, {method}{by}"
-    maps = {name: getattr(outputs, name) for name in fused.maps}
+    maps = {name: path for name in fused.maps if (path := getattr(outputs, name)) is not None}
+    end = "first" if outputs.near == "first" else "last"
+    unit = find_volume_units(volume, outputs)
     return [
         f"{lead(outputs)}{pictures}, {seconds:.1f} s",
         *(f"{path}: {describe_map(name, volume)}" for name, path in maps.items()),
+        *(
+            f"{path}: in {unit}, the {end} plane is nearest (--near)"
+            for path, shows in files.items()
+            if shows == "surface"
+        ),
     ]
 
 
