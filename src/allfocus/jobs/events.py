@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from allfocus.composition.compositor import Canvas
+from allfocus.composition.veil import Veil
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.windows import Window
@@ -88,12 +89,14 @@ class Kept:
         registered: the frames.
         decision: which frame where, before anything was painted.
         canvas: picture and maps as they were composed.
+        veil: what was taken off the picture; None where halos are kept.
     """
 
     request: "JobRequest"
     registered: Registered
     decision: Decision
     canvas: Canvas
+    veil: Veil | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

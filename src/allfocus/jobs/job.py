@@ -136,7 +136,7 @@ class Job:
         painted = paint_over(registered, decision, request)
         result = compose(registered, painted, options=options, preview=self._preview)
         assert self._canvas is not None
-        kept = Kept(request=request, registered=registered, decision=decision, canvas=self._canvas)
+        kept = Kept(request=request, registered=registered, decision=decision, canvas=self._canvas, veil=result.veil)
         slabs, skipped = fuse_slabs(registered, options, slabs_of(request, listing), slab_files(request, listing))
         notes = [*result.notes, *quality_notes(result), *skipped]
         self._report("write", 0, 1)
