@@ -56,7 +56,7 @@ def show_tab(page: Any, name: str) -> None:
 def save(page: Any, path: Path) -> Array:
     """Save as a person does."""
     show_tab(page, "Save")
-    page.get_by_label("File").fill(path.name)
+    page.get_by_label("File", exact=True).fill(path.name)
     page.get_by_role("button", name="Save picture").click()
     page.locator("#saved", has_text="Saved").wait_for()
     return read_image(path)
@@ -240,7 +240,7 @@ def test_what_is_wrong_is_said(stack: Path, browser: Any, cli: Cli) -> None:
     with running(stack, "--method", "laplacian") as studio, opened(browser, studio.address) as page:
         wait_ready(page)
         show_tab(page, "Save")
-        page.get_by_label("File").fill("../elsewhere/out.tif")
+        page.get_by_label("File", exact=True).fill("../elsewhere/out.tif")
         page.get_by_role("button", name="Save picture").click()
         page.locator("#failure", has_text="choose a name in it").wait_for()
         shoot(page, "error")

@@ -43,5 +43,11 @@ export class Save {
     find("saved").textContent = "…";
     const answer = await this.app.ask("/api/save", { path: find("path").value, maps });
     find("saved").textContent = answer ? WORDS.saved(answer.files) : "";
+    find("downloads").replaceChildren(
+      ...(answer?.files ?? []).map((/** @type {string} */ path) => {
+        const name = path.split(/[\\/]/).pop() ?? path;
+        return make("li", {}, make("a", { href: `/saved/${encodeURIComponent(name)}`, download: name }, `${WORDS.download} ${name}`));
+      }),
+    );
   }
 }

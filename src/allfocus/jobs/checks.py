@@ -74,14 +74,27 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
         volume = inspect_volume(main)
         volume = replace(volume, z_step=request.outputs.z_step or volume.z_step)
         base = request.outputs.base
+        if request.plane is not None:
+            return drop_named(pick_stack(volume, request.plane), request.leave_out)
         if len(volume.stacks) > 1 or (base is not None and holds_volumes(base)):
             return replace(volume, notes=tuple(left_out))
+    if request.plane is not None:
+        raise OptionError(f"{paths[0].name} has no positions, times and channels to choose from; leave the choice out")
     if request.channel_for_focus is not None:
         one = f"{paths[0].name} has one channel only"
         what = one if volume else "only a TIFF file given alone may have several"
         raise OptionError(f"channel-for-focus {request.channel_for_focus}: {what}; leave it out")
     opened = open_stack(list(paths), request.options.order, request.options.stack)
     return drop_named(opened, request.leave_out)
+
+
+def pick_stack(volume: Volume, plane: tuple[int, int, int]) -> Listing:
+    """The frames of one position, time and channel; raises `OptionError` where there are none."""
+    for stack in volume.stacks:
+        if (stack.position, stack.time, stack.channel) == plane:
+            return stack.listing
+    where = ", ".join(str(number + 1) for number in plane)
+    raise OptionError(f"{volume.path.name} has no stack at position, time and channel {where}; it has {volume}")
 
 
 def drop_named(listing: Listing, names: Sequence[str]) -> Listing:

@@ -135,6 +135,8 @@ class JobRequest:
         strokes: what is painted over the picture. Frames are counted as in the input without those left out; points are
             pixels of the reference's full frame.
         layers: other decisions that strokes take pixels from: the options of each, by its name.
+        plane: of a volume: position, time and channel, counted from 0, of the one stack to fuse, as if it were a file
+            of its own; None: all of them.
     """
 
     frames: Sequence[Path]
@@ -146,6 +148,7 @@ class JobRequest:
     leave_out: tuple[str, ...] = ()
     strokes: tuple[Stroke, ...] = ()
     layers: Mapping[str, FusionOptions] = field(default_factory=dict)
+    plane: tuple[int, int, int] | None = None
 
     @property
     def settings(self) -> list[Path]:

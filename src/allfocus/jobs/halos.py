@@ -41,6 +41,11 @@ class Halos:
         """Whether there is anything to do at all."""
         return self._remover is not None
 
+    @property
+    def are_settled(self) -> bool:
+        """Whether no cell is left to solve."""
+        return not self._stale
+
     def touch(self, windows: list[Window]) -> None:
         """Windows of the picture were picked anew."""
         if self._remover is not None:

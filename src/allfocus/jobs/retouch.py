@@ -173,6 +173,11 @@ class Retouch:
         self._halos.touch(windows)
         return windows
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the picture is what a job with the same request makes."""
+        return self._halos.are_settled
+
     def settle_next(self) -> Window | None:
         """Remove the halos anew in one cell that sees what was painted; None where all is settled.
 

@@ -17,14 +17,16 @@ from starlette.routing import Route
 from allfocus.errors import AllFocusError, MissingExtraError, OptionError
 from allfocus.options import FusionOptions, build_options, describe_options, plain_options
 from allfocus.outputs.wishes import NAMED, Outputs, add_listed
+from allfocus.studio.entrance import Entrance, describe_choices
 from allfocus.studio.guard import Guard
+from allfocus.studio.opening import with_depth
 from allfocus.studio.session import Session
 from allfocus.studio.tiles import SIDE, encode, render_tile
 
 #: Bytes that a request may hold.
 MOST_BYTES = 4_000_000
-#: Options that the page does not offer: they name files, or say what the machine may use.
-HIDDEN = ("model", "transforms", "max_tile", "max_memory", "spool", "reference")
+#: Options that are not in the page's form: they name files, say what the machine may use, or are chosen elsewhere.
+HIDDEN = ("model", "transforms", "max_tile", "max_memory", "max_pixels", "spool", "reference", "stack", "depth")
 #: The page's files by their names, and their media types.
 TYPES = {
     ".html": "text/html",
@@ -44,7 +46,7 @@ class Server:
     """
 
     def __init__(self, session: Session, assets: Path) -> None:
-        self.session, self.assets = session, assets
+        self.session, self.assets, self.entrance = session, assets, Entrance(session)
 
     def app(self, token: str, hosts: frozenset[str]) -> Guard:
         """The application, guarded."""
@@ -54,6 +56,9 @@ class Server:
             "/api/state": self.state,
             "/api/events": self.events,
             "/api/at": self.at,
+            "/api/folders": self.entrance.folders,
+            "/api/recent": self.entrance.recent,
+            "/saved/{name}": self.entrance.download,
             "/thumbnails/{name:path}": self.thumbnail,
             "/tiles/{layer:path}/{level:int}/{column:int}/{row:int}": self.tile,
         }
@@ -63,9 +68,12 @@ class Server:
             "/api/strokes": self.strokes,
             "/api/save": self.save,
             "/api/project": self.project,
+            "/api/open": self.entrance.open,
+            "/api/results": self.entrance.results,
         }
         routes = [Route(path, answer, methods=["GET"]) for path, answer in gets.items()]
         routes += [Route(path, partial(self.post, do), methods=["POST"]) for path, do in posts.items()]
+        routes.append(Route("/dropped/{folder}/{name}", self.entrance.drop, methods=["PUT"]))
         return Guard(Starlette(routes=routes), token, hosts)
 
     # --- the page ------------------------------------------------------------------------------------
@@ -149,8 +157,9 @@ class Server:
         hidden = {name: value for name, value in plain_options(self.session.request.options).items() if name in HIDDEN}
         chosen = {name: value for name, value in values.get("options", {}).items() if name not in HIDDEN}
         reference = values.get("reference")
+        hidden.pop("depth", None)
         chosen |= hidden | ({} if reference is None else {"reference": reference})
-        self.session.run(build_options(chosen), [str(name) for name in values.get("leave_out", ())])
+        self.session.run(with_depth(build_options(chosen)), [str(name) for name in values.get("leave_out", ())])
 
     def cancel(self, values: dict[str, Any]) -> None:
         """Call off the run."""
@@ -212,7 +221,11 @@ def describe_session(session: Session) -> dict[str, Any]:
             "frames": [],
             "layers": {name: describe_layer(session, name) for name in session.layers},
             "options": offered_options(),
-            "chosen": plain_options(options),
+            "chosen": {name: value for name, value in plain_options(options).items() if name != "depth"},
+            "choices": describe_choices(session),
+            "sources": session.sources,
+            "kept": list(session.results),
+            "z_step": session.z_step,
             "leave_out": list(session.request.leave_out),
             **session.describe_strokes(),
         }
@@ -221,7 +234,13 @@ def describe_session(session: Session) -> dict[str, Any]:
             found["size"] = [listing.frame.size[1], listing.frame.size[0]]
             found["depth"] = str(listing.frame.dtype)
             found["frames"] = [
-                {"name": name, "position": k, "is_reference": k == reference, "left_out": session.reasons.get(k, "")}
+                {
+                    "name": name,
+                    "position": k,
+                    "is_reference": k == reference,
+                    "left_out": session.reasons.get(k, ""),
+                    **session.facts.get(name, {}),
+                }
                 for k, name in enumerate(listing.names)
             ]
             found["title"] = session.title

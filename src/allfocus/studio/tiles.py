@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Literal
+from weakref import ref
 
 import cv2
 import numpy as np
@@ -74,7 +75,7 @@ class Overviews:
 
     def __init__(self, limit: int = KEPT_BYTES) -> None:
         self._limit, self._lock = limit, Lock()
-        self._layers: OrderedDict[int, Layer] = OrderedDict()
+        self._layers: OrderedDict[int, ref[Layer]] = OrderedDict()
 
     def of(self, layer: Layer) -> Array:
         """The copy of a layer at level `OVERVIEW`."""
@@ -82,14 +83,19 @@ class Overviews:
         if made is None:
             made = layer.overview = reduce_pixels(layer, layer.pixels, OVERVIEW)
         with self._lock:
-            self._layers[id(layer)] = layer
+            self._layers[id(layer)] = ref(layer)
             self._layers.move_to_end(id(layer))
+            for key in [key for key, known in self._layers.items() if known() is None]:
+                del self._layers[key]  # no longer on view
             while len(self._layers) > 1 and self._total() > self._limit:
-                self._layers.popitem(last=False)[1].overview = None
+                oldest = self._layers.popitem(last=False)[1]()
+                if oldest is not None:
+                    oldest.overview = None
         return made
 
     def _total(self) -> int:
-        return sum(0 if layer.overview is None else layer.overview.nbytes for layer in self._layers.values())
+        there = (known() for known in self._layers.values())
+        return sum(layer.overview.nbytes for layer in there if layer is not None and layer.overview is not None)
 
 
 def render_tile(layer: Layer, level: int, column: int, row: int, overviews: Overviews) -> tuple[bytes, str] | None:
