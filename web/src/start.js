@@ -19,7 +19,7 @@ export class Start {
     find("folder-open").onclick = () => this.open(this.folder);
     find("choose-files").onclick = () => find("files").click();
     find("files").onchange = () => {
-      const files = [...find("files").files].map((file) => ({ folder: "files", file }));
+      const files = [...find("files").files].map((file) => ({ folder: WORDS.dropped, file }));
       find("files").value = "";
       this.#send(files);
     };
@@ -148,7 +148,7 @@ export class Start {
         }
       }
     }
-    if (!files.length) files.push(...plain.filter((file) => !file.name.startsWith(".")).map((file) => ({ folder: "files", file })));
+    if (!files.length) files.push(...plain.filter((file) => !file.name.startsWith(".")).map((file) => ({ folder: WORDS.dropped, file })));
     await this.#send(files);
   }
 
@@ -165,8 +165,8 @@ export class Start {
     try {
       for (const { folder: name, file } of files) {
         find("drop-state").textContent = file.name;
-        const place = encodeURIComponent(`${name} ${stamp}`);
-        const answer = await fetch(`/dropped/${place}/${encodeURIComponent(file.name)}`, { method: "PUT", body: file });
+        const place = [stamp, name, file.name].map(encodeURIComponent).join("/");
+        const answer = await fetch(`/dropped/${place}`, { method: "PUT", body: file });
         const said = await answer.json().catch(() => ({ error: answer.statusText }));
         if (!answer.ok) throw new Error(said.error);
         folder = said.folder;

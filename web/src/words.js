@@ -29,6 +29,7 @@ export const WORDS = {
   },
   frames: (/** @type {number} */ count) => (count === 1 ? "1 frame" : `${count} frames`),
   pictures: (/** @type {number} */ count) => (count === 0 ? "no pictures here" : count === 1 ? "1 picture" : `${count} pictures`),
+  dropped: "dropped",
   hasProject: ", with a project",
   sharpness: (/** @type {number} */ share) => `sharpness ${Math.round(100 * share)} %`,
   keptName: (/** @type {number} */ number) => `Result ${number}`,

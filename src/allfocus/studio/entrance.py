@@ -36,7 +36,7 @@ class Entrance:
         """Keep one dropped file; a page that goes in the middle leaves nothing."""
         place = request.path_params
         try:
-            folder = await self.shelf.take(place["folder"], place["name"], request.stream())
+            folder = await self.shelf.take(place["batch"], place["folder"], place["name"], request.stream())
         except ClientDisconnect:
             return Response(status_code=400)
         except AllFocusError as error:
@@ -53,12 +53,15 @@ class Entrance:
 
     def open(self, values: dict[str, Any]) -> dict[str, Any]:
         """Open a file or folder, or one of several stacks."""
-        if "choice" in values:
-            self.session.choose(int(values["choice"]))
-        else:
-            typed = values["path"]
-            paths = [self.shelf.find(str(one)) for one in (typed if isinstance(typed, list) else [typed])]
-            self.session.open_given(paths, {})
+        try:
+            if "choice" in values:
+                self.session.choose(int(values["choice"]))
+            else:
+                typed = values["path"]
+                paths = [self.shelf.find(str(one)) for one in (typed if isinstance(typed, list) else [typed])]
+                self.session.open_given(paths, {})
+        except AllFocusError as error:
+            raise OptionError(self.shelf.shorten(str(error))) from error
         return {"choices": describe_choices(self.session)}
 
     def results(self, values: dict[str, Any]) -> None:

@@ -73,7 +73,7 @@ class Server:
         }
         routes = [Route(path, answer, methods=["GET"]) for path, answer in gets.items()]
         routes += [Route(path, partial(self.post, do), methods=["POST"]) for path, do in posts.items()]
-        routes.append(Route("/dropped/{folder}/{name}", self.entrance.drop, methods=["PUT"]))
+        routes.append(Route("/dropped/{batch}/{folder}/{name}", self.entrance.drop, methods=["PUT"]))
         return Guard(Starlette(routes=routes), token, hosts)
 
     # --- the page ------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -135,19 +136,19 @@ class Shelf:
 
     # --- dropped files -------------------------------------------------------------------------------
 
-    async def take(self, folder: str, name: str, parts: AsyncIterator[bytes]) -> Path:
-        """Keep a file that was dropped on the page, until the server ends; returns the folder that it is in.
+    async def take(self, batch: str, folder: str, name: str, parts: AsyncIterator[bytes]) -> Path:
+        """Keep a file that was dropped on the page, with others of a batch, until the server ends; returns its folder.
 
         Raises:
             OptionError: a name that is none, or more than is taken.
             WriteError: it can't be written; no part of it is left behind.
         """
-        for text in (folder, name):
+        for text in (batch, folder, name):
             check_name(text)
         if self._files >= MOST_FILES:
             raise OptionError(f"{name}: {MOST_FILES} files were dropped already; open a folder instead")
-        place = self.dropped / folder
-        place.mkdir(mode=0o700, exist_ok=True)
+        place = self.dropped / batch / folder
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
         path, written = place / name, 0
         if path.exists():
             raise OptionError(f"{name} was dropped twice; name every frame once")
@@ -184,9 +185,11 @@ class Shelf:
             self.roots.append(self._dropped)
         return self._dropped
 
-    def is_dropped(self, path: Path) -> bool:
-        """Whether a file goes when the session ends."""
-        return self._dropped is not None and path.resolve().is_relative_to(self._dropped)
+    def shorten(self, text: str) -> str:
+        """A message without the session's folder, which nobody has heard of."""
+        return (
+            text if self._dropped is None else re.sub(re.escape(f"{self._dropped}{os.sep}") + r"[^/\\]+[/\\]", "", text)
+        )
 
     def clear(self) -> None:
         """Remove what was dropped."""
