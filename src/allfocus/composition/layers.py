@@ -113,6 +113,7 @@ class LayeredWindow:
         self.frame_of = [each for each, _ in continued]
         self.distance = [far for _, far in continued]
         self.own = [self._choose(row, frames.__getitem__) for row in range(len(layers))]
+        self._encoded: list[FloatArray] = []
         self.mattes = [_soften((self.of == row).astype(np.float32), 0.7) for row in range(len(layers))]
         self.mattes[-1] = np.ones_like(self.mattes[-1])
         self.starts = [_soften(matte, 1.0) for matte in self.mattes]
@@ -135,31 +136,32 @@ class LayeredWindow:
     def misfit(self) -> FloatArray:
         """How far what the layers' own frames show is from what they should, (h, w), display-encoded."""
         total = np.zeros(self.of.shape, np.float32)
-        for row, seen in enumerate(self.own):
+        self._encoded = self._encoded or [linear_to_srgb(seen) for seen in self.own]
+        for row, seen in enumerate(self._encoded):
             light = self.colours[row]
             if row < len(self.layers) - 1:
-                matte = self.mattes[row][..., None]
-                light = matte * light + (1 - matte) * self.behind[row]
-            made = self.veils[row] + self.shares[row][..., None] * light
-            total += np.abs(linear_to_srgb(np.clip(made, 0, 1)) - linear_to_srgb(seen)).mean(axis=2)
+                light = self.behind[row] + spread(self.mattes[row], light) * (light - self.behind[row])
+            made = self.veils[row] + spread(self.shares[row], light) * light
+            total += add_up(np.abs(linear_to_srgb(np.clip(made, 0, 1)) - seen)) / seen.shape[2]
         return total
 
     def excess(self) -> FloatArray:
         """How much light would be less than none, or more than all, behind the veils, (h, w), linear."""
         total = np.zeros(self.of.shape, np.float32)
         for seen, veil, share in zip(self.own, self.veils, self.shares, strict=True):
-            total += np.maximum(np.maximum(veil - seen, seen - veil - share[..., None]), 0).mean(axis=2)
+            less = veil - seen
+            total += add_up(np.maximum(np.maximum(less, -less - spread(share, seen)), 0)) / seen.shape[2]
         return total
 
     def cut_matte(self, row: int) -> FloatArray:
         """The matte of a layer, from how far its own frames are from what they show of farther layers."""
         thing, ground = self.colours[row], self.behind[row]
         seen = unveil(self.own[row], self.veils[row], self.shares[row])
-        scale = 1 / (0.5 * (thing + ground).mean(axis=2, keepdims=True) + DIM)
-        apart, off = (thing - ground) * scale, (seen - ground) * scale
-        known = known_share(self.shares[row])
-        power = _soften((apart * apart).sum(axis=2) * known, PATCH)
-        part = _soften((apart * off).sum(axis=2) * known, PATCH)
+        # differences are relative to the mean of both
+        relative = known_share(self.shares[row]) / np.square(0.5 / seen.shape[2] * add_up(thing + ground) + DIM)
+        apart = thing - ground
+        power = _soften(add_up(apart * apart) * relative, PATCH)
+        part = _soften(add_up(apart * (seen - ground)) * relative, PATCH)
         matte = ((part + TRUST * self.starts[row]) / (power + TRUST) - NONE) / (FULL - NONE)
         last = self.layers[-1]
         reach = REACH * self._defocus.step * abs(last.position - self.layers[row].position) + 3
@@ -203,35 +205,48 @@ class LayeredWindow:
         """From mattes: the colours of each layer, what lies over it and what behind it in its own frames."""
         count = len(self.layers)
         lights: list[FloatArray] = []
-        blurred = lru_cache(None)(lambda row, radius: disc_blur(lights[row], radius))
+        blurred = lru_cache(None)(lambda row, radius: self._blur(lights[row], radius))
         self.veils, self.shares = [], []
         for row, matte in enumerate(self.mattes):
             over = self._choose(row, partial(self._stack, range(row - 1, -1, -1), blurred))
             self.veils.append(over[..., :-1])
             self.shares.append(1 - over[..., -1])
             self.colours[row] = show(row)
-            lights.append(np.dstack([self.colours[row] * matte[..., None], matte]))
+            lights.append(pack(self.colours[row], matte))
         self.behind = [
             self._choose(row, partial(self._stack, range(count - 1, row, -1), blurred))[..., :-1]
             for row in range(count - 1)
         ]
 
-    def _stack(self, rows: range, blurred: Callable[[int, float], FloatArray], frame: int) -> FloatArray:
+    @staticmethod
+    def _blur(light: FloatArray, radius: float) -> tuple[FloatArray, FloatArray]:
+        """A blurred layer, and which share of what is behind it shows through, for each of its channels."""
+        made = disc_blur(light, radius)
+        return made, spread(1 - made[..., -1], made)
+
+    def _stack(
+        self, rows: range, blurred: Callable[[int, float], tuple[FloatArray, FloatArray]], frame: int
+    ) -> FloatArray:
         """Layers over each other, from far to near, as a frame shows them: (h, w, c + 1), light and coverage."""
-        made = np.zeros((*self.of.shape, self.own[0].shape[2] + 1), np.float32)
+        made: FloatArray | None = None
         for row in rows:
-            light = blurred(row, round_radius(self._defocus.radius(self.layers[row].position, frame)))
-            made = made * (1 - light[..., -1:]) + light
-        return made
+            light, through = blurred(row, round_radius(self._defocus.radius(self.layers[row].position, frame)))
+            if made is None:
+                made = light.copy()
+            else:
+                made *= through
+                made += light
+        return np.zeros((*self.of.shape, self.own[0].shape[2] + 1), np.float32) if made is None else made
 
     def _choose(self, row: int, of_frame: Callable[[int], FloatArray]) -> FloatArray:
         """Of what belongs to each frame of a layer, at each pixel that of the frame that it is picked from."""
         first, *others = self.layers[row].frames
-        made = of_frame(first)
+        made = kept = of_frame(first)
         for frame in others:
             here = self.frame_of[row] == frame
             if here.any():
-                made = np.where(here[..., None], of_frame(frame), made)
+                made = cv2.copyTo(of_frame(frame), here.view(np.uint8), made.copy() if made is kept else made)
+                made = np.asarray(made, np.float32).reshape(kept.shape)
         return made
 
 
@@ -250,7 +265,7 @@ def round_radius(radius: float) -> float:
 
 def unveil(seen: FloatArray, veil: FloatArray, share: FloatArray) -> FloatArray:
     """What is behind a veil, in linear light: B = (I - V) / T, within [0, 1]."""
-    return np.asarray(np.clip((seen - veil) / np.maximum(share, DARK)[..., None], 0, 1), np.float32)
+    return np.asarray(np.clip((seen - veil) * spread(1 / np.maximum(share, DARK), seen), 0, 1), np.float32)
 
 
 def known_share(share: FloatArray) -> FloatArray:
@@ -279,12 +294,29 @@ def fill_from_around(values: FloatArray, known: FloatArray) -> FloatArray:
     """
     if min(known.shape) < 4 or known.min() >= 1:
         return values
-    small = np.asarray(cv2.pyrDown(np.dstack([values * known[..., None], known])), np.float32)
-    weight = small[..., -1]
-    means = np.asarray(small[..., :-1] / np.maximum(weight, 1e-6)[..., None], np.float32)
-    means = fill_from_around(means, np.minimum(weight * 4, 1))
+    *planes, weight = cv2.split(cv2.pyrDown(pack(values, known)))
+    scale = 1 / np.maximum(weight, 1e-6)
+    means = cv2.merge([plane * scale for plane in planes]).reshape(*weight.shape, -1)
+    means = fill_from_around(np.asarray(means, np.float32), np.minimum(weight * 4, 1))
     large = cv2.pyrUp(means, dstsize=(known.shape[1], known.shape[0])).reshape(values.shape)
-    return np.asarray(values * known[..., None] + large * (1 - known[..., None]), np.float32)
+    return np.asarray(large + spread(known, values) * (values - large), np.float32)
+
+
+def spread(plane: FloatArray, like: FloatArray) -> FloatArray:
+    """A plane (h, w) once for each channel of (h, w, c): faster than leaving that to NumPy."""
+    count = like.shape[2]
+    return np.asarray(cv2.merge([plane] * count) if count > 1 else plane, np.float32).reshape(like.shape)
+
+
+def pack(light: FloatArray, matte: FloatArray) -> FloatArray:
+    """The light (h, w, c) that a matte (h, w) lets through, with the matte as one more channel."""
+    return np.asarray(cv2.merge([*(plane * matte for plane in cv2.split(light)), matte]), np.float32)
+
+
+def add_up(values: FloatArray) -> FloatArray:
+    """Sums over the channels of (h, w, c)."""
+    count = values.shape[2]
+    return values[..., 0] if count == 1 else np.asarray(cv2.transform(values, np.ones((1, count), np.float32)))
 
 
 def _soften(plane: FloatArray, sigma: float) -> FloatArray:

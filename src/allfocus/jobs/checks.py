@@ -18,6 +18,7 @@ from allfocus.outputs.wishes import SETTINGS, Outputs, check_wishes
 from allfocus.plan import Plan, plan_for
 from allfocus.registration import find_reference
 from allfocus.run.machine import Machine
+from allfocus.sources.draft import reduce_listing, reduce_volume
 from allfocus.sources.expand import list_frames
 from allfocus.sources.leftovers import leave_out, protect
 from allfocus.sources.listing import Listing
@@ -39,6 +40,8 @@ def check_job(request: JobRequest, machine: Machine | None = None) -> tuple[List
     check_wishes(request.outputs, request.options, request.slab)
     if request.outputs.out_of_focus or request.outputs.veiled:
         require_quality(request.options.model)
+    if request.options.draft and request.strokes:
+        raise OptionError("draft: strokes lie on the picture in its own size; leave out one of the two")
     if request.slab is not None:
         parse_slab(request.slab)
     with limit_pixels(request.options.pixel_limit):
@@ -75,9 +78,11 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
         volume = replace(volume, z_step=request.outputs.z_step or volume.z_step)
         base = request.outputs.base
         if request.plane is not None:
-            return drop_named(pick_stack(volume, request.plane), request.leave_out)
+            picked = drop_named(pick_stack(volume, request.plane), request.leave_out)
+            return reduce_listing(picked) if request.options.draft else picked
         if len(volume.stacks) > 1 or (base is not None and holds_volumes(base)):
-            return replace(volume, notes=tuple(left_out))
+            volume = replace(volume, notes=tuple(left_out))
+            return reduce_volume(volume) if request.options.draft else volume
     if request.plane is not None:
         raise OptionError(f"{paths[0].name} has no positions, times and channels to choose from; leave the choice out")
     if request.channel_for_focus is not None:
@@ -85,7 +90,8 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
         what = one if volume else "only a TIFF file given alone may have several"
         raise OptionError(f"channel-for-focus {request.channel_for_focus}: {what}; leave it out")
     opened = open_stack(list(paths), request.options.order, request.options.stack)
-    return drop_named(opened, request.leave_out)
+    kept_frames = drop_named(opened, request.leave_out)
+    return reduce_listing(kept_frames) if request.options.draft else kept_frames
 
 
 def pick_stack(volume: Volume, plane: tuple[int, int, int]) -> Listing:

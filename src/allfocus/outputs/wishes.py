@@ -174,6 +174,8 @@ def check_wishes(outputs: Outputs, options: FusionOptions, slab: str | None = No
         raise OptionError("veil: it is found where halos are removed; leave out --halos keep")
     if outputs.save_transforms and options.align == "none" and options.transforms is None:
         raise OptionError("save-transforms: without alignment there are none; leave out --no-align")
+    if outputs.save_transforms and options.draft:
+        raise OptionError("save-transforms: those of a draft are for its small copies; leave out one of the two")
     if slab is not None and options.keep_canvas:
         raise OptionError("slab: can't keep the canvas, which its frames may not fill; leave out --keep-canvas")
 

@@ -26,7 +26,18 @@ from allfocus.studio.tiles import SIDE, encode, render_tile
 #: Bytes that a request may hold.
 MOST_BYTES = 4_000_000
 #: Options that are not in the page's form: they name files, say what the machine may use, or are chosen elsewhere.
-HIDDEN = ("model", "transforms", "max_tile", "max_memory", "max_pixels", "spool", "reference", "stack", "depth")
+HIDDEN = (
+    "draft",
+    "model",
+    "transforms",
+    "max_tile",
+    "max_memory",
+    "max_pixels",
+    "spool",
+    "reference",
+    "stack",
+    "depth",
+)
 #: The page's files by their names, and their media types.
 TYPES = {
     ".html": "text/html",

@@ -90,7 +90,7 @@ class Session(Board):
         with self.lock:
             self.request, self.listing = replace(request, strokes=()), listing
             self.strokes, self.undone = list(request.strokes), []
-            self._kept, self.retouch, self._small, self.layers, self.thumbnails = None, None, {}, {}, {}
+            self._kept, self.retouch, self.layers, self.thumbnails = None, None, {}, {}
             project, self.facts = opened.loaded, {}
             self._hashes = {} if project is None else dict(zip(project.frames, project.hashes, strict=True))
             self.results = {name: chosen for name, chosen in request.layers.items() if name not in LAYERS}
@@ -171,11 +171,12 @@ class Session(Board):
             listing, _ = job.check()
             assert isinstance(listing, Listing)
             self._keep_old_picture()
+            is_new = self._kept is None
             self.request, self.listing, self.strokes = request, listing, list(request.strokes)
             self.retouch, self._kept, self._job, self.doubts = None, None, job, None
             self.state, self.error, self.notes, self.progress = "running", "", [], {}
             self._draft_cancel = Flag()
-            self._thread = Thread(target=self._work, args=(job,), name="allfocus studio", daemon=True)
+            self._thread = Thread(target=self._work, args=(job, listing, is_new), name="allfocus studio", daemon=True)
         self.hub.tell("state")
         self._thread.start()
 
@@ -186,8 +187,6 @@ class Session(Board):
         if job is not None and thread is not None and thread.is_alive():
             job.cancel()
             thread.join()
-        if self._drafting is not None:
-            self._drafting.join()
 
     def _usable(self, leave_out: Sequence[str]) -> list[Stroke]:
         """The strokes, with their frames counted as without the frames that are left out; strokes from these go."""
@@ -215,10 +214,12 @@ class Session(Board):
         for name in ("result", VEIL, *MAPS):
             self.layers.pop(name, None)
 
-    def _work(self, job: Job) -> None:
-        """Run a job to whatever end."""
+    def _work(self, job: Job, listing: Listing, is_new: bool) -> None:
+        """Run a job to whatever end; of frames that were not read yet a draft is shown first."""
         state, error = "ready", ""
         try:
+            if is_new:
+                self._draft(listing, job.request.options, self._draft_cancel)
             made = job.run()
             with self.lock:
                 self._finish(made)
