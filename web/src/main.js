@@ -2,6 +2,7 @@
 import { get, listen, post } from "./api.js";
 import { find, make, seldom } from "./dom.js";
 import { Doubts } from "./doubts.js";
+import { Height } from "./height.js";
 import { Look } from "./look.js";
 import { Options } from "./options.js";
 import { Retouch } from "./retouch.js";
@@ -26,6 +27,7 @@ class App {
     this.options = new Options(this);
     this.save = new Save(this);
     this.start = new Start(this);
+    this.height = new Height(this);
     this.load = seldom(60, () => this.#load());
   }
 
@@ -52,6 +54,7 @@ class App {
     this.options.draw();
     this.save.draw();
     this.start.draw();
+    this.height.draw();
     this.drawProgress(state.progress);
     this.fail(state.state === "failed" ? state.error : "");
     find("notes").replaceChildren(...state.notes.map((/** @type {string} */ note) => make("li", {}, note)));
@@ -164,6 +167,7 @@ function connectKeys(app) {
     n: () => app.doubts.step(1),
     p: () => app.doubts.step(-1),
     b: () => app.retouch.toggle(),
+    h: () => app.height.show(),
     x: () => app.strip.leaveOut(),
     "[": () => app.retouch.resize(1 / 1.25),
     "]": () => app.retouch.resize(1.25),

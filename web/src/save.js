@@ -1,5 +1,6 @@
 // Saving the picture, its maps and the project.
 import { find, make } from "./dom.js";
+import { links } from "./height.js";
 import { WORDS } from "./words.js";
 
 export class Save {
@@ -43,11 +44,6 @@ export class Save {
     find("saved").textContent = "…";
     const answer = await this.app.ask("/api/save", { path: find("path").value, maps });
     find("saved").textContent = answer ? WORDS.saved(answer.files) : "";
-    find("downloads").replaceChildren(
-      ...(answer?.files ?? []).map((/** @type {string} */ path) => {
-        const name = path.split(/[\\/]/).pop() ?? path;
-        return make("li", {}, make("a", { href: `/saved/${encodeURIComponent(name)}`, download: name }, `${WORDS.download} ${name}`));
-      }),
-    );
+    find("downloads").replaceChildren(...links(answer?.files ?? []));
   }
 }

@@ -1,4 +1,8 @@
 // Every text of the page, in one place.
+
+/** A number as a person writes it. @param {number} value */
+const short = (value) => (Math.abs(value) >= 1000 ? value.toFixed(0) : value.toPrecision(3).replace(/\.0+$/, ""));
+
 export const WORDS = {
   states: {
     empty: "No stack is open",
@@ -78,6 +82,28 @@ export const WORDS = {
     veil: "Veil",
   },
   download: "Download",
+  loading: "Loading …",
+  writing: "Writing …",
+  noWebGL: "This browser shows no surfaces, as it has no WebGL. They can be saved, and opened in another program.",
+  surface: "Surface: arrow keys turn it, plus and minus change its size, Enter takes the point in the middle",
+  surfaceIs: (/** @type {any} */ facts) => {
+    const height = `${short(facts.highest - facts.lowest)} ${facts.units}`;
+    return `${facts.size.map(short).join(" x ")} ${facts.units}, ${height} high. Double-click two points to measure.`;
+  },
+  marked: (/** @type {number[]} */ at, /** @type {string} */ units) => `From ${at.map(short).join(", ")} ${units}. Now the second point.`,
+  measured: (/** @type {number[]} */ from, /** @type {number[]} */ to, /** @type {string} */ units) => {
+    const by = to.map((value, k) => value - from[k]);
+    return `Distance ${short(Math.hypot(...by))} ${units}: ${short(Math.hypot(by[0], by[1]))} across, ${short(by[2])} up.`;
+  },
+  exports: [
+    { kind: "surface", ending: ".stl", text: "STL" },
+    { kind: "surface", ending: ".ply", text: "PLY" },
+    { kind: "surface", ending: ".glb", text: "GLB" },
+    { kind: "stereo", ending: ".png", text: "Stereo pair" },
+    { kind: "anaglyph", ending: ".png", text: "Anaglyph" },
+    { kind: "rocking", ending: ".mp4", text: "Rocking, MP4" },
+    { kind: "rocking", ending: ".webp", text: "Rocking, WebP" },
+  ],
   byDefault: "by default",
   rerun: "Fuse again",
 };

@@ -27,6 +27,8 @@ from allfocus.studio.tiles import SIDE, encode, render_tile
 MOST_BYTES = 4_000_000
 #: Options that are not in the page's form: they name files, say what the machine may use, or are chosen elsewhere.
 HIDDEN = (
+    *("draft", "model", "transforms", "max_tile", "max_memory", "max_pixels", "spool", "reference", "stack", "depth"),
+)
     "draft",
     "model",
     "transforms",
