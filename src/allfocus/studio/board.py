@@ -19,6 +19,7 @@ from allfocus.jobs.project import (
 )
 from allfocus.jobs.retouch import Retouch
 from allfocus.outputs.wishes import Outputs, check_wishes
+from allfocus.result import FusionResult
 from allfocus.registration import find_reference
 from allfocus.sources.listing import Listing
 from allfocus.studio.gallery import MAPS, VEIL, Gallery
@@ -136,6 +137,16 @@ class Board(Gallery):
             for stroke in self.strokes
         ]
         return {"strokes": rows, "can_redo": len(self.undone)}
+
+    def result(self) -> FusionResult:
+        """The picture and all its maps as they are now.
+
+        Raises:
+            OptionError: it is not ready.
+        """
+        with self.lock:
+            retouch, _ = self._ready()
+        return retouch.result()
 
     def save(self, outputs: Outputs) -> list[str]:
         """Write the picture and its maps as the command line does; returns the files' names.

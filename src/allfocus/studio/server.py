@@ -21,7 +21,8 @@ from allfocus.studio.entrance import Entrance, describe_choices
 from allfocus.studio.guard import Guard
 from allfocus.studio.opening import with_depth
 from allfocus.studio.session import Session
-from allfocus.studio.tiles import SIDE, encode, render_tile
+from allfocus.studio.surface import pack_surface
+from allfocus.studio.tiles import SIDE, encode, render_tile, render_whole
 
 #: Bytes that a request may hold.
 MOST_BYTES = 4_000_000
@@ -40,6 +41,8 @@ HIDDEN = (
     "stack",
     "depth",
 )
+#: What is made of depth, and can be written by itself.
+EXPORTS = ("surface", "stereo", "anaglyph", "rocking")
 #: The page's files by their names, and their media types.
 TYPES = {
     ".html": "text/html",
@@ -71,6 +74,8 @@ class Server:
             "/api/at": self.at,
             "/api/folders": self.entrance.folders,
             "/api/recent": self.entrance.recent,
+            "/api/surface": self.surface,
+            "/overview": self.overview,
             "/saved/{name}": self.entrance.download,
             "/thumbnails/{name:path}": self.thumbnail,
             "/tiles/{layer:path}/{level:int}/{column:int}/{row:int}": self.tile,
@@ -81,6 +86,7 @@ class Server:
             "/api/strokes": self.strokes,
             "/api/save": self.save,
             "/api/project": self.project,
+            "/api/export": self.export,
             "/api/open": self.entrance.open,
             "/api/results": self.entrance.results,
         }
@@ -147,6 +153,22 @@ class Server:
         keep = "private, max-age=86400, immutable" if layer.done is None else "no-store"
         return Response(made[0], media_type=made[1], headers={"cache-control": keep})
 
+    async def surface(self, request: Request) -> Response:
+        """The surface of the result, to be turned."""
+        try:
+            data = await anyio.to_thread.run_sync(lambda: pack_surface(self.session.result()))
+        except AllFocusError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return Response(data, media_type="application/octet-stream", headers={"cache-control": "no-store"})
+
+    async def overview(self, request: Request) -> Response:
+        """The whole result as one small picture."""
+        layer = self.session.layers.get("result")
+        if layer is None:
+            return Response(status_code=404)
+        made = await anyio.to_thread.run_sync(render_whole, layer)
+        return Response(made[0], media_type=made[1], headers={"cache-control": "no-store"})
+
     # --- doing ---------------------------------------------------------------------------------------
 
     async def post(self, do: Callable[[dict[str, Any]], Any], request: Request) -> Response:
@@ -197,6 +219,14 @@ class Server:
         """Write the picture and the maps that are wanted."""
         outputs = Outputs(image=self._place(values["path"]))
         return {"files": self.session.save(add_listed(outputs, ",".join(["image", *values.get("maps", ())])))}
+
+    def export(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Write one thing that is made of depth: a surface, or views for two eyes."""
+        kind = str(values["kind"])
+        if kind not in EXPORTS:
+            raise OptionError(f"export {kind}: expected one of {', '.join(EXPORTS)}")
+        wanted: dict[str, Any] = {kind: self._place(values["path"])}
+        return {"files": self.session.save(Outputs(**wanted))}
 
     def project(self, values: dict[str, Any]) -> dict[str, Any]:
         """Write the project file."""

@@ -20,6 +20,8 @@ SIDE = 512
 OVERVIEW = 2
 #: Bytes of such copies that are kept.
 KEPT_BYTES = 96_000_000
+#: Longest side of a layer that is sent as one picture.
+WHOLE = 2048
 #: Quality of JPEG tiles; tiles at full size are PNG, which changes nothing.
 QUALITY = 92
 #: Colour of what masks mark, RGB, and its opacity.
@@ -118,6 +120,13 @@ def render_tile(layer: Layer, level: int, column: int, row: int, overviews: Over
         shown = np.dstack([shown, find_done(layer.done, level, place)])
     is_lossy = layer.kind == "photo" and level > 0 and (shown.ndim == 2 or shown.shape[2] == 3)
     return encode(shown, is_lossy, layer.icc if layer.kind == "photo" else None)
+
+
+def render_whole(layer: Layer) -> tuple[bytes, str]:
+    """A layer as one small picture, and its media type."""
+    level = max(0, int(np.ceil(np.log2(max(layer.size) / WHOLE))))
+    shown = colour(layer, reduce_pixels(layer, layer.pixels, level))
+    return encode(shown, layer.kind == "photo", layer.icc)
 
 
 def cut(layer: Layer, level: int, place: Window, overviews: Overviews) -> Array:
