@@ -19,8 +19,8 @@ from allfocus.jobs.project import (
 )
 from allfocus.jobs.retouch import Retouch
 from allfocus.outputs.wishes import Outputs, check_wishes
-from allfocus.result import FusionResult
 from allfocus.registration import find_reference
+from allfocus.result import FusionResult
 from allfocus.sources.listing import Listing
 from allfocus.studio.gallery import MAPS, VEIL, Gallery
 

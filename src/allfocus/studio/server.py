@@ -15,32 +15,18 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from allfocus.errors import AllFocusError, MissingExtraError, OptionError
-from allfocus.options import FusionOptions, build_options, describe_options, plain_options
-from allfocus.outputs.wishes import NAMED, Outputs, add_listed
-from allfocus.studio.entrance import Entrance, describe_choices
+from allfocus.options import build_options, plain_options
+from allfocus.outputs.wishes import Outputs, add_listed
+from allfocus.studio.describe import HIDDEN, describe_session
+from allfocus.studio.entrance import Entrance
 from allfocus.studio.guard import Guard
 from allfocus.studio.opening import with_depth
 from allfocus.studio.session import Session
 from allfocus.studio.surface import pack_surface
-from allfocus.studio.tiles import SIDE, encode, render_tile, render_whole
+from allfocus.studio.tiles import encode, render_tile, render_whole
 
 #: Bytes that a request may hold.
 MOST_BYTES = 4_000_000
-#: Options that are not in the page's form: they name files, say what the machine may use, or are chosen elsewhere.
-HIDDEN = (
-    *("draft", "model", "transforms", "max_tile", "max_memory", "max_pixels", "spool", "reference", "stack", "depth"),
-)
-    "draft",
-    "model",
-    "transforms",
-    "max_tile",
-    "max_memory",
-    "max_pixels",
-    "spool",
-    "reference",
-    "stack",
-    "depth",
-)
 #: What is made of depth, and can be written by itself.
 EXPORTS = ("surface", "stereo", "anaglyph", "rocking")
 #: The page's files by their names, and their media types.
@@ -248,70 +234,6 @@ def parse(body: bytes) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError("expected an object")
     return values
-
-
-def describe_session(session: Session) -> dict[str, Any]:
-    """All that a page shows when it opens."""
-    with session.lock:
-        listing, options = session.listing, session.request.options
-        found: dict[str, Any] = {
-            "state": session.state,
-            "error": session.error,
-            "notes": session.notes,
-            "progress": session.progress,
-            "tile": SIDE,
-            "doubts": session.doubts,
-            "frames": [],
-            "layers": {name: describe_layer(session, name) for name in session.layers},
-            "options": offered_options(),
-            "chosen": {name: value for name, value in plain_options(options).items() if name != "depth"},
-            "choices": describe_choices(session),
-            "sources": session.sources,
-            "kept": list(session.results),
-            "z_step": session.z_step,
-            "leave_out": list(session.request.leave_out),
-            **session.describe_strokes(),
-        }
-        if listing is not None:
-            reference = session.reference
-            found["size"] = [listing.frame.size[1], listing.frame.size[0]]
-            found["depth"] = str(listing.frame.dtype)
-            found["frames"] = [
-                {
-                    "name": name,
-                    "position": k,
-                    "is_reference": k == reference,
-                    "left_out": session.reasons.get(k, ""),
-                    **session.facts.get(name, {}),
-                }
-                for k, name in enumerate(listing.names)
-            ]
-            found["title"] = session.title
-            found["save_as"] = session.save_as
-            found["project"] = None if session.project_path is None else session.project_path.name
-            found["maps"] = [name for name, field in NAMED.items() if field in session.layers] + (
-                ["depth-preview"] if "depth" in session.layers else []
-            )
-        return found
-
-
-def describe_layer(session: Session, name: str) -> dict[str, Any]:
-    """Where a layer lies, and its version."""
-    layer = session.layers[name]
-    rows, columns = layer.window
-    return {
-        "window": [columns.start, rows.start, columns.stop, rows.stop],
-        "size": [layer.size[1], layer.size[0]],
-        "version": layer.version,
-        "kind": layer.kind,
-    }
-
-
-def offered_options() -> dict[str, Any]:
-    """The JSON schema of the options that the page offers."""
-    described = describe_options(FusionOptions)
-    described["properties"] = {name: value for name, value in described["properties"].items() if name not in HIDDEN}
-    return described
 
 
 def find_assets() -> Path:

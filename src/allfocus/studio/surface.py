@@ -17,8 +17,10 @@ TRIANGLES = 300_000
 
 
 def pack_surface(result: FusionResult) -> bytes:
-    """The length of a text (uint32), the text (JSON), points (float32 x, y, z), places on the picture (float32, 0 to 1,
-    across and down), and triangles (uint32); all little endian.
+    """What the page turns and measures, all numbers little endian.
+
+    The length of a text (uint32), the text (JSON), points (float32 x, y, z), their places on the picture (float32, 0 to
+    1, across and down), and triangles (uint32, three points each).
 
     Raises:
         OptionError: the result has no depth, or none that is known.
