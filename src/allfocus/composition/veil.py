@@ -6,7 +6,7 @@ them. It stays as it was picked where nothing veils it, and where the layers do 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -43,18 +43,19 @@ class Veil:
         colour: (H, W) or (H, W, 3), display-encoded in the depth of the frames: the colour of that light.
         removed: (H, W) bool, where it was taken away.
         faint: (H, W) bool, where so little light was left that what is behind is partly guessed.
+        near_first: whether the first frame in the order of focus shows the nearest things sharply.
     """
 
     share: FloatArray
     colour: Array
     removed: Array
     faint: Array
+    near_first: bool = True
 
     def crop(self, place: Window) -> "Veil":
         """A part of it, by rows and columns."""
-        return Veil(
-            share=self.share[place], colour=self.colour[place], removed=self.removed[place], faint=self.faint[place]
-        )
+        planes = {name: getattr(self, name)[place] for name in ("share", "colour", "removed", "faint")}
+        return replace(self, **planes)
 
     def put(self, part: "Veil", place: Window) -> None:
         """Have that of a part instead, by rows and columns."""
@@ -107,6 +108,7 @@ class VeilRemover:
             colour=self._blank(image.shape, image.dtype),
             removed=self._blank(image.shape[:2], bool),
             faint=self._blank(image.shape[:2], bool),
+            near_first=self._defocus.near_first,
         )
 
         def work(cell: Window) -> None:

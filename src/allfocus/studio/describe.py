@@ -3,7 +3,7 @@
 from typing import Any
 
 from allfocus.options import FusionOptions, describe_options, plain_options
-from allfocus.outputs.wishes import NAMED
+from allfocus.outputs.wishes import FROM_DEPTH, NAMED
 from allfocus.studio.entrance import describe_choices
 from allfocus.studio.session import Session
 from allfocus.studio.tiles import SIDE
@@ -79,4 +79,5 @@ def offered_options() -> dict[str, Any]:
 def list_maps(session: Session) -> list[str]:
     """Files that can be written beside the picture, by the names that `--outputs` knows."""
     there = [name for name, field in NAMED.items() if field in session.layers]
-    return [*there, "depth-preview"] if "depth" in session.layers else there
+    made = [name for name, field in NAMED.items() if field in FROM_DEPTH and name not in there]
+    return [*there, *(made if "depth" in session.layers else [])]
