@@ -3,8 +3,8 @@
     python benchmarks/speed/page.py [-o benchmarks/results] [--frames FOLDER] [--size WIDTHxHEIGHT] [--count N]
         [--cycles N] [--strokes N]
 
-Starts `allfocus studio` on a stack as a user would, asks what the page asks, and writes OUT/page.csv: one figure a line,
-with what it should be. Where Chromium is installed the frames a second while zooming and panning are counted too.
+Starts `allfocus studio` on a stack as a user would, asks what the page asks, and writes OUT/page.csv: one figure a
+line, with what it should be. Where Chromium is installed the frames a second while zooming and panning are counted too.
 """
 
 import argparse
@@ -33,6 +33,12 @@ from allfocus.sources.expand import list_frames  # noqa: E402
 from allfocus.sources.open import open_stack  # noqa: E402
 from studio_page import CHROMIUM, Studio, running  # noqa: E402  (the tests' own door to a server)
 
+#: Notes when each frame is drawn.
+COUNT = """() => {
+  window.times = [];
+  const tick = (time) => { times.push(time); requestAnimationFrame(tick); };
+  requestAnimationFrame(tick);
+}"""
 Row = tuple[str, float, str]
 
 
@@ -159,8 +165,7 @@ def count_frames(studio: Studio) -> Iterator[Row]:
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             page.goto(studio.address)
             page.locator("#stage", has_text="Ready").wait_for(timeout=60_000)
-            page.evaluate("""() => { window.times = []; const tick = (t) => { times.push(t); requestAnimationFrame(tick); };
-                requestAnimationFrame(tick); }""")
+            page.evaluate(COUNT)
             page.mouse.move(500, 400)
             for k in range(40):
                 page.mouse.wheel(0, -200 if k % 8 < 4 else 200)

@@ -16,7 +16,8 @@ from allfocus.options import OLD_VALUES, FusionOptions
 from allfocus.outputs.wishes import Outputs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-OptionClass = type[FusionOptions] | type[Outputs]
+OptionClass = type[Any]
+Options = TypeVar("Options")
 
 
 def option_flags(kind: OptionClass, skip: tuple[str, ...] = ()) -> list[inspect.Parameter]:
@@ -131,6 +132,11 @@ def given_options(context: typer.Context, flags: Mapping[str, Any]) -> dict[str,
     names = {item.name for item in fields(FusionOptions)} - {item.name for item in fields(Outputs)}
     typed = {name for name in names & set(flags) if is_typed(context, name)}
     return {name: flags[name] for name in typed}
+
+
+def own_options(kind: type[Options], flags: Mapping[str, Any]) -> Options:
+    """The options of another class among a command's flags."""
+    return kind(**{item.name: flags[item.name] for item in fields(kind)})  # type: ignore[arg-type]
 
 
 def is_typed(context: typer.Context, name: str) -> bool:

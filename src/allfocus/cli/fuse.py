@@ -163,7 +163,7 @@ def begin(frames: list[Path], project: Path | None) -> "tuple[JobRequest, Path]"
     return loaded.request(), name_project_output(project, loaded.frames)
 
 
-def gather_outputs(image: Path, flags: dict[str, Any]) -> Outputs:
+def gather_outputs(image: Path | None, flags: dict[str, Any]) -> Outputs:
     """The outputs among a command's flags; old names of flags count as well."""
     wanted: dict[str, Any] = {}
     for item in fields(Outputs):
