@@ -9,7 +9,7 @@ import pytest
 
 from allfocus import ConfigError, FusionOptions, Job, JobRequest, Outputs, ReadError, Stroke
 from allfocus.io import read_image, write_image
-from allfocus.jobs.events import Kept
+from allfocus.jobs.events import Aligned, Kept
 from allfocus.jobs.project import load_project, make_project, save_project
 from allfocus.jobs.retouch import Retouch
 from conftest import Cli
@@ -116,6 +116,33 @@ def test_where_halos_are_removed_it_settles_to_what_a_job_makes(tmp_path: Path) 
     retouch.change([])
     retouch.settle()
     assert [plane.tobytes() for plane in (canvas.images[0], made.kept.veil.share, *canvas.maps.values())] == before
+
+
+@pytest.mark.slow
+def test_a_project_holds_transforms_and_nothing_is_aligned_again(frames: tuple[Path, ...], tmp_path: Path) -> None:
+    options = FusionOptions(method="laplacian", order="focus")
+    made = Job(JobRequest(frames=frames, outputs=Outputs(), options=options), keep=True).run()
+    assert made.kept is not None
+    alignment = made.kept.registered.alignment
+    assert alignment is not None
+    aligned = Aligned(alignment=alignment, options=options, size=(260, 300))
+    project = tmp_path / "x.allfocus.json"
+    save_project(project, make_project(replace(made.kept.request, aligned=aligned)))
+    loaded, stages = load_project(project), list[str]()
+    again = Job(loaded.request(), lambda event: stages.append(event.stage)).run()
+    assert np.array_equal(again.fused.image, made.fused.image)  # type: ignore[union-attr]
+    assert "align" not in stages
+    changed = replace(loaded.request(), options=replace(options, align="translation"))
+    stages.clear()
+    Job(changed, lambda event: stages.append(event.stage)).run()
+    assert "align" in stages
+    document = json.loads(project.read_text())
+    project.write_text(json.dumps(document | {"transforms": {**document["transforms"], "order": [0, 0]}}))
+    with pytest.raises(ConfigError, match="damaged"):
+        load_project(project)
+    del document["transforms"], document["plane"]
+    project.write_text(json.dumps(document))  # as they were written before
+    assert load_project(project).aligned is None
 
 
 def test_a_stroke_from_another_decision(kept: Kept) -> None:

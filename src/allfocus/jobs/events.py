@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from allfocus.alignment import Alignment
 from allfocus.composition.compositor import Canvas
 from allfocus.composition.veil import Veil
 from allfocus.core.color import Array
@@ -12,7 +13,7 @@ from allfocus.core.notes import Note
 from allfocus.core.windows import Window
 from allfocus.decision.decision import Decision
 from allfocus.decision.painted import Stroke
-from allfocus.options import FusionOptions
+from allfocus.options import FusionOptions, is_same_for
 from allfocus.outputs.wishes import Outputs
 from allfocus.plan import Plan
 from allfocus.registered import Registered
@@ -120,6 +121,26 @@ class JobResult:
     kept: Kept | None = None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Aligned:
+    """An alignment that was estimated before: it is used again as long as all that matters for it stays the same.
+
+    Attributes:
+        alignment: of all frames that are not left out.
+        options: those that it was estimated with.
+        size: height and width of the frames.
+    """
+
+    alignment: Alignment
+    options: FusionOptions
+    size: tuple[int, int]
+
+    def fits(self, options: FusionOptions, frame_count: int, size: tuple[int, int]) -> bool:
+        """Whether it is what would be estimated with these options for so many frames of this size."""
+        is_same = is_same_for("align", options, self.options)
+        return is_same and len(self.alignment.matrices) == frame_count and size == self.size
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobRequest:
     """What is asked of a job.
@@ -137,6 +158,7 @@ class JobRequest:
         layers: other decisions that strokes take pixels from: the options of each, by its name.
         plane: of a volume: position, time and channel, counted from 0, of the one stack to fuse, as if it were a file
             of its own; None: all of them.
+        aligned: how the frames lie over each other, if that is known already.
     """
 
     frames: Sequence[Path]
@@ -149,6 +171,7 @@ class JobRequest:
     strokes: tuple[Stroke, ...] = ()
     layers: Mapping[str, FusionOptions] = field(default_factory=dict)
     plane: tuple[int, int, int] | None = None
+    aligned: Aligned | None = None
 
     @property
     def settings(self) -> list[Path]:

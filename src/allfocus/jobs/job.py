@@ -164,7 +164,10 @@ class Job:
             registered = replace(old.registered, run=run)
         else:
             self._reuse = None
-            registered = register(self._watched(listing), options, run)
+            known = self.request.aligned
+            fits = known is not None and known.fits(options, len(listing), listing.frame.size)
+            alignment = known.alignment if known is not None and fits else None
+            registered = register(self._watched(listing), options, run, known=alignment)
             registered = replace(registered, source=listing) if registered.source is not None else registered
         if self._previews:
             self._listen(Event(kind="registered", registered=registered))

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from allfocus._version import __version__
+from allfocus.alignment.transforms_file import dump_transforms, parse_document
 from allfocus.core.typed import build
 from allfocus.decision.painted import Stroke
 from allfocus.errors import AllFocusError, ConfigError, OptionError, ReadError
 from allfocus.jobs.checks import open_request
-from allfocus.jobs.events import JobRequest
+from allfocus.jobs.events import Aligned, JobRequest
 from allfocus.options import FusionOptions, build_options, plain_options
 from allfocus.outputs.report.provenance import sha256
 from allfocus.outputs.wishes import Outputs, name_output
@@ -39,6 +40,7 @@ class Project:
         layers: other results that strokes take pixels from: options by name.
         strokes: see `JobRequest`.
         plane: see `JobRequest`.
+        aligned: see `JobRequest`.
     """
 
     frames: tuple[Path, ...]
@@ -48,6 +50,7 @@ class Project:
     layers: Mapping[str, FusionOptions] = field(default_factory=dict)
     strokes: tuple[Stroke, ...] = ()
     plane: tuple[int, int, int] | None = None
+    aligned: Aligned | None = None
 
     def request(self, outputs: Outputs | None = None) -> JobRequest:
         """The job that makes the project's picture."""
@@ -59,6 +62,7 @@ class Project:
             strokes=self.strokes,
             layers=self.layers,
             plane=self.plane,
+            aligned=self.aligned,
         )
 
 
@@ -82,6 +86,7 @@ def make_project(request: JobRequest, known: Mapping[Path, str] | None = None) -
         layers={name: options for name, options in request.layers.items() if name in used},
         strokes=request.strokes,
         plane=request.plane,
+        aligned=request.aligned,
     )
 
 
@@ -115,6 +120,7 @@ def dump_project(project: Project, folder: Path, names: Sequence[str] | None = N
         "options": plain_options(project.options),
         "plane": None if project.plane is None else list(project.plane),
         "layers": {name: plain_options(options) for name, options in project.layers.items()},
+        "transforms": describe_alignment(project.aligned),
         "strokes": [describe_stroke(stroke, names) for stroke in project.strokes],
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
@@ -189,14 +195,38 @@ def read_document(path: Path) -> dict[str, Any]:
 
 def parse_project(document: dict[str, Any], folder: Path) -> Project:
     """What a document says but for its strokes."""
+    options = build_options(document.get("options", {}))
     return Project(
         frames=tuple((folder / str(frame["path"])).resolve() for frame in document["frames"]),
         hashes=tuple(str(frame["sha256"]) for frame in document["frames"]),
         leave_out=tuple(str(name) for name in document.get("leave_out", ())),
-        options=build_options(document.get("options", {})),
+        options=options,
         layers={str(name): build_options(options) for name, options in document.get("layers", {}).items()},
         plane=parse_plane(document.get("plane")),
+        aligned=parse_alignment(document.get("transforms"), options),
     )
+
+
+def describe_alignment(aligned: Aligned | None) -> dict[str, Any] | None:
+    """An alignment in values that JSON knows: those of a file of transforms, and the order of focus."""
+    if aligned is None:
+        return None
+    alignment = aligned.alignment
+    names = [str(k + 1) for k in range(len(alignment.matrices))]
+    values: dict[str, Any] = json.loads(dump_transforms(alignment, names, aligned.size))
+    return {**values, "order": [int(k) for k in alignment.order]}
+
+
+def parse_alignment(values: Any, options: FusionOptions) -> Aligned | None:
+    """The inverse of `describe_alignment`; raises `ValueError` and the like where the values make no sense."""
+    if values is None:
+        return None
+    alignment = parse_document(values)
+    order = [int(k) for k in values.get("order", ())]
+    if order and sorted(order) != list(alignment.used):
+        raise ValueError("the order of focus is none of the frames that are used")
+    size = int(values["height"]), int(values["width"])
+    return Aligned(alignment=replace(alignment, order=order), options=options, size=size)
 
 
 def parse_plane(values: Any) -> tuple[int, int, int] | None:

@@ -11,6 +11,7 @@ from allfocus.core.windows import Window
 from allfocus.decision.painted import Stroke
 from allfocus.errors import AllFocusError, OptionError
 from allfocus.jobs.checks import check_stack
+from allfocus.jobs.events import Aligned
 from allfocus.jobs.job import write_result
 from allfocus.jobs.project import (
     make_project,
@@ -181,7 +182,12 @@ class Board(Gallery):
                 raise OptionError("the project has no name yet; choose one")
             names = list(listing.names)
         # the page wants depth to look at; whoever fuses again need not make it
-        request = replace(request, options=replace(request.options, depth=False))
+        options = replace(request.options, depth=False)
+        alignment = None if self._kept is None else self._kept.registered.alignment
+        if alignment is not None:
+            aligned = Aligned(alignment=alignment, options=options, size=listing.frame.size)
+            request = replace(request, aligned=aligned)
+        request = replace(request, options=options)
         project = make_project(request, self._hashes)
         self._hashes = dict(zip(project.frames, project.hashes, strict=True))
         save_project(path, project, names)

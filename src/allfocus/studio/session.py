@@ -167,6 +167,8 @@ class Session(Board):
             layers = {name: replace(options, **changes) for name, changes in LAYERS.items()} | self.results
             strokes = tuple(self._usable(leave_out))
             request = replace(self.request, options=options, leave_out=tuple(leave_out), strokes=strokes, layers=layers)
+            if request.leave_out != self.request.leave_out:
+                request = replace(request, aligned=None)
             job = Job(request, self._listen, previews=True, keep=True, reuse=self._kept)
             listing, _ = job.check()
             assert isinstance(listing, Listing)
