@@ -35,6 +35,8 @@ export class Strip {
     this.pictures.set(row.name, picture);
     const why = row.left_out || (row.is_reference ? WORDS.reference : "");
     const share = row.sharpness === undefined ? 0 : row.sharpness / (this.best ?? 1);
+    const bar = make("span");
+    bar.style.width = `${100 * share}%`;
     const known = [row.name, why, row.time, row.sharpness === undefined ? "" : WORDS.sharpness(share)];
     const number = row.position < 0 ? "" : `${row.position + 1}  `;
     const pick = make(
@@ -43,7 +45,7 @@ export class Strip {
       picture,
       make("span", { className: "name" }, number + row.name),
       make("span", { className: "why" }, why || row.time),
-      make("meter", { className: "sharp", min: 0, max: 1, value: share, "aria-label": WORDS.sharpness(share) }),
+      make("span", { className: "sharp", role: "img", "aria-label": WORDS.sharpness(share) }, bar),
     );
     pick.dataset.position = row.position;
     pick.onclick = () => this.choose(row.position);
