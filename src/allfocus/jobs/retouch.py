@@ -1,9 +1,8 @@
 """Retouch: strokes over a decision, laid over the picture that is at hand, only where something changes."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from threading import Lock
 
 import cv2
 import numpy as np
@@ -11,8 +10,9 @@ import numpy as np
 from allfocus.composition.compositor import Canvas, Compositor, align_to_squares
 from allfocus.core.color import Array, srgb_to_linear, to_unit
 from allfocus.core.windows import Window, grow, intersect, relative_to
-from allfocus.decision.decision import Choice, Decision, TiledDecision, touching
+from allfocus.decision.decision import Decision, touching
 from allfocus.decision.painted import ORIGINAL, STEPS, PaintedDecision, Stroke
+from allfocus.decision.recent import Recent
 from allfocus.errors import ConfigError
 from allfocus.jobs.events import JobRequest, Kept
 from allfocus.jobs.halos import Halos
@@ -22,8 +22,6 @@ from allfocus.registered import Registered
 from allfocus.result import FusionResult, make_result
 from allfocus.run.workers import one_thread_each
 
-#: Tiles whose choices are at hand while somebody paints.
-RECENT = 4
 #: The most strokes that are told apart when they change at once.
 FEW = 8
 #: How far, in pixels, composing carries what was painted.
@@ -99,39 +97,6 @@ def layer_options(request: JobRequest, name: str) -> FusionOptions:
     if not is_same_for("align", options, request.options):
         raise ConfigError(f"layer {name!r}: its alignment differs from the picture's; give both the same options")
     return options
-
-
-class Recent(TiledDecision):
-    """A decision whose last few tiles are at hand.
-
-    Args:
-        base: what decides.
-        count: how many tiles are kept.
-    """
-
-    def __init__(self, base: Decision, count: int = RECENT) -> None:
-        self._base, self._count, self._lock = base, count, Lock()
-        self._kept: OrderedDict[tuple[int, int], Choice] = OrderedDict()
-        self.size, self.count, self.noise = base.size, base.count, base.noise
-        self.composition, self.method, self.notes = base.composition, base.method, base.notes
-
-    def tiles(self) -> Sequence[Window]:
-        """Those of the base."""
-        return self._base.tiles()
-
-    def decide_tile(self, tile: Window) -> Choice:
-        """The base's choice, from memory if it was asked for not long ago."""
-        key = tile[0].start, tile[1].start
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        choice = self._base.decide_tile(tile)
-        with self._lock:
-            self._kept[key] = choice
-            while len(self._kept) > self._count:
-                self._kept.popitem(last=False)
-        return choice
 
 
 class Retouch:
