@@ -181,11 +181,11 @@ def compose(
         return make_result(registered, decision, canvas, window, channels, veil)
 
 
-def find_remover(registered: Registered, options: FusionOptions) -> VeilRemover | None:
-    """What takes veils off, if that is wanted and the stack says how."""
+def find_remover(registered: Registered, options: FusionOptions, run: Run | None = None) -> VeilRemover | None:
+    """What takes veils off, if that is wanted and the stack says how; in the frames' own run or another."""
     if options.halos == "keep" or options.draft or registered.defocus is None:
         return None
-    return VeilRemover(registered.frames, registered.defocus, registered.run)
+    return VeilRemover(registered.frames, registered.defocus, run or registered.run)
 
 
 def fuse_source(

@@ -28,13 +28,17 @@ from allfocus.sources.stacks import TOGETHER
 
 
 def register(
-    source: Listing | FocalStack, options: FusionOptions, run: Run, like: Registered | None = None
+    source: Listing | FocalStack,
+    options: FusionOptions,
+    run: Run,
+    like: Registered | None = None,
+    known: Alignment | None = None,
 ) -> Registered:
-    """`align` of what was opened, within a run."""
+    """`align` of what was opened, within a run; with an alignment that is known nothing is estimated."""
     if isinstance(source, Listing) and source.profiles:
         position = find_reference(options.reference, source.names)
         source = bring_to(source, len(source) // 2 if position is None else position)
-    return register_stack(read(source, run), source, options, run, like)
+    return register_stack(read(source, run), source, options, run, like, known)
 
 
 def read(source: Listing | FocalStack, run: Run) -> FocalStack:
@@ -43,7 +47,12 @@ def read(source: Listing | FocalStack, run: Run) -> FocalStack:
 
 
 def register_stack(
-    stack: FocalStack, source: Listing | FocalStack, options: FusionOptions, run: Run, like: Registered | None = None
+    stack: FocalStack,
+    source: Listing | FocalStack,
+    options: FusionOptions,
+    run: Run,
+    like: Registered | None = None,
+    known: Alignment | None = None,
 ) -> Registered:
     """`register` of frames that were read from `source`; those of files are overwritten."""
     listing = source if isinstance(source, Listing) else None
@@ -63,7 +72,12 @@ def register_stack(
         if is_as_given:
             alignment = make_identity(len(stack))
         else:
-            alignment = find_alignment(stack, options, run) if like is None else follow(stack, like, options, run)
+            if like is not None:
+                alignment = follow(stack, like, options, run)
+            elif known is not None:
+                alignment = known
+            else:
+                alignment = find_alignment(stack, options, run)
         if len(alignment.used) < 2:
             raise AlignmentError(
                 f"{len(stack) - len(alignment.used)} of {len(stack)} frames are left out; fusing needs at least 2: "

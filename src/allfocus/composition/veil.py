@@ -17,7 +17,17 @@ from allfocus.composition.defocus import Defocus
 from allfocus.composition.layers import IN_FULL, LayeredWindow, find_layers
 from allfocus.composition.planes import CLEAR, enlarge
 from allfocus.core.color import Array, FloatArray, from_unit, linear_to_srgb, srgb_to_linear, to_unit
-from allfocus.core.windows import Window, grow, intersect, relative_to, scale_down, scale_up, shift, tiles
+from allfocus.core.windows import (
+    Window,
+    grow,
+    intersect,
+    overlaps,
+    relative_to,
+    scale_down,
+    scale_up,
+    shift,
+    tiles,
+)
 from allfocus.run.context import Run
 
 #: Layers are solved in a picture so much smaller that no disc is wider than this radius in pixels.
@@ -60,6 +70,11 @@ class Veil:
         planes = {name: getattr(self, name)[place] for name in ("share", "colour", "removed", "faint")}
         return replace(self, **planes)
 
+    def put(self, part: "Veil", place: Window) -> None:
+        """Have that of a part instead, by rows and columns."""
+        for name in ("share", "colour", "removed", "faint"):
+            getattr(self, name)[place] = getattr(part, name)
+
 
 class VeilRemover:
     """Takes veils off a picture in place.
@@ -85,6 +100,11 @@ class VeilRemover:
         corners = touched[0], touched[-1]
         down, across = (slice(corners[0][axis].start, corners[1][axis].stop) for axis in (0, 1))
         return self._seen((down, across))
+
+    def seeing(self, window: Window) -> list[Window]:
+        """The cells that see some of a window: those to solve again once another frame was picked there."""
+        around = grow(window, self._reach + self._scale, self._size[0], self._size[1])
+        return [cell for cell in self._cells(around) if overlaps(self._seen(cell), window)]
 
     def remove(
         self, image: Array, index_map: Array, origin: Window, window: Window, spared: Array | None = None
@@ -125,7 +145,7 @@ class VeilRemover:
         height, width = self._size
         side = CELL if self._scale < 3 else CELL // 2
         for cell in tiles(height, width, side * self._scale):
-            if all(part.start < part.stop for part in intersect(cell, window)):
+            if overlaps(cell, window):
                 yield cell
 
     def _seen(self, cell: Window) -> Window:

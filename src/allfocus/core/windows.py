@@ -53,6 +53,11 @@ def shift(window: Window, origin: Window) -> Window:
     return down, across
 
 
+def overlaps(one: Window, other: Window) -> bool:
+    """Whether two windows share a pixel."""
+    return all(part.start < part.stop for part in intersect(one, other))
+
+
 def intersect(one: Window, other: Window) -> Window:
     """The window that two windows share."""
     down, across = (

@@ -87,9 +87,14 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
             pixel_size=volume.pixel_size if size is None else (size, size),
         )
         base = request.outputs.base
+        if request.plane is not None:
+            picked = drop_named(pick_stack(volume, request.plane), request.leave_out)
+            return reduce_listing(picked) if request.options.draft else picked
         if len(volume.stacks) > 1 or (base is not None and holds_volumes(base)):
             volume = replace(volume, notes=tuple(left_out))
             return reduce_volume(volume) if request.options.draft else volume
+    if request.plane is not None:
+        raise OptionError(f"{paths[0].name} has no positions, times and channels to choose from; leave the choice out")
     if request.channel_for_focus is not None:
         one = f"{paths[0].name} has one channel only"
         what = one if volume else "only a TIFF file given alone may have several"
@@ -97,6 +102,15 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
     opened = open_stack(list(paths), request.options.order, request.options.stack)
     kept_frames = drop_named(opened, request.leave_out)
     return reduce_listing(kept_frames) if request.options.draft else kept_frames
+
+
+def pick_stack(volume: Volume, plane: tuple[int, int, int]) -> Listing:
+    """The frames of one position, time and channel; raises `OptionError` where there are none."""
+    for stack in volume.stacks:
+        if (stack.position, stack.time, stack.channel) == plane:
+            return stack.listing
+    where = ", ".join(str(number + 1) for number in plane)
+    raise OptionError(f"{volume.path.name} has no stack at position, time and channel {where}; it has {volume}")
 
 
 def drop_named(listing: Listing, names: Sequence[str]) -> Listing:

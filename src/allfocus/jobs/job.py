@@ -137,7 +137,7 @@ class Job:
         painted = paint_over(registered, decision, request)
         result = compose(registered, painted, options=options, preview=self._preview)
         assert self._canvas is not None
-        kept = Kept(request=request, registered=registered, decision=decision, canvas=self._canvas)
+        kept = Kept(request=request, registered=registered, decision=decision, canvas=self._canvas, veil=result.veil)
         slabs, skipped = fuse_slabs(registered, options, slabs_of(request, listing), slab_files(request, listing))
         notes = [*result.notes, *quality_notes(result), *skipped]
         self._report("write", 0, 1)
@@ -167,7 +167,10 @@ class Job:
             registered = replace(old.registered, run=run)
         else:
             self._reuse = None
-            registered = register(self._watched(listing), options, run)
+            known = self.request.aligned
+            fits = known is not None and known.fits(options, len(listing), listing.frame.size)
+            alignment = known.alignment if known is not None and fits else None
+            registered = register(self._watched(listing), options, run, known=alignment)
             registered = replace(registered, source=listing) if registered.source is not None else registered
         if self._previews:
             self._listen(Event(kind="registered", registered=registered))

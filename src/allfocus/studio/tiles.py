@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Literal
+from weakref import ref
 
 import cv2
 import numpy as np
@@ -20,6 +21,8 @@ SIDE = 512
 OVERVIEW = 2
 #: Bytes of such copies that are kept.
 KEPT_BYTES = 96_000_000
+#: Longest side of a layer that is sent as one picture.
+WHOLE = 2048
 #: Quality of JPEG tiles; tiles at full size are PNG, which changes nothing.
 QUALITY = 92
 #: Colour of what masks mark, RGB, and its opacity.
@@ -75,7 +78,7 @@ class Overviews:
 
     def __init__(self, limit: int = KEPT_BYTES) -> None:
         self._limit, self._lock = limit, Lock()
-        self._layers: OrderedDict[int, Layer] = OrderedDict()
+        self._layers: OrderedDict[int, ref[Layer]] = OrderedDict()
 
     def of(self, layer: Layer) -> Array:
         """The copy of a layer at level `OVERVIEW`."""
@@ -83,14 +86,19 @@ class Overviews:
         if made is None:
             made = layer.overview = reduce_pixels(layer, layer.pixels, OVERVIEW)
         with self._lock:
-            self._layers[id(layer)] = layer
+            self._layers[id(layer)] = ref(layer)
             self._layers.move_to_end(id(layer))
+            for key in [key for key, known in self._layers.items() if known() is None]:
+                del self._layers[key]  # no longer on view
             while len(self._layers) > 1 and self._total() > self._limit:
-                self._layers.popitem(last=False)[1].overview = None
+                oldest = self._layers.popitem(last=False)[1]()
+                if oldest is not None:
+                    oldest.overview = None
         return made
 
     def _total(self) -> int:
-        return sum(0 if layer.overview is None else layer.overview.nbytes for layer in self._layers.values())
+        there = (known() for known in self._layers.values())
+        return sum(layer.overview.nbytes for layer in there if layer is not None and layer.overview is not None)
 
 
 def render_tile(layer: Layer, level: int, column: int, row: int, overviews: Overviews) -> tuple[bytes, str] | None:
@@ -113,6 +121,13 @@ def render_tile(layer: Layer, level: int, column: int, row: int, overviews: Over
         shown = np.dstack([shown, find_done(layer.done, level, place)])
     is_lossy = layer.kind == "photo" and level > 0 and (shown.ndim == 2 or shown.shape[2] == 3)
     return encode(shown, is_lossy, layer.icc if layer.kind == "photo" else None)
+
+
+def render_whole(layer: Layer) -> tuple[bytes, str]:
+    """A layer as one small picture, and its media type."""
+    level = max(0, int(np.ceil(np.log2(max(layer.size) / WHOLE))))
+    shown = colour(layer, reduce_pixels(layer, layer.pixels, level))
+    return encode(shown, layer.kind == "photo", layer.icc)
 
 
 def cut(layer: Layer, level: int, place: Window, overviews: Overviews) -> Array:
