@@ -10,7 +10,7 @@ from PIL import Image
 
 import allfocus
 from allfocus.composition.measure import measure_defocus
-from allfocus.core.color import Array, FloatArray, to_unit
+from allfocus.core.color import Array, FloatArray, linear_to_srgb, to_unit
 from allfocus.decision.painted import PaintedDecision, Stroke
 from conftest import Cli
 from scenes import STALK_RADIUS, defocused, ground, photo, render_stalk
@@ -134,7 +134,10 @@ def blurred_by_a_mask(filtered: bool) -> tuple[list[Array], FloatArray]:
     """Two frames that a program made: inside a round mask, and outside it, blurred; and the picture they come from."""
     behind = ground(160, 200, 5)
     truth = linear_to_srgb(behind)
-    by_filter, by_lens = cv2.GaussianBlur(truth, (0, 0), RADIUS / 2), linear_to_srgb(defocused(behind, RADIUS))
+    by_filter, by_lens = (
+        cv2.GaussianBlur(truth, (0, 0), STALK_RADIUS / 2),
+        linear_to_srgb(defocused(behind, STALK_RADIUS)),
+    )
     soft = by_filter if filtered else by_lens
     rows, columns = np.mgrid[:160, :200]
     inside = (np.hypot(rows - 80, columns - 100) < 50)[..., None]

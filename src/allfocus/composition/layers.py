@@ -13,13 +13,13 @@ thing is known, and the matte follows from how far the frame is from that. The t
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import cv2
 import numpy as np
 
 from allfocus.composition.defocus import Defocus, disc_blur
+from allfocus.composition.layout import Layer
 from allfocus.composition.planes import (
     add_up,
     continue_labels,
@@ -34,10 +34,6 @@ from allfocus.composition.planes import (
 from allfocus.core.color import Array, FloatArray, linear_to_srgb
 from allfocus.core.windows import Window
 
-#: Frames whose discs differ by less, in pixels, make one layer; behind all others they may differ by more.
-ALIKE, ALIKE_LAST = 1.5, 3.0
-#: No window has more layers: the steps between them grow where it would.
-MOST = 6
 #: What a matte starts from counts as much as the square of a relative difference between a thing and what is behind it.
 TRUST = 0.01
 #: How far a matte may reach beyond where its layer was picked: a share of its disc in the farthest layer's frames.
@@ -52,48 +48,6 @@ COARSE = 2.5
 TOUCHED, IN_FULL = 0.02, 0.07
 #: Light, 1 is white, that differences are relative to at the least.
 DIM = 0.03
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layer:
-    """Things about equally far away.
-
-    Attributes:
-        frames: the frames that are sharp there.
-        position: where the things lie, in steps of focus.
-    """
-
-    frames: tuple[int, ...]
-    position: float
-
-
-def find_layers(counts: Array, defocus: Defocus) -> list[Layer]:
-    """The layers of a window, from near to far.
-
-    Args:
-        counts: (N,) how many pixels are picked from each frame.
-        defocus: the radii of the discs.
-    """
-    used = [int(k) for k in np.flatnonzero(counts)]
-    if not defocus.near_first:
-        used.reverse()
-    apart = max(ALIKE, defocus.radius(defocus.positions[used[0]], used[-1]) / MOST)
-    groups = [_alike(used, used[-1:], counts, defocus, max(apart, ALIKE_LAST))]
-    left = [k for k in used if k not in groups[0]]
-    while left:
-        groups.append(_alike(left, left, counts, defocus, apart))
-        left = [k for k in left if k not in groups[-1]]
-    layers = [
-        Layer(frames=tuple(group), position=float(np.average(defocus.positions[group], weights=counts[group])))
-        for group in groups
-    ]
-    return sorted(layers, key=lambda layer: layer.position, reverse=not defocus.near_first)
-
-
-def _alike(left: Sequence[int], seeds: Sequence[int], counts: Array, defocus: Defocus, apart: float) -> list[int]:
-    """The frames that are about as far as the one most pixels are from."""
-    seed = max(seeds, key=lambda k: counts[k])
-    return [k for k in left if defocus.step * abs(defocus.positions[k] - defocus.positions[seed]) < apart]
 
 
 class LayeredWindow:
@@ -170,7 +124,7 @@ class LayeredWindow:
             made = blurred(radii[0])
             for row, radius in enumerate(radii[1:], start=1):
                 made = np.where((self.of == row)[..., None], blurred(radius), made)
-            return made
+            return np.asarray(made, np.float32)
 
         total = np.zeros(self.of.shape, np.float32)
         for row, seen in enumerate(self.own):
@@ -300,8 +254,8 @@ class LayeredWindow:
         for frame in others:
             here = self.frame_of[row] == frame
             if here.any():
-                made = cv2.copyTo(of_frame(frame), here.view(np.uint8), made.copy() if made is kept else made)
-                made = np.asarray(made, np.float32).reshape(kept.shape)
+                mixed = cv2.copyTo(of_frame(frame), here.view(np.uint8), made.copy() if made is kept else made)
+                made = np.asarray(mixed, np.float32).reshape(kept.shape)
         return made
 
 

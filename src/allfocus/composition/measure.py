@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from allfocus.composition.defocus import Defocus, disc_blur
-from allfocus.composition.layers import LayeredWindow, find_layers
+from allfocus.composition.layers import LayeredWindow
+from allfocus.composition.layout import find_layers
 from allfocus.core.color import Array, FloatArray, linear_to_srgb, srgb_to_linear, to_unit
 
 #: Pixels that are looked at, and frames that are compared: evenly many of larger stacks.
@@ -138,7 +139,7 @@ def explain_by_filter(images: Sequence[FloatArray], labels: Array, sure: Array, 
         mask = _where_sharpest(k, labels, sure)
         if np.count_nonzero(mask) < ENOUGH:
             continue
-        for other, radius in zip(encoded, _radii(found.step, found.positions[k], k, picked), strict=True):
+        for other, radius in zip(encoded, _radii(np.asarray(found.step), found.positions[k], k, picked), strict=True):
             if other is image:
                 continue
             blurred = (cv2.GaussianBlur(image, (0, 0), max(float(radius) * width, 0.1)) for width in FILTERS)

@@ -14,7 +14,8 @@ from numpy.typing import DTypeLike
 
 from allfocus.composition.boxes import AROUND, find_boxes, find_edges
 from allfocus.composition.defocus import Defocus
-from allfocus.composition.layers import IN_FULL, LayeredWindow, find_layers
+from allfocus.composition.layers import IN_FULL, LayeredWindow
+from allfocus.composition.layout import find_layers
 from allfocus.composition.planes import CLEAR, enlarge
 from allfocus.core.color import Array, FloatArray, from_unit, linear_to_srgb, srgb_to_linear, to_unit
 from allfocus.core.windows import (

@@ -44,7 +44,7 @@ class SearchRule:
         block: side of the blocks of a cell that the finest level is refined in or not: a multiple of `STEP`, and a
             divisor of `cell` by a power of two.
         least_gain: squared error, unit scale, that refining the finest level in a block has to promise to save.
-        least_detail: what share of the energy of the second finest level's detail the finest level has to hold in a block.
+        least_detail: what share of the second finest level's energy of detail the finest one has to hold in a block.
         max_tile: longest side in pixels of what the network is given at once; None: what fits the memory.
         in_cells: which frames are candidates in a cell.
         in_blocks: which of them are in a block, by the second finest level.

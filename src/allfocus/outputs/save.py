@@ -25,9 +25,9 @@ def save(result: FusionResult, path: Path | str, **maps: Any) -> list[Note]:
     Args:
         result: what `fuse` or `compose` returned.
         path: ends in .png, .tif, .tiff, .webp, .jpg or .jpeg; of RAW frames TIFF holds linear light.
-        maps: files for index_map, confidence, depth, depth_error, depth_preview, out_of_focus, veiled, veil, surface, stereo,
-            anaglyph, rocking, scale_bar or save_transforms; and what says how to write them, such as depth_unit and
-            z_step, see `Outputs`.
+        maps: files for index_map, confidence, depth, depth_error, depth_preview, out_of_focus, veiled, veil, surface,
+            stereo, anaglyph, rocking, scale_bar or save_transforms; and what says how to write them, such as
+            depth_unit and z_step, see `Outputs`.
 
     Returns:
         What a format could not keep; empty when all is ordinary.
