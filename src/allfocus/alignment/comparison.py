@@ -163,7 +163,7 @@ class Comparison:
         return float((weights * one * other).sum() / np.sqrt(power + 1e-9))
 
 
-def to_normalised(pixels: FloatArray, scale: int, middle: FloatArray, half: float) -> FloatArray:
+def to_normalised(pixels: FloatArray, scale: int, middle: Array, half: float) -> FloatArray:
     """Pixels (n, 2) of a level, x first, in normalised coordinates."""
     return np.asarray(((pixels + 0.5) * scale - 0.5 - middle) / half, np.float32)
 
