@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from allfocus.core.stack import FocalStack, FrameInfo, size_of
 from allfocus.decision.coarse_to_fine import CELL, PIXELS_AT_ONCE
@@ -17,7 +17,6 @@ from allfocus.run.context import Run
 from allfocus.run.machine import Machine
 from allfocus.run.progress import Progress, silent
 from allfocus.run.scratch import Scratch, gigabytes
-from allfocus.sources.listing import Listing
 
 #: Python, the libraries and the network.
 BASE = 300_000_000
@@ -47,6 +46,15 @@ COSTS = {
 }
 #: Stages that a method does not have.
 NOT_IN = {"network": ("laplacian",), "laplacian": ("pyramid", "coarse")}
+
+
+class Headers(Protocol):
+    """All that a plan has to know of a stack: how many frames, and what each of them is."""
+
+    @property
+    def frame(self) -> FrameInfo: ...
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,9 +122,7 @@ class Plan:
         return f"{line}, {gigabytes(self.on_disk)} in {self.scratch} ({free} free)"
 
 
-def plan_for(
-    source: Listing | FocalStack, options: FusionOptions, channels: int = 0, machine: Machine | None = None
-) -> Plan:
+def plan_for(source: Headers, options: FusionOptions, channels: int = 0, machine: Machine | None = None) -> Plan:
     """What the fusion of a stack will take, with so many other channels.
 
     Raises:
@@ -126,7 +132,7 @@ def plan_for(
         len(source),
         source.frame.working,
         options,
-        are_files=isinstance(source, Listing),
+        are_files=not isinstance(source, FocalStack),
         channels=channels,
         machine=machine or Machine(),
     )

@@ -1,4 +1,4 @@
-"""Volumes: every position, time and channel of a microscope's file fused over its planes, and written with its axes."""
+"""Volumes: every position, time and channel of a microscope's file fused over its planes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,12 +8,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from allfocus._version import __version__
 from allfocus.composition.depth import stretch_depth, stretch_error
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.notes import Note
 from allfocus.errors import OptionError
-from allfocus.formats.ome_tiff import OmeFile, Scale
 from allfocus.formats.pixels import limit_pixels
 from allfocus.options import FusionOptions, with_options
 from allfocus.pipeline import check_model, compose, decide
@@ -250,66 +248,3 @@ def merge_notes(notes: Mapping[Note, Sequence[str]]) -> tuple[Note, ...]:
         more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
         merged.append(replace(note, message=f"{labels[0]}{more}: {note}") if labels[0] else note)
     return tuple(merged)
-
-
-# --- files ---------------------------------------------------------------------------------------
-
-
-def make_ome_files(result: VolumeResult, output: Path | None, maps: Mapping[MapName, Path]) -> list[OmeFile]:
-    """OME-TIFFs of a result: the pictures if they are wanted, and each map; an image for each position in a file."""
-    volume = result.volume
-    frame = volume.stacks[0].listing.frame
-    focus = result.channel_for_focus
-    names = volume.channel_names if focus is None else (volume.channel_names[focus],)
-    files = []
-    if output is not None:
-        pictures = OmeFile(
-            path=output,
-            planes=list(result.images),
-            axes="TCYXS" if frame.ndim == 3 else "TCYX",
-            scales=describe_positions(volume, volume.channel_names, describe_origin(volume, focus)),
-            source=volume.ome_xml,
-            software=f"allfocus {__version__}",
-        )
-        files.append(pictures)
-    for name, path in maps.items():
-        scales = describe_positions(volume, names, describe_map(name, volume))
-        made = OmeFile(path=path, planes=list(result.maps[name]), axes="TCYX", scales=scales)
-        files.append(replace(made, software=f"allfocus {__version__}"))
-    return files
-
-
-def describe_positions(volume: Volume, channels: tuple[str, ...], description: str) -> list[Scale]:
-    """What is said of each position."""
-    size = None if volume.pixel_size is None else (volume.pixel_size[1], volume.pixel_size[0])
-    names = volume.position_names if volume.axes["P"] > 1 else ("",)
-    return [
-        Scale(
-            channels=channels,
-            pixel_size=size,
-            z_step=volume.z_step,
-            unit=volume.unit,
-            description=description,
-            name=name,
-        )
-        for name in names
-    ]
-
-
-def describe_origin(volume: Volume, channel_for_focus: int | None) -> str:
-    """How the pictures came about, in a line."""
-    apart = "" if volume.z_step is None else f", {volume.z_step:g} {volume.unit} apart"
-    by = "" if channel_for_focus is None else f", in focus by {volume.channel_names[channel_for_focus]}"
-    return f"fused by allfocus from {volume.axes['Z']} planes of {volume.path.name}{apart}{by}"
-
-
-def describe_map(name: MapName, volume: Volume) -> str:
-    """What the numbers of a map mean, in a line."""
-    unit = "planes" if volume.z_step is None else volume.unit
-    meanings: dict[MapName, str] = {
-        "depth": f"depth in {unit} above the first{', which is 0' if volume.z_step is None else ' plane'}",
-        "depth_error": f"standard error of the depth in {unit}",
-        "index_map": "number of the plane that each pixel is from, the first is 0",
-        "confidence": "how clear each choice was, 1 is sure",
-    }
-    return meanings[name]

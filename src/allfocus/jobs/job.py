@@ -19,6 +19,7 @@ from allfocus.jobs.events import Event, JobRequest, JobResult, Kept, Listener
 from allfocus.jobs.retouch import paint_over
 from allfocus.options import FusionOptions, is_same_for
 from allfocus.outputs.files import make_files
+from allfocus.outputs.ome_files import make_ome_files
 from allfocus.outputs.report.files import make_reports
 from allfocus.outputs.save import check_result
 from allfocus.outputs.slabs import fuse_slabs
@@ -34,7 +35,7 @@ from allfocus.run.machine import Machine
 from allfocus.run.progress import Pace
 from allfocus.sources.listing import Listing, Reader
 from allfocus.sources.volume import Volume
-from allfocus.volumes import fuse_volume, make_ome_files, stage_costs
+from allfocus.volumes import fuse_volume, stage_costs
 
 
 class Job:

@@ -11,10 +11,11 @@ from allfocus.core.notes import Note
 from allfocus.core.stack import channels_of, size_of
 from allfocus.outputs.files import find_metadata
 from allfocus.outputs.heights import find_units, is_near_first
+from allfocus.outputs.ome_files import describe_map
 from allfocus.outputs.volume_surfaces import find_volume_units
 from allfocus.outputs.wishes import Outputs
 from allfocus.result import FusionResult
-from allfocus.volumes import StackQuality, VolumeResult, describe_map, measure_quality
+from allfocus.volumes import StackQuality, VolumeResult, measure_quality
 
 #: Shares of the picture from which on it is worth a line that no choice among the frames is good. Flat and sharp
 #: stacks have none of either, and nine of eleven real stacks of six frames and more less than 0.018 of each. Of six
