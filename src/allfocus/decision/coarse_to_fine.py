@@ -45,7 +45,7 @@ class SearchRule:
             divisor of `cell` by a power of two.
         least_gain: squared error, unit scale, that refining the finest level in a block has to promise to save.
         least_gain_if_empty: the same where the finest level holds next to no detail, as in most photos of many pixels.
-        least_detail: what share of the energy of the second finest level's detail it has to hold, not to count as empty.
+        least_detail: what share of the energy of the second finest level's detail it has to hold, or be next to none.
         max_tile: longest side in pixels of what the network is given at once; None: what fits the memory.
         in_cells: which frames are candidates in a cell.
         in_blocks: which of them are in a block, by the second finest level.
