@@ -250,7 +250,8 @@ class LayeredWindow:
     def _choose(self, row: int, of_frame: Callable[[int], FloatArray]) -> FloatArray:
         """Of what belongs to each frame of a layer, at each pixel that of the frame that it is picked from."""
         first, *others = self.layers[row].frames
-        made = kept = of_frame(first)
+        kept = of_frame(first)
+        made = kept
         for frame in others:
             here = self.frame_of[row] == frame
             if here.any():

@@ -44,7 +44,8 @@ class SearchRule:
         block: side of the blocks of a cell that the finest level is refined in or not: a multiple of `STEP`, and a
             divisor of `cell` by a power of two.
         least_gain: squared error, unit scale, that refining the finest level in a block has to promise to save.
-        least_detail: what share of the second finest level's energy of detail the finest one has to hold in a block.
+        least_gain_if_empty: the same where the finest level holds next to no detail, as in most photos of many pixels.
+        least_detail: what share of the energy of the second finest level's detail it has to hold, or be next to none.
         max_tile: longest side in pixels of what the network is given at once; None: what fits the memory.
         in_cells: which frames are candidates in a cell.
         in_blocks: which of them are in a block, by the second finest level.
@@ -53,7 +54,8 @@ class SearchRule:
     cell: int = CELL
     block: int = 128
     least_gain: float = 5e-6
-    least_detail: float = 0.1
+    least_gain_if_empty: float = 1e-4
+    least_detail: float = 0.28
     max_tile: int | None = None
     in_cells: CandidateRule = field(default_factory=CandidateRule)
     in_blocks: CandidateRule = field(default_factory=lambda: CandidateRule(least=0.35))
@@ -247,9 +249,10 @@ class CoarseToFine:
             """Blocks of a part of the cell; those that are cheaper to refine in one go are one."""
             if side == self._rule.block:
                 half = scale_down(part, 2)
-                if gain[half].mean() < self._rule.least_gain:
+                promised = gain[half].mean()
+                if promised < self._rule.least_gain:
                     return []
-                if self._is_empty(shift(part, cell), state.frames):
+                if promised < self._rule.least_gain_if_empty and self._is_empty(shift(part, cell), state.frames):
                     return []
                 around = grow(half, MISPLACED, height, width)
                 return [(part, find_candidates(chances[(slice(None), *around)], self._rule.in_blocks)[0])]
