@@ -169,10 +169,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(folder.glob("allfocus-*.whl"))
 
 
-def pip(*arguments: str, interpreter: str = sys.executable) -> None:
+def pip(*arguments: str) -> None:
     """Run pip; its words show when it fails."""
     done = subprocess.run(
-        [interpreter, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments],
+        [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -202,8 +202,9 @@ def test_the_wheel_holds_the_program_and_its_data_and_nothing_else(wheel: Path) 
 @pytest.mark.slow
 def test_the_core_alone_runs_the_demo_and_stays_small(wheel: Path, tmp_path: Path) -> None:
     venv = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-    pip("install", "-c", str(ROOT / "constraints.txt"), str(wheel), interpreter=str(venv / "bin/python"))
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    wanted = ["-c", str(ROOT / "constraints.txt"), str(wheel)]
+    pip("--python", str(venv / "bin/python"), "install", "--no-compile", *wanted)
     site = next(venv.glob("lib/python*/site-packages"))
     assert not (site / "torch").exists()
     assert installed_size(site) <= 300 * MEBI

@@ -29,6 +29,9 @@ SHARE = 0.7
 DECODING, BUILDING, WRITING = 3.0, 2.5, 2.5
 #: Bytes a pixel of the index map, the confidence and two masks; and of a depth map, while it is completed.
 MAPS, DEPTH = 8, 40
+#: Bytes a pixel of the veil's share and of its two masks; its colour takes as much as a frame. And what a worker needs
+#: to solve one cell, of so many layers at most.
+VEIL, SOLVING = 6, 150_000_000
 
 #: Stages, and what each costs: CPU seconds for a megapixel of each frame, and for one of the picture.
 COSTS = {
@@ -39,6 +42,7 @@ COSTS = {
     "coarse": (0.015, 0.0),
     "laplacian": (0.07, 0.0),
     "fuse": (0.02, 0.35),
+    "halos": (0.05, 0.4),
     "write": (0.0, 0.05),
 }
 #: Stages that a method does not have.
@@ -58,6 +62,7 @@ class Plan:
         allowed: bytes that it may use.
         on_disk: bytes that are kept in scratch files.
         scratch: the folder for them; None: everything fits into memory.
+        halos: whether halos are looked for and removed.
     """
 
     #: Pixels of all frames together from which on it takes seconds.
@@ -71,6 +76,7 @@ class Plan:
     allowed: int
     on_disk: int
     scratch: Path | None
+    halos: bool = False
 
     def costs(self) -> dict[str, float]:
         """The stages of the work, and what each is expected to cost: CPU seconds, on some machine or other."""
@@ -78,7 +84,7 @@ class Plan:
         return {
             stage: megapixels * (self.frames * each + once)
             for stage, (each, once) in COSTS.items()
-            if stage not in NOT_IN[self.method]
+            if stage not in NOT_IN[self.method] and (stage != "halos" or self.halos)
         }
 
     @property
@@ -147,10 +153,13 @@ def plan_fusion(
     kept *= frames
     to_files = kept > machine.kept_in_memory
     allowed = int(SHARE * machine.free_memory) if options.memory_limit is None else options.memory_limit
+    removes = options.halos == "remove" and not options.draft
     fixed = BASE + frame.pixels * (MAPS + (DEPTH if options.depth else 0)) + (1 + channels) * frame.nbytes
+    fixed += (VEIL * frame.pixels + frame.nbytes) if removes else 0
     fixed += 0 if to_files else kept
     given = BYTES_PER_PIXEL * min(PIXELS_AT_ONCE, frames * frame.pixels)
-    one_worker = int(max(DECODING * frame.nbytes if are_files else 0, BUILDING * frame.nbytes, given))
+    solving = SOLVING if removes else 0
+    one_worker = int(max(solving, DECODING * frame.nbytes if are_files else 0, BUILDING * frame.nbytes, given))
     workers = max(1, min(machine.processors, frames, (allowed - fixed) // one_worker))
     plan = Plan(
         frames=frames,
@@ -161,6 +170,7 @@ def plan_fusion(
         allowed=allowed,
         on_disk=kept if to_files else 0,
         scratch=None,
+        halos=removes,
     )
     require_memory(plan)
     return with_scratch(plan, options.spool or machine.scratch) if to_files else plan

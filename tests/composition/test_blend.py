@@ -1,11 +1,12 @@
 """Weights, decision and composition."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allfocus.composition.blend import blend
+from allfocus.composition.blend import CERTAIN, blend
 from allfocus.core.color import Array, FloatArray, from_unit
 from allfocus.core.weights import pick, softmax_weights
 from allfocus.decision.confidence import measure_confidence
@@ -198,3 +199,15 @@ def test_weak_noise_is_left_alone() -> None:
     frames = draw_frames(0, 4, "uint8", (3,))
     weights = softmax_weights(draw_logits(0, 4))
     np.testing.assert_array_equal(blend(frames, weights, "band", 1.0 / 255), blend(frames, weights, "band"))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_where_one_frame_is_certain_the_picture_is_its_own_to_the_bit(dtype: str) -> None:
+    rng, top = np.random.default_rng(3), 1 if dtype == "float32" else np.iinfo(dtype).max
+    frames = list((rng.random((2, 20, 60, 3)) * top).astype(dtype))
+    share = np.tile(np.clip(np.linspace(1.5, -0.5, 60, dtype=np.float32), 0.01, 0.99), (20, 1))
+    image = blend(frames, np.stack([share, 1 - share]), "band")
+    for frame, certain in zip(frames, (share >= CERTAIN, share <= 1 - CERTAIN), strict=True):
+        inside = cv2.erode(certain.view(np.uint8), np.ones((13, 13))) > 0
+        assert inside.any() and (image == frame)[inside].all()
+        assert not (image == frame)[~inside].all()

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import Field, fields
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_origin, get_type_hints
 
@@ -79,7 +80,7 @@ def flag_type(item: "Field[Any]", hint: Any) -> tuple[Any, dict[str, Any]]:
     if str in kinds:
         return str | None, more
     if "range" in item.metadata:
-        more["min"] = item.metadata["range"][0]
+        more |= {name: end for name, end in zip(("min", "max"), item.metadata["range"], strict=True) if isfinite(end)}
     kind = kinds[0]
     return (kind if item.default is not None else kind | None), more
 

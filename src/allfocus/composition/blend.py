@@ -14,10 +14,14 @@ from allfocus.options import Composition
 
 #: Sigma in pixels of the Gaussian that, applied twice, parts the two bands.
 BAND_SIGMA = 0.85
+#: The pixels from which the bands of one are made.
+BAND_WINDOW = np.ones((13, 13), np.uint8)
 #: Half the side of the guided filter's window in pixels, and what variance of the guide counts as flat.
 GUIDED_REACH, GUIDED_FLAT = 3, 1e-4
 #: A frame whose weight is nowhere more than this does not show.
 NOTHING = 1e-4
+#: From this weight on a frame is certain. What it would cost to have it so up to the seams: docs/experiments.md.
+CERTAIN = 0.98
 #: Side in pixels of the squares that are composed at once.
 SQUARE = 128
 #: How far, in pixels, composing looks around a pixel.
@@ -41,6 +45,7 @@ def blend(
     - `guided`: the mean by weights that are smoothed along the edges of that mean: He, Sun, Tang, "Guided image
       filtering", 2013, doi:10.1109/TPAMI.2012.213.
 
+    In `band` a pixel is one frame's to the bit where its weight is at least `CERTAIN` as far as the bands look.
     In noisy stacks all but `hard` take the mean of the frames that differ from the picked one by noise alone.
 
     Args:
@@ -90,8 +95,21 @@ def _blend_square(
         weights = _guided(weights, _mean(stacks[0], weights))
     mix = two_bands if how == "band" else _mean
     images = [from_unit(mix(frames, weights), frames[0].dtype) for frames in stacks]
+    if how == "band" and noise < NOISY:
+        _keep_certain(images, stacks, weights)
     # neither rounding nor overshoot may add a level that no frame has there
     return [np.clip(made, reduce(cv2.min, own), reduce(cv2.max, own)) for made, own in zip(images, stacks, strict=True)]
+
+
+def _keep_certain(images: Sequence[Array], stacks: Sequence[Sequence[Array]], weights: FloatArray) -> None:
+    """Where one frame is certain as far as the bands look, the picture is that frame's, to the bit.
+
+    Small weights of other frames leak there, and so does rounding in floats; next to other frames bands hide the seam.
+    """
+    for k, plane in enumerate(weights):
+        certain = (cv2.erode(plane, BAND_WINDOW) >= np.float32(CERTAIN)).view(np.uint8)
+        for image, frames in zip(images, stacks, strict=True):
+            cv2.copyTo(frames[k], certain, image)
 
 
 def _share_among_same(frames: Sequence[Array], weights: FloatArray, noise: float) -> FloatArray:

@@ -1,11 +1,11 @@
 """Write pictures and volumes: checked before work starts, whole or not at all."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import cv2
 
@@ -20,17 +20,22 @@ from allfocus.metadata.carry import Metadata
 from allfocus.run.atomic import check_no_input, check_place, disk_errors, same_file, whole_files, write_part
 from allfocus.run.workers import in_background
 
+#: What writes the content of a file that is not at hand in one piece.
+Fill = Callable[[BinaryIO], object]
+
 
 class Picture(NamedTuple):
-    """A picture, or the text of another file, that goes to `path`, and what is kept beside its pixels.
+    """A picture, or the content of another file, that goes to `path`, and what is kept beside its pixels.
 
-    `samples` hold the range of the numbers in the stack that it was made of, where that is known.
+    `samples` hold the range of the numbers in the stack that it was made of, where that is known. `notes` say what a
+    user should know of it; without an image it is these alone, and no file.
     """
 
     path: Path
-    image: Array | str
+    image: Array | str | bytes | Fill | None
     metadata: Metadata | None = None
     samples: Samples | None = None
+    notes: tuple[Note, ...] = ()
 
 
 def check_output(path: Path | str, size: tuple[int, int] | None = None) -> None:
@@ -92,7 +97,9 @@ def write_image(path: Path | str, image: Array, metadata: Metadata | None = None
     return tuple(write_images([Picture(Path(path), image, metadata)]))
 
 
-def write_images(pictures: Sequence[Picture | tuple[Path, Array | str]], cancelled: Event | None = None) -> list[Note]:
+def write_images(
+    pictures: Sequence[Picture | tuple[Path, Array | str | bytes | Fill]], cancelled: Event | None = None
+) -> list[Note]:
     """Write several pictures and texts, all or none: each goes to a temporary name, and all are renamed at the end.
 
     Args:
@@ -106,8 +113,9 @@ def write_images(pictures: Sequence[Picture | tuple[Path, Array | str]], cancell
         WriteError: one can't be written; nothing is left behind.
         Cancelled: `cancelled` was set; nothing is left behind.
     """
-    wanted = [check_content(Picture(*picture)) for picture in pictures]
-    notes: list[Note] = []
+    given = [Picture(*picture) for picture in pictures]
+    wanted = [check_content(picture) for picture in given if picture.image is not None]
+    notes = [note for picture in given for note in picture.notes]
     with whole_files([picture.path for picture in wanted]) as parts:
         # in threads, so that Ctrl-C need not wait for an encoder
         encoded = in_background(make_content, wanted, cancelled)
@@ -119,24 +127,24 @@ def write_images(pictures: Sequence[Picture | tuple[Path, Array | str]], cancell
 
 def check_content(picture: Picture) -> Picture:
     """The picture as `make_content` takes it; raises `WriteError` where it can't be written to its place."""
-    path, image, metadata, samples = picture
-    if isinstance(image, str):
+    path, image = picture.path, picture.image
+    if image is None or isinstance(image, str | bytes) or callable(image):
         check_place(path)
         return picture
     image = check_picture(path, image)
     check_output(path, image.shape[:2])
-    return Picture(path, image, metadata, samples)
+    return picture._replace(image=image)
 
 
-def make_content(picture: Picture) -> tuple[bytes | str, list[Note]]:
+def make_content(picture: Picture) -> tuple[bytes | str | Fill, list[Note]]:
     """What goes into the file, and notes on what its format could not keep.
 
     Raises:
         WriteError: the format can't hold the picture, or the metadata is none.
     """
-    path, image, metadata, samples = picture
-    if isinstance(image, str):
-        return image, []
+    path, image, metadata, samples, _ = picture
+    if image is None or isinstance(image, str | bytes) or callable(image):
+        return image or b"", []
     writer, capacity = find_writer(path)
     try:
         image, notes = fit_picture(image, capacity, writer.name, samples)
@@ -163,15 +171,17 @@ def write_ome(path: Path | str, planes: Array, axes: str, scale: Scale | None = 
     write_ome_files([OmeFile(path=Path(path), planes=[planes], axes=axes, scales=[scale or Scale()])])
 
 
-def write_ome_files(files: Sequence[OmeFile]) -> None:
-    """Write several OME-TIFFs, all or none; see `write_ome`."""
+def write_ome_files(files: Sequence[OmeFile], others: Sequence[Picture] = ()) -> None:
+    """Write several OME-TIFFs, and other files that are no pictures, all or none; see `write_ome`."""
     for wanted in files:
         check_output(wanted.path)
         if not holds_volumes(wanted.path):
             raise WriteError(f"{wanted.path} is no name for an OME-TIFF; expected it to end in .ome.tif or .ome.tiff")
         for planes, scale in zip(wanted.planes, wanted.scales, strict=True):
             check_planes(wanted.path, planes, wanted.axes, scale)
-    with whole_files([wanted.path for wanted in files]) as parts:
-        for wanted, part in zip(files, parts, strict=True):
+    with whole_files([*(wanted.path for wanted in files), *(other.path for other in others)]) as parts:
+        for wanted, part in zip(files, parts, strict=False):
             with disk_errors(wanted.path):
                 write_planes(part, wanted)
+        for other, part in zip(others, parts[len(files) :], strict=True):
+            write_part(other.path, part, make_content(other)[0])

@@ -103,10 +103,13 @@ def write_file(path: Path, content: bytes | str) -> None:
         write_part(path, part, content)
 
 
-def write_part(path: Path, part: Path, content: bytes | str) -> None:
-    """Write what is to become `path` to its temporary name; raises `WriteError` where the disk fails."""
+def write_part(path: Path, part: Path, content: bytes | str | Callable[[BinaryIO], object]) -> None:
+    """Write what is to become `path`, or let it write itself, to its temporary name; `WriteError` where that fails."""
     with disk_errors(path), part.open("xb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        if callable(content):
+            content(file)
+        else:
+            file.write(content.encode() if isinstance(content, str) else content)
 
 
 def fill_file(path: Path, fill: Callable[[BinaryIO], object]) -> None:

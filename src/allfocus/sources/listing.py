@@ -34,6 +34,7 @@ class Listing:
         profile: of all frames once they are read, where it is not simply that of their files.
         others: further files that the frames lie in, companions of the one in `paths`.
         order: `time` once the frames have been put into the order in which they were taken.
+        whole: shape and depth of the frames in the files, where a draft reads them at a reduced size.
     """
 
     paths: Sequence[Path]
@@ -48,6 +49,7 @@ class Listing:
     profile: bytes | None = None
     others: Sequence[Path] = ()
     order: Literal["names", "time"] = "names"
+    whole: FrameInfo | None = None
 
     def __len__(self) -> int:
         return len(self.names)
