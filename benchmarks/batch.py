@@ -94,7 +94,7 @@ def nothing(task: Any, *, out: Path, topic: str, threads: int | None) -> Any:
 
 
 def measure_overhead(work: Path, count: int) -> None:
-    """Processor seconds of single runs and of a batch of the same stacks; stacks a second of one and two workers."""
+    """Processor seconds of single runs and of a batch of the same stacks; the time that one and two workers take."""
     folders = [write_stack(work / "in" / f"s{k:03d}", k, 640) for k in range(count)]
     single = time_children(
         *([*ALLFOCUS, "fuse", str(folder), "-o", str(work / f"{folder.name}.png"), "--quiet"] for folder in folders)

@@ -3,19 +3,19 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, Queue
-from threading import Event as Flag
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from allfocus.batch.cluster import Crew, do_in_worker
-from allfocus.batch.ledger import BEAT, Ledger
+from allfocus.batch.cluster import Crew
+from allfocus.batch.ledger import Ledger, beating
+from allfocus.batch.progress import Progress
 from allfocus.batch.tasks import Task, is_same, look_again
 from allfocus.batch.work import Outcome
+from allfocus.batch.worker import do_in_worker
 from allfocus.errors import BatchError
 
 if TYPE_CHECKING:
@@ -32,34 +32,6 @@ AHEAD, LEAST, MOST = 2.0, 2, 64
 GATHER = 0.01
 #: Seconds between two looks at what other batches do, and that workers have to end what was called off.
 LOOK_EVERY, GRACE = 1.0, 4.0
-
-
-@dataclass
-class Progress:
-    """How far a batch is.
-
-    Attributes:
-        total: tasks in all.
-        done, failed: of them, by whichever batch and run.
-        here: ended in this run.
-        begun: when it began.
-    """
-
-    total: int
-    done: int = 0
-    failed: int = 0
-    here: int = 0
-    begun: float = field(default_factory=time.monotonic)
-
-    def as_event(self) -> dict[str, Any]:
-        """What listeners are told."""
-        ended = self.done + self.failed
-        left = None
-        if self.here:
-            left = round((time.monotonic() - self.begun) / self.here * (self.total - ended), 1)
-        fraction = ended / self.total if self.total else 1.0
-        counts = {"done": self.done, "failed": self.failed, "total": self.total}
-        return {"event": "progress", **counts, "fraction": round(fraction, 4), "eta": left}
 
 
 class Engine:
@@ -306,26 +278,3 @@ def explain(error: Exception, crew: Crew) -> Outcome:
             state="failed", error=f"a worker of {crew.where} has no {error.name}; install allfocus[batch] there"
         )
     return Outcome(state="failed", error=f"internal error ({type(error).__name__}: {error})", may_pass=True)
-
-
-@contextmanager
-def beating(ledger: Ledger) -> Iterator[None]:
-    """Let the ledger know within the block that this batch lives, whatever its own thread waits for."""
-    ended = Flag()
-
-    def beat() -> None:
-        own = None
-        while not ended.wait(BEAT):
-            with suppress(BatchError):
-                own = own or Ledger(ledger.path.parent, ledger.owner)
-                own.beat()
-        if own is not None:
-            own.close()
-
-    thread = Thread(target=beat, name="allfocus beat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
