@@ -204,12 +204,13 @@ def mix_strip(parts: Sequence[CellLogits], strip: Window, size: tuple[int, int])
 
 
 def shrink(cell: Window, by: int, size: tuple[int, int]) -> Window:
-    """A cell without what is so close to other cells."""
-    down, across = (
-        slice(part.start + by if part.start else 0, part.stop - by if part.stop < length else length)
-        for part, length in zip(cell, size, strict=True)
-    )
-    return down, across
+    """A cell without what is so close to other cells; nothing of narrow ones, at the ends of a picture."""
+
+    def inside(part: slice, length: int) -> slice:
+        start = min(part.start + by, part.stop) if part.start else 0
+        return slice(start, max(start, part.stop - by) if part.stop < length else length)
+
+    return inside(cell[0], size[0]), inside(cell[1], size[1])
 
 
 def split_rim(window: Window, inner: Window) -> list[Window]:
