@@ -88,9 +88,10 @@ class FadingCells:
         near = self._near(cell)
         if len(near) == 1:
             return self._answer(cell)
-        started = [work for other in near if (work := self._start(other, cell)) is not None]
-        for work in started:
-            work.result()
+        with self._lock:
+            self._done.discard(key_of(cell))
+        for other in near:  # first what nobody works on
+            self._start(other, cell)
         parts = [self._take(other, cell) for other in near]
         with self._lock:
             self._done.add(key_of(cell))
@@ -118,11 +119,10 @@ class FadingCells:
             self._keep(source, self._answer(source), target)
             work.set_result(None)
         except BaseException as error:
+            with self._lock:
+                self._at_work.pop(key, None)
             work.set_exception(error)
             raise
-        finally:
-            with self._lock:
-                del self._at_work[key]
         return None
 
     def _keep(self, source: Window, answer: CellLogits, target: Window) -> None:
@@ -136,11 +136,18 @@ class FadingCells:
             self._waiting |= {
                 pair: part for pair, part in parts.items() if pair[1] not in self._done or pair[1] == key_of(target)
             }
+            del self._at_work[key_of(source)]
 
     def _take(self, source: Window, target: Window) -> CellLogits:
-        """What a cell says about another one, that was kept for it."""
-        with self._lock:
-            return self._waiting.pop((key_of(source), key_of(target)))
+        """What a cell says about another one, kept for it; answered again if somebody else took it."""
+        while True:
+            with self._lock:
+                part = self._waiting.pop((key_of(source), key_of(target)), None)
+            if part is not None:
+                return part
+            work = self._start(source, target)
+            if work is not None:
+                work.result()
 
 
 def key_of(cell: Window) -> Key:
