@@ -78,6 +78,8 @@ class FadingCells:
         self._rows, self._columns = (
             {start: slice(start, min(start + side, length)) for start in range(0, length, side)} for length in size
         )
+        #: Parts that wait at most: of three rows of cells, and of those that are worked on.
+        self._most = 9 * (3 * min(len(self._rows), len(self._columns)) + 16)
         self._lock = Lock()
         self._at_work: dict[Key, Future[None]] = {}
         self._waiting: dict[tuple[Key, Key], CellLogits] = {}
@@ -95,6 +97,9 @@ class FadingCells:
         parts = [self._take(other, cell) for other in near]
         with self._lock:
             self._done.add(key_of(cell))
+            if len(self._done) == len(self.windows):  # the next round begins
+                self._done.clear()
+                self._waiting.clear()
         return mix(parts, grow(cell, self._margin, *self._size), self._size)
 
     def _near(self, cell: Window) -> list[Window]:
@@ -136,6 +141,8 @@ class FadingCells:
             self._waiting |= {
                 pair: part for pair, part in parts.items() if pair[1] not in self._done or pair[1] == key_of(target)
             }
+            for pair in list(self._waiting)[: -self._most]:  # of cells that nobody asks for
+                del self._waiting[pair]
             del self._at_work[key_of(source)]
 
     def _take(self, source: Window, target: Window) -> CellLogits:
