@@ -26,7 +26,7 @@ def rms(values: FloatArray) -> float:
 @pytest.mark.parametrize(
     ("shape", "frames", "how"),
     [
-        (ramp, 7, {"step": 2.0, "noise": 0.004, "seed": 1}),
+        (ramp, 9, {"noise": 0.008, "contrast": 0.7, "seed": 1}),
         (cone, 12, {"step": 0.7, "noise": 0.006, "contrast": 0.5, "seed": 2}),
         (ball, 6, {"noise": 0.006, "seed": 3}),
     ],
