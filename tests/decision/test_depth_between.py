@@ -28,7 +28,7 @@ def rms(values: FloatArray) -> float:
     [
         (ramp, 12, {"step": 0.5, "noise": 0.012, "contrast": 0.4, "seed": 6}),
         (cone, 12, {"step": 0.7, "noise": 0.006, "contrast": 0.5, "seed": 2}),
-        (ball, 6, {"noise": 0.006, "seed": 3}),
+        (ball, 10, {"noise": 0.004, "seed": 3}),
     ],
 )
 def test_depth_of_a_surface_is_right_and_so_is_its_error(shape: Shape, frames: int, how: dict[str, float]) -> None:
