@@ -78,6 +78,8 @@ class FadingCells:
         self._rows, self._columns = (
             {start: slice(start, min(start + side, length)) for start in range(0, length, side)} for length in size
         )
+        #: Parts that wait at most: of three rows of cells, and of those that are worked on.
+        self._most = 9 * (3 * min(len(self._rows), len(self._columns)) + 16)
         self._lock = Lock()
         self._at_work: dict[Key, Future[None]] = {}
         self._waiting: dict[tuple[Key, Key], CellLogits] = {}
@@ -88,12 +90,16 @@ class FadingCells:
         near = self._near(cell)
         if len(near) == 1:
             return self._answer(cell)
-        started = [work for other in near if (work := self._start(other, cell)) is not None]
-        for work in started:
-            work.result()
+        with self._lock:
+            self._done.discard(key_of(cell))
+        for other in near:  # first what nobody works on
+            self._start(other, cell)
         parts = [self._take(other, cell) for other in near]
         with self._lock:
             self._done.add(key_of(cell))
+            if len(self._done) == len(self.windows):  # the next round begins
+                self._done.clear()
+                self._waiting.clear()
         return mix(parts, grow(cell, self._margin, *self._size), self._size)
 
     def _near(self, cell: Window) -> list[Window]:
@@ -118,11 +124,10 @@ class FadingCells:
             self._keep(source, self._answer(source), target)
             work.set_result(None)
         except BaseException as error:
+            with self._lock:
+                self._at_work.pop(key, None)
             work.set_exception(error)
             raise
-        finally:
-            with self._lock:
-                del self._at_work[key]
         return None
 
     def _keep(self, source: Window, answer: CellLogits, target: Window) -> None:
@@ -136,11 +141,20 @@ class FadingCells:
             self._waiting |= {
                 pair: part for pair, part in parts.items() if pair[1] not in self._done or pair[1] == key_of(target)
             }
+            for pair in list(self._waiting)[: -self._most]:  # of cells that nobody asks for
+                del self._waiting[pair]
+            del self._at_work[key_of(source)]
 
     def _take(self, source: Window, target: Window) -> CellLogits:
-        """What a cell says about another one, that was kept for it."""
-        with self._lock:
-            return self._waiting.pop((key_of(source), key_of(target)))
+        """What a cell says about another one, kept for it; answered again if somebody else took it."""
+        while True:
+            with self._lock:
+                part = self._waiting.pop((key_of(source), key_of(target)), None)
+            if part is not None:
+                return part
+            work = self._start(source, target)
+            if work is not None:
+                work.result()
 
 
 def key_of(cell: Window) -> Key:
@@ -204,12 +218,13 @@ def mix_strip(parts: Sequence[CellLogits], strip: Window, size: tuple[int, int])
 
 
 def shrink(cell: Window, by: int, size: tuple[int, int]) -> Window:
-    """A cell without what is so close to other cells."""
-    down, across = (
-        slice(part.start + by if part.start else 0, part.stop - by if part.stop < length else length)
-        for part, length in zip(cell, size, strict=True)
-    )
-    return down, across
+    """A cell without what is so close to other cells; nothing of narrow ones, at the ends of a picture."""
+
+    def inside(part: slice, length: int) -> slice:
+        start = min(part.start + by, part.stop) if part.start else 0
+        return slice(start, max(start, part.stop - by) if part.stop < length else length)
+
+    return inside(cell[0], size[0]), inside(cell[1], size[1])
 
 
 def split_rim(window: Window, inner: Window) -> list[Window]:

@@ -75,7 +75,8 @@ def check_sizes(outputs: Outputs, size: tuple[int, int]) -> None:
 
 def require_sizes(outputs: Outputs, source: Listing | None) -> None:
     """Raise `OptionError` where an output needs a size that is neither given nor known from the files."""
-    needs_step = outputs.depth is not None and outputs.depth_unit == "um"
+    maps = (outputs.depth, outputs.depth_error)
+    needs_step = outputs.depth_unit == "um" and any(path is not None for path in maps)
     if not needs_step and outputs.scale_bar is None:
         return
     stored = Metadata() if source is None else read_frame_metadata(source, len(source) // 2)
