@@ -3,7 +3,9 @@
 import importlib.util
 import logging
 import os
+import re
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -145,6 +147,7 @@ def open_scheduler(address: str) -> "Iterator[Client]":
     from distributed import Client
 
     try:
+        knock(address)
         client = Client(address, timeout=ANSWER, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
@@ -162,6 +165,13 @@ def open_scheduler(address: str) -> "Iterator[Client]":
     finally:
         with suppress(Exception):
             client.close(timeout=GRACE)
+
+
+def knock(address: str) -> None:
+    """Raise `OSError` where nobody listens at an address, which Dask would try for long."""
+    found = re.fullmatch(r"(?:tcp|tls)://\[?([^/]+?)\]?:(\d+)", address)
+    if found is not None:
+        socket.create_connection((found[1], int(found[2])), timeout=ANSWER).close()
 
 
 def check_crew(crew: Crew, out: Path) -> Crew:
