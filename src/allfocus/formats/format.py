@@ -62,6 +62,7 @@ class PlaneStack:
         frames: shape and depth of each plane.
         readers: for each plane, what decodes it; None: it is missing.
         noun: what a plane is called, `plane` or `page`.
+        pixel_size, z_step: in µm, where the stacks of a file differ in them; None: see `Planes`.
     """
 
     position: int
@@ -70,6 +71,8 @@ class PlaneStack:
     frames: Sequence[FrameInfo]
     readers: Sequence[Callable[[], Array] | None]
     noun: str = "plane"
+    pixel_size: tuple[float, float] | None = None
+    z_step: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +89,9 @@ class Planes:
         ome_xml: the file's OME-XML; None where it has none.
         notes: how axes were understood that can be understood in several ways.
         others: files beside it that hold some of the planes.
+        channel_colors: of the channels, as `RRGGBB`; may be empty.
+        time_step: from time to time in seconds; None where it is unknown.
+        differ: how positions differ in size or depth, so that only one of them can be fused; empty: they don't.
     """
 
     axes: Mapping[str, int]
@@ -97,6 +103,9 @@ class Planes:
     ome_xml: str | None = None
     notes: tuple[Note, ...] = ()
     others: tuple[Path, ...] = ()
+    channel_colors: tuple[str, ...] = ()
+    time_step: float | None = None
+    differ: str = ""
 
 
 class Format(Protocol):
@@ -111,6 +120,7 @@ class Format(Protocol):
         by_cameras: whether cameras write it themselves, also as the twin of a RAW file.
         extra: the optional part of allfocus that reading it needs; empty: none.
         capacity: what it can hold; None: it is only read.
+        is_folder: whether one picture or volume is a folder, such as OME-Zarr; `sniff` is asked with no bytes then.
     """
 
     name: str
@@ -120,6 +130,7 @@ class Format(Protocol):
     by_cameras: bool = False
     extra: str = ""
     capacity: Capacity | None = None
+    is_folder: bool = False
 
     def sniff(self, start: bytes, path: Path) -> bool:
         """Whether a file that begins with these bytes (up to 64) is in this format."""

@@ -23,7 +23,7 @@ from allfocus.sources.leftovers import leave_out, protect
 from allfocus.sources.listing import Listing
 from allfocus.sources.open import open_stack
 from allfocus.sources.stacks import find_volume
-from allfocus.sources.volume import Volume, holds_planes, inspect_volume
+from allfocus.sources.volume import Volume, holds_planes, inspect_volume, require_alike
 from allfocus.volumes import MAP_NAMES, MapName, options_for_volumes
 
 
@@ -70,8 +70,9 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
     kept, left_out = leave_out(paths)
     volume, found = None, find_volume(kept)
     main = found.main if found is not None else kept[0] if len(kept) == 1 else None
-    if main is not None and main.is_file() and holds_planes(main) and request.options.stack is None:
+    if main is not None and holds_planes(main) and request.options.stack is None:
         volume = inspect_volume(main)
+        require_alike(volume)
         volume = replace(volume, z_step=request.outputs.z_step or volume.z_step)
         base = request.outputs.base
         if len(volume.stacks) > 1 or (base is not None and holds_volumes(base)):
