@@ -12,7 +12,7 @@ from allfocus._version import __version__
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.notes import Note
 from allfocus.errors import OptionError
-from allfocus.formats.ome_tiff import OmeFile, Scale
+from allfocus.formats.ome_file import OmeFile, Scale
 from allfocus.formats.pixels import limit_pixels
 from allfocus.options import FusionOptions, with_options
 from allfocus.pipeline import check_model, compose, decide
@@ -227,6 +227,7 @@ def make_ome_files(result: VolumeResult, output: Path | None, maps: Mapping[MapN
             axes="TCYXS" if frame.ndim == 3 else "TCYX",
             scales=describe_positions(volume, volume.channel_names, describe_origin(volume, focus)),
             source=volume.ome_xml,
+            labels={"index_map": list(result.maps["index_map"])} if "index_map" in result.maps else {},
             software=f"allfocus {__version__}",
         )
         files.append(pictures)
@@ -247,6 +248,8 @@ def describe_positions(volume: Volume, channels: tuple[str, ...], description: s
             pixel_size=size,
             z_step=volume.z_step,
             unit=volume.unit,
+            colors=volume.channel_colors if len(volume.channel_colors) == len(channels) else (),
+            time_step=volume.time_step,
             description=description,
             name=name,
         )

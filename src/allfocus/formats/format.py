@@ -11,8 +11,12 @@ from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import ReadError, WriteError
+from allfocus.formats.ome_file import OmeFile
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.carry import Metadata
+
+#: What an encoder makes: the bytes of a file, or of the files in a folder by their names in it.
+Content = bytes | Mapping[str, bytes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +29,7 @@ class Capacity:
         gray: whether it has pictures of one channel; if not, gray is stored as RGB.
         alpha: whether it has an alpha channel, transparent pixels included.
         volumes: whether it holds planes along named axes.
+        labels: whether volumes have label images beside them.
         iptc: whether it holds IPTC records.
         texts: keys of the texts that it holds; None: any.
     """
@@ -34,6 +39,7 @@ class Capacity:
     gray: bool = True
     alpha: bool = False
     volumes: bool = False
+    labels: bool = False
     iptc: bool = False
     texts: tuple[str, ...] | None = ()
 
@@ -194,9 +200,13 @@ class Format(Protocol):
         """Leave out metadata that a file has no place for, beyond the limits in `capacity`, and note it."""
         return metadata, []
 
-    def encode(self, image: Array, metadata: Metadata) -> bytes:
+    def encode(self, image: Array, metadata: Metadata) -> Content:
         """The bytes of a file; picture and metadata are what `capacity` and `fit` allow."""
         raise WriteError(f"{self.name} is only read; write another format")
+
+    def write_volume(self, part: Path, wanted: OmeFile) -> None:
+        """Write planes along axes to a file or folder of this name, where `capacity` allows volumes."""
+        raise WriteError(f"{self.name} holds one picture; write OME-TIFF or OME-Zarr")
 
 
 @dataclass(frozen=True, kw_only=True)

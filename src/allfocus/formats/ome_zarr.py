@@ -13,10 +13,15 @@ from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import ReadError
 from allfocus.formats.filebytes import is_address
-from allfocus.formats.format import Capacity
+from allfocus.formats.format import Capacity, Content
+from allfocus.formats.ome_file import DEPTHS, OmeFile, Scale
 from allfocus.formats.ome_zarr_store import Source, open_source
+from allfocus.formats.ome_zarr_write import write_volume
 from allfocus.formats.scenes import Plane, Scene, SceneFormat, Scenes, microns
+from allfocus.metadata import exif
 from allfocus.metadata.blocks import Blocks
+from allfocus.metadata.carry import Metadata, parse
+from allfocus.metadata.exif import Block
 
 #: Versions of OME-Zarr that are read.
 VERSIONS = ("0.1", "0.2", "0.3", "0.4", "0.5")
@@ -41,7 +46,7 @@ class OmeZarr(SceneFormat):
     name = "OME-Zarr"
     extensions = (".ome.zarr", ".zarr")
     packages = ("zarr", "fsspec")
-    capacity = Capacity(depths=(np.uint8, np.uint16, np.float32), volumes=True)
+    capacity = Capacity(depths=DEPTHS, volumes=True, labels=True)
     is_folder = True
 
     def sniff(self, start: bytes, path: Path) -> bool:
@@ -65,6 +70,35 @@ class OmeZarr(SceneFormat):
         made = source.attributes("").get("allfocus", {})
         text = [(key.capitalize(), str(made[key])) for key in ("software", "description") if key in made]
         return Blocks(text=text)
+
+    def encode(self, image: Array, metadata: Metadata) -> Content:
+        """The files of one picture."""
+        from zarr.storage import MemoryStore
+
+        size = metadata.pixel_size and metadata.pixel_size[::-1]
+        said = parse(metadata.exif)
+        wanted = OmeFile(
+            path=Path("picture.ome.zarr"),
+            planes=[image],
+            axes="YX" if image.ndim == 2 else "YXS",
+            scales=[Scale(pixel_size=size, z_step=metadata.z_step, description=read_text(said, exif.DESCRIPTION))],
+            software=read_text(said, exif.SOFTWARE) or "allfocus",
+        )
+        files: dict[str, Any] = {}
+        write_volume(MemoryStore(files), wanted)
+        return {name: bytes(content.to_bytes()) for name, content in files.items()}
+
+    def write_volume(self, part: Path, wanted: OmeFile) -> None:
+        """Planes along their axes."""
+        from zarr.storage import LocalStore
+
+        write_volume(LocalStore(part), wanted)
+
+
+def read_text(block: Block | None, tag: int) -> str:
+    """A text of an EXIF block; empty where there is none."""
+    entry = None if block is None else block.directory(exif.IMAGE).get(tag)
+    return "" if entry is None else entry.value.decode("utf-8", "replace").strip("\0 ")
 
 
 FORMATS = (OmeZarr(),)
@@ -298,7 +332,7 @@ class PlaneReader:
         """
         grid = self.array.shards or self.array.chunks
         own = [int(number) for number in re.findall("[0-9]+", key)[-len(grid) :]]
-        for letter in "zyx":
+        for letter in "zyxct":
             if letter not in self.letters:
                 continue
             place = self.letters.index(letter)

@@ -142,3 +142,8 @@ def holds_volumes(path: Path) -> bool:
         return find_writer(path)[1].volumes
     except WriteError:
         return False
+
+
+def holds_labels(path: Path | None) -> bool:
+    """Whether a volume of this name has label images beside its pictures, as OME-Zarr does."""
+    return path is not None and holds_volumes(path) and find_writer(path)[1].labels

@@ -13,6 +13,7 @@ from allfocus.core.notes import Note
 from allfocus.core.windows import Window
 from allfocus.decision.decision import Decision
 from allfocus.errors import StackError
+from allfocus.formats.registry import holds_labels
 from allfocus.formats.write import Picture, write_images, write_ome_files
 from allfocus.jobs.checks import check_job, find_channel, slab_files, slabs_of, stack_options, volume_maps
 from allfocus.jobs.events import Event, JobRequest, JobResult, Kept, Listener
@@ -194,19 +195,18 @@ class Job:
 
     def _run_volume(self, volume: Volume, plan: Plan, started: float) -> JobResult:
         """Fuse a volume and write what was asked for."""
-        maps, channel = volume_maps(self.request), find_channel(self.request, volume)
+        output, maps, channel = self.request.outputs.image, volume_maps(self.request), find_channel(self.request, volume)
         stacks = len(volume.stacks) if channel is None else len(volume.stacks) // volume.axes["C"]
         self._begin(plan, stage_costs(plan, stacks))
         result = fuse_volume(
             volume,
             options=self.request.options,
             channel_for_focus=channel,
-            maps=[*maps],
+            maps=list(dict.fromkeys([*maps, *(["index_map"] if holds_labels(output) else [])])),
             progress=self._report,
             cancel=self._cancelled,
             machine=self._machine,
         )
-        output = self.request.outputs.image
         self._report("write", 0, 1)
         write_ome_files(make_ome_files(result, output, maps))
         self._report("write", 1, 1)

@@ -52,7 +52,7 @@ def summarize_volume(fused: VolumeResult, outputs: Outputs, method: str, seconds
     kind = f"{size_of(frame)} {channels_of(frame)} {frame.dtype}"
     by = "" if focus is None else f", all by the focus of {volume.channel_names[focus]}"
     pictures = f"{volume} to {len(volume.stacks)} pictures, {kind}, {method}{by}"
-    maps = {name: getattr(outputs, name) for name in fused.maps}
+    maps = {name: path for name in fused.maps if (path := getattr(outputs, name)) is not None}
     return [
         f"{lead(outputs)}{pictures}, {seconds:.1f} s",
         *(f"{path}: {describe_map(name, volume)}" for name, path in maps.items()),
