@@ -50,7 +50,9 @@ class Czi(SceneFormat):
         by_scene: defaultdict[int, list[Any]] = defaultdict(list)
         for entry in entries:
             by_scene[find_place(entry)[0]].append(entry)
-        return Scenes(scenes=[make_scene(path, inside, facts, k) for k, (_, inside) in enumerate(sorted(by_scene.items()))])
+        return Scenes(
+            scenes=[make_scene(path, inside, facts, k) for k, (_, inside) in enumerate(sorted(by_scene.items()))]
+        )
 
 
 FORMATS = (Czi(),)
@@ -73,7 +75,7 @@ def check_axes(name: str, entries: Sequence[Any]) -> None:
 def find_place(entry: Any) -> Place:
     """Scene, time, channel and height of a subblock."""
     starts = {dimension.dimension: dimension.start for dimension in entry.dimension_entries}
-    return tuple(starts.get(axis, 0) for axis in (SCENE, TIME, CHANNEL, HEIGHT))  # type: ignore[return-value]
+    return tuple(starts.get(axis, 0) for axis in (SCENE, TIME, CHANNEL, HEIGHT))
 
 
 def make_scene(path: Path, entries: Sequence[Any], facts: Mapping[str, Any], number: int) -> Scene:
@@ -147,7 +149,7 @@ def decode(file: Any, entry: Any, name: str) -> Array:
     """Samples of a subblock: (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA."""
     import imagecodecs
 
-    decoders: dict[int, Callable[[bytes], Any]] = {
+    decoders: dict[int, Callable[[Any], Any]] = {
         PLAIN: bytes,
         JPEG: imagecodecs.jpeg_decode,
         LZW: imagecodecs.lzw_decode,
@@ -175,7 +177,7 @@ def unpack_zstd(packed: bytes, itemsize: int) -> bytes:
 
     length = packed[0]
     is_split = length == 3 and packed[1] == 1 and packed[2] & 1
-    raw: bytes = imagecodecs.zstd_decode(packed[length:])
+    raw = bytes(imagecodecs.zstd_decode(packed[length:]))
     if not is_split or itemsize != 2:
         return raw
     return np.ascontiguousarray(np.frombuffer(raw, np.uint8).reshape(2, -1).T).tobytes()
@@ -191,11 +193,15 @@ def read_facts(xml: str) -> dict[str, Any]:
     except ElementTree.ParseError:
         return facts
     # in metres, whatever unit they are shown in
-    sizes = {item.get("Id"): microns(item.findtext("Value"), "m") for item in root.iterfind(".//Scaling/Items/Distance")}
+    sizes = {
+        item.get("Id"): microns(item.findtext("Value"), "m") for item in root.iterfind(".//Scaling/Items/Distance")
+    }
     width, height = sizes.get("X"), sizes.get("Y")
     image = root.find(".//Information/Image")
     channels = [] if image is None else image.findall("Dimensions/Channels/Channel")
-    shown = {item.get("Id"): item.findtext("Color") or "" for item in root.iterfind(".//DisplaySetting/Channels/Channel")}
+    shown = {
+        item.get("Id"): item.findtext("Color") or "" for item in root.iterfind(".//DisplaySetting/Channels/Channel")
+    }
     colors = [shown.get(item.get("Id")) or item.findtext("Color") or "" for item in channels]
     scenes = [] if image is None else image.findall("Dimensions/S/Scenes/Scene")
     return facts | {

@@ -103,7 +103,7 @@ def read_frame(
     channel, *wavelengths = (int(index) for index in np.unravel_index(plane.c, inside))
     wanted = {"T": plane.t, "C": channel, "Z": plane.z, **dict(zip(waves, wavelengths, strict=True)), **fixed}
     with LifFile(path) as file:
-        image = file.images[number]
+        image: Any = file.images[number]
         wanted = {axis: index for axis, index in wanted.items() if axis in image.sizes}
         if image.frames.frame_dims[:2] == ("Y", "X"):
             samples: Array = image.frame(**wanted)

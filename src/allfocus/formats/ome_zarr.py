@@ -234,7 +234,10 @@ def find_scale(image: Mapping[str, Any], dataset: Mapping[str, Any], count: int)
     """The size of a step along each axis, in its unit; 0 where it is unknown."""
     scale = [0.0] * count
     is_known = False
-    for transform in (*as_list(dataset.get("coordinateTransformations")), *as_list(image.get("coordinateTransformations"))):
+    for transform in (
+        *as_list(dataset.get("coordinateTransformations")),
+        *as_list(image.get("coordinateTransformations")),
+    ):
         factors = transform.get("scale") if isinstance(transform, dict) and transform.get("type") == "scale" else None
         if isinstance(factors, list) and len(factors) == count and all(isinstance(one, int | float) for one in factors):
             scale = [a * b for a, b in zip(scale if is_known else [1.0] * count, factors, strict=True)]
@@ -359,4 +362,5 @@ class PlaneReader:
             samples, letters = samples[None], ["z", *letters]
         order = [letters.index(letter) for letter in ("zyxc" if self.is_rgb else "zyx")]
         found = np.ascontiguousarray(samples.transpose(order))
-        return found if found.dtype.isnative else found.astype(found.dtype.newbyteorder("="))
+        native: Array = found.astype(found.dtype.newbyteorder("="), copy=False)
+        return native

@@ -1,20 +1,17 @@
 """Where an OME-Zarr lies: a folder, a zip file or an address on the net; its JSON, its arrays, and chunks it lacks."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from allfocus.errors import AllFocusError, MissingExtraError, ReadError
 from allfocus.formats.filebytes import address_of, first_line, is_address
 
 #: Names of a node's own files, which chunks don't have.
 METADATA = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
-
-_missing: ContextVar[list[str] | None] = ContextVar("missing", default=None)
 
 
 class Source:
@@ -28,11 +25,22 @@ class Source:
         self.path, self.name = path, path.name
         self._attributes: dict[str, dict[str, Any]] = {}
         self._lost: list[list[str]] = []
+        self._blosc: list[str] = []
 
     @cached_property
     def store(self) -> Any:
         """The store, which notes keys that are asked for and missing."""
-        return make_watching(open_store(self.path), self._lost)
+        return make_watching(open_store(self.path), self._notice)
+
+    def _notice(self, key: str, content: Any) -> None:
+        """Note a chunk that is missing; raise `ReadError` for one of Blosc that is cut short, which Blosc minds not."""
+        if content is None:
+            for missing in self._lost:
+                missing.append(key)
+        elif key.startswith(tuple(self._blosc)):
+            start = bytes(content.as_numpy_array()[:16].tobytes())
+            if len(start) < 16 or len(content) < int.from_bytes(start[12:16], "little"):
+                raise ReadError(f"{self.name}: {key} is cut short; copy it anew")
 
     def called(self, place: str) -> str:
         """What to call a group in messages."""
@@ -99,13 +107,15 @@ class Source:
         """An array; raises `ReadError` where it is missing or damaged."""
         import zarr
 
-        version = 3 if self.text(f"{place}/zarr.json") is not None else 2
+        version: Literal[2, 3] = 3 if self.text(f"{place}/zarr.json") is not None else 2
         if version == 2 and self.text(f"{place}/.zarray") is None:
             raise ReadError(f"{self.called(place)} is missing, though its group names it; copy it anew")
         try:
             found = zarr.open_array(self.store, path=place, mode="r", zarr_format=version)
         except Exception as error:
             raise ReadError(f"{self.called(place)} can't be read as an array of Zarr: {first_line(error)}") from error
+        if found.shards is None and any("blosc" in type(codec).__name__.lower() for codec in found.compressors):
+            self._blosc.append(f"{place}/")
         if found.dtype.kind not in "uifb":
             raise ReadError(f"{self.called(place)} has {found.dtype} samples; expected whole numbers or floats")
         return found
@@ -143,23 +153,25 @@ def open_source(path: Path) -> Source:
 
 def open_store(path: Path) -> Any:
     """Zarr's own store of a folder, zip file or address."""
+    from zarr.core.sync import sync
     from zarr.storage import FsspecStore, LocalStore, ZipStore
 
     if is_address(path):
         return FsspecStore.from_url(address_of(path), read_only=True)
-    return LocalStore(path, read_only=True) if path.is_dir() else ZipStore(path, mode="r", read_only=True)
+    if path.is_dir():
+        return LocalStore(path, read_only=True)
+    return sync(ZipStore.open(path, mode="r", read_only=True))
 
 
-def make_watching(store: Any, lost: list[list[str]]) -> Any:
-    """The store, which writes keys of chunks that are missing into each list of `lost`."""
+def make_watching(store: Any, notice: Callable[[str, Any], None]) -> Any:
+    """The store, which tells of every chunk or shard that is asked for as a whole, or missing."""
     from zarr.storage import WrapperStore
 
-    class Watching(WrapperStore):  # type: ignore[type-arg, misc]
+    class Watching(WrapperStore):  # type: ignore[type-arg]
         async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
             found = await self._store.get(key, prototype, byte_range)
-            if found is None and not key.endswith(METADATA):
-                for missing in lost:
-                    missing.append(key)
+            if not key.endswith(METADATA) and (found is None or byte_range is None):
+                notice(key, found)
             return found
 
     return Watching(store)

@@ -53,7 +53,9 @@ def write_volume(store: Any, wanted: OmeFile) -> None:
 
 def describe_plate(root: Any, places: Sequence[str]) -> None:
     """Attributes of a plate and its wells, whose fields lie at these places: row, column, field."""
-    rows, columns, _ = (list(dict.fromkeys(parts)) for parts in zip(*(place.split("/") for place in places), strict=True))
+    rows, columns, _ = (
+        list(dict.fromkeys(parts)) for parts in zip(*(place.split("/") for place in places), strict=True)
+    )
     wells: dict[str, list[str]] = {}
     for place in places:
         well, _, field = place.rpartition("/")
@@ -84,10 +86,12 @@ def write_image(group: Any, wanted: OmeFile, number: int) -> None:
         planes = planes[:, 0] if axes[1:2] == "c" else planes
         axes = axes.replace("c", "").replace("s", "c")
     levels, limits = write_levels(group, planes, axes, scale)
-    channels = [(name, color) for name, color in RGB] if "s" in wanted.axes.lower() else name_channels(scale, len(limits))
+    channels = (
+        [(name, color) for name, color in RGB] if "s" in wanted.axes.lower() else name_channels(scale, len(limits))
+    )
     made = {"software": wanted.software, "description": scale.description}
     described: dict[str, Any] = {"version": VERSION, "multiscales": [describe_levels(levels, scale)]}
-    described["omero"] = {"channels": [show(*pair, *each) for pair, each in zip(channels, limits, strict=True)]}
+    described["omero"] = {"channels": [show(*pair, each) for pair, each in zip(channels, limits, strict=True)]}
     group.attrs.update({"ome": described, "allfocus": made})
     if wanted.labels:
         names = list(wanted.labels)
@@ -118,8 +122,9 @@ def name_channels(scale: Scale, count: int) -> list[tuple[str, str]]:
     return list(zip(names, colors if count > 1 or scale.colors else ["FFFFFF"], strict=True))
 
 
-def show(name: str, color: str, dtype: np.dtype[Any], low: float, high: float) -> dict[str, Any]:
+def show(name: str, color: str, limits: tuple[np.dtype[Any], float, float]) -> dict[str, Any]:
     """How a channel is shown, as OMERO writes it."""
+    dtype, low, high = limits
     full = (0.0, 1.0) if dtype.kind == "f" else (float(np.iinfo(dtype).min), float(np.iinfo(dtype).max))
     window = {"min": min(full[0], low), "max": max(full[1], high), "start": low, "end": max(high, low)}
     return {"label": name, "color": color, "active": True, "window": window}
@@ -151,7 +156,10 @@ def write_levels(
             rows = array.shards[-2]
             for top in range(0, plane.shape[0], rows):  # a row of shards at a time
                 array[time, channel, height, top : top + rows] = plane[top : top + rows]
-    limits = [(planes.dtype, float(a), float(b)) if a <= b else (planes.dtype, 0.0, 0.0) for a, b in zip(low, high, strict=True)]
+    limits = [
+        (planes.dtype, float(a), float(b)) if a <= b else (planes.dtype, 0.0, 0.0)
+        for a, b in zip(low, high, strict=True)
+    ]
     return len(arrays), limits
 
 
@@ -195,7 +203,11 @@ def halve(plane: Array) -> Array:
 def describe_levels(count: int, scale: Scale) -> dict[str, Any]:
     """The levels of an image with their sizes: micrometres and seconds, where they are known."""
     height, width = scale.pixel_size or (None, None)
-    lengths = {"z": microns(scale.z_step, scale.unit), "y": microns(height, scale.unit), "x": microns(width, scale.unit)}
+    lengths = {
+        "z": microns(scale.z_step, scale.unit),
+        "y": microns(height, scale.unit),
+        "x": microns(width, scale.unit),
+    }
     axes = [{"name": axis, "type": KINDS.get(axis, "space")} for axis in AXES]
     for axis in axes:
         if lengths.get(axis["name"]):

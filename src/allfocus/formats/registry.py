@@ -15,7 +15,22 @@ from allfocus.formats.format import Capacity, Format
 
 #: Modules that hold formats, in the order in which they are asked whether a file is theirs. RAW comes before TIFF,
 #: which many RAW files are at heart; the weakest signature comes last.
-MODULES = ("png", "jpeg", "webp", "raw", "tiff", "ome_tiff", "ome_zarr", "heif", "czi", "lif", "video", "gif", "bmp")
+MODULES = (
+    "png",
+    "jpeg",
+    "webp",
+    "raw",
+    "tiff",
+    "ome_tiff",
+    "ome_zarr",
+    "heif",
+    "czi",
+    "lif",
+    "nd2",
+    "video",
+    "gif",
+    "bmp",
+)
 
 _added: list[Format] = []
 
@@ -72,7 +87,9 @@ def find_format(path: Path) -> Format:
     if is_address(path):
         found = recognize(path)
         if found is None:
-            raise ReadError(f"{address_of(path)} is no OME-Zarr, or can't be reached; expected one with zarr.json or .zattrs")
+            raise ReadError(
+                f"{address_of(path)} is no OME-Zarr, or can't be reached; expected one with zarr.json or .zattrs"
+            )
         return found
     try:
         is_folder, is_there = path.is_dir(), path.exists()

@@ -12,7 +12,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Literal
 
-from allfocus.core.color import Array, FULL_SCALE
+from allfocus.core.color import FULL_SCALE, Array
 from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo, size_of
 from allfocus.errors import AllFocusError, ReadError

@@ -13,8 +13,8 @@ from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.samples import Samples
 from allfocus.errors import MissingExtraError, WriteError
-from allfocus.formats.format import Content
 from allfocus.formats.fit import check_picture, fit_metadata, fit_picture
+from allfocus.formats.format import Content
 from allfocus.formats.ome_file import OmeFile, Scale, check_planes
 from allfocus.formats.registry import find_writer, holds_volumes
 from allfocus.metadata.carry import Metadata
@@ -183,7 +183,9 @@ def write_ome_files(files: Sequence[OmeFile]) -> None:
     for wanted in files:
         check_output(wanted.path)
         if not holds_volumes(wanted.path):
-            raise WriteError(f"{wanted.path} is no name for planes; expected it to end in .ome.tif, .ome.tiff or .ome.zarr")
+            raise WriteError(
+                f"{wanted.path} is no name for planes; expected it to end in .ome.tif, .ome.tiff or .ome.zarr"
+            )
         for planes, scale in zip(wanted.planes, wanted.scales, strict=True):
             check_planes(wanted.path, planes, wanted.axes, scale)
     with whole_files([wanted.path for wanted in files]) as parts:

@@ -8,7 +8,7 @@ from allfocus.core.names import find_name
 from allfocus.decision.model import require_quality
 from allfocus.errors import AllFocusError, OptionError, PreflightError, StackError, WriteError
 from allfocus.formats.pixels import limit_pixels
-from allfocus.formats.registry import holds_volumes
+from allfocus.formats.registry import holds_labels, holds_volumes
 from allfocus.formats.write import check_output, check_outputs
 from allfocus.jobs.events import JobRequest
 from allfocus.options import FusionOptions
@@ -156,7 +156,7 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
         check_output(path)
     check_outputs(outputs.pictures, [*volume.files, *request.settings], outputs.texts)
     beside = 0 if find_channel(request, volume) is None else volume.axes["C"] - 1
-    options = options_for_volumes(request.options, list(volume_maps(request)))
+    options = options_for_volumes(request.options, volume_map_names(request))
     return plan_for(volume.stacks[0].listing, options, beside, machine)
 
 
@@ -164,6 +164,12 @@ def volume_maps(request: JobRequest) -> dict[MapName, Path]:
     """The maps that are wanted of a volume, and where each goes."""
     found: dict[MapName, Path | None] = {name: getattr(request.outputs, name) for name in MAP_NAMES}
     return {name: path for name, path in found.items() if path is not None}
+
+
+def volume_map_names(request: JobRequest) -> list[MapName]:
+    """The maps to make of a volume: those that are wanted, and the index map for formats that have labels."""
+    names = list(volume_maps(request))
+    return names if "index_map" in names or not holds_labels(request.outputs.image) else [*names, "index_map"]
 
 
 def find_channel(request: JobRequest, volume: Volume) -> int | None:

@@ -13,9 +13,16 @@ from allfocus.core.notes import Note
 from allfocus.core.windows import Window
 from allfocus.decision.decision import Decision
 from allfocus.errors import StackError
-from allfocus.formats.registry import holds_labels
 from allfocus.formats.write import Picture, write_images, write_ome_files
-from allfocus.jobs.checks import check_job, find_channel, slab_files, slabs_of, stack_options, volume_maps
+from allfocus.jobs.checks import (
+    check_job,
+    find_channel,
+    slab_files,
+    slabs_of,
+    stack_options,
+    volume_map_names,
+    volume_maps,
+)
 from allfocus.jobs.events import Event, JobRequest, JobResult, Kept, Listener
 from allfocus.jobs.retouch import paint_over
 from allfocus.options import FusionOptions, is_same_for
@@ -195,14 +202,18 @@ class Job:
 
     def _run_volume(self, volume: Volume, plan: Plan, started: float) -> JobResult:
         """Fuse a volume and write what was asked for."""
-        output, maps, channel = self.request.outputs.image, volume_maps(self.request), find_channel(self.request, volume)
+        output, maps, channel = (
+            self.request.outputs.image,
+            volume_maps(self.request),
+            find_channel(self.request, volume),
+        )
         stacks = len(volume.stacks) if channel is None else len(volume.stacks) // volume.axes["C"]
         self._begin(plan, stage_costs(plan, stacks))
         result = fuse_volume(
             volume,
             options=self.request.options,
             channel_for_focus=channel,
-            maps=list(dict.fromkeys([*maps, *(["index_map"] if holds_labels(output) else [])])),
+            maps=volume_map_names(self.request),
             progress=self._report,
             cancel=self._cancelled,
             machine=self._machine,

@@ -206,9 +206,9 @@ def disk_errors(path: Path) -> Iterator[None]:
 def sync(part: Path) -> None:
     """Wait until a file, or all that a folder holds, is on the disk."""
     if part.is_dir():
-        for file in part.rglob("*"):
-            if file.is_file():
-                sync(file)
+        for inside in part.rglob("*"):
+            if inside.is_file():
+                sync(inside)
         return
     with part.open("rb+") as file:
         os.fsync(file.fileno())

@@ -116,7 +116,7 @@ def bring_to(listing: Listing, reference: int) -> Listing:
 
 
 def read_frame_metadata(listing: Listing, position: int) -> Metadata:
-    """The metadata of a frame's file, with the profile that its frame has once it is read, and the sizes of its stack."""
+    """The metadata of a frame's file, with the profile of its frame once that is read, and the sizes of its stack."""
     metadata = read_metadata(listing.path_of(position))
     metadata = replace(
         metadata,
