@@ -1,4 +1,4 @@
-"""OME-Zarr in: versions, layouts and places; axes and units; what is missing or damaged; no more is read than needed."""
+"""OME-Zarr in: versions, layouts, axes and units; what is missing or damaged; no more is read than needed."""
 
 import shutil
 import threading

@@ -73,8 +73,8 @@ def make_scene(path: Path, number: int, image: Any, sizes: dict[str, int], fixed
     others = [axis for axis, size in sizes.items() if axis not in "TCZYXS" + TILES + WAVELENGTHS and size > 1]
     if others:
         raise ReadError(
-            f"{path.name}: {image.path} has an axis {others[0]} of {sizes[others[0]]}; expected times, channels, planes "
-            "and wavelengths only: export it without"
+            f"{path.name}: {image.path} has an axis {others[0]} of {sizes[others[0]]}; expected times, channels, "
+            "planes and wavelengths only: export it without"
         )
     inside = [sizes.get("C", 1), *(sizes[axis] for axis in waves)]
     shape = (sizes["Y"], sizes["X"], *([3] if sizes.get("S", 1) > 1 else []))

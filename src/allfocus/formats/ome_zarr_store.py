@@ -77,7 +77,8 @@ class Source:
         found = self._json(f"{start}.zattrs")
         if not start and node is None and group is None and found is None:
             raise ReadError(
-                f"{self.name} can't be read as OME-Zarr: it has neither zarr.json nor .zgroup; check the name, or copy it anew"
+                f"{self.name} can't be read as OME-Zarr: it has neither zarr.json nor .zgroup; check the name, "
+                "or copy it anew"
             )
         return found or {}
 
