@@ -1,4 +1,4 @@
-"""What is in files and folders: axes, sizes, units, channels, and the stacks that could be fused; nothing is decoded."""
+"""What is in files and folders: axes, sizes, units, channels, and stacks that could be fused; nothing is decoded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
