@@ -6,6 +6,7 @@ A test compares the committed file with what this makes.
 import sys
 from collections.abc import Iterator
 from dataclasses import Field, fields
+from math import inf
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -76,7 +77,8 @@ def describe_value(item: "Field[Any]", hint: Any) -> str:
         return "true or false"
     value = item.metadata.get("metavar", "text")
     if "range" in item.metadata:
-        return f"{value}, at least {item.metadata['range'][0]}"
+        low, high = item.metadata["range"]
+        return f"{value}, at least {low}" if high == inf else f"{value}, {low} to {high}"
     return str(value)
 
 

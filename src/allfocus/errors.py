@@ -9,6 +9,7 @@
     ├── ModelError                      a model file that is not ours, is corrupt or disagrees
     ├── PreflightError                  frames and outputs, both at fault
     ├── ResourceError                   not enough memory or disk for it
+    ├── BatchError                      the ledger, scheduler or workers of a batch can't be used
     ├── ConfigError(ValueError)         a recipe or scenes file that makes no sense
     │   └── OptionError                 an option whose value makes no sense, or that contradicts another
     ├── MissingExtraError(ImportError)  an optional dependency is not installed
@@ -109,6 +110,10 @@ class ModelError(AllFocusError):
 
 class ResourceError(AllFocusError):
     """There is not enough memory, or not enough room on the disk; found out before the work starts."""
+
+
+class BatchError(AllFocusError):
+    """The ledger, the scheduler or the workers of a batch can't be used; what was done stays done."""
 
 
 class ConfigError(AllFocusError, ValueError):

@@ -9,6 +9,7 @@ import tomllib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -285,7 +286,8 @@ def describe_options(kind: type[Any] = FusionOptions) -> dict[str, Any]:
             types = [*names, *(["null"] if is_optional else [])]
             described["type"] = types[0] if len(types) == 1 else types
         if "range" in item.metadata:
-            described["minimum"] = item.metadata["range"][0]
+            low, high = item.metadata["range"]
+            described |= {"minimum": low} if high == inf else {"minimum": low, "maximum": high}
         properties[item.name] = {**described, "default": item.default, "group": item.metadata["group"]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

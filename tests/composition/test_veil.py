@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -157,3 +158,23 @@ def test_the_veil_is_written_and_reported(tmp_path: Path, cli: Cli) -> None:
     refused = cli("fuse", tmp_path, "-o", tmp_path / "o.png", "--halos", "keep", "--veil", painted)
     assert refused.code == 2
     assert "leave out --halos keep" in refused.err
+
+
+def blurred_by_a_mask(filtered: bool) -> tuple[list[Array], FloatArray]:
+    """Two frames that a program made: inside a round mask, and outside it, blurred; and the picture they come from."""
+    behind = ground(160, 200, 5)
+    truth = linear_to_srgb(behind)
+    by_filter, by_lens = cv2.GaussianBlur(truth, (0, 0), RADIUS / 2), linear_to_srgb(defocused(behind, RADIUS))
+    soft = by_filter if filtered else by_lens
+    rows, columns = np.mgrid[:160, :200]
+    inside = (np.hypot(rows - 80, columns - 100) < 50)[..., None]
+    return [np.rint(np.where(inside == k, truth, soft) * 255).astype(np.uint8) for k in (True, False)], truth
+
+
+@pytest.mark.parametrize("filtered", [True, False])
+def test_parts_that_were_blurred_by_a_mask_have_no_veil(filtered: bool) -> None:
+    frames, truth = blurred_by_a_mask(filtered)
+    assert not filtered or measure_defocus(frames) is None
+    kept, result = (allfocus.fuse(frames, align="none", halos=halos) for halos in ("keep", "remove"))
+    everywhere = np.ones(truth.shape[:2], bool)
+    assert psnr(result.image, truth, everywhere) > psnr(kept.image, truth, everywhere) - 0.05

@@ -1,6 +1,5 @@
 """Where every command starts and every error ends: one line on stderr and an exit code."""
 
-import ctypes
 import logging
 import os
 import signal
@@ -9,7 +8,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +19,7 @@ import typer
 
 from allfocus._version import __version__
 from allfocus.cli.align import align
+from allfocus.cli.batch import batch
 from allfocus.cli.demo import demo
 from allfocus.cli.evaluate import evaluate
 from allfocus.cli.fuse import fuse
@@ -28,7 +28,9 @@ from allfocus.cli.info import info
 from allfocus.cli.shared import Session
 from allfocus.cli.studio import studio
 from allfocus.cli.train import train
+from allfocus.cli.watch import watch
 from allfocus.errors import AllFocusError, BadFramesError, OptionError, PreflightError
+from allfocus.run.allocator import keep_freed_memory
 from allfocus.run.streams import claim_streams, say, silence, unsaid
 
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + the signal's number
@@ -36,7 +38,7 @@ FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=SETTINGS)
-for command in (fuse, align, info, studio, train, evaluate, demo):
+for command in (fuse, align, info, batch, watch, studio, train, evaluate, demo):
     app.command(cls=PlainCommand, context_settings=SETTINGS)(command)
 
 
@@ -144,21 +146,6 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, OSError) and error.strerror:
         return f"error: {error.filename or 'input or output'}: {error.strerror}", FAILED
     return f"error: internal error ({type(error).__name__}: {error}); run with --debug and report it", FAILED
-
-
-def keep_freed_memory() -> None:
-    """Ask glibc to keep what is freed for the next array, and all threads to share it.
-
-    By default it gives every large array back to the system, which then clears its pages anew: a tenth of the time of a
-    large stack. Other C libraries are left alone.
-    """
-    if sys.platform != "linux":
-        return
-    arena_max, mmap_threshold, trim_threshold = -8, -3, -1  # malloc.h
-    with suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        for parameter, value in ((arena_max, 1), (mmap_threshold, 1 << 25), (trim_threshold, 1 << 28)):
-            libc.mallopt(parameter, value)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import Field, fields
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_origin, get_type_hints
 
@@ -15,7 +16,8 @@ from allfocus.options import OLD_VALUES, FusionOptions
 from allfocus.outputs.wishes import Outputs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-OptionClass = type[FusionOptions] | type[Outputs]
+OptionClass = type[Any]
+Options = TypeVar("Options")
 
 
 def option_flags(kind: OptionClass, skip: tuple[str, ...] = ()) -> list[inspect.Parameter]:
@@ -78,7 +80,7 @@ def flag_type(item: "Field[Any]", hint: Any) -> tuple[Any, dict[str, Any]]:
     if str in kinds:
         return str | None, more
     if "range" in item.metadata:
-        more["min"] = item.metadata["range"][0]
+        more |= {name: end for name, end in zip(("min", "max"), item.metadata["range"], strict=True) if isfinite(end)}
     kind = kinds[0]
     return (kind if item.default is not None else kind | None), more
 
@@ -130,6 +132,11 @@ def given_options(context: typer.Context, flags: Mapping[str, Any]) -> dict[str,
     names = {item.name for item in fields(FusionOptions)} - {item.name for item in fields(Outputs)}
     typed = {name for name in names & set(flags) if is_typed(context, name)}
     return {name: flags[name] for name in typed}
+
+
+def own_options(kind: type[Options], flags: Mapping[str, Any]) -> Options:
+    """The options of another class among a command's flags."""
+    return kind(**{item.name: flags[item.name] for item in fields(kind)})  # type: ignore[arg-type]
 
 
 def is_typed(context: typer.Context, name: str) -> bool:

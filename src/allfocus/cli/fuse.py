@@ -20,7 +20,7 @@ from allfocus.options import (
     plain_options,
     read_option_values,
 )
-from allfocus.outputs.wishes import Outputs, add_listed, name_output
+from allfocus.outputs.wishes import NAMED, Outputs, add_listed, name_output
 from allfocus.run.streams import say
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ OutputsOption = Annotated[
     str | None,
     typer.Option(
         metavar="LIST",
-        help="Write these beside the picture: image,index,confidence,depth,depth-preview,out-of-focus,veiled,veil.",
+        help=f"Write these beside the picture: image,{','.join(NAMED)}.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -163,7 +163,7 @@ def begin(frames: list[Path], project: Path | None) -> "tuple[JobRequest, Path]"
     return loaded.request(), name_project_output(project, loaded.frames)
 
 
-def gather_outputs(image: Path, flags: dict[str, Any]) -> Outputs:
+def gather_outputs(image: Path | None, flags: dict[str, Any]) -> Outputs:
     """The outputs among a command's flags; old names of flags count as well."""
     wanted: dict[str, Any] = {}
     for item in fields(Outputs):

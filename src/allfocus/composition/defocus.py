@@ -37,7 +37,8 @@ def disc_blur(image: FloatArray, radius: float) -> FloatArray:
     """Blur (h, w) or (h, w, c) by a disc of this radius in pixels; one below .4 changes nothing."""
     if radius < 0.4:
         return image
-    return np.asarray(cv2.filter2D(image, -1, disc(radius), borderType=cv2.BORDER_REFLECT), np.float32)
+    blurred = cv2.filter2D(image, -1, disc(radius), borderType=cv2.BORDER_REFLECT)
+    return np.asarray(blurred.reshape(image.shape), np.float32)
 
 
 def disc(radius: float) -> FloatArray:

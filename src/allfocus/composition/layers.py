@@ -144,6 +144,27 @@ class LayeredWindow:
             total += np.abs(linear_to_srgb(np.clip(made, 0, 1)) - linear_to_srgb(seen)).mean(axis=2)
         return total
 
+    def misfit_without_covering(self) -> FloatArray:
+        """As `misfit`, if nothing covered anything: each pixel of a frame blurred by the disc of its own layer alone.
+
+        Pictures whose parts were blurred by a mask are such, and so is what only slopes.
+        """
+        picture = np.asarray(sum((self.of == row)[..., None] * seen for row, seen in enumerate(self.own)), np.float32)
+        blurred = lru_cache(None)(lambda radius: disc_blur(picture, radius))
+
+        def spread(frame: int) -> FloatArray:
+            radii = [round_radius(self._defocus.radius(layer.position, frame)) for layer in self.layers]
+            made = blurred(radii[0])
+            for row, radius in enumerate(radii[1:], start=1):
+                made = np.where((self.of == row)[..., None], blurred(radius), made)
+            return made
+
+        total = np.zeros(self.of.shape, np.float32)
+        for row, seen in enumerate(self.own):
+            made = np.where((self.of == row)[..., None], seen, self._choose(row, spread))
+            total += np.abs(linear_to_srgb(np.clip(made, 0, 1)) - linear_to_srgb(seen)).mean(axis=2)
+        return total
+
     def excess(self) -> FloatArray:
         """How much light would be less than none, or more than all, behind the veils, (h, w), linear."""
         total = np.zeros(self.of.shape, np.float32)

@@ -22,6 +22,8 @@ BETWEEN = np.linspace(-0.5, 0.5, 11)
 ENOUGH, LEAD = 300, 1.5
 #: Discs must explain this share of the differences between frames.
 EXPLAINED = 0.55
+#: Sigmas that are tried of a filter, relative to the radius of a disc.
+FILTERS = (0.35, 0.425, 0.5, 0.575)
 #: How much of what sets the two orders of near and far apart must speak for the same one, by light that can't be; and
 #: how much may speak for the other one, by what the frames show: 0 is half of it, 1 is all.
 CLEARLY, CONTRARY = 0.3, 0.8
@@ -41,7 +43,8 @@ def measure_defocus(frames: Sequence[Array]) -> Defocus | None:
         frames: N arrays (H, W) or (H, W, 3), registered, in the order of focus or its reverse.
 
     Returns:
-        None where that can't be said: too little detail, differences that no disc explains, or two ends that fit alike.
+        None where that can't be said: too little detail, differences that no disc explains or that a filter explains
+        better, or two ends that fit alike.
     """
     picked = np.unique(np.linspace(0, len(frames) - 1, min(FRAMES, len(frames))).round().astype(int))
     height, width = frames[0].shape[:2]
@@ -54,7 +57,7 @@ def measure_defocus(frames: Sequence[Array]) -> Defocus | None:
     if not rows:
         return None
     found = fit(rows, picked.astype(np.float64))
-    if found is None or found.explained < EXPLAINED:
+    if found.explained < max(EXPLAINED, explain_by_filter(gray, labels, sure, found, picked)):
         return None
     counts = np.bincount(labels.ravel(), minlength=len(picked))
     near_first = which_is_near(
@@ -102,7 +105,7 @@ def compare(images: Sequence[FloatArray], labels: Array, sure: Array) -> dict[in
     found = {}
     encoded = [linear_to_srgb(image) for image in images]
     for k, image in enumerate(images):
-        mask = cv2.erode(((labels == k) & sure).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        mask = _where_sharpest(k, labels, sure)
         if np.count_nonzero(mask) < ENOUGH:
             continue
         others = np.array([other[mask] for other in encoded])
@@ -111,7 +114,38 @@ def compare(images: Sequence[FloatArray], labels: Array, sure: Array) -> dict[in
     return found
 
 
-def fit(rows: dict[int, tuple[int, FloatArray]], frames: Array) -> Defocus | None:
+def _where_sharpest(k: int, labels: Array, sure: Array) -> Array:
+    return cv2.erode(((labels == k) & sure).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+
+
+def explain_by_filter(images: Sequence[FloatArray], labels: Array, sure: Array, found: Defocus, picked: Array) -> float:
+    """Which share of the differences between frames a Gaussian on display-encoded values explains, 0 to 1.
+
+    Pictures whose parts were blurred by a program are such: there nothing covers anything, and there is no veil.
+
+    Args:
+        images: N gray pictures (h, w) in linear light.
+        labels: (h, w), the sharpest one at each pixel.
+        sure: (h, w), where that is clear.
+        found: the discs that fit best; a disc has the variance of a Gaussian with half its radius as sigma.
+        picked: (N,) in which position of the stack each of the compared frames is.
+    """
+    encoded = [linear_to_srgb(image) for image in images]
+    left = whole = 0.0
+    for k, image in enumerate(encoded):
+        mask = _where_sharpest(k, labels, sure)
+        if np.count_nonzero(mask) < ENOUGH:
+            continue
+        for other, radius in zip(encoded, _radii(found.step, found.positions[k], k, picked), strict=True):
+            if other is image:
+                continue
+            blurred = (cv2.GaussianBlur(image, (0, 0), max(float(radius) * width, 0.1)) for width in FILTERS)
+            left += min(float(np.abs(made - other)[mask].sum()) for made in blurred)
+            whole += float(np.abs(image - other)[mask].sum())
+    return 1 - left / max(whole, 1e-9)
+
+
+def fit(rows: dict[int, tuple[int, FloatArray]], frames: Array) -> Defocus:
     """The radius of a step, and where things lie between the frames, that fit the comparison best.
 
     Args:

@@ -6,7 +6,7 @@ them. It stays as it was picked where nothing veils it, and where the layers do 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -43,18 +43,19 @@ class Veil:
         colour: (H, W) or (H, W, 3), display-encoded in the depth of the frames: the colour of that light.
         removed: (H, W) bool, where it was taken away.
         faint: (H, W) bool, where so little light was left that what is behind is partly guessed.
+        near_first: whether the first frame in the order of focus shows the nearest things sharply.
     """
 
     share: FloatArray
     colour: Array
     removed: Array
     faint: Array
+    near_first: bool = True
 
     def crop(self, place: Window) -> "Veil":
         """A part of it, by rows and columns."""
-        return Veil(
-            share=self.share[place], colour=self.colour[place], removed=self.removed[place], faint=self.faint[place]
-        )
+        planes = {name: getattr(self, name)[place] for name in ("share", "colour", "removed", "faint")}
+        return replace(self, **planes)
 
 
 class VeilRemover:
@@ -97,6 +98,7 @@ class VeilRemover:
             colour=self._blank(image.shape, image.dtype),
             removed=self._blank(image.shape[:2], bool),
             faint=self._blank(image.shape[:2], bool),
+            near_first=self._defocus.near_first,
         )
 
         def work(cell: Window) -> None:
@@ -186,8 +188,9 @@ class VeilRemover:
         window = LayeredWindow(small, few, layers, self._defocus.scaled(scale))
         window.render_as_picked()
         plain = window.misfit() + 2 * window.excess()
+        spread = window.misfit_without_covering()
         window.solve(TURNS)
-        better = measure_gain(plain, window.misfit() + 2 * window.excess(), max(self._widest / scale / 4, 1))
+        better = measure_gain(plain, spread, window.misfit() + 2 * window.excess(), max(self._widest / scale / 4, 1))
         if scale == 1:
             inner = relative_to(cell, seen)
             return window, better[inner], inner
@@ -201,15 +204,17 @@ class VeilRemover:
         return window.enlarge(frames, own, scale, part), enlarge(better[part], own.shape)[inner], inner
 
 
-def measure_gain(plain: FloatArray, solved: FloatArray, sigma: float) -> FloatArray:
+def measure_gain(plain: FloatArray, spread: FloatArray, solved: FloatArray, sigma: float) -> FloatArray:
     """How far to trust solved layers, by how much better they render the frames, in [0, 1].
 
     Args:
         plain: misfit of what was picked, (h, w).
+        spread: misfit of what was picked, if nothing covers anything.
         solved: misfit of the layers.
         sigma: in pixels, over which misfits are averaged.
     """
-    before, after = (cv2.GaussianBlur(plane, (0, 0), sigma) for plane in (plain, solved))
+    before, rival, after = (cv2.GaussianBlur(plane, (0, 0), sigma) for plane in (plain, spread, solved))
+    before = np.minimum(before, rival)
     share = 1 - after / np.maximum(before, 1e-4)
     return np.asarray(np.clip((share - BETTER) / (MUCH_BETTER - BETTER), 0, 1), np.float32)
 

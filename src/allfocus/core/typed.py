@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import field, fields, is_dataclass
 from difflib import get_close_matches
+from math import inf
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -28,7 +29,9 @@ def bounded(default: Any, low: float, high: float) -> Any:
     return field(default=default, metadata={"range": (low, high)})
 
 
-def declared(default: Any, *, help: str, group: str = "", low: float | None = None, **more: Any) -> Any:
+def declared(
+    default: Any, *, help: str, group: str = "", low: float | None = None, high: float = inf, **more: Any
+) -> Any:
     """A dataclass field that says all there is to say about an option.
 
     Args:
@@ -36,9 +39,10 @@ def declared(default: Any, *, help: str, group: str = "", low: float | None = No
         help: one or two plain sentences, for flags, forms and docs.
         group: which options it is listed with.
         low: its least value.
+        high: its largest value, where there is a least one.
         more: for those who make flags: `metavar`, `flags`, `deprecated`.
     """
-    limits = {} if low is None else {"range": (low, float("inf"))}
+    limits = {} if low is None else {"range": (low, high)}
     return field(default=default, metadata={"help": help, "group": group, **limits, **more})
 
 
@@ -114,7 +118,7 @@ def check_value(place: str, value: Any, hint: Any, limits: tuple[float, float] |
     if kind is None:
         raise ConfigError(f"{place}: expected {' or '.join(WORDS[kind] for kind in kinds)}, found {value!r}")
     if limits is not None and not limits[0] <= value <= limits[1]:
-        wanted = f"at least {limits[0]:g}" if limits[1] == float("inf") else f"{limits[0]} to {limits[1]}"
+        wanted = f"at least {limits[0]:g}" if limits[1] == inf else f"{limits[0]} to {limits[1]}"
         raise ConfigError(f"{place}: expected {wanted}, found {value!r}")
     if kind is Path and ("\0" in str(value) or not str(value)):
         raise ConfigError(f"{place}: expected a path, found {value!r}")

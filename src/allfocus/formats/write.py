@@ -32,15 +32,17 @@ from allfocus.run.workers import in_background
 
 
 class Picture(NamedTuple):
-    """A picture, or the text of another file, that goes to `path`, and what is kept beside its pixels.
+    """A picture, or the content of another file, that goes to `path`, and what is kept beside its pixels.
 
-    `samples` hold the range of the numbers in the stack that it was made of, where that is known.
+    `samples` hold the range of the numbers in the stack that it was made of, where that is known. `notes` say what a
+    user should know of it; without an image it is these alone, and no file.
     """
 
     path: Path
-    image: Array | str
+    image: Array | str | bytes | None
     metadata: Metadata | None = None
     samples: Samples | None = None
+    notes: tuple[Note, ...] = ()
 
 
 def check_output(path: Path | str, size: tuple[int, int] | None = None) -> None:
@@ -107,7 +109,9 @@ def write_image(path: Path | str, image: Array, metadata: Metadata | None = None
     return tuple(write_images([Picture(Path(path), image, metadata)]))
 
 
-def write_images(pictures: Sequence[Picture | tuple[Path, Array | str]], cancelled: Event | None = None) -> list[Note]:
+def write_images(
+    pictures: Sequence[Picture | tuple[Path, Array | str | bytes]], cancelled: Event | None = None
+) -> list[Note]:
     """Write several pictures and texts, all or none: each goes to a temporary name, and all are renamed at the end.
 
     Args:
@@ -121,8 +125,9 @@ def write_images(pictures: Sequence[Picture | tuple[Path, Array | str]], cancell
         WriteError: one can't be written; nothing is left behind.
         Cancelled: `cancelled` was set; nothing is left behind.
     """
-    wanted = [check_content(Picture(*picture)) for picture in pictures]
-    notes: list[Note] = []
+    given = [Picture(*picture) for picture in pictures]
+    wanted = [check_content(picture) for picture in given if picture.image is not None]
+    notes = [note for picture in given for note in picture.notes]
     with whole_files([picture.path for picture in wanted]) as parts:
         # in threads, so that Ctrl-C need not wait for an encoder
         encoded = in_background(make_content, wanted, cancelled)
@@ -134,13 +139,13 @@ def write_images(pictures: Sequence[Picture | tuple[Path, Array | str]], cancell
 
 def check_content(picture: Picture) -> Picture:
     """The picture as `make_content` takes it; raises `WriteError` where it can't be written to its place."""
-    path, image, metadata, samples = picture
-    if isinstance(image, str):
+    path, image = picture.path, picture.image
+    if image is None or isinstance(image, str | bytes):
         check_place(path)
         return picture
     image = check_picture(path, image)
     check_output(path, image.shape[:2])
-    return Picture(path, image, metadata, samples)
+    return picture._replace(image=image)
 
 
 def make_content(picture: Picture) -> tuple[Content | str, list[Note]]:
@@ -149,9 +154,9 @@ def make_content(picture: Picture) -> tuple[Content | str, list[Note]]:
     Raises:
         WriteError: the format can't hold the picture, or the metadata is none.
     """
-    path, image, metadata, samples = picture
-    if isinstance(image, str):
-        return image, []
+    path, image, metadata, samples, _ = picture
+    if image is None or isinstance(image, str | bytes):
+        return image or b"", []
     writer, capacity = find_writer(path)
     try:
         image, notes = fit_picture(image, capacity, writer.name, samples)

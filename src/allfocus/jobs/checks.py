@@ -12,7 +12,7 @@ from allfocus.formats.registry import holds_labels, holds_volumes
 from allfocus.formats.write import check_output, check_outputs
 from allfocus.jobs.events import JobRequest
 from allfocus.options import FusionOptions
-from allfocus.outputs.files import require_z_step
+from allfocus.outputs.files import check_sizes, require_sizes
 from allfocus.outputs.slabs import parse_slab, parse_slabs, slab_paths
 from allfocus.outputs.wishes import SETTINGS, Outputs, check_wishes
 from allfocus.plan import Plan, plan_for
@@ -73,7 +73,12 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
     if main is not None and holds_planes(main) and request.options.stack is None:
         volume = inspect_volume(main)
         require_alike(volume)
-        volume = replace(volume, z_step=request.outputs.z_step or volume.z_step)
+        size = request.outputs.pixel_size
+        volume = replace(
+            volume,
+            z_step=request.outputs.z_step or volume.z_step,
+            pixel_size=volume.pixel_size if size is None else (size, size),
+        )
         base = request.outputs.base
         if len(volume.stacks) > 1 or (base is not None and holds_volumes(base)):
             return replace(volume, notes=tuple(left_out))
@@ -109,10 +114,8 @@ def check_stack(request: JobRequest, listing: Listing, machine: Machine | None =
     find_reference(request.options.reference, listing.names)
     outputs = [*request.outputs.pictures, *slab_files(request, listing)]
     check_outputs(outputs, [*listing.files, *request.settings], request.outputs.texts)
-    if request.outputs.image is not None:
-        check_output(request.outputs.image, listing.frame.size)
-    if request.outputs.depth is not None and request.outputs.depth_unit == "um":
-        require_z_step(request.outputs, listing)
+    check_sizes(request.outputs, listing.frame.size)
+    require_sizes(request.outputs, listing)
     return plan_for(listing, stack_options(request), machine=machine)
 
 
@@ -148,7 +151,9 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
     asked += [name for name in ("slab", "leave_out", "strokes") if getattr(request, name)]
     if asked:
         which = "them" if len(asked) > 1 else "it"
-        raise OptionError(f"{', '.join(asked)}: not made of volumes ({volume}); leave {which} out")
+        raise OptionError(
+            f"{', '.join(asked)}: not made of volumes ({volume}); leave {which} out, or choose one stack with --stack"
+        )
     for path in outputs.pictures:
         if not holds_volumes(path):
             better = path.name.removesuffix(path.suffix) + ".ome.tif"

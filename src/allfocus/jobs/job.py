@@ -271,9 +271,11 @@ def write_result(
     """
     check_result(result, request.outputs)
     files = make_files(result, request.outputs)
-    reports = make_reports(result, request.outputs, stack_options(request), seconds, notes)
+    told = [*notes, *(note for picture in files for note in picture.notes)]
+    reports = make_reports(result, request.outputs, stack_options(request), seconds, told)
     lost = write_images([*files, *slabs, *reports], cancelled)
-    shown = {path: shows for shows, path in request.outputs.named.items()}
+    skipped = [picture.path for picture in files if picture.image is None]
+    shown = {path: shows for shows, path in request.outputs.named.items() if path not in skipped}
     return shown | label(slabs, "slab") | label(reports, "report"), lost
 
 

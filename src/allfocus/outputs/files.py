@@ -8,19 +8,21 @@ import numpy as np
 
 from allfocus.alignment.transforms_file import dump_transforms
 from allfocus.composition.depth import depth_preview
-from allfocus.core.color import Array, from_unit, srgb_to_linear, to_unit
+from allfocus.core.color import Array, from_unit, to_unit
 from allfocus.errors import OptionError
-from allfocus.formats.write import Picture
-from allfocus.metadata.carry import Metadata, finish_metadata, sign_map
-from allfocus.metadata.icc import linear_srgb_profile, srgb_profile
+from allfocus.formats.write import Picture, check_output
+from allfocus.metadata.carry import Metadata, sign_map
+from allfocus.outputs.finish import make_picture
+from allfocus.outputs.moving import check_moving
+from allfocus.outputs.shapes import make_shapes
 from allfocus.outputs.wishes import DepthUnit, Outputs
 from allfocus.result import FusionResult
 from allfocus.sources.colours import read_frame_metadata
 from allfocus.sources.listing import Listing
 from allfocus.volumes import measure_height
 
-#: Endings of formats that hold linear light well enough: 16 bits without loss.
-LINEAR_SUFFIXES = (".tif", ".tiff")
+#: In an inch.
+MICROMETRES = 25400
 
 
 def make_files(result: FusionResult, outputs: Outputs) -> list[Picture]:
@@ -29,6 +31,7 @@ def make_files(result: FusionResult, outputs: Outputs) -> list[Picture]:
     files = [] if outputs.image is None else [make_picture(result, outputs.image, found)]
     for path, plane, meaning in make_maps(result, outputs, found.z_step):
         files.append(Picture(path, plane, sign_map(meaning, plane.shape[:2], found)))
+    files += make_shapes(result, outputs, found)
     if outputs.save_transforms is not None and result.alignment is not None and result.source is not None:
         text = dump_transforms(result.alignment, result.names, result.source.frame.size)
         files.append(Picture(outputs.save_transforms, text))
@@ -36,51 +39,41 @@ def make_files(result: FusionResult, outputs: Outputs) -> list[Picture]:
 
 
 def find_metadata(result: FusionResult, outputs: Outputs) -> Metadata:
-    """The metadata of the reference, with the distance of frames that was given rather than the file's."""
+    """The metadata of the reference, with sizes that were given rather than the file's."""
     source = result.source
     found = Metadata() if source is None else read_frame_metadata(source, result.reference)
-    return replace(found, z_step=outputs.z_step or found.z_step)
+    return with_sizes(found, outputs)
 
 
-def require_z_step(outputs: Outputs, source: Listing | None) -> None:
-    """Raise `OptionError` where the distance of frames is neither given nor known from the files."""
-    known = None if source is None else read_frame_metadata(source, len(source) // 2).z_step
-    if outputs.z_step is None and known is None:
+def with_sizes(metadata: Metadata, outputs: Outputs) -> Metadata:
+    """The metadata with the sizes of a pixel and of a step that were given."""
+    size, step = outputs.pixel_size, outputs.z_step
+    given = metadata if size is None else replace(metadata, pixel_size=(size, size), dpi=(MICROMETRES / size,) * 2)
+    return given if step is None else replace(given, z_step=step)
+
+
+def check_sizes(outputs: Outputs, size: tuple[int, int]) -> None:
+    """Raise `WriteError` where a format can't hold a picture of this height and width, or can't be written here."""
+    across = (size[0], 2 * size[1])
+    wanted = [(outputs.image, size), (outputs.anaglyph, size), (outputs.scale_bar, size), (outputs.stereo, across)]
+    for path, held in wanted:
+        if path is not None:
+            check_output(path, held)
+    if outputs.rocking is not None:
+        check_moving(outputs.rocking)
+
+
+def require_sizes(outputs: Outputs, source: Listing | None) -> None:
+    """Raise `OptionError` where an output needs a size that is neither given nor known from the files."""
+    needs_step = outputs.depth is not None and outputs.depth_unit == "um"
+    if not needs_step and outputs.scale_bar is None:
+        return
+    stored = Metadata() if source is None else read_frame_metadata(source, len(source) // 2)
+    known = with_sizes(stored, outputs)
+    if needs_step and known.z_step is None:
         raise OptionError("depth-unit um: the distance from frame to frame is unknown; give it with --z-step")
-
-
-def make_picture(result: FusionResult, path: Path, metadata: Metadata) -> Picture:
-    """The fused picture with the metadata of the reference."""
-    if result.source is None:
-        return Picture(path, result.image, samples=result.samples)
-    return finish_picture(result, path, metadata, result.source)
-
-
-def finish_picture(
-    result: FusionResult, path: Path, metadata: Metadata, source: Listing, done: str | None = None
-) -> Picture:
-    """The fused picture with this metadata; of RAW frames linear light, where the format holds it well.
-
-    Args:
-        result: the picture.
-        path: where it goes.
-        metadata: of one of its frames.
-        source: the frames.
-        done: what was done, see `finish_metadata`.
-    """
-    frames = result.frame_count if result.alignment is None else len(result.alignment.used)
-    metadata = finish_metadata(metadata, frames=frames, size=result.image.shape[:2], done=done)
-    if not source.is_linear:
-        return Picture(path, result.image, metadata, result.samples)
-    if path.suffix.lower() in LINEAR_SUFFIXES:
-        return Picture(path, to_linear(result.image), replace(metadata, icc=linear_srgb_profile()))
-    return Picture(path, result.image, replace(metadata, icc=srgb_profile()))
-
-
-def to_linear(image: Array, rows: int = 256) -> Array:
-    """Display-encoded values as linear light of the same depth, so many rows at a time."""
-    strips = (image[top : top + rows] for top in range(0, len(image), rows))
-    return np.concatenate([from_unit(srgb_to_linear(to_unit(strip)), image.dtype) for strip in strips])
+    if outputs.scale_bar is not None and known.pixel_size is None:
+        raise OptionError("scale-bar: the size of a pixel is unknown; give it with --pixel-size")
 
 
 def draw_veil(result: FusionResult) -> Array:

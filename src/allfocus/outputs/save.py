@@ -6,13 +6,13 @@ from typing import Any
 from allfocus.core.notes import Note
 from allfocus.core.typed import check_fields
 from allfocus.errors import ConfigError, OptionError
-from allfocus.formats.write import check_output, check_outputs, write_images
-from allfocus.outputs.files import make_files, require_z_step
-from allfocus.outputs.wishes import Outputs, check_suffixes
+from allfocus.formats.write import check_outputs, write_images
+from allfocus.outputs.files import check_sizes, make_files, require_sizes
+from allfocus.outputs.wishes import FROM_DEPTH, Outputs, check_suffixes
 from allfocus.result import FusionResult
 
 #: What each map needs of a result.
-NEEDED = {"depth": "depth", "depth_preview": "depth", "out_of_focus": "quality", "veiled": "quality"}
+NEEDED = dict.fromkeys(FROM_DEPTH, "depth") | {"out_of_focus": "quality", "veiled": "quality"}
 
 
 def save(result: FusionResult, path: Path | str, **maps: Any) -> list[Note]:
@@ -21,8 +21,9 @@ def save(result: FusionResult, path: Path | str, **maps: Any) -> list[Note]:
     Args:
         result: what `fuse` or `compose` returned.
         path: ends in .png, .tif, .tiff, .webp, .jpg or .jpeg; of RAW frames TIFF holds linear light.
-        maps: files for index_map, confidence, depth, depth_preview, out_of_focus, veiled, veil or save_transforms; and
-            depth_unit and z_step, see `Outputs`.
+        maps: files for index_map, confidence, depth, depth_preview, out_of_focus, veiled, veil, surface, stereo,
+            anaglyph, rocking, scale_bar or save_transforms; and what says how to write them, such as depth_unit and
+            z_step, see `Outputs`.
 
     Returns:
         What a format could not keep; empty when all is ordinary.
@@ -34,7 +35,7 @@ def save(result: FusionResult, path: Path | str, **maps: Any) -> list[Note]:
     outputs = build_outputs(Path(path), maps)
     check_result(result, outputs)
     check_suffixes(outputs)
-    check_output(Path(path), result.image.shape[:2])
+    check_sizes(outputs, result.image.shape[:2])
     check_outputs(outputs.pictures, [] if result.source is None else result.source.files, outputs.texts)
     return write_images(make_files(result, outputs))
 
@@ -44,8 +45,7 @@ def check_result(result: FusionResult, outputs: Outputs) -> None:
     for name, needed in NEEDED.items():
         if getattr(outputs, name) is not None and getattr(result, needed) is None:
             raise OptionError(f"{name}: the result has no {needed}; ask fuse or decide for it")
-    if outputs.depth is not None and outputs.depth_unit == "um":
-        require_z_step(outputs, result.source)
+    require_sizes(outputs, result.source)
 
 
 def build_outputs(path: Path, maps: dict[str, Any]) -> Outputs:

@@ -10,7 +10,7 @@ from allfocus.errors import OptionError
 from allfocus.formats.write import Picture
 from allfocus.metadata.carry import SLAB
 from allfocus.options import FusionOptions
-from allfocus.outputs.files import finish_picture
+from allfocus.outputs.finish import finish_picture
 from allfocus.pipeline import compose, decide
 from allfocus.registered import Registered
 from allfocus.sources.colours import read_frame_metadata

@@ -13,15 +13,28 @@ from allfocus.run.atomic import real_path
 
 #: Endings of maps: formats that keep numbers as they are and know gray.
 MAP_SUFFIXES = (".png", ".tif", ".tiff", ".zarr")
-#: Endings of reports.
+#: Endings of reports, surfaces and moving pictures.
 REPORT_SUFFIXES = (".html", ".json")
+SURFACE_SUFFIXES = (".stl", ".ply", ".glb")
+MOVING_SUFFIXES = (".mp4", ".webp")
 #: Outputs that are no pictures, and what says how to write them.
 TEXTS = ("save_transforms", "report", "beside")
-SETTINGS = ("depth_unit", "z_step")
+SETTINGS = (
+    *("depth_unit", "z_step", "pixel_size", "near"),
+    *("surface_solid", "surface_triangles", "surface_height", "parallax", "stereo_view", "anaglyph_colours"),
+)
+#: Outputs that are written by no picture format.
+SHAPES = ("surface", "rocking")
 #: What the numbers of a depth map count.
 DepthUnit = Literal["gray", "frame", "um"]
-#: Maps that the network alone can make.
-FROM_NETWORK = ("depth", "depth_preview", "out_of_focus", "veiled")
+#: Which frame shows the nearest things sharply.
+Near = Literal["first", "last"]
+StereoView = Literal["parallel", "cross"]
+AnaglyphColours = Literal["dubois", "gray"]
+#: Outputs that are made of depth.
+FROM_DEPTH = ("depth", "depth_preview", "surface", "stereo", "anaglyph", "rocking")
+#: Outputs that the network alone can make.
+FROM_NETWORK = (*FROM_DEPTH, "out_of_focus", "veiled")
 #: Names that `--outputs` knows, and the field of each; the first of two names is that of the file.
 NAMED = {
     "index": "index_map",
@@ -31,9 +44,23 @@ NAMED = {
     "out-of-focus": "out_of_focus",
     "veiled": "veiled",
     "veil": "veil",
+    "surface": "surface",
+    "stereo": "stereo",
+    "anaglyph": "anaglyph",
+    "rocking": "rocking",
+    "scale-bar": "scale_bar",
 }
+#: Endings of those among them that are no maps, where they are not named; of the others, that of the picture.
+OWN_ENDINGS = {"surface": ".glb", "rocking": ".mp4"}
+#: Maps whose numbers count.
+MAPS = ("index_map", "confidence", "depth", "out_of_focus", "veiled", "veil")
 #: Names of outputs that are called otherwise now; they work for one release.
 OLD_NAMES = {"unsharp": "out-of-focus"}
+
+
+def file_field(help: str, **more: Any) -> Any:
+    """A field of `Outputs` that names a file."""
+    return declared(None, help=help, group=OUTPUT, metavar="FILE", **more)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,18 +68,9 @@ class Outputs:
     """Where each output goes; None: it is not wanted. Flags are made from the fields."""
 
     image: Path | None = None
-    index_map: Path | None = declared(
-        None, help="Write which frame each pixel is from, counted from 0 (.png, .tif).", group=OUTPUT, metavar="FILE"
-    )
-    confidence: Path | None = declared(
-        None, help="Write how sure each choice is, white is certain (.png, .tif).", group=OUTPUT, metavar="FILE"
-    )
-    depth: Path | None = declared(
-        None,
-        help="Write the depth map, 16-bit gray or what --depth-unit says (.png, .tif).",
-        group=OUTPUT,
-        metavar="FILE",
-    )
+    index_map: Path | None = file_field("Write which frame each pixel is from, counted from 0 (.png, .tif).")
+    confidence: Path | None = file_field("Write how sure each choice is, white is certain (.png, .tif).")
+    depth: Path | None = file_field("Write the depth map, 16-bit gray or what --depth-unit says (.png, .tif).")
     depth_unit: DepthUnit = declared(
         "gray",
         help="Numbers of the depth map: gray from the first frame to the last, frames above the first, or micrometres "
@@ -66,33 +84,70 @@ class Outputs:
         metavar="UM",
         low=1e-6,
     )
-    depth_preview: Path | None = declared(
-        None, help="Write the depth map in colours, with a legend.", group=OUTPUT, metavar="FILE"
-    )
-    out_of_focus: Path | None = declared(
+    pixel_size: float | None = declared(
         None,
-        help="Write a mask, white where no frame is sharp (.png, .tif).",
+        help="Width and height of a pixel in micrometres (default: what the file says).",
         group=OUTPUT,
-        metavar="FILE",
-        old_flags=("--unsharp",),
+        metavar="UM",
+        low=1e-6,
     )
-    veiled: Path | None = declared(
+    near: Near | None = declared(
         None,
-        help="Write a mask, white where things are seen through the blur of nearer ones that could not be removed, or "
-        "hardly (.png, .tif).",
+        help="Which end of the stack is near the camera, for surfaces and stereo (default: what halos show; else the "
+        "first frame, or, where pixel size and z-step are known, the last).",
         group=OUTPUT,
-        metavar="FILE",
     )
-    veil: Path | None = declared(
-        None,
-        help="Write the light that near, blurred things laid over the picture: its colour, and its share as alpha "
-        "(.png, .tif).",
+    depth_preview: Path | None = file_field("Write the depth map in colours, with a legend.")
+    out_of_focus: Path | None = file_field(
+        "Write a mask, white where no frame is sharp (.png, .tif).", old_flags=("--unsharp",)
+    )
+    veiled: Path | None = file_field(
+        "Write a mask, white where things are seen through the blur of nearer ones that could not be removed, or "
+        "hardly (.png, .tif)."
+    )
+    veil: Path | None = file_field(
+        "Write the light that near, blurred things laid over the picture: its colour, and its share as alpha "
+        "(.png, .tif)."
+    )
+    surface: Path | None = file_field(
+        "Write the surface as triangles: .stl, .ply with colours, or .glb with the picture on it; in micrometres "
+        "if pixel size and z-step are known, else in pixels."
+    )
+    surface_solid: bool = declared(
+        False, help="Close the surface by walls and a base, so that it can be printed.", group=OUTPUT
+    )
+    surface_triangles: int = declared(
+        1_000_000, help="Largest number of triangles of a surface.", group=OUTPUT, metavar="N", low=12, high=50_000_000
+    )
+    surface_height: float = declared(
+        20.0,
+        help="Height of a surface in pixels from the first frame to the last, in percent of the picture's longer side.",
         group=OUTPUT,
-        metavar="FILE",
+        metavar="PERCENT",
+        low=0.1,
+        high=1000.0,
     )
-    save_transforms: Path | None = declared(
-        None, help="Write the transforms that were estimated (.json).", group=OUTPUT, metavar="FILE"
+    stereo: Path | None = file_field("Write two views side by side, for the two eyes.")
+    stereo_view: StereoView = declared(
+        "parallel", help="Which way to look at them: the left eye's view on the left, or crosswise.", group=OUTPUT
     )
+    anaglyph: Path | None = file_field("Write a picture for glasses of red (left) and cyan.")
+    anaglyph_colours: AnaglyphColours = declared(
+        "dubois", help="Colours of the anaglyph: the nearest that both eyes can see (Dubois), or gray.", group=OUTPUT
+    )
+    rocking: Path | None = file_field("Write a moving picture that rocks from side to side (.mp4, .webp).")
+    parallax: float = declared(
+        3.0,
+        help="How far near things move against far ones between the two views, in percent of the picture's width.",
+        group=OUTPUT,
+        metavar="PERCENT",
+        low=0.1,
+        high=10.0,
+    )
+    scale_bar: Path | None = file_field(
+        "Write a copy of the picture with a bar of a round length; needs the size of a pixel."
+    )
+    save_transforms: Path | None = file_field("Write the transforms that were estimated (.json).")
     report: tuple[Path, ...] = declared(
         (),
         help="Write a report: a page (.html), or all facts for programs (.json). May be given twice.",
@@ -118,18 +173,19 @@ class Outputs:
 
     @property
     def pictures(self) -> list[Path]:
-        """Everything but texts."""
-        return list(self.named.values())
+        """What picture formats write."""
+        return [path for shows, path in self.named.items() if shows not in SHAPES]
 
     @property
     def texts(self) -> list[Path]:
         """Files that hold no picture."""
-        return [*self.report, *([] if self.save_transforms is None else [self.save_transforms])]
+        others = [getattr(self, name) for name in ("save_transforms", *SHAPES)]
+        return [*self.report, *(path for path in others if path is not None)]
 
     @property
     def need_depth(self) -> bool:
         """Whether a depth map has to be made."""
-        return self.depth is not None or self.depth_preview is not None
+        return any(getattr(self, name) is not None for name in FROM_DEPTH)
 
 
 def add_listed(outputs: Outputs, names: str | None) -> Outputs:
@@ -151,7 +207,7 @@ def add_listed(outputs: Outputs, names: str | None) -> Outputs:
     if stem.lower().endswith(".ome"):
         stem, suffix = stem[: -len(".ome")], ".ome.zarr" if suffix == ".zarr" else ".ome.tif"
     beside: dict[str, Any] = {
-        NAMED[name]: getattr(outputs, NAMED[name]) or image.with_name(f"{stem}_{name}{suffix}")
+        NAMED[name]: getattr(outputs, NAMED[name]) or image.with_name(f"{stem}_{name}{OWN_ENDINGS.get(name, suffix)}")
         for name in wanted
         if name != "image"
     }
@@ -180,16 +236,21 @@ def check_wishes(outputs: Outputs, options: FusionOptions, slab: str | None = No
 
 
 def check_suffixes(outputs: Outputs) -> None:
-    """Raise `WriteError` for a map whose format would change its numbers, and for a report of an unknown kind."""
-    for name in NAMED.values():
+    """Raise `WriteError` for a map whose format would change its numbers, and for what is of an unknown kind."""
+    for name in MAPS:
         path: Path | None = getattr(outputs, name)
-        if path is not None and name != "depth_preview" and path.suffix.lower() not in MAP_SUFFIXES:
+        if path is not None and path.suffix.lower() not in MAP_SUFFIXES:
             raise WriteError(f"{path}: maps are written as {', '.join(MAP_SUFFIXES)}; other formats change numbers")
     if outputs.depth is not None and outputs.depth_unit != "gray" and outputs.depth.suffix.lower() == ".png":
         raise WriteError(f"{outputs.depth}: PNG holds no floats; name the depth map .tif, or leave out --depth-unit")
-    for path in outputs.report:
-        if path.suffix.lower() not in REPORT_SUFFIXES:
-            raise WriteError(f"{path}: reports are written as {' or '.join(REPORT_SUFFIXES)}; choose one of these")
+    for what, paths, known in (
+        ("reports", outputs.report, REPORT_SUFFIXES),
+        ("surfaces", [outputs.surface], SURFACE_SUFFIXES),
+        ("moving pictures", [outputs.rocking], MOVING_SUFFIXES),
+    ):
+        for path in paths:
+            if path is not None and path.suffix.lower() not in known:
+                raise WriteError(f"{path}: {what} are written as {' or '.join(known)}; choose one of these")
 
 
 #: Endings of the picture by those of the frames; of all other frames it is lossless.

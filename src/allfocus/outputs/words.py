@@ -7,6 +7,8 @@ from pathlib import Path
 from allfocus.alignment.alignment import Alignment
 from allfocus.core.notes import Note
 from allfocus.core.stack import channels_of, size_of
+from allfocus.outputs.files import find_metadata
+from allfocus.outputs.heights import find_units, is_near_first
 from allfocus.outputs.wishes import Outputs
 from allfocus.result import FusionResult
 from allfocus.volumes import VolumeResult, describe_map
@@ -103,7 +105,19 @@ def describe_maps(outputs: Outputs, result: FusionResult) -> list[str]:
         unit = {"gray": f", 65535 in {names[order[-1]]}", "frame": ", in frames", "um": ", in micrometres"}
         first = names[order[0] if outputs.depth_unit == "gray" else 0]
         lines.append(f"{outputs.depth}: 0 is in focus in {first}{unit[outputs.depth_unit]}")
-    return lines
+    return lines + describe_shapes(outputs, result)
+
+
+def describe_shapes(outputs: Outputs, result: FusionResult) -> list[str]:
+    """What surfaces and views take for near, and the unit of surfaces, a line each."""
+    wanted = [path for path in (outputs.surface, outputs.stereo, outputs.anaglyph, outputs.rocking) if path]
+    if not wanted:
+        return []
+    units = find_units(result, outputs, find_metadata(result, outputs))
+    near_first = is_near_first(result, outputs, is_calibrated=units.are_known)
+    far, near = (result.names[result.depth_frames[end]] for end in ((-1, 0) if near_first else (0, -1)))
+    said = [f"{outputs.surface}: in {units}, 0 is in focus in {far}"] if outputs.surface else []
+    return [*said, f"{', '.join(map(str, wanted))}: nearest is what is in focus in {near} (--near)"]
 
 
 def describe_values(names: Sequence[str]) -> str:

@@ -1,0 +1,306 @@
+"""The workers of a batch, by dask.distributed: some of its own on this machine, or those of the user's scheduler."""
+
+import importlib.util
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from multiprocessing import resource_tracker
+from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from allfocus._version import __version__
+from allfocus.batch.tasks import Task
+from allfocus.batch.wishes import BatchOptions
+from allfocus.batch.work import Outcome, do_task
+from allfocus.errors import BatchError
+from allfocus.jobs import Event
+from allfocus.run.allocator import keep_freed_memory
+from allfocus.run.machine import Machine, measure_free_memory
+from allfocus.run.workers import cpus
+
+if TYPE_CHECKING:
+    from distributed import Client, Worker
+
+#: Bytes that a worker should have at least; processors beyond that stay idle rather than memory run out.
+WORKER_MEMORY = 1_500_000_000
+#: Share of the free memory that workers get together.
+SHARE = 0.9
+#: Seconds that a scheduler has to answer, and to have a worker; and that work has to end once it is called off.
+ANSWER, PATIENCE, GRACE = 10.0, 60.0, 3.0
+#: Packages that read formats: a worker without one can't read what we can.
+READERS = ("rawpy", "pillow_heif", "zarr", "czifile", "liffile", "nd2")
+#: Seconds between two words of a worker about its stack.
+TELL_EVERY = 0.5
+
+
+class Crew:
+    """Workers, and how to reach them.
+
+    Args:
+        client: of the scheduler.
+        where: what to call the scheduler in messages.
+        threads: for the fusion of one stack; None: a worker's share.
+    """
+
+    def __init__(self, client: "Client", where: str, threads: int | None) -> None:
+        self.client, self.where, self.threads = client, where, threads
+        self.topic = f"allfocus-{client.id}"
+        self._slots, self._looked = 1, 0.0
+
+    def slots(self) -> int:
+        """How many stacks can be fused at a time; looked up every few seconds."""
+        if time.monotonic() - self._looked > 3:
+            self._slots = max(1, sum(self.client.nthreads().values()))
+            self._looked = time.monotonic()
+        return self._slots
+
+    def is_lost(self) -> bool:
+        """Whether the scheduler is gone."""
+        return self.client.status != "running"
+
+
+@contextmanager
+def open_crew(wishes: BatchOptions, out: Path, max_memory: int | None = None) -> Iterator[Crew]:
+    """Yield the workers; those of our own end with the block.
+
+    Args:
+        wishes: which.
+        out: the folder of outputs, which workers must be able to write to.
+        max_memory: bytes that one stack may use; None: a worker's share.
+
+    Raises:
+        BatchError: the scheduler can't be reached, is of another version, or has no usable worker.
+    """
+    quiet_dask()
+    if wishes.scheduler is not None:
+        with open_scheduler(wishes.scheduler) as client:
+            yield check_crew(Crew(client, wishes.scheduler, wishes.threads_per_worker), out)
+        return
+    with open_local(wishes, max_memory) as (client, threads):
+        yield Crew(client, "the scheduler on this machine", threads)
+
+
+def quiet_dask() -> None:
+    """Keep stderr for our own lines: what dask has to say comes to us as errors."""
+    for name in ("distributed", "tornado", "asyncio", "bokeh"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+@contextmanager
+def open_local(wishes: BatchOptions, max_memory: int | None) -> "Iterator[tuple[Client, int]]":
+    """Start workers on this machine: one stack at a time each, in a process that is replaced if it dies."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    free = measure_free_memory()
+    workers = wishes.workers or max(1, min(cpus(), int(SHARE * free) // (max_memory or WORKER_MEMORY)))
+    threads = wishes.threads_per_worker or max(1, cpus() // workers)
+    settings = {
+        "distributed.scheduler.allowed-failures": wishes.retries,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.target": False,
+        "distributed.worker.memory.pause": False,
+        "distributed.comm.retry.count": 0,
+        "distributed.logging": {"distributed": "critical"},
+    }
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of workers, and of what cleans up after a killed batch
+    with dask.config.set(settings), interrupts_are_ours():
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=int(SHARE * free / workers),
+            host="127.0.0.1",
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )
+    client = Client(cluster, set_as_default=False)
+    try:
+        yield client, threads
+    finally:
+        with suppress(Exception):
+            client.close(timeout=GRACE)
+        with suppress(Exception):
+            cluster.close(timeout=GRACE)
+
+
+@contextmanager
+def interrupts_are_ours() -> Iterator[None]:
+    """Threads and processes that are started within the block never see Ctrl-C: they are ended in good order."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which lets through again what is held back, the first time that it is called
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def open_scheduler(address: str) -> "Iterator[Client]":
+    """Reach a scheduler that somebody started.
+
+    Raises:
+        BatchError: it does not answer, or speaks another version.
+    """
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=ANSWER, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise BatchError(
+            f"scheduler {address} can't be reached ({reason}); expected tcp://HOST:PORT of a running 'dask scheduler'"
+        ) from error
+    except Exception as error:
+        own = version("distributed")
+        raise BatchError(
+            f"scheduler {address} speaks another language than distributed {own} ({type(error).__name__}); "
+            "use the same version of distributed on both sides"
+        ) from error
+    try:
+        yield client
+    finally:
+        with suppress(Exception):
+            client.close(timeout=GRACE)
+
+
+def check_crew(crew: Crew, out: Path) -> Crew:
+    """The crew, once all its workers can do the work.
+
+    Raises:
+        BatchError: a worker, or the scheduler, can't.
+    """
+    try:
+        check_versions(crew)
+        crew.client.wait_for_workers(1, timeout=PATIENCE)
+        found = crew.client.run(probe, str(out))
+    except TimeoutError as error:
+        raise BatchError(
+            f"{crew.where} has had no worker for {PATIENCE:.0f} s; start some: dask worker {crew.where}"
+        ) from error
+    except ModuleNotFoundError as error:
+        what = f"no {error.name}" if error.name else str(error)
+        raise BatchError(
+            f"a worker of {crew.where} has {what}; install allfocus with its extra batch where workers run"
+        ) from error
+    except OSError as error:
+        raise BatchError(f"{crew.where} does not answer ({str(error).partition(chr(10))[0]})") from error
+    for address, facts in sorted(found.items()):
+        check_worker(address, facts, out)
+    return crew
+
+
+def check_versions(crew: Crew) -> None:
+    """Raise `BatchError` where scheduler or workers have another version of distributed."""
+    versions: Any = crew.client.get_versions(check=False)
+    own = versions["client"]["packages"]["distributed"]
+    others = {
+        "scheduler": versions["scheduler"],
+        **{f"worker {name}": one for name, one in versions["workers"].items()},
+    }
+    for name, one in others.items():
+        found = (one or {}).get("packages", {}).get("distributed")
+        if found is not None and found != own:
+            raise BatchError(
+                f"{name} of {crew.where} has distributed {found}, here it is {own}; use the same version on all sides"
+            )
+
+
+def check_worker(address: str, facts: dict[str, Any], out: Path) -> None:
+    """Raise `BatchError` for a worker that can't do the work."""
+    if facts["version"] != __version__:
+        raise BatchError(
+            f"worker {address} has allfocus {facts['version']}, here it is {__version__}; install the same"
+        )
+    if not facts["sees_out"]:
+        raise BatchError(f"worker {address} can't write to {out}; name a folder that all machines share")
+    missing = [name for name in READERS if has(name) and name not in facts["readers"]]
+    if missing:
+        raise BatchError(
+            f"worker {address} lacks {', '.join(missing)}, which is installed here; install the same extras there"
+        )
+
+
+def probe(out: str) -> dict[str, Any]:
+    """What a worker is and has; runs there."""
+    from allfocus.errors import AllFocusError
+    from allfocus.run.atomic import check_folder
+
+    try:
+        check_folder(Path(out))
+        sees_out = True
+    except AllFocusError:
+        sees_out = False
+    return {"version": __version__, "sees_out": sees_out, "readers": [name for name in READERS if has(name)]}
+
+
+def has(package: str) -> bool:
+    """Whether a package is installed."""
+    return importlib.util.find_spec(package) is not None
+
+
+# --- in a worker ---------------------------------------------------------------------------------
+
+
+def do_in_worker(task: Task, out: Path, topic: str, threads: int | None) -> Outcome:
+    """Do a task in a worker of Dask: within its limits, told of by its events, until Dask gives it up."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    keep_freed_memory()
+    key, cancelled, ended = worker.get_current_task(), Flag(), Flag()
+    tell(worker, topic, {"event": "begun", "task": task.name, "worker": str(worker.name)})
+
+    def watch() -> None:
+        while not ended.wait(0.2):
+            if is_given_up(worker, key):
+                cancelled.set()
+                return
+
+    Thread(target=watch, name="allfocus given up", daemon=True).start()
+    try:
+        listen = teller(worker, topic, task.name)
+        return do_task(task, out, listen, cancelled, worker=str(worker.name), machine=measure_share(worker, threads))
+    finally:
+        ended.set()
+
+
+def is_given_up(worker: "Worker", key: Any) -> bool:
+    """Whether nobody wants a task any more: it was cancelled, or the batch that asked for it is gone."""
+    state = worker.state.tasks.get(key)
+    return state is None or state.state == "cancelled"
+
+
+def measure_share(worker: "Worker", threads: int | None) -> Machine:
+    """What one stack may count on: a worker's own limit and threads, divided among the stacks it has at a time."""
+    at_once = max(1, worker.state.nthreads)
+    limit = getattr(worker.memory_manager, "memory_limit", None)
+    free = measure_free_memory()
+    return Machine(free_memory=min(free, limit or free) // at_once, processors=threads or 1)
+
+
+def teller(worker: "Worker", topic: str, name: str) -> Callable[[Event], None]:
+    """A listener that tells the batch now and then how far a stack is."""
+    last = [0.0]
+
+    def listen(event: Event) -> None:
+        if event.kind == "progress" and time.monotonic() - last[0] >= TELL_EVERY:
+            last[0] = time.monotonic()
+            message = {"event": "working", "task": name, "worker": str(worker.name), "stage": event.stage}
+            tell(worker, topic, message | {"fraction": round(event.fraction, 3)})
+
+    return listen
+
+
+def tell(worker: "Worker", topic: str, message: dict[str, Any]) -> None:
+    """Send a word to the batch; it is no matter if that fails."""
+    with suppress(Exception):
+        worker.loop.add_callback(worker.log_event, topic, message)

@@ -1,0 +1,321 @@
+"""The stacks below some folders: one a folder, several in a flat one, or in files that hold stacks of their own."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from allfocus.batch.split import split_folder, split_pattern
+from allfocus.batch.wishes import Grouping
+from allfocus.core.names import find_name
+from allfocus.errors import AllFocusError, ReadError
+from allfocus.formats.filebytes import explain_errors
+from allfocus.formats.read import read_header
+from allfocus.formats.registry import looks_like_frames, recognize
+from allfocus.run.atomic import real_path
+from allfocus.sources.expand import expand, natural_key
+from allfocus.sources.leftovers import leave_out
+from allfocus.sources.stacks import TOGETHER, FoundStack, are_planes, find_volume, group_planes, split_sets
+
+#: Folders that are one picture: Zarr's.
+PICTURE_FOLDERS = (".zarr",)
+#: Planes of which the number does not matter.
+MANY = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreeStack:
+    """One stack below a root.
+
+    Attributes:
+        root: the folder or file that was given.
+        folder: the folder that it lies in, below the root; of a stack that is all of its folder, the one above.
+        label: what it is called there.
+        paths: its files; one for a file that holds a stack, or several.
+        kind: `frames`: a file each; `file`: all in one, or in a set that one file describes.
+        told_by: what tells it from others.
+        fields: named groups of the pattern it was found by.
+        holds_volume: whether its file holds several positions, times or channels.
+    """
+
+    root: Path
+    folder: Path
+    label: str
+    paths: tuple[Path, ...]
+    kind: Literal["frames", "file"] = "frames"
+    told_by: str = "folders"
+    fields: dict[str, str] = field(default_factory=dict)
+    holds_volume: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leftover:
+    """A file that is in no stack, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """What was found below some roots."""
+
+    stacks: tuple[TreeStack, ...]
+    left_over: tuple[Leftover, ...]
+
+
+def find_tree(
+    roots: Sequence[Path], wishes: Grouping, *, skip: Sequence[Path] = (), asked: str | int | None = None
+) -> Tree:
+    """Find every stack below some folders; files that are given themselves are looked at as well.
+
+    Args:
+        roots: folders, files and patterns.
+        wishes: what tells the stacks of one folder apart.
+        skip: folders that are not looked into, such as that of the outputs.
+        asked: which stack of a folder to take, by its name or number; `together`: each folder is one stack.
+
+    Raises:
+        ReadError: a root does not exist or can't be listed, or there is no stack below any.
+    """
+    stacks, left_over = list[TreeStack](), list[Leftover]()
+    for root in dict.fromkeys(path for given in roots for path in expand(given)):
+        if not root.exists():
+            raise ReadError(f"{root} does not exist; expected a folder with focal stacks below it")
+        finder = Finder(root, wishes, asked)
+        finder.look(skip)
+        stacks += finder.stacks
+        left_over += finder.left_over
+    if not stacks:
+        named = ", ".join(map(str, roots))
+        counted = f" ({len(left_over)} files are left over, such as {left_over[0].path})" if left_over else ""
+        raise ReadError(f"{named}: no focal stacks below; expected folders with at least 2 frames each{counted}")
+    return Tree(stacks=tuple(stacks), left_over=tuple(left_over))
+
+
+class Finder:
+    """Looks below one root and gathers what it finds."""
+
+    def __init__(self, root: Path, wishes: Grouping, asked: str | int | None) -> None:
+        self.root, self._wishes, self._asked = root, wishes, asked
+        self._top = root if root.is_dir() else root.parent
+        self.stacks: list[TreeStack] = []
+        self.left_over: list[Leftover] = []
+
+    def look(self, skip: Sequence[Path]) -> None:
+        """Find all stacks below the root."""
+        folders = {self._top: [self.root]} if is_one_picture(self.root) else dict(walk(self.root, skip))
+        if self._wishes.group is not None and "/" in self._wishes.group:
+            self._take_pattern([file for files in folders.values() for file in files], self._top)
+            return
+        above: defaultdict[Path, list[Path]] = defaultdict(list)
+        for folder in folders:
+            above[folder.parent].append(folder)
+        done: set[Path] = set()
+        for folder, files in folders.items():
+            beside = above[folder.parent]
+            if folder in done:
+                continue
+            if self._wishes.by == "auto" and self._wishes.group is None and len(beside) > 1 and are_planes(beside):
+                done.update(beside)
+                self._take_planes(folder.parent, [file for each in beside for file in folders[each]])
+            else:
+                self._take_folder(folder, files)
+
+    def _take_folder(self, folder: Path, files: Sequence[Path]) -> None:
+        """The stacks among the files of one folder."""
+        kept = self._leave_out(files)
+        alone, photos = split_alone(kept)
+        for paths in alone:
+            is_volume = len(paths) > 1 or count_planes(paths[0])[1] > 1
+            self._add(folder, strip(paths[0].name), paths, "file", "files", is_volume=is_volume)
+        if not photos:
+            return
+        if self._wishes.group is not None:
+            self._take_pattern(photos, folder)
+            return
+        found = self._choose(split_folder(photos, self._wishes), folder, photos)
+        usable = [stack for stack in found if self._is_stack(stack.paths)]
+        is_whole = len(found) == 1 and not alone
+        for stack in usable:
+            if is_whole and folder != self._top:
+                self._add(folder.parent, folder.name, stack.paths, "frames", "folders")
+            elif is_whole:
+                self._add(folder, real_path(folder).name or "stack", stack.paths, "frames", "folders")
+            else:
+                self._add(folder, make_label(stack), stack.paths, "frames", stack.told_by)
+
+    def _take_planes(self, folder: Path, files: Sequence[Path]) -> None:
+        """The stacks in folders that hold a plane each."""
+        for stack in group_planes(self._leave_out(files)):
+            if self._is_stack(stack.paths):
+                self._add(folder, make_label(stack), stack.paths, "frames", "names")
+
+    def _take_pattern(self, files: Sequence[Path], folder: Path) -> None:
+        """The stacks that the pattern of the user makes."""
+        assert self._wishes.group is not None
+        kept = self._leave_out(files) if "/" in self._wishes.group else list(files)
+        stacks, missed = split_pattern(kept, self._top, self._wishes.group)
+        self.left_over += [Leftover(path=path, reason="its name does not match --group") for path in missed]
+        for stack, fields in stacks:
+            if self._is_stack(stack.paths):
+                self._add(folder, clean(stack.name), stack.paths, "frames", "pattern", fields)
+
+    def _choose(self, found: list[FoundStack], folder: Path, photos: Sequence[Path]) -> list[FoundStack]:
+        """The stacks that are asked for; the others are left over."""
+        if self._asked is None:
+            return found
+        if self._asked == TOGETHER:
+            return [FoundStack(name=folder.name, paths=tuple(photos))]
+        position = find_name([stack.name for stack in found], str(self._asked))
+        chosen = [] if position is None else [found[position]]
+        others = [path for stack in found if stack not in chosen for path in stack.paths]
+        self.left_over += [Leftover(path=path, reason=f"not of stack {self._asked}") for path in others]
+        return chosen
+
+    def _leave_out(self, files: Sequence[Path]) -> list[Path]:
+        """The files that are frames; the others are left over."""
+        kept, notes = leave_out(files)
+        used, reason = set(kept), "; ".join(map(str, notes))
+        self.left_over += [Leftover(path=path, reason=reason) for path in files if path not in used]
+        return kept
+
+    def _is_stack(self, paths: Sequence[Path]) -> bool:
+        """Whether there are enough files; a single one is left over."""
+        if len(paths) > 1:
+            return True
+        self.left_over += [Leftover(path=path, reason="one frame; a stack has at least 2") for path in paths]
+        return False
+
+    def _add(
+        self,
+        folder: Path,
+        label: str,
+        paths: Sequence[Path],
+        kind: Literal["frames", "file"],
+        told_by: str,
+        fields: dict[str, str] | None = None,
+        *,
+        is_volume: bool = False,
+    ) -> None:
+        self.stacks.append(
+            TreeStack(
+                root=self.root,
+                folder=folder.relative_to(self._top) if folder != self._top else Path(),
+                label=label,
+                paths=tuple(paths),
+                kind=kind,
+                told_by=told_by,
+                fields=fields or {},
+                holds_volume=is_volume,
+            )
+        )
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def walk(root: Path, skip: Sequence[Path]) -> Iterator[tuple[Path, list[Path]]]:
+    """Every folder below a root that holds pictures, with these, both in natural order; what is hidden is left out.
+
+    Raises:
+        ReadError: a folder can't be listed.
+    """
+    left, seen = [root], {real_path(path) for path in skip}
+    while left:
+        folder = left.pop()
+        if real_path(folder) in seen:
+            continue
+        seen.add(real_path(folder))
+        try:
+            inside = sorted((path for path in folder.iterdir() if path.name[0] != "."), key=natural_key)
+        except OSError as error:
+            raise ReadError(f"{folder} can't be listed: {error.strerror}") from error
+        files = [path for path in inside if is_one_picture(path)]
+        if files:
+            yield folder, files
+        left += [path for path in reversed(inside) if path.is_dir() and path not in files]
+
+
+def is_one_picture(path: Path) -> bool:
+    """Whether a path is a picture, a video, or a folder that is one."""
+    if path.is_dir():
+        return path.name.lower().endswith(PICTURE_FOLDERS)
+    return path.is_file() and looks_like_frames(path)
+
+
+def split_alone(files: Sequence[Path]) -> tuple[list[tuple[Path, ...]], list[Path]]:
+    """Files that hold stacks by themselves, with those that belong to them, and the frames of others."""
+    if find_volume(files) is not None:
+        return [tuple(files)], []
+    alone, rest = list[tuple[Path, ...]](), list[Path]()
+    sets, others = split_sets(files)
+    for found, members in sets:
+        if found.is_embedded and not found.missing:
+            alone.append(tuple(members))
+        else:
+            rest += members
+    counts = {file: count_planes(file)[0] for file in others}
+    alone += [(file,) for file in others if counts[file] > 1]
+    rest += [file for file in others if counts[file] < 2]
+    if alone or len(rest) == 1:  # what can't be read is no frame of others: it is to fail by its name
+        broken = [file for file in rest if not is_readable(file)]
+        alone += [(file,) for file in broken]
+        rest = [file for file in rest if file not in broken]
+    return alone, sorted(rest, key=natural_key)
+
+
+def count_planes(file: Path) -> tuple[int, int]:
+    """How many planes a file holds, and in how many stacks; a video has many, and what can't be read is one picture."""
+    if file.is_dir():
+        return MANY, MANY
+    with suppress(AllFocusError, OSError, ValueError):
+        found = recognize(file)
+        if found is None or found.contains == "picture":
+            return 1, 1
+        if found.contains == "frames":
+            return MANY, 1
+        with explain_errors(file, found.name):
+            stacks = found.planes(file).stacks
+        return sum(len(stack.frames) for stack in stacks), len(stacks)
+    return 1, 1
+
+
+def is_readable(file: Path) -> bool:
+    """Whether a file's header is that of a picture."""
+    try:
+        read_header(file)
+    except AllFocusError:
+        return False
+    return True
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+def make_label(stack: FoundStack) -> str:
+    """What a stack of several in one folder is called: what its files' names have in common, or the first one's."""
+    first = strip(stack.paths[0].name)
+    if "*" not in stack.name or " to " in stack.name:
+        return clean(first)
+    pattern = strip(stack.name.rpartition("/")[2].replace("[0-9]*", "*"))
+    pieces = re.sub(
+        r"(?:(?<![A-Za-z])(?:z|slice|plane|focus|step|img|frame)?[-_ ]?)?\*", "", pattern, flags=re.IGNORECASE
+    )
+    label = re.sub(r"[-_. ]+$", "", re.sub(r"([-_. ])[-_. ]+", r"\1", pieces)).lstrip("-_. ")
+    return clean(label or first)
+
+
+def strip(name: str) -> str:
+    """A file's name without its ending, or two of OME's."""
+    stem = name.rpartition(".")[0] or name
+    return stem[: -len(".ome")] if stem.lower().endswith(".ome") else stem
+
+
+def clean(name: str) -> str:
+    """A name that any file system takes, without characters that mean something to a shell or a page."""
+    cleaned = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|{}]+', "_", name).strip(" .")
+    return cleaned[:150] or "stack"

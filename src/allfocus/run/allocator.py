@@ -1,0 +1,20 @@
+"""How this process gets its memory from the system."""
+
+import ctypes
+import sys
+from contextlib import suppress
+
+
+def keep_freed_memory() -> None:
+    """Ask glibc to keep what is freed for the next array, and all threads to share it.
+
+    By default it gives every large array back to the system, which then clears its pages anew: a tenth of the time of a
+    large stack. Other C libraries are left alone.
+    """
+    if sys.platform != "linux":
+        return
+    arena_max, mmap_threshold, trim_threshold = -8, -3, -1  # malloc.h
+    with suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        for parameter, value in ((arena_max, 1), (mmap_threshold, 1 << 25), (trim_threshold, 1 << 28)):
+            libc.mallopt(parameter, value)

@@ -1,0 +1,129 @@
+"""Batches as users run them: killed, resumed, shared, on a scheduler of their own."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from allfocus.batch.ledger import NAME
+from batch.stacks import write_stack, write_tree
+
+pytest.importorskip("distributed", reason="the extra batch is not installed")
+pytestmark = pytest.mark.slow
+
+
+def start(root: Path, out: Path, *more: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "allfocus", "batch", str(root), "-o", str(out), "--method", "laplacian", *more]
+    command += ["--progress", "json"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def wait_for(process: "subprocess.Popen[str]", kind: str, worker: str = "") -> None:
+    """Read events up to the next of a kind, by whichever worker or by this one."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        event = json.loads(line)
+        if event["event"] == kind and event.get("worker", "").startswith(worker):
+            return
+    raise AssertionError(f"the batch ended without {kind}")
+
+
+def read(out: Path, columns: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(out / NAME)) as base:
+        return base.execute(f"SELECT {columns} FROM tasks ORDER BY name").fetchall()
+
+
+def test_a_killed_batch_is_taken_up_by_two_and_each_stack_is_fused_once(tmp_path: Path) -> None:
+    root, out = tmp_path / "in", tmp_path / "out"
+    folders = write_tree(root, 8, side=200)
+    (folders[0] / "a2.png").write_bytes((folders[0] / "a2.png").read_bytes()[:200])
+    killed = start(root, out, "--workers", "2")
+    for _ in range(2):
+        wait_for(killed, "task")
+    killed.kill()
+    killed.communicate()
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
+    assert before
+
+    both = [start(root, out, "--workers", "1") for _ in range(2)]
+    ended = [(*process.communicate(), process.returncode) for process in both]
+    assert [code for _, _, code in ended] == [1, 1]
+    assert all("8 stacks, 7 fused, 1 failed" in said for said, _, _ in ended)
+    rows = read(out, "name, state, error, attempts")
+    assert [state for _, state, _, _ in rows].count("done") == 7
+    (broken,) = [row for row in rows if row[1] == "failed"]
+    assert "a2.png" in broken[2]
+    assert {path: path.stat().st_mtime_ns for path in before} == before  # what was done was not done again
+    assert not list(out.rglob("*.part"))
+    assert (out / "index.html").is_file()
+    assert (out / "summary.csv").read_text().count("\n") == 9
+
+
+def test_ctrl_c_ends_a_batch_in_seconds_and_in_good_order(tmp_path: Path) -> None:
+    write_tree(tmp_path / "in", 6, side=300)
+    batch = start(tmp_path / "in", tmp_path / "out", "--workers", "1")
+    wait_for(batch, "task")
+    children = psutil.Process(batch.pid).children(recursive=True)
+    begun = time.monotonic()
+    os.killpg(batch.pid, signal.SIGINT)  # as a terminal does it, to all of the group
+    _, said = batch.communicate()
+    assert time.monotonic() - begun < 10
+    assert batch.returncode == 130
+    assert "Traceback" not in said
+    assert "6 stacks are fused; start again to go on" in said.splitlines()[-1]
+    assert {state for (state,) in read(tmp_path / "out", "state")} == {"done", "waiting"}
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert not alive
+
+
+@contextmanager
+def running(*arguments: str) -> "Iterator[subprocess.Popen[bytes]]":
+    """A program of Dask's, as a lab starts it."""
+    code = "import sys; from dask.__main__ import main; sys.exit(main())"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([sys.executable, "-c", code, *arguments], start_new_session=True, **quiet)  # type: ignore[call-overload]
+    try:
+        yield process
+    finally:
+        children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        for one in [process, *children]:
+            one.kill()
+        process.wait()
+
+
+def test_a_scheduler_with_two_workers_of_which_one_dies(tmp_path: Path) -> None:
+    root, out, contact = tmp_path / "in", tmp_path / "out", tmp_path / "scheduler.json"
+    write_tree(root, 5, side=400)
+    with running("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(contact)):
+        while not contact.exists():
+            time.sleep(0.05)
+        address = json.loads(contact.read_text())["address"]
+        common = ("worker", address, "--nthreads", "1", "--memory-limit", "1.5GB", "--no-dashboard", "--no-nanny")
+        place = ("--local-directory", str(tmp_path))
+        with running(*common, *place, "--name", "one") as one, running(*common, *place, "--name", "two"):
+            batch = start(root, out, "--scheduler", address)
+            wait_for(batch, "working", "one")
+            one.kill()
+            said, _ = batch.communicate()
+    assert batch.returncode == 0
+    assert "5 stacks, 5 fused" in said
+    assert read(out, "max(attempts)") == [(2,)]  # that of the worker that died
+
+
+def test_a_scheduler_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    write_stack(tmp_path / "in/stack")
+    batch = start(tmp_path / "in", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:1")
+    _, said = batch.communicate()
+    assert batch.returncode == 1
+    assert said.count("\n") == 1
+    assert "tcp://127.0.0.1:1 can't be reached" in said
