@@ -90,5 +90,5 @@ $(CORE): $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(FULL): $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) -e ".[train,dev]"
+	$(PIP) -e ".[train,microscopy,dev]"
 	@touch $(CORE) $@

@@ -11,7 +11,7 @@ it into words, `read_frame` and `read_stack` decode. Microscopes' files: `inspec
 Within the package, modules import from the rooms instead.
 """
 
-from allfocus.formats.ome_tiff import OmeFile, Scale
+from allfocus.formats.ome_file import OmeFile, Scale
 from allfocus.formats.read import read_image, read_metadata
 from allfocus.formats.registry import find_kind, holds_volumes
 from allfocus.formats.write import (

@@ -73,9 +73,7 @@ class FusionOptions:
         group=FUSION,
     )
     prefer: Literal["near", "far"] | None = declared(
-        None,
-        help="Where frames are equally sharp, prefer near (first) or far (last) ones.",
-        group=FUSION,
+        None, help="Where frames are equally sharp, prefer near (first) or far (last) ones.", group=FUSION
     )
     halos: Literal["remove", "keep"] = declared(
         "remove",

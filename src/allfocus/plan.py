@@ -52,7 +52,8 @@ class Headers(Protocol):
     """All that a plan has to know of a stack: how many frames, and what each of them is."""
 
     @property
-    def frame(self) -> FrameInfo: ...
+    def frame(self) -> FrameInfo:
+        """What each frame is."""
 
     def __len__(self) -> int: ...
 

@@ -13,7 +13,8 @@ from PIL import Image
 
 from allfocus.core.color import Array
 from allfocus.errors import ReadError, WriteError
-from allfocus.formats.ome_tiff import UNITS, OmeFile, needs_bigtiff, write_planes
+from allfocus.formats.ome_file import UNITS, OmeFile
+from allfocus.formats.ome_tiff import needs_bigtiff, write_planes
 from allfocus.io import (
     Metadata,
     Picture,

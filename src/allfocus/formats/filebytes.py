@@ -1,5 +1,6 @@
 """The bytes of a file: mapped, so that no more of them are read than needed, and errors turned into `ReadError`."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from mmap import ACCESS_READ, mmap
@@ -15,6 +16,20 @@ START = 64
 
 #: Zeros at the end of compressed samples that are no chance: a block of a disk.
 TAIL = 512
+
+
+#: An address on the net: a path has lost one of its two slashes.
+ADDRESS = re.compile(r"([a-z][a-z0-9+]+):/+(?=[^/])")
+
+
+def is_address(path: Path) -> bool:
+    """Whether a path is an address such as `https://host/plate.ome.zarr` or `s3://bucket/plate.ome.zarr`."""
+    return ADDRESS.match(str(path)) is not None
+
+
+def address_of(path: Path) -> str:
+    """The address that a path stands for; a path that is none stays as it is."""
+    return ADDRESS.sub(r"\1://", str(path), count=1)
 
 
 def read_start(path: Path) -> bytes:

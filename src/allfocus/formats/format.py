@@ -11,8 +11,12 @@ from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import ReadError, WriteError
+from allfocus.formats.ome_file import OmeFile
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.carry import Metadata
+
+#: What an encoder makes: the bytes of a file, or of the files in a folder by their names in it.
+Content = bytes | Mapping[str, bytes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +29,7 @@ class Capacity:
         gray: whether it has pictures of one channel; if not, gray is stored as RGB.
         alpha: whether it has an alpha channel, transparent pixels included.
         volumes: whether it holds planes along named axes.
+        labels: whether volumes have label images beside them.
         iptc: whether it holds IPTC records.
         texts: keys of the texts that it holds; None: any.
     """
@@ -34,6 +39,7 @@ class Capacity:
     gray: bool = True
     alpha: bool = False
     volumes: bool = False
+    labels: bool = False
     iptc: bool = False
     texts: tuple[str, ...] | None = ()
 
@@ -62,6 +68,7 @@ class PlaneStack:
         frames: shape and depth of each plane.
         readers: for each plane, what decodes it; None: it is missing.
         noun: what a plane is called, `plane` or `page`.
+        pixel_size, z_step: in µm, where the stacks of a file differ in them; None: see `Planes`.
     """
 
     position: int
@@ -70,6 +77,8 @@ class PlaneStack:
     frames: Sequence[FrameInfo]
     readers: Sequence[Callable[[], Array] | None]
     noun: str = "plane"
+    pixel_size: tuple[float, float] | None = None
+    z_step: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +95,9 @@ class Planes:
         ome_xml: the file's OME-XML; None where it has none.
         notes: how axes were understood that can be understood in several ways.
         others: files beside it that hold some of the planes.
+        channel_colors: of the channels, as `RRGGBB`; may be empty.
+        time_step: from time to time in seconds; None where it is unknown.
+        differ: how positions differ in size or depth, so that only one of them can be fused; empty: they don't.
     """
 
     axes: Mapping[str, int]
@@ -97,6 +109,9 @@ class Planes:
     ome_xml: str | None = None
     notes: tuple[Note, ...] = ()
     others: tuple[Path, ...] = ()
+    channel_colors: tuple[str, ...] = ()
+    time_step: float | None = None
+    differ: str = ""
 
 
 class Format(Protocol):
@@ -111,6 +126,7 @@ class Format(Protocol):
         by_cameras: whether cameras write it themselves, also as the twin of a RAW file.
         extra: the optional part of allfocus that reading it needs; empty: none.
         capacity: what it can hold; None: it is only read.
+        is_folder: whether one picture or volume is a folder, such as OME-Zarr; `sniff` is asked with no bytes then.
     """
 
     name: str
@@ -120,6 +136,7 @@ class Format(Protocol):
     by_cameras: bool = False
     extra: str = ""
     capacity: Capacity | None = None
+    is_folder: bool = False
 
     def sniff(self, start: bytes, path: Path) -> bool:
         """Whether a file that begins with these bytes (up to 64) is in this format."""
@@ -183,9 +200,13 @@ class Format(Protocol):
         """Leave out metadata that a file has no place for, beyond the limits in `capacity`, and note it."""
         return metadata, []
 
-    def encode(self, image: Array, metadata: Metadata) -> bytes:
+    def encode(self, image: Array, metadata: Metadata) -> Content:
         """The bytes of a file; picture and metadata are what `capacity` and `fit` allow."""
         raise WriteError(f"{self.name} is only read; write another format")
+
+    def write_volume(self, part: Path, wanted: OmeFile) -> None:
+        """Write planes along axes to a file or folder of this name, where `capacity` allows volumes."""
+        raise WriteError(f"{self.name} holds one picture; write OME-TIFF or OME-Zarr")
 
 
 @dataclass(frozen=True, kw_only=True)

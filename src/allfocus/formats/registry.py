@@ -10,12 +10,27 @@ from importlib import import_module
 from pathlib import Path
 
 from allfocus.errors import ReadError, WriteError
-from allfocus.formats.filebytes import read_start
+from allfocus.formats.filebytes import address_of, is_address, read_start
 from allfocus.formats.format import Capacity, Format
 
 #: Modules that hold formats, in the order in which they are asked whether a file is theirs. RAW comes before TIFF,
 #: which many RAW files are at heart; the weakest signature comes last.
-MODULES = ("png", "jpeg", "webp", "raw", "tiff", "ome_tiff", "heif", "video", "gif", "bmp")
+MODULES = (
+    "png",
+    "jpeg",
+    "webp",
+    "raw",
+    "tiff",
+    "ome_tiff",
+    "ome_zarr",
+    "heif",
+    "czi",
+    "lif",
+    "nd2",
+    "video",
+    "gif",
+    "bmp",
+)
 
 _added: list[Format] = []
 
@@ -49,12 +64,14 @@ def unregister(name: str) -> None:
 
 
 def recognize(path: Path) -> Format | None:
-    """The format of a file by its content; None where it is unknown.
+    """The format of a file by its content, or of a folder or address that holds one picture; None where it is unknown.
 
     Raises:
         ReadError: the file can't be opened.
     """
     try:
+        if is_address(path) or path.is_dir():
+            return next((each for each in list_formats() if each.is_folder and each.sniff(b"", path)), None)
         start = read_start(path)
         return next((each for each in list_formats() if each.sniff(start, path)), None)
     except OSError as error:
@@ -67,12 +84,22 @@ def find_format(path: Path) -> Format:
     Raises:
         ReadError: there is no such file, or it is in no format known here.
     """
+    if is_address(path):
+        found = recognize(path)
+        if found is None:
+            raise ReadError(
+                f"{address_of(path)} is no OME-Zarr, or can't be reached; expected one with zarr.json or .zattrs"
+            )
+        return found
     try:
         is_folder, is_there = path.is_dir(), path.exists()
     except (OSError, ValueError) as error:
         raise ReadError(f"{path!s:.200} is no name of a file: {error}") from error
     if is_folder:
-        raise ReadError(f"{path} is a folder; expected a picture")
+        found = recognize(path)
+        if found is None:
+            raise ReadError(f"{path} is a folder; expected a picture")
+        return found
     if not is_there:
         raise ReadError(f"{path} does not exist")
     if not path.is_file():
@@ -84,6 +111,13 @@ def find_format(path: Path) -> Format:
     raise ReadError(f"{path} {what}; export it as JPEG, PNG, WebP or TIFF")
 
 
+def is_one(path: Path) -> bool:
+    """Whether a path is one picture or volume: a file, or a folder or address that holds one, such as OME-Zarr."""
+    if is_address(path):
+        return True
+    return path.is_file() or (path.is_dir() and recognize(path) is not None)
+
+
 def find_kind(path: Path) -> str:
     """The name of a file's format: `JPEG`, `PNG`, `RAW`, `video`...; raises `ReadError` as `find_format` does."""
     return find_format(path).name
@@ -92,8 +126,11 @@ def find_kind(path: Path) -> str:
 def looks_like_frames(path: Path) -> bool:
     """Whether a file in a folder is meant as a picture or a video: by its content, or by a name that promises one.
 
-    What only its name makes a picture is damaged; it is to be reported, not left out.
+    What only its name makes a picture is damaged; it is to be reported, not left out. Of folders those that hold one
+    picture or volume are meant.
     """
+    if not path.is_file():
+        return path.is_dir() and recognize(path) is not None
     suffix = path.suffix.lower()
     return any(suffix in each.extensions for each in list_formats()) or recognize(path) is not None
 
@@ -122,3 +159,8 @@ def holds_volumes(path: Path) -> bool:
         return find_writer(path)[1].volumes
     except WriteError:
         return False
+
+
+def holds_labels(path: Path | None) -> bool:
+    """Whether a volume of this name has label images beside its pictures, as OME-Zarr does."""
+    return path is not None and holds_volumes(path) and find_writer(path)[1].labels

@@ -59,7 +59,14 @@ def find_planes(path: Path) -> Planes:
 
 def read_facts(tiff: TiffFile, sizes: Mapping[str, int]) -> dict[str, Any]:
     """Names and sizes, as the fields of `Planes`: from OME-XML or ImageJ's own notes."""
-    facts: dict[str, Any] = {"pixel_size": None, "z_step": None, "channel_names": (), "position_names": ()}
+    facts: dict[str, Any] = {
+        "pixel_size": None,
+        "z_step": None,
+        "channel_names": (),
+        "position_names": (),
+        "channel_colors": (),
+        "time_step": None,
+    }
     if tiff.is_ome and tiff.ome_metadata is not None:
         facts |= read_ome_facts(tiff.ome_metadata)
     elif tiff.is_imagej:

@@ -12,12 +12,22 @@ import cv2
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.samples import Samples
-from allfocus.errors import WriteError
+from allfocus.errors import MissingExtraError, WriteError
 from allfocus.formats.fit import check_picture, fit_metadata, fit_picture
-from allfocus.formats.ome_tiff import OmeFile, Scale, check_planes, write_planes
+from allfocus.formats.format import Content
+from allfocus.formats.ome_file import OmeFile, Scale, check_planes
 from allfocus.formats.registry import find_writer, holds_volumes
 from allfocus.metadata.carry import Metadata
-from allfocus.run.atomic import check_no_input, check_place, disk_errors, same_file, whole_files, write_part
+from allfocus.run.atomic import (
+    check_folder_place,
+    check_no_input,
+    check_place,
+    disk_errors,
+    same_file,
+    whole_files,
+    write_part,
+)
+from allfocus.run.install import install_hint
 from allfocus.run.workers import in_background
 
 #: What writes the content of a file that is not at hand in one piece.
@@ -49,13 +59,18 @@ def check_output(path: Path | str, size: tuple[int, int] | None = None) -> None:
         WriteError: unknown ending, a size that the format can't store, or a place that `check_place` refuses.
     """
     path = Path(path)
-    if path.is_dir():
+    if path.is_dir() and path.suffix.lower() != ".zarr":
         raise WriteError(f"{path} is a folder; name a file in it, such as {path / 'sharp.png'}")
-    _, capacity = find_writer(path)
+    writer, capacity = find_writer(path)
+    if not writer.is_readable() and writer.is_folder:
+        raise MissingExtraError(f"{path} is {writer.name}; to write it: {install_hint(writer.extra)}")
     if size is not None and capacity.longest is not None and max(size) > capacity.longest:
         ending = path.suffix.lower()
         raise WriteError(f"{path}: {ending} holds at most {capacity.longest} pixels a side; write .png or .tif")
-    check_place(path)
+    if writer.is_folder:
+        check_folder_place(path)
+    else:
+        check_place(path)
 
 
 def check_outputs(outputs: Sequence[Path], inputs: Sequence[Path], texts: Sequence[Path] = ()) -> None:
@@ -136,7 +151,7 @@ def check_content(picture: Picture) -> Picture:
     return picture._replace(image=image)
 
 
-def make_content(picture: Picture) -> tuple[bytes | str | Fill, list[Note]]:
+def make_content(picture: Picture) -> tuple[Content | str | Fill, list[Note]]:
     """What goes into the file, and notes on what its format could not keep.
 
     Raises:
@@ -157,10 +172,10 @@ def make_content(picture: Picture) -> tuple[bytes | str | Fill, list[Note]]:
 
 
 def write_ome(path: Path | str, planes: Array, axes: str, scale: Scale | None = None) -> None:
-    """Write an OME-TIFF: whole, or not at all; BigTIFF where its samples come near to 4 GiB.
+    """Write an OME-TIFF or OME-Zarr: whole, or not at all; BigTIFF where its samples come near to 4 GiB.
 
     Args:
-        path: ends in .ome.tif or .ome.tiff.
+        path: ends in .ome.tif, .ome.tiff or .ome.zarr.
         planes: uint8, uint16 or float32, a plane for each channel, height and time.
         axes: a letter for each axis of `planes`: T times, C channels, Z heights, then YX, or YXS for RGB.
         scale: names of the channels, size of a pixel, heights, description.
@@ -172,16 +187,18 @@ def write_ome(path: Path | str, planes: Array, axes: str, scale: Scale | None = 
 
 
 def write_ome_files(files: Sequence[OmeFile], others: Sequence[Picture] = ()) -> None:
-    """Write several OME-TIFFs, and other files that are no pictures, all or none; see `write_ome`."""
+    """Write several OME-TIFFs and OME-Zarrs, and other files that are no pictures, all or none; see `write_ome`."""
     for wanted in files:
         check_output(wanted.path)
         if not holds_volumes(wanted.path):
-            raise WriteError(f"{wanted.path} is no name for an OME-TIFF; expected it to end in .ome.tif or .ome.tiff")
+            raise WriteError(
+                f"{wanted.path} is no name for planes; expected it to end in .ome.tif, .ome.tiff or .ome.zarr"
+            )
         for planes, scale in zip(wanted.planes, wanted.scales, strict=True):
             check_planes(wanted.path, planes, wanted.axes, scale)
     with whole_files([*(wanted.path for wanted in files), *(other.path for other in others)]) as parts:
         for wanted, part in zip(files, parts, strict=False):
             with disk_errors(wanted.path):
-                write_planes(part, wanted)
+                find_writer(wanted.path)[0].write_volume(part, wanted)
         for other, part in zip(others, parts[len(files) :], strict=True):
             write_part(other.path, part, make_content(other)[0])

@@ -8,7 +8,7 @@ from allfocus.core.names import find_name
 from allfocus.decision.model import require_quality
 from allfocus.errors import AllFocusError, OptionError, PreflightError, StackError, WriteError
 from allfocus.formats.pixels import limit_pixels
-from allfocus.formats.registry import holds_volumes
+from allfocus.formats.registry import holds_labels, holds_volumes
 from allfocus.formats.write import check_output, check_outputs
 from allfocus.jobs.events import JobRequest
 from allfocus.options import FusionOptions
@@ -26,7 +26,7 @@ from allfocus.sources.leftovers import leave_out, protect
 from allfocus.sources.listing import Listing
 from allfocus.sources.open import open_stack
 from allfocus.sources.stacks import find_volume
-from allfocus.sources.volume import Volume, holds_planes, inspect_volume
+from allfocus.sources.volume import Volume, holds_planes, inspect_volume, require_alike
 from allfocus.volumes import MAP_NAMES, MapName, options_for_volumes
 
 #: Fields of outputs that volumes know.
@@ -78,8 +78,9 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
     kept, left_out = leave_out(paths)
     volume, found = None, find_volume(kept)
     main = found.main if found is not None else kept[0] if len(kept) == 1 else None
-    if main is not None and main.is_file() and holds_planes(main) and request.options.stack is None:
+    if main is not None and holds_planes(main) and request.options.stack is None:
         volume = inspect_volume(main)
+        require_alike(volume)
         size = request.outputs.pixel_size
         volume = replace(
             volume,
@@ -198,9 +199,13 @@ def volume_maps(request: JobRequest) -> dict[MapName, Path]:
 
 
 def needed_maps(request: JobRequest) -> list[MapName]:
-    """The maps to make of a volume: those that are wanted, and what surfaces are made of."""
-    extra: list[MapName] = ["depth"] if request.outputs.surface is not None and request.outputs.depth is None else []
-    return [*volume_maps(request), *extra]
+    """The maps to make of a volume: those that are wanted, what surfaces are made of, and labels."""
+    outputs, names = request.outputs, list(volume_maps(request))
+    if outputs.surface is not None and "depth" not in names:
+        names.append("depth")
+    if holds_labels(outputs.image) and "index_map" not in names:
+        names.append("index_map")
+    return names
 
 
 def find_channel(request: JobRequest, volume: Volume) -> int | None:

@@ -201,7 +201,7 @@ class Job:
 
     def _run_volume(self, volume: Volume, plan: Plan, started: float) -> JobResult:
         """Fuse a volume and write what was asked for."""
-        maps, channel = volume_maps(self.request), find_channel(self.request, volume)
+        outputs, channel = self.request.outputs, find_channel(self.request, volume)
         stacks = len(volume.stacks) if channel is None else len(volume.stacks) // volume.axes["C"]
         self._begin(plan, stage_costs(plan, stacks))
         result = fuse_volume(
@@ -213,11 +213,10 @@ class Job:
             cancel=self._cancelled,
             machine=self._machine,
         )
-        outputs = self.request.outputs
         self._report("write", 0, 1)
         surfaces = list(make_volume_surfaces(result, outputs))
         made = [surface for surface in surfaces if surface.image is not None]
-        write_ome_files(make_ome_files(result, outputs.image, maps), made)
+        write_ome_files(make_ome_files(result, outputs.image, volume_maps(self.request)), made)
         self._report("write", 1, 1)
         files = {path: shows for shows, path in outputs.named.items() if path != outputs.surface}
         return JobResult(

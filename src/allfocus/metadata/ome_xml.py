@@ -11,6 +11,8 @@ from allfocus.errors import printable
 
 #: Length units in µm (OME-XML, ImageJ).
 MICRONS = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
+#: Units of time in seconds (OME-XML).
+SECONDS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "min": 60.0, "h": 3600.0, "d": 86400.0}
 MICRONS |= {"inch": 25400.0, "in": 25400.0, "Å": 1e-4, "pm": 1e-6}
 
 
@@ -79,12 +81,15 @@ def read_ome_facts(xml: str) -> dict[str, Any]:
     """Names and sizes from OME-XML (the schema of 2016-06); those of the first image stand for all."""
     images = [element for element in ElementTree.fromstring(xml) if local_name(element) == "Image"]
     pixels = next(element for element in images[0] if local_name(element) == "Pixels")
+    channels = [element for element in pixels if local_name(element) == "Channel"]
     width, height, step = (read_length(pixels, f"PhysicalSize{axis}") for axis in "XYZ")
     return {
         "ome_xml": xml,
         "pixel_size": (width, height) if width and height else None,
         "z_step": step,
-        "channel_names": tuple(element.get("Name", "") for element in pixels if local_name(element) == "Channel"),
+        "time_step": read_time(pixels),
+        "channel_names": tuple(element.get("Name", "") for element in channels),
+        "channel_colors": tuple(colors) if all(colors := [read_color(element) for element in channels]) else (),
         "position_names": tuple(image.get("Name", "") for image in images) if len(images) > 1 else (),
     }
 
@@ -99,6 +104,22 @@ def read_length(pixels: ElementTree.Element, name: str) -> float | None:
     value, scale = pixels.get(name), MICRONS.get(pixels.get(f"{name}Unit", "µm"))
     length = float(value) * scale if value is not None and scale is not None else 0.0
     return length if isfinite(length) and length > 0 else None
+
+
+def read_time(pixels: ElementTree.Element) -> float | None:
+    """The time between pictures in seconds; None where it is not there, or in a unit that is not known."""
+    scale = SECONDS.get(pixels.get("TimeIncrementUnit", "s"))
+    value = pixels.get("TimeIncrement")
+    step = float(value) * scale if value is not None and scale is not None else 0.0
+    return step if isfinite(step) and step > 0 else None
+
+
+def read_color(channel: ElementTree.Element) -> str:
+    """A colour as `RRGGBB` from OME's signed number of RGBA; empty where there is none."""
+    number = channel.get("Color", "")
+    if re.fullmatch("-?[0-9]{1,10}", number) is None:
+        return ""
+    return f"{int(number) & 0xFFFFFFFF:08X}"[:6]
 
 
 def read_imagej_facts(notes: Mapping[str, Any], resolution: Sequence[tuple[float, float]]) -> dict[str, Any]:

@@ -1,17 +1,17 @@
-"""OME-TIFFs of fused volumes: pictures and maps with their axes, and what is said of them."""
+"""Files of fused volumes: pictures and maps with their axes, and what is said of them."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from allfocus._version import __version__
-from allfocus.formats.ome_tiff import OmeFile, Scale
+from allfocus.formats.ome_file import OmeFile, Scale
 from allfocus.sources.volume import Volume
 from allfocus.volumes import MapName, VolumeResult
 
 
 def make_ome_files(result: VolumeResult, output: Path | None, maps: Mapping[MapName, Path]) -> list[OmeFile]:
-    """OME-TIFFs of a result: the pictures if they are wanted, and each map; an image for each position in a file."""
+    """Files of a result: the pictures if they are wanted, and each map; an image for each position in a file."""
     volume = result.volume
     frame = volume.stacks[0].listing.frame
     focus = result.channel_for_focus
@@ -24,6 +24,7 @@ def make_ome_files(result: VolumeResult, output: Path | None, maps: Mapping[MapN
             axes="TCYXS" if frame.ndim == 3 else "TCYX",
             scales=describe_positions(volume, volume.channel_names, describe_origin(volume, focus)),
             source=volume.ome_xml,
+            labels={"index_map": list(result.maps["index_map"])} if "index_map" in result.maps else {},
             software=f"allfocus {__version__}",
         )
         files.append(pictures)
@@ -44,6 +45,8 @@ def describe_positions(volume: Volume, channels: tuple[str, ...], description: s
             pixel_size=size,
             z_step=volume.z_step,
             unit=volume.unit,
+            colors=volume.channel_colors if len(volume.channel_colors) == len(channels) else (),
+            time_step=volume.time_step,
             description=description,
             name=name,
         )

@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 from allfocus.core.typed import declared
 from allfocus.errors import OptionError, WriteError
+from allfocus.formats.filebytes import is_address
 from allfocus.options import OUTPUT, FusionOptions
 from allfocus.run.atomic import real_path
 
 #: Endings of maps: formats that keep numbers as they are and know gray.
-MAP_SUFFIXES = (".png", ".tif", ".tiff")
+MAP_SUFFIXES = (".png", ".tif", ".tiff", ".zarr")
 #: Endings of reports, surfaces, moving pictures and layers.
 REPORT_SUFFIXES = (".html", ".json")
 SURFACE_SUFFIXES = (".stl", ".ply", ".glb")
@@ -83,9 +84,7 @@ class Outputs:
         group=OUTPUT,
     )
     depth_fill: bool = declared(
-        False,
-        help="Fill in unknown depth from around, along the edges of the picture; maps in gray always are.",
-        group=OUTPUT,
+        False, help="Fill in unknown depth from around, along edges of the picture; gray maps always are.", group=OUTPUT
     )
     z_step: float | None = declared(
         None,
@@ -218,7 +217,7 @@ def add_listed(outputs: Outputs, names: str | None) -> Outputs:
     image = outputs.image
     stem, suffix = image.stem, image.suffix if image.suffix.lower() in MAP_SUFFIXES else ".png"
     if stem.lower().endswith(".ome"):
-        stem, suffix = stem[: -len(".ome")], ".ome.tif"
+        stem, suffix = stem[: -len(".ome")], ".ome.zarr" if suffix == ".zarr" else ".ome.tif"
     beside: dict[str, Any] = {
         NAMED[name]: getattr(outputs, NAMED[name]) or image.with_name(f"{stem}_{name}{OWN_ENDINGS.get(name, suffix)}")
         for name in wanted
@@ -272,6 +271,7 @@ def check_suffixes(outputs: Outputs) -> None:
 
 
 #: Endings of the picture by those of the frames; of all other frames it is lossless.
+VOLUMES = {".czi": ".ome.tif", ".lif": ".ome.tif", ".nd2": ".ome.tif", ".zarr": ".ome.zarr"}
 ENDINGS = {".jpg": ".jpg", ".jpeg": ".jpg", ".png": ".png", ".webp": ".webp"}
 
 
@@ -284,6 +284,10 @@ def name_output(given: Sequence[Path], paths: Sequence[Path], *, holds_volume: b
         holds_volume: whether they are the files of an OME-TIFF set.
     """
     first = paths[0]
+    if len(paths) == 1 and first.suffix.lower() in VOLUMES:
+        stem = first.name.removesuffix(first.suffix).removesuffix(".ome")
+        beside = Path(stem) if is_address(first) else first.with_name(stem)
+        return beside.with_name(f"{stem}.fused{VOLUMES[first.suffix.lower()]}")
     suffix = ".ome.tif" if holds_volume else ENDINGS.get(first.suffix.lower(), ".tif")
     if first.name.lower().endswith((".ome.tif", ".ome.tiff")) and len(paths) == 1:
         return first.with_name(f"{first.name.rpartition('.ome.')[0]}.fused.ome.tif")

@@ -5,13 +5,13 @@ import os
 import secrets
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from allfocus.errors import WriteError
-from allfocus.run.swap import Swap
+from allfocus.run.swap import Swap, remove
 
 
 def check_place(path: Path) -> None:
@@ -31,6 +31,25 @@ def check_place(path: Path) -> None:
     check_folder(real_path(path).parent)
 
 
+def check_folder_place(path: Path) -> None:
+    """Make sure that a folder that is one picture, such as OME-Zarr, can be written to `path`.
+
+    Raises:
+        WriteError: a file in its place, a folder that holds something else, or a folder around it that is no good.
+    """
+    if path.is_dir() and any(path.iterdir()) and not any((path / mark).exists() for mark in REPLACED):
+        raise WriteError(f"{path} is a folder that holds something else than Zarr; name another one")
+    if path.exists() and not path.is_dir():
+        raise WriteError(f"{path} is a file; name another place for a folder")
+    if leads_in_a_circle(path):
+        raise WriteError(f"{path} is a link that leads back to itself; name another folder")
+    check_folder(real_path(path).parent)
+
+
+#: What a folder has to hold to be replaced by another: the root of a Zarr hierarchy.
+REPLACED = ("zarr.json", ".zgroup", ".zattrs")
+
+
 def real_path(path: Path) -> Path:
     """Where a path leads, links followed; unlike `Path.resolve` it minds no circles."""
     return Path(os.path.realpath(path))
@@ -48,10 +67,17 @@ def leads_in_a_circle(path: Path) -> bool:
 def check_no_input(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
     """Raise `WriteError` for an output that is a file which is read, be it through links or by another name of it."""
     for path in outputs:
-        if any(same_file(path, source) for source in inputs):
+        if any(overlap(path, source) for source in inputs):
             raise WriteError(
                 f"{path} is one of the frames, or of the files that say what to do with them; name another output"
             )
+
+
+def overlap(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file or folder, or one lies within the other, which is a folder."""
+    if same_file(one, other):
+        return True
+    return any(a.is_dir() and real_path(b).is_relative_to(real_path(a)) for a, b in ((one, other), (other, one)))
 
 
 def check_folder(folder: Path) -> None:
@@ -103,8 +129,25 @@ def write_file(path: Path, content: bytes | str) -> None:
         write_part(path, part, content)
 
 
-def write_part(path: Path, part: Path, content: bytes | str | Callable[[BinaryIO], object]) -> None:
-    """Write what is to become `path`, or let it write itself, to its temporary name; `WriteError` where that fails."""
+def write_part(
+    path: Path, part: Path, content: bytes | str | Mapping[str, bytes] | Callable[[BinaryIO], object]
+) -> None:
+    """Write what is to become `path`, a file or a folder of files, to its temporary name.
+
+    Args:
+        path: the name that it will have.
+        part: the name that it has until then.
+        content: what goes into the file, by name into the files of a folder, or what writes it.
+
+    Raises:
+        WriteError: the disk fails.
+    """
+    if isinstance(content, Mapping):
+        for name, inside in content.items():
+            with disk_errors(path):
+                (part / name).parent.mkdir(parents=True, exist_ok=True)
+                (part / name).write_bytes(inside)
+        return
     with disk_errors(path), part.open("xb") as file:
         if callable(content):
             content(file)
@@ -138,7 +181,7 @@ def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
         put_in_place([Swap(part, target) for part, target in zip(parts, targets, strict=True)])
     finally:
         for part in parts:
-            part.unlink(missing_ok=True)
+            remove(part)
 
 
 def put_in_place(swaps: Sequence[Swap]) -> None:
@@ -171,6 +214,11 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def sync(part: Path) -> None:
-    """Wait until a file is on the disk."""
+    """Wait until a file, or all that a folder holds, is on the disk."""
+    if part.is_dir():
+        for inside in part.rglob("*"):
+            if inside.is_file():
+                sync(inside)
+        return
     with part.open("rb+") as file:
         os.fsync(file.fileno())

@@ -9,11 +9,11 @@ from stat import S_IMODE
 
 
 class Swap:
-    """One new file, and the place where it is to be.
+    """One new file or folder, and the place where it is to be.
 
     Args:
-        part: the new file, beside its target.
-        target: its place, whether or not there is a file; no link.
+        part: the new file or folder, beside its target.
+        target: its place, whether or not there is one; no link.
     """
 
     def __init__(self, part: Path, target: Path) -> None:
@@ -23,14 +23,19 @@ class Swap:
 
     def do(self) -> None:
         """Put the new file there; the old one is kept until `forget`."""
-        if self.target.exists():
+        if self.target.is_dir():
+            self._old = self.target.with_name(f".{self.target.stem[:40]}.{secrets.token_hex(6)}.old")
+            self.target.rename(self._old)
+            self._is_done = True  # whatever stands there from here on, the old one goes back over it
+            self.part.rename(self.target)
+        elif self.target.exists():
             self._in_place = not self._dress()
             old = self.target.with_name(f".{self.target.stem[:40]}.{secrets.token_hex(6)}.old")
             self._keep(old)
         if self._in_place:
             self._is_done = True  # from here on it may be half of either
             overwrite(self.target, self.part)
-        else:
+        elif not self._is_done:
             self.part.replace(self.target)  # in one step, which readers never see half done
             self._is_done = True
 
@@ -38,11 +43,13 @@ class Swap:
         """Put back what was there; returns what stands where if that fails, else nothing."""
         try:
             if self._is_done and self._old is None:
-                self.target.unlink(missing_ok=True)
+                remove(self.target)
             elif self._is_done and self._old is not None:
                 if self._in_place:
                     overwrite(self.target, self._old)
                 else:
+                    if self.target.is_dir():
+                        remove(self.target)
                     self._old.replace(self.target)
         except OSError as error:
             kept = "" if self._old is None else f", and its old content in {self._old}"
@@ -54,7 +61,7 @@ class Swap:
         """Let the old file go."""
         if self._old is not None:
             with suppress(OSError):
-                self._old.unlink(missing_ok=True)
+                remove(self._old)
 
     def _dress(self) -> bool:
         """Give the new file the old one's mode and owner; False where it can't have them, or has other names."""
@@ -79,6 +86,14 @@ class Swap:
                 old.hardlink_to(self.target)
         except OSError:
             shutil.copyfile(self.target, old)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that it holds; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def overwrite(target: Path, source: Path) -> None:

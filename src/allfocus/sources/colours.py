@@ -116,8 +116,13 @@ def bring_to(listing: Listing, reference: int) -> Listing:
 
 
 def read_frame_metadata(listing: Listing, position: int) -> Metadata:
-    """The metadata of a frame's file, with the profile and the size of pixels that its frame has once it is read."""
+    """The metadata of a frame's file, with the profile that its frame has once read, and the sizes of its stack."""
     metadata = read_metadata(listing.path_of(position))
+    metadata = replace(
+        metadata,
+        pixel_size=listing.pixel_size or metadata.pixel_size,
+        z_step=listing.z_step or metadata.z_step,
+    )
     if listing.whole is not None:
         metadata = enlarge_pixels(metadata, listing.whole.size, listing.frame.size)
     return replace(metadata, icc=listing.profile) if listing.profile is not None else metadata

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from allfocus.errors import ReadError
-from allfocus.formats.registry import looks_like_frames
+from allfocus.formats.filebytes import is_address
+from allfocus.formats.registry import is_one, looks_like_frames
 from allfocus.run.atomic import real_path
 
 #: Stands for a list of names on stdin.
@@ -39,7 +40,7 @@ def list_frames(inputs: Sequence[Path | str]) -> list[Path]:
     found: list[Path] = []
     for source in inputs:
         for path in read_stdin() if str(source) == STDIN else expand(Path(source)):
-            found += list_pictures(path) if path.is_dir() else [path]
+            found += [path] if is_one(path) or not path.is_dir() else list_pictures(path)
     times = Counter(real_path(path) for path in found)
     for path in found:
         if times[real_path(path)] > 1:
@@ -49,7 +50,7 @@ def list_frames(inputs: Sequence[Path | str]) -> list[Path]:
 
 def expand(path: Path) -> list[Path]:
     """What a pattern matches; a path that exists, or is no pattern, stands for itself."""
-    if path.exists() or not glob.has_magic(str(path)):
+    if is_address(path) or path.exists() or not glob.has_magic(str(path)):
         return [path]
     found = [Path(name) for name in glob.glob(str(path), recursive=True)]  # noqa: PTH207 (which takes hidden files too)
     if not found:
@@ -80,7 +81,7 @@ def list_pictures(folder: Path) -> list[Path]:
         inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
     except OSError as error:
         raise ReadError(f"{folder} can't be listed: {error.strerror}") from error
-    pictures = [path for path in inside if path.is_file() and looks_like_frames(path)]
+    pictures = [path for path in inside if looks_like_frames(path)]
     if not pictures:
         folders = sorted((path for path in inside if path.is_dir()), key=natural_key)
         if folders:

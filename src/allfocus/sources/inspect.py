@@ -16,7 +16,7 @@ from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Development, Header
 from allfocus.formats.pixels import most_pixels
 from allfocus.formats.read import read_header, read_picture
-from allfocus.formats.registry import recognize
+from allfocus.formats.registry import is_one, recognize
 from allfocus.run.context import Run
 from allfocus.sources.colours import bring_to, find_obstacles, find_profiles
 from allfocus.sources.conform import conform_frames, find_typical
@@ -158,7 +158,7 @@ def inspect_alone(path: Path, stack: int | str | None = None) -> Listing | None:
         ReadError: the file holds several channels or times; see `inspect_volume`.
         OptionError: there is no such stack in it.
     """
-    found = recognize(path) if path.is_file() else None
+    found = recognize(path) if is_one(path) else None
     if found is None:
         return None
     with explain_errors(path, found.name):

@@ -33,6 +33,8 @@ class Listing:
         conversions: profiles of frames whose colours are converted to `profile` as they are read, by their positions.
         profile: of all frames once they are read, where it is not simply that of their files.
         others: further files that the frames lie in, companions of the one in `paths`.
+        pixel_size, z_step: width and height of a pixel, and from frame to frame, in µm, where the file says it of this
+            stack; None: what each file says of itself counts.
         order: `time` once the frames have been put into the order in which they were taken.
         whole: shape and depth of the frames in the files, where a draft reads them at a reduced size.
     """
@@ -48,6 +50,8 @@ class Listing:
     conversions: Mapping[int, bytes] = field(default_factory=dict)
     profile: bytes | None = None
     others: Sequence[Path] = ()
+    pixel_size: tuple[float, float] | None = None
+    z_step: float | None = None
     order: Literal["names", "time"] = "names"
     whole: FrameInfo | None = None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from allfocus.errors import ReadError
-from allfocus.formats.registry import recognize
+from allfocus.formats.registry import is_one, recognize
 from allfocus.metadata.carry import ALIGNED, SLAB
 from allfocus.sources.facts import read_facts
 
@@ -17,7 +17,7 @@ Own = Literal["fused", "slab", "aligned", ""]
 def recognize_own(path: Path) -> Own:
     """What allfocus wrote in this file; empty for files of others, and for those that can't be read."""
     with suppress(ReadError):
-        found = recognize(path) if path.is_file() else None
+        found = recognize(path) if is_one(path) else None
         if found is None or (found.capacity is None and found.contains != "planes"):
             return ""
         facts = read_facts(path)

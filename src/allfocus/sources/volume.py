@@ -8,11 +8,12 @@ from pathlib import Path
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.stack import check_alike, size_of
-from allfocus.errors import ReadError, StackError
+from allfocus.errors import MissingExtraError, ReadError, StackError
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.format import Planes, PlaneStack
 from allfocus.formats.pixels import limit_pixels, most_pixels
-from allfocus.formats.registry import find_format, recognize
+from allfocus.formats.registry import find_format, is_one, recognize
+from allfocus.run.install import install_hint
 from allfocus.sources.arrays import are_strips
 from allfocus.sources.listing import Listing, Reader, Stamp, stamp, watch
 from allfocus.sources.ome_sets import check_complete, find_ome_set
@@ -48,9 +49,13 @@ class Volume:
         z_step: from plane to plane, in `unit`; None where it is unknown.
         unit: always µm.
         ome_xml: the file's OME-XML; None where it has none.
-        others: files beside it that hold some of the planes.
         stacks: one for each position, time and channel, in this order.
         notes: what was done to make a volume of these files.
+        others: files beside it that hold some of the planes.
+        kind: the name of its format.
+        channel_colors: of the channels, as `RRGGBB`; empty where they are unknown.
+        time_step: from time to time in seconds; None where it is unknown.
+        differ: how positions differ, so that only one of them can be fused; empty: they don't.
     """
 
     path: Path
@@ -64,6 +69,10 @@ class Volume:
     ome_xml: str | None = None
     notes: tuple[Note, ...] = ()
     others: tuple[Path, ...] = ()
+    kind: str = ""
+    channel_colors: tuple[str, ...] = ()
+    time_step: float | None = None
+    differ: str = ""
 
     @property
     def files(self) -> list[Path]:
@@ -90,6 +99,8 @@ def inspect_volume(path: Path | str, *, together: bool = False) -> Volume:
     """
     path = Path(path)
     found = find_format(path)
+    if not found.is_readable():
+        raise MissingExtraError(f"{path.name} is {found.name}, which needs an extra: {install_hint(found.extra)}")
     members = find_ome_set(path)
     if members is not None:
         check_complete(members)
@@ -110,12 +121,26 @@ def inspect_volume(path: Path | str, *, together: bool = False) -> Volume:
         stacks=tuple(make_stack(path, planes, stack, found.name, seen) for stack in planes.stacks),
         ome_xml=planes.ome_xml,
         others=planes.others,
+        kind=found.name,
+        channel_colors=planes.channel_colors,
+        time_step=planes.time_step,
+        differ=planes.differ,
     )
+
+
+def require_alike(volume: Volume) -> None:
+    """Raise `StackError` where a volume's positions differ, so that no one picture can hold them all."""
+    if volume.differ:
+        label = volume.stacks[0].label
+        raise StackError(
+            f"{volume.path.name} holds {volume.axes['P']} scenes that differ: {volume.differ}. "
+            f"Fuse each by itself: choose one, such as --stack '{label}'; allfocus info lists them"
+        )
 
 
 def holds_planes(path: Path) -> bool:
     """Whether a file is in a format that `inspect_volume` can look at; raises `ReadError` where it can't be opened."""
-    found = recognize(path) if path.is_file() else None
+    found = recognize(path) if is_one(path) else None
     return found is not None and found.contains == "planes"
 
 
@@ -173,6 +198,8 @@ def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str, seen: S
         kinds=[kind] * len(names),
         notes=planes.notes,
         others=planes.others,
+        pixel_size=stack.pixel_size or planes.pixel_size,
+        z_step=stack.z_step or planes.z_step,
     )
     return VolumeStack(position=stack.position, time=stack.time, channel=stack.channel, label=label, listing=listing)
 

@@ -1,0 +1,105 @@
+"""Planes of an array of OME-Zarr: read chunk by chunk, and chunks that are lost told from those that are dark."""
+
+import re
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from allfocus.core.color import Array
+from allfocus.errors import ReadError
+from allfocus.formats.ome_zarr_store import Source
+from allfocus.formats.scenes import Plane
+
+#: Bytes of a chunk of several planes that are kept while its other planes are read.
+KEPT = 1 << 28
+#: A chunk that is missing counts as lost where more than this share of what lies beside it shows something.
+LOST = 0.5
+
+
+class PlaneReader:
+    """Reads planes of one array; of chunks that hold several planes the last ones are kept.
+
+    Args:
+        source: what the array lies in.
+        array: of Zarr.
+        letters: of its axes.
+        is_rgb: whether channels are samples.
+    """
+
+    def __init__(self, source: Source, array: Any, letters: str, *, is_rgb: bool) -> None:
+        self.source, self.array, self.letters, self.is_rgb = source, array, letters, is_rgb
+        self._lock = Lock()
+        self._slab: tuple[tuple[int, int, int], Array] | None = None
+
+    def __call__(self, plane: Plane) -> Array:
+        """Samples (H, W) or (H, W, 3) of one plane."""
+        depth = self._depth()
+        if depth == 1:
+            return np.asarray(self._arrange(self._read(plane, slice(plane.z, plane.z + 1)))[0])
+        with self._lock:
+            key = plane.t, plane.c, plane.z // depth
+            if self._slab is None or self._slab[0] != key:
+                first = plane.z // depth * depth
+                self._slab = key, self._arrange(self._read(plane, slice(first, first + depth)))
+            found: Array = np.ascontiguousarray(self._slab[1][plane.z % depth])
+            return found
+
+    def _depth(self) -> int:
+        """How many planes to read at once."""
+        if "z" not in self.letters:
+            return 1
+        depth = int(self.array.chunks[self.letters.index("z")])
+        sizes = dict(zip(self.letters, self.array.shape, strict=True))
+        nbytes = sizes["y"] * sizes["x"] * self.array.dtype.itemsize * (3 if self.is_rgb else 1)
+        return depth if depth * nbytes <= KEPT else 1
+
+    def _read(self, plane: Plane, heights: slice) -> Array:
+        """Samples of some planes, along the axes of the array that are not fixed."""
+        wanted: dict[str, Any] = {"t": plane.t, "c": slice(None) if self.is_rgb else plane.c, "z": heights}
+        index = tuple(wanted.get(letter, slice(None)) for letter in self.letters)
+        with self.source.watch() as missing:
+            samples: Array = np.asarray(self.array[index])
+        for key in missing:
+            if self._is_lost(key):
+                at = f"plane {plane.z + 1}, channel {plane.c + 1}, time {plane.t + 1}"
+                raise ReadError(f"{self.source.name}: {at} lacks {key}, a chunk or shard; copy it anew")
+        return samples
+
+    def _is_lost(self, key: str) -> bool:
+        """Whether a chunk that is missing is lost: one that holds only the fill value need not be stored.
+
+        Most of what lies beside a lost one, above or below it or else left, right, before or behind, is not that value.
+        """
+        grid = self.array.shards or self.array.chunks
+        own = [int(number) for number in re.findall("[0-9]+", key)[-len(grid) :]]
+        for letter in "zyxct":
+            if letter not in self.letters:
+                continue
+            place = self.letters.index(letter)
+            beside = [[*own[:place], own[place] + step, *own[place + 1 :]] for step in (-1, 1)]
+            found = [share for other in beside if (share := self._shown(other, grid)) is not None]
+            if found:
+                return max(found) > LOST
+        return False
+
+    def _shown(self, cell: Sequence[int], grid: Sequence[int]) -> float | None:
+        """The share of a chunk's samples that are not the fill value; None where it lies beyond the array."""
+        index = tuple(
+            slice(number * size, min((number + 1) * size, count))
+            for number, size, count in zip(cell, grid, self.array.shape, strict=True)
+        )
+        if any(part.start < 0 or part.start >= part.stop for part in index):
+            return None
+        return float(np.mean(np.asarray(self.array[index]) != self.array.fill_value))
+
+    def _arrange(self, samples: Array) -> Array:
+        """Samples that were read as (Z, H, W) or (Z, H, W, 3)."""
+        letters = [letter for letter in self.letters if letter in ("czyx" if self.is_rgb else "zyx")]
+        if "z" not in letters:
+            samples, letters = samples[None], ["z", *letters]
+        order = [letters.index(letter) for letter in ("zyxc" if self.is_rgb else "zyx")]
+        found = np.ascontiguousarray(samples.transpose(order))
+        native: Array = found.astype(found.dtype.newbyteorder("="), copy=False)
+        return native

@@ -1,0 +1,230 @@
+"""OME-Zarr 0.5 as it is written: Zarr 3, sharded, with smaller levels, colours, labels and where it came from."""
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from allfocus.core.color import Array
+from allfocus.errors import WriteError
+from allfocus.formats.ome_file import OmeFile, Scale
+from allfocus.formats.scenes import microns
+
+VERSION = "0.5"
+#: Rows and columns of a chunk, and how many chunks a side make a shard: files of a few MB that readers take parts of.
+CHUNK, IN_SHARD = 512, 8
+#: Levels get smaller until they fit into so many pixels a side.
+SMALLEST = 256
+AXES = "tczyx"
+KINDS = {"t": "time", "c": "channel"}
+#: Colours of channels that have none of their own, in turn.
+COLORS = ("00FF00", "FF00FF", "00FFFF", "FF0000", "FFFF00", "0000FF")
+RGB = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"))
+#: Names of positions that are fields of wells.
+FIELD = re.compile(r"([A-Za-z0-9]+)/([A-Za-z0-9]+)/([A-Za-z0-9]+)")
+
+
+def write_volume(store: Any, wanted: OmeFile) -> None:
+    """Write planes that were checked to a store of Zarr; one that fails may be half written.
+
+    Several positions become a plate where their names are those of fields (`B/3/0`), else numbered images, as
+    bioformats2raw lays them out.
+    """
+    import zarr
+
+    made = {"software": wanted.software, "description": wanted.scales[0].description}
+    root = zarr.create_group(store, zarr_format=3, attributes={"allfocus": made})
+    if len(wanted.planes) == 1:
+        write_image(root, wanted, 0)
+        return
+    fields = [FIELD.fullmatch(scale.name) for scale in wanted.scales]
+    if all(fields):
+        places = [scale.name for scale in wanted.scales]
+        describe_plate(root, places)
+    else:
+        places = [str(number) for number in range(len(wanted.planes))]
+        root.attrs["ome"] = {"version": VERSION, "bioformats2raw.layout": 3}
+        root.create_group("OME", attributes={"ome": {"version": VERSION, "series": places}})
+    for number, place in enumerate(places):
+        write_image(root.create_group(place), wanted, number)
+
+
+def describe_plate(root: Any, places: Sequence[str]) -> None:
+    """Attributes of a plate and its wells, whose fields lie at these places: row, column, field."""
+    rows, columns, _ = (
+        list(dict.fromkeys(parts)) for parts in zip(*(place.split("/") for place in places), strict=True)
+    )
+    wells: dict[str, list[str]] = {}
+    for place in places:
+        well, _, field = place.rpartition("/")
+        wells.setdefault(well, []).append(field)
+    plate = {
+        "rows": [{"name": row} for row in rows],
+        "columns": [{"name": column} for column in columns],
+        "wells": [
+            {"path": well, "rowIndex": rows.index(row), "columnIndex": columns.index(column)}
+            for well in wells
+            for row, _, column in [well.partition("/")]
+        ],
+        "field_count": max(len(found) for found in wells.values()),
+    }
+    root.attrs["ome"] = {"version": VERSION, "plate": plate}
+    for well, fields in wells.items():
+        images = [{"path": field} for field in fields]
+        root.create_group(well, attributes={"ome": {"version": VERSION, "well": {"images": images}}})
+
+
+def write_image(group: Any, wanted: OmeFile, number: int) -> None:
+    """One position: its levels, how it is shown, and its labels."""
+    planes, scale = wanted.planes[number], wanted.scales[number]
+    axes = wanted.axes.lower()
+    if "s" in axes and "c" in axes and planes.shape[axes.index("c")] > 1:
+        raise WriteError(f"{wanted.path}: OME-Zarr holds no RGB pictures in several channels; write .ome.tif")
+    if "s" in axes:
+        planes = planes[:, 0] if axes[1:2] == "c" else planes
+        axes = axes.replace("c", "").replace("s", "c")
+    levels, limits = write_levels(group, planes, axes, scale)
+    channels = (
+        [(name, color) for name, color in RGB] if "s" in wanted.axes.lower() else name_channels(scale, len(limits))
+    )
+    made = {"software": wanted.software, "description": scale.description}
+    described: dict[str, Any] = {"version": VERSION, "multiscales": [describe_levels(levels, scale)]}
+    described["omero"] = {"channels": [show(*pair, each) for pair, each in zip(channels, limits, strict=True)]}
+    group.attrs.update({"ome": described, "allfocus": made})
+    if wanted.labels:
+        names = list(wanted.labels)
+        inside = group.create_group("labels", attributes={"ome": {"version": VERSION, "labels": names}})
+        for name in names:
+            write_label(inside.create_group(name), name, wanted.labels[name][number], scale)
+
+
+def write_label(group: Any, name: str, planes: Array, scale: Scale) -> None:
+    """A label image (T, C, H, W): the numbers of planes."""
+    levels, limits = write_levels(group, planes, "tcyx", scale, is_label=True)
+    described = {"version": VERSION, "multiscales": [describe_levels(levels, scale) | {"name": name}]}
+    most = int(max(high for _, _, high in limits))
+    shown = [{"label-value": value, "rgba": pick_color(value, most)} for value in range(most + 1)]
+    group.attrs["ome"] = described | {"image-label": {"colors": shown, "source": {"image": "../../"}}}
+
+
+def pick_color(value: int, most: int) -> list[int]:
+    """Red, green, blue and alpha of a label: from blue for the first plane to yellow for the last."""
+    share = value / max(1, most)
+    return [round(255 * share), round(255 * share), round(255 * (1 - share)), 255]
+
+
+def name_channels(scale: Scale, count: int) -> list[tuple[str, str]]:
+    """Name and colour of each channel."""
+    names = [*scale.channels, *(f"channel {k + 1}" for k in range(len(scale.channels), count))]
+    colors = list(scale.colors) if len(scale.colors) == count else [COLORS[k % len(COLORS)] for k in range(count)]
+    return list(zip(names, colors if count > 1 or scale.colors else ["FFFFFF"], strict=True))
+
+
+def show(name: str, color: str, limits: tuple[np.dtype[Any], float, float]) -> dict[str, Any]:
+    """How a channel is shown, as OMERO writes it."""
+    dtype, low, high = limits
+    full = (0.0, 1.0) if dtype.kind == "f" else (float(np.iinfo(dtype).min), float(np.iinfo(dtype).max))
+    window = {"min": min(full[0], low), "max": max(full[1], high), "start": low, "end": max(high, low)}
+    return {"label": name, "color": color, "active": True, "window": window}
+
+
+# --- levels --------------------------------------------------------------------------------------
+
+
+def write_levels(
+    group: Any, planes: Array, axes: str, scale: Scale, *, is_label: bool = False
+) -> tuple[int, list[tuple[np.dtype[Any], float, float]]]:
+    """Write planes and their smaller copies; returns how many levels, and type, least and greatest number a channel."""
+    sizes = dict(zip(axes, planes.shape, strict=True))
+    times, channels, heights = (sizes.get(axis, 1) for axis in "tcz")
+    arrays = [
+        create(group, str(number), planes.dtype, (times, channels, heights, *size))
+        for number, size in enumerate(list_sizes(sizes["y"], sizes["x"]))
+    ]
+    low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
+    for time, channel, height in product(range(times), range(channels), range(heights)):
+        at: dict[str, Any] = {"t": time, "c": channel, "z": height}
+        plane = np.asarray(planes[tuple(at.get(axis, slice(None)) for axis in axes)])
+        finite = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
+        if finite.size:
+            low[channel], high[channel] = min(low[channel], finite.min()), max(high[channel], finite.max())
+        for array in arrays:
+            if array is not arrays[0]:
+                plane = plane[::2, ::2] if is_label else halve(plane)
+            rows = array.shards[-2]
+            for top in range(0, plane.shape[0], rows):  # a row of shards at a time
+                array[time, channel, height, top : top + rows] = plane[top : top + rows]
+    limits = [
+        (planes.dtype, float(a), float(b)) if a <= b else (planes.dtype, 0.0, 0.0)
+        for a, b in zip(low, high, strict=True)
+    ]
+    return len(arrays), limits
+
+
+def list_sizes(height: int, width: int) -> list[tuple[int, int]]:
+    """Sizes of the levels, the largest first."""
+    sizes = [(height, width)]
+    while max(sizes[-1]) > SMALLEST:
+        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
+    return sizes
+
+
+def create(group: Any, name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
+    """An empty array, sharded."""
+    chunk = tuple(min(CHUNK, size) for size in shape[-2:])
+    shard = tuple(side * min(IN_SHARD, -(-size // side)) for side, size in zip(chunk, shape[-2:], strict=True))
+    return group.create_array(
+        name,
+        shape=shape,
+        dtype=dtype,
+        chunks=(1, 1, 1, *chunk),
+        shards=(1, 1, 1, *shard),
+        dimension_names=list(AXES),
+        fill_value=0,
+        config={"write_empty_chunks": True},  # what is missing later is lost
+    )
+
+
+def halve(plane: Array) -> Array:
+    """Half as many rows and columns: means of two by two pixels; an odd last row or column stands for itself."""
+    odd = plane.shape[0] % 2, plane.shape[1] % 2
+    if any(odd):
+        plane = np.pad(plane, [(0, side) for side in odd], mode="edge")
+    wide = plane.dtype if plane.dtype.kind == "f" else np.int64
+    total = plane[0::2, 0::2].astype(wide)
+    for part in (plane[1::2, 0::2], plane[0::2, 1::2], plane[1::2, 1::2]):
+        total += part
+    found: Array = (total / 4 if plane.dtype.kind == "f" else (total + 2) // 4).astype(plane.dtype)
+    return found
+
+
+def describe_levels(count: int, scale: Scale) -> dict[str, Any]:
+    """The levels of an image with their sizes: micrometres and seconds, where they are known."""
+    height, width = scale.pixel_size or (None, None)
+    lengths = {
+        "z": microns(scale.z_step, scale.unit),
+        "y": microns(height, scale.unit),
+        "x": microns(width, scale.unit),
+    }
+    axes = [{"name": axis, "type": KINDS.get(axis, "space")} for axis in AXES]
+    for axis in axes:
+        if lengths.get(axis["name"]):
+            axis["unit"] = "micrometer"
+        if axis["name"] == "t" and scale.time_step:
+            axis["unit"] = "second"
+    own = [scale.time_step or 1.0, 1.0, *(lengths[axis] or 1.0 for axis in "zyx")]
+    described: dict[str, Any] = {"axes": axes, "datasets": [describe_level(level, own) for level in range(count)]}
+    return described | ({"name": scale.name} if scale.name else {})
+
+
+def describe_level(level: int, own: Sequence[float]) -> dict[str, Any]:
+    """One level: how much larger its pixels are, and where the middle of its first one lies."""
+    factor = 2**level
+    steps = [*own[:3], *(side * factor for side in own[3:])]
+    transforms: list[Mapping[str, Any]] = [{"type": "scale", "scale": steps}]
+    if level:
+        shift = [0.0, 0.0, 0.0, *(side * (factor - 1) / 2 for side in own[3:])]
+        transforms.append({"type": "translation", "translation": shift})
+    return {"path": str(level), "coordinateTransformations": transforms}
