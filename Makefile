@@ -61,6 +61,7 @@ $(PAGE): web/node_modules/.installed web/build.mjs web/tsconfig.json $(wildcard 
 
 bench: $(FULL)  ## how fast, how much memory, and how both grow: some minutes
 	$(BIN)/python benchmarks/speed -o benchmarks/results
+	$(BIN)/python benchmarks/speed/page.py -o benchmarks/results
 
 evaluate: $(CORE)  ## quality on the demo's scene, or on yours: make evaluate SCENES=path/to/scenes.json
 	$(BIN)/allfocus evaluate $(SCENES) -o report

@@ -105,3 +105,35 @@ def tilted_plane(sharp: FloatArray, steps: int, farthest: float) -> list[Array]:
         lower, share = (radii / rung).astype(int), (radii / rung % 1).astype(np.float32)[:, None, None]
         frames.append(photo((1 - share) * ladder[lower, rows] + share * ladder[lower + 1, rows]))
     return frames
+
+
+#: Pixels of the disc of the stalk's blur.
+STALK_RADIUS = 6.0
+
+
+def ground(height: int, width: int, seed: int) -> FloatArray:
+    """A rich background, (h, w, 3) in linear light."""
+    random = np.random.default_rng(seed)
+    coarse = smoothed(random.uniform(0, 1, (height, width, 3)).astype(np.float32), 6)
+    fine = smoothed(random.uniform(0, 1, (height, width, 3)).astype(np.float32), 0.8)
+    mixed = (coarse - coarse.mean()) * 4 + (fine - fine.mean()) * 1.5 + 0.45
+    return srgb_to_linear(np.clip(mixed, 0.05, 0.95).astype(np.float32))
+
+
+def stalk(height: int, width: int) -> FloatArray:
+    """The matte of a slanted stalk."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.clip(12 - np.abs(columns - width / 2 - (rows - height / 2) * 0.3), 0, 1).astype(np.float32)
+
+
+def render_stalk(seed: int = 0, height: int = 160, width: int = 200) -> tuple[list[Array], FloatArray, FloatArray]:
+    """Two frames of a bright stalk before a rich background; the picture that is sharp everywhere; the stalk's veil."""
+    random = np.random.default_rng(seed + 1)
+    behind, matte = ground(height, width, seed), stalk(height, width)[..., None]
+    grain = smoothed(random.uniform(-1, 1, (height, width, 1)).astype(np.float32), 0.7)[..., None]
+    thing = np.clip(np.array([0.7, 0.6, 0.1], np.float32) * (1 + 0.5 * grain), 0, 1)
+    near = defocused(behind, STALK_RADIUS) * (1 - matte) + thing * matte
+    veil = defocused(np.repeat(matte, 3, axis=2), STALK_RADIUS)
+    far = behind * (1 - veil) + defocused(thing * matte, STALK_RADIUS)
+    truth = linear_to_srgb(behind * (1 - matte) + thing * matte)
+    return [photo(near), photo(far)], truth, np.where(matte[..., 0] > 0, 1, veil[..., 0])

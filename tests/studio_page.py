@@ -136,15 +136,33 @@ def opened(browser: Any, address: str, width: int = 1280, height: int = 800, **m
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if "Security Policy" in message.text else None)
+    own = address.partition("?")[0]
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(address)
     yield page
     context.close()
     assert not errors
+    foreign = [url for url in asked if not url.startswith((own, f"blob:{own}", "data:"))]
+    assert not foreign  # nothing is asked of any other host
 
 
 def wait_ready(page: Any) -> None:
     """Wait until the picture is there."""
     page.locator("#stage", has_text="Ready").wait_for()
+
+
+def check_access(page: Any) -> None:
+    """Fail where axe-core finds something serious on the page."""
+    axe = ROOT / "web/node_modules/axe-core/axe.min.js"
+    page.evaluate(axe.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    serious = [
+        f"{one['id']}: {one['help']} ({one['nodes'][0]['html'][:120]})"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert not serious
 
 
 def shoot(page: Any, name: str) -> None:

@@ -9,11 +9,12 @@ import pytest
 
 from allfocus import ConfigError, FusionOptions, Job, JobRequest, Outputs, ReadError, Stroke
 from allfocus.io import read_image, write_image
-from allfocus.jobs.events import Kept
+from allfocus.jobs.events import Aligned, Kept
 from allfocus.jobs.project import load_project, make_project, save_project
 from allfocus.jobs.retouch import Retouch
 from conftest import Cli
 from pictures import focal_frames
+from scenes import render_stalk
 
 OPTIONS = FusionOptions(method="laplacian", align="none")
 
@@ -83,6 +84,65 @@ def test_the_network_s_faint_weights_count_in_whole_squares(frames: tuple[Path, 
         retouch.change([replace(stroke, gain=1.0, radius=12)])
         again = Job(replace(retouch.request), keep=True, reuse=made.kept).run()
         assert np.array_equal(again.fused.image, retouch.canvas.images[0])  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
+def test_where_halos_are_removed_it_settles_to_what_a_job_makes(tmp_path: Path) -> None:
+    paths = (tmp_path / "near.png", tmp_path / "far.png")
+    for path, frame in zip(paths, render_stalk(height=300, width=420)[0], strict=True):
+        write_image(path, frame)
+    request = JobRequest(frames=paths, outputs=Outputs(), options=FusionOptions(align="none"))
+    made = Job(request, keep=True).run()
+    assert made.kept is not None
+    assert made.kept.veil is not None
+    assert made.kept.veil.removed.any()
+    canvas = made.kept.canvas
+    before = [plane.tobytes() for plane in (canvas.images[0], made.kept.veil.share, *canvas.maps.values())]
+    retouch = Retouch(made.kept)
+    strokes = [
+        Stroke(frame=1, points=((215, 150), (235, 60)), radius=18),
+        Stroke(source="nearer", points=((120, 150),), radius=30, hardness=1),
+        Stroke(source="original", points=((215, 140),), radius=8),
+    ]
+    for k in range(1, 4):
+        retouch.change(strokes[:k])
+        if k != 2:
+            retouch.settle_next()
+    result = retouch.result()
+    again = Job(replace(retouch.request), keep=True, reuse=made.kept).run().fused
+    assert np.array_equal(again.image, result.image)  # type: ignore[union-attr]
+    assert np.array_equal(again.veil.share, result.veil.share)  # type: ignore[union-attr]
+    assert np.array_equal(again.quality.veiled, result.quality.veiled)  # type: ignore[union-attr]
+    retouch.change([])
+    retouch.settle()
+    assert [plane.tobytes() for plane in (canvas.images[0], made.kept.veil.share, *canvas.maps.values())] == before
+
+
+@pytest.mark.slow
+def test_a_project_holds_transforms_and_nothing_is_aligned_again(frames: tuple[Path, ...], tmp_path: Path) -> None:
+    options = FusionOptions(method="laplacian", order="focus")
+    made = Job(JobRequest(frames=frames, outputs=Outputs(), options=options), keep=True).run()
+    assert made.kept is not None
+    alignment = made.kept.registered.alignment
+    assert alignment is not None
+    aligned = Aligned(alignment=alignment, options=options, size=(260, 300))
+    project = tmp_path / "x.allfocus.json"
+    save_project(project, make_project(replace(made.kept.request, aligned=aligned)))
+    loaded, stages = load_project(project), list[str]()
+    again = Job(loaded.request(), lambda event: stages.append(event.stage)).run()
+    assert np.array_equal(again.fused.image, made.fused.image)  # type: ignore[union-attr]
+    assert "align" not in stages
+    changed = replace(loaded.request(), options=replace(options, align="translation"))
+    stages.clear()
+    Job(changed, lambda event: stages.append(event.stage)).run()
+    assert "align" in stages
+    document = json.loads(project.read_text())
+    project.write_text(json.dumps(document | {"transforms": {**document["transforms"], "order": [0, 0]}}))
+    with pytest.raises(ConfigError, match="damaged"):
+        load_project(project)
+    del document["transforms"], document["plane"]
+    project.write_text(json.dumps(document))  # as they were written before
+    assert load_project(project).aligned is None
 
 
 def test_a_stroke_from_another_decision(kept: Kept) -> None:

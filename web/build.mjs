@@ -9,6 +9,8 @@ await build({
   entryPoints: { page: "src/main.js" },
   outdir: target.pathname,
   bundle: true,
+  splitting: true, // what only the height map needs is loaded with it
+  chunkNames: "part-[hash]",
   format: "esm",
   minify: true,
   target: "es2022",
@@ -19,7 +21,7 @@ for (const name of ["index.html", "style.css"]) {
   await copyFile(`src/${name}`, new URL(name, target));
 }
 const licences = await Promise.all(
-  ["openseadragon/LICENSE.txt"].map(async (file) => {
+  ["openseadragon/LICENSE.txt", "three/LICENSE"].map(async (file) => {
     const text = await readFile(`node_modules/${file}`, "utf8");
     return `${file.split("/")[0]}\n\n${text}`;
   }),

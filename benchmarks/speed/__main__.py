@@ -45,7 +45,7 @@ RUNS = 3
 #: Growth: numbers of frames of `GROWTH_SIZE`, and widths and heights of stacks of `GROWTH_FRAMES`.
 GROWTH_COUNTS, GROWTH_SIZE = (2, 4, 7, 14, 28, 50, 100), (2048, 1536)
 GROWTH_SIZES, GROWTH_FRAMES = ((1224, 816), (2048, 1536), (3000, 2000), (4896, 2448), (6000, 4000), (12240, 8160)), 3
-STAGES = ("decode", "pyramid levels", "network", "composition", "encode", "rest")
+STAGES = ("decode", "pyramid levels", "network", "composition", "encode", "start, alignment and all else")
 
 
 def measure(arguments: Sequence[str], folder: Path) -> dict[str, float]:

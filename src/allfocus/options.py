@@ -41,7 +41,7 @@ FUSION, ALIGNMENT, OUTPUT, MACHINE = "Fusion", "Alignment", "More output", "Time
 #: The steps of a fusion, and the options that matter for each; a change asks for that step and those after it. Options
 #: about time and memory matter for none.
 STEPS: Mapping[str, tuple[str, ...]] = {
-    "align": ("align", "refine", "reference", "transforms", "order", "exposure", "keep_canvas", "keep_all"),
+    "align": ("draft", "align", "refine", "reference", "transforms", "order", "exposure", "keep_canvas", "keep_all"),
     "decide": ("method", "model", "prefer", "fast", "depth"),
     "compose": ("compose",),
 }
@@ -73,18 +73,18 @@ class FusionOptions:
         group=FUSION,
     )
     prefer: Literal["near", "far"] | None = declared(
-        None,
-        help="Where frames are equally sharp, prefer near (first) or far (last) ones.",
-        group=FUSION,
+        None, help="Where frames are equally sharp, prefer near (first) or far (last) ones.", group=FUSION
     )
     halos: Literal["remove", "keep"] = declared(
         "remove",
-        help="Remove the halos beside near things, which are their blur in the frames behind, or keep them, as volumes "
-        "always do.",
+        help="Remove the halos beside near things, which are their blur in frames behind; volumes always keep them.",
         group=FUSION,
     )
     fast: bool = declared(
         False, help="Refine only where much is gained: about two thirds of the time, slightly less exact.", group=FUSION
+    )
+    draft: bool = declared(
+        False, help="Fuse small copies of the frames, and keep halos: a smaller picture, in seconds.", group=FUSION
     )
     align: Literal["auto", MotionModel] = declared(
         "auto",
@@ -196,6 +196,8 @@ def check_together(options: FusionOptions) -> None:
     """Raise `OptionError` for values that are fine by themselves but not together."""
     if options.order == "focus" and (options.align == "none" or options.transforms is not None):
         raise OptionError("order 'focus': it is found when the frames are aligned; leave --align as it is")
+    if options.draft and options.transforms is not None:
+        raise OptionError("draft: transforms are for frames in their own size; leave out one of the two")
     if options.depth and options.method == "laplacian":
         raise OptionError("depth: only the network knows it; leave it out or choose the method 'network'")
     if isinstance(options.max_memory, int) and options.max_memory < 1:

@@ -72,7 +72,7 @@ def fuse(
     """
     options = with_options(options, changes)
     with limit_pixels(options.pixel_limit):
-        source = open_source(frames, options.order, options.stack)
+        source = open_source(frames, options.order, options.stack, draft=options.draft)
     run = plan_for(source, options).start(progress, cancel)
     return fuse_source(source, options, run)
 
@@ -102,7 +102,7 @@ def align(
     """
     options = with_options(options, changes)
     with limit_pixels(options.pixel_limit):
-        source = open_source(frames, options.order, options.stack)
+        source = open_source(frames, options.order, options.stack, draft=options.draft)
     run = plan_for(source, options).start(progress, cancel)
     return register(source, options, run, like)
 
@@ -181,11 +181,11 @@ def compose(
         return make_result(registered, decision, canvas, window, channels, veil)
 
 
-def find_remover(registered: Registered, options: FusionOptions) -> VeilRemover | None:
-    """What takes veils off, if that is wanted and the stack says how."""
-    if options.halos == "keep" or registered.defocus is None:
+def find_remover(registered: Registered, options: FusionOptions, run: Run | None = None) -> VeilRemover | None:
+    """What takes veils off, if that is wanted and the stack says how; in the frames' own run or another."""
+    if options.halos == "keep" or options.draft or registered.defocus is None:
         return None
-    return VeilRemover(registered.frames, registered.defocus, registered.run)
+    return VeilRemover(registered.frames, registered.defocus, run or registered.run)
 
 
 def fuse_source(
@@ -205,7 +205,7 @@ def check_model(options: FusionOptions, source: Listing | FocalStack) -> None:
 
 def open_model(options: FusionOptions, source: Listing | FocalStack) -> FusionModel:
     """The model, prepared for as many pixels as there are."""
-    return load_model(options.model, len(source) * source.frame.pixels >= Plan.LARGE)
+    return load_model(options.model, not options.draft and len(source) * source.frame.pixels >= Plan.LARGE)
 
 
 def decide_by_network(
@@ -216,7 +216,7 @@ def decide_by_network(
         registered.frames,
         model,
         registered.run,
-        rule=SearchRule.of(fast=options.fast, max_tile=options.max_tile),
+        rule=SearchRule.of(fast=options.fast or options.draft, max_tile=options.max_tile),
         prefer=options.prefer,
         depth=options.depth,
         keep=keep,

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from allfocus.core.stack import FocalStack, FrameInfo, size_of
 from allfocus.decision.coarse_to_fine import CELL, PIXELS_AT_ONCE
@@ -17,7 +17,6 @@ from allfocus.run.context import Run
 from allfocus.run.machine import Machine
 from allfocus.run.progress import Progress, silent
 from allfocus.run.scratch import Scratch, gigabytes
-from allfocus.sources.listing import Listing
 
 #: Python, the libraries and the network.
 BASE = 300_000_000
@@ -29,6 +28,9 @@ SHARE = 0.7
 DECODING, BUILDING, WRITING = 3.0, 2.5, 2.5
 #: Bytes a pixel of the index map, the confidence and two masks; and of a depth map, while it is completed.
 MAPS, DEPTH = 8, 40
+#: Bytes a pixel of the veil's share and of its two masks; its colour takes as much as a frame. And what a worker needs
+#: to solve one cell, of so many layers at most.
+VEIL, SOLVING = 6, 150_000_000
 
 #: Stages, and what each costs: CPU seconds for a megapixel of each frame, and for one of the picture.
 COSTS = {
@@ -39,10 +41,21 @@ COSTS = {
     "coarse": (0.015, 0.0),
     "laplacian": (0.07, 0.0),
     "fuse": (0.02, 0.35),
+    "halos": (0.05, 0.4),
     "write": (0.0, 0.05),
 }
 #: Stages that a method does not have.
 NOT_IN = {"network": ("laplacian",), "laplacian": ("pyramid", "coarse")}
+
+
+class Headers(Protocol):
+    """All that a plan has to know of a stack: how many frames, and what each of them is."""
+
+    @property
+    def frame(self) -> FrameInfo:
+        """What each frame is."""
+
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +71,7 @@ class Plan:
         allowed: bytes that it may use.
         on_disk: bytes that are kept in scratch files.
         scratch: the folder for them; None: everything fits into memory.
+        halos: whether halos are looked for and removed.
     """
 
     #: Pixels of all frames together from which on it takes seconds.
@@ -71,6 +85,7 @@ class Plan:
     allowed: int
     on_disk: int
     scratch: Path | None
+    halos: bool = False
 
     def costs(self) -> dict[str, float]:
         """The stages of the work, and what each is expected to cost: CPU seconds, on some machine or other."""
@@ -78,7 +93,7 @@ class Plan:
         return {
             stage: megapixels * (self.frames * each + once)
             for stage, (each, once) in COSTS.items()
-            if stage not in NOT_IN[self.method]
+            if stage not in NOT_IN[self.method] and (stage != "halos" or self.halos)
         }
 
     @property
@@ -108,9 +123,7 @@ class Plan:
         return f"{line}, {gigabytes(self.on_disk)} in {self.scratch} ({free} free)"
 
 
-def plan_for(
-    source: Listing | FocalStack, options: FusionOptions, channels: int = 0, machine: Machine | None = None
-) -> Plan:
+def plan_for(source: Headers, options: FusionOptions, channels: int = 0, machine: Machine | None = None) -> Plan:
     """What the fusion of a stack will take, with so many other channels.
 
     Raises:
@@ -120,7 +133,7 @@ def plan_for(
         len(source),
         source.frame.working,
         options,
-        are_files=isinstance(source, Listing),
+        are_files=not isinstance(source, FocalStack),
         channels=channels,
         machine=machine or Machine(),
     )
@@ -147,10 +160,13 @@ def plan_fusion(
     kept *= frames
     to_files = kept > machine.kept_in_memory
     allowed = int(SHARE * machine.free_memory) if options.memory_limit is None else options.memory_limit
+    removes = options.halos == "remove" and not options.draft
     fixed = BASE + frame.pixels * (MAPS + (DEPTH if options.depth else 0)) + (1 + channels) * frame.nbytes
+    fixed += (VEIL * frame.pixels + frame.nbytes) if removes else 0
     fixed += 0 if to_files else kept
     given = BYTES_PER_PIXEL * min(PIXELS_AT_ONCE, frames * frame.pixels)
-    one_worker = int(max(DECODING * frame.nbytes if are_files else 0, BUILDING * frame.nbytes, given))
+    solving = SOLVING if removes else 0
+    one_worker = int(max(solving, DECODING * frame.nbytes if are_files else 0, BUILDING * frame.nbytes, given))
     workers = max(1, min(machine.processors, frames, (allowed - fixed) // one_worker))
     plan = Plan(
         frames=frames,
@@ -161,6 +177,7 @@ def plan_fusion(
         allowed=allowed,
         on_disk=kept if to_files else 0,
         scratch=None,
+        halos=removes,
     )
     require_memory(plan)
     return with_scratch(plan, options.spool or machine.scratch) if to_files else plan

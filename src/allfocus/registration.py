@@ -12,6 +12,8 @@ from allfocus.alignment import (
     transfer_alignment,
 )
 from allfocus.alignment.alignment import Alignment, make_identity, notes_of
+from allfocus.alignment.moved_parts import find_moved_parts, note_moved_parts
+from allfocus.alignment.scenes import check_content
 from allfocus.core.names import find_name
 from allfocus.core.stack import FocalStack
 from allfocus.errors import AlignmentError, OptionError
@@ -26,13 +28,17 @@ from allfocus.sources.stacks import TOGETHER
 
 
 def register(
-    source: Listing | FocalStack, options: FusionOptions, run: Run, like: Registered | None = None
+    source: Listing | FocalStack,
+    options: FusionOptions,
+    run: Run,
+    like: Registered | None = None,
+    known: Alignment | None = None,
 ) -> Registered:
-    """`align` of what was opened, within a run."""
+    """`align` of what was opened, within a run; with an alignment that is known nothing is estimated."""
     if isinstance(source, Listing) and source.profiles:
         position = find_reference(options.reference, source.names)
         source = bring_to(source, len(source) // 2 if position is None else position)
-    return register_stack(read(source, run), source, options, run, like)
+    return register_stack(read(source, run), source, options, run, like, known)
 
 
 def read(source: Listing | FocalStack, run: Run) -> FocalStack:
@@ -41,7 +47,12 @@ def read(source: Listing | FocalStack, run: Run) -> FocalStack:
 
 
 def register_stack(
-    stack: FocalStack, source: Listing | FocalStack, options: FusionOptions, run: Run, like: Registered | None = None
+    stack: FocalStack,
+    source: Listing | FocalStack,
+    options: FusionOptions,
+    run: Run,
+    like: Registered | None = None,
+    known: Alignment | None = None,
 ) -> Registered:
     """`register` of frames that were read from `source`; those of files are overwritten."""
     listing = source if isinstance(source, Listing) else None
@@ -52,13 +63,21 @@ def register_stack(
         is_as_given = (
             (options.align == "none" and options.transforms is None) if like is None else like.alignment is None
         )
+        if is_as_given and like is None and options.stack != TOGETHER and not options.keep_all and is_of_files(source):
+            check_content(stack)
         if is_as_given and stack.is_covered:
             positions = tuple(range(len(stack)))
+            notes = (*notes, *note_moved_parts(find_moved_parts(stack.frames), positions, names))
             return Registered(stack=stack, positions=positions, names=names, notes=notes, source=listing, run=run)
         if is_as_given:
             alignment = make_identity(len(stack))
         else:
-            alignment = find_alignment(stack, options, run) if like is None else follow(stack, like, options, run)
+            if like is not None:
+                alignment = follow(stack, like, options, run)
+            elif known is not None:
+                alignment = known
+            else:
+                alignment = find_alignment(stack, options, run)
         if len(alignment.used) < 2:
             raise AlignmentError(
                 f"{len(stack) - len(alignment.used)} of {len(stack)} frames are left out; fusing needs at least 2: "
@@ -74,6 +93,7 @@ def register_stack(
             in_place=listing is not None,
             defects=defects,
         )
+        moved = [] if like is not None else find_moved_parts(frames.frames, frames.covered)
     used = list(alignment.used)
     order = list(alignment.order) or used
     return Registered(
@@ -89,10 +109,16 @@ def register_stack(
             *note_defects(defects),
             *note_coverage(stack, frames),
             *note_burnt(stack, frames, used),
+            *note_moved_parts(moved, used, names),
         ),
         source=listing,
         run=run,
     )
+
+
+def is_of_files(source: Listing | FocalStack) -> bool:
+    """Whether each frame comes from a file of its own: nothing else says that they are one stack."""
+    return isinstance(source, Listing) and len(source.paths) == len(source)
 
 
 def find_alignment(stack: FocalStack, options: FusionOptions, run: Run) -> Alignment:

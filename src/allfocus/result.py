@@ -13,7 +13,7 @@ import numpy as np
 
 from allfocus.alignment.alignment import Alignment
 from allfocus.composition.compositor import Canvas
-from allfocus.composition.depth import fill_depth
+from allfocus.composition.depth import fill_depth, stretch_depth, stretch_error
 from allfocus.composition.quality import find_gap
 from allfocus.composition.veil import Veil
 from allfocus.core.color import Array, FloatArray, luma, to_unit
@@ -67,7 +67,8 @@ class FusionResult:
         names: of all frames that were given, those that were left out too.
         method: `network` or `laplacian`.
         depth: (H, W) float32, at which frame the pixel is in focus, between two frames too; the value k stands for
-            frame `depth_frames[k]`; NaN where no frame has a value; None unless asked for.
+            frame `depth_frames[k]`; NaN where nothing decides, as where there is no detail; None unless asked for.
+        depth_error: (H, W) float32, the standard error of the depth, in frames; NaN and None as that.
         quality: where no frame was good enough; None where nothing is known about it.
         alignment: how the frames were registered; None if they were taken as registered.
         window: rows and columns of the reference that the picture shows; None: all of them.
@@ -87,6 +88,7 @@ class FusionResult:
     names: tuple[str, ...]
     method: str
     depth: FloatArray | None = None
+    depth_error: FloatArray | None = None
     quality: QualityMasks | None = None
     alignment: Alignment | None = None
     window: Window | None = None
@@ -107,6 +109,10 @@ class FusionResult:
     def depth_frames(self) -> tuple[int, ...]:
         """Which frame each whole number in the depth map stands for: all in turn, or the used ones in `order`."""
         return self.order or tuple(range(self.frame_count))
+
+    def fill_depth(self) -> FloatArray | None:
+        """The depth, where it is unknown filled in from around, along the edges of the picture."""
+        return None if self.depth is None else fill_depth(self.depth, luma(to_unit(self.shown(self.image))))
 
     @property
     def reference(self) -> int:
@@ -173,13 +179,13 @@ def make_result(
     image, *others = (
         restore(one.stack, values, window) for one, values in zip((registered, *channels), canvas.images, strict=True)
     )
-    depth, confidence = complete_depth(registered, canvas), canvas.maps["confidence"]
+    (depth, error), confidence = count_depth(registered, canvas), canvas.maps["confidence"]
     if not stack.is_covered:
         index = name_fillers(index, cut_coverage(stack.covered, window or whole_of(stack)))
     nowhere = find_nowhere(stack, window)
     if nowhere is not None:
         confidence = np.where(nowhere, np.float32(0), confidence)
-        depth = None if depth is None else np.where(nowhere, np.float32(np.nan), depth)
+        depth, error = (None if one is None else np.where(nowhere, np.float32(np.nan), one) for one in (depth, error))
     return FusionResult(
         image=image,
         index_map=np.array(registered.positions).astype(np.uint16)[index],
@@ -187,6 +193,7 @@ def make_result(
         names=registered.names,
         method=decision.method,
         depth=depth,
+        depth_error=error,
         quality=make_quality(registered, canvas, veil),
         veil=veil,
         alignment=registered.alignment,
@@ -229,15 +236,15 @@ def is_ordered(registered: Registered) -> bool:
     return registered.alignment is not None and bool(registered.alignment.order)
 
 
-def complete_depth(registered: Registered, canvas: Canvas) -> FloatArray | None:
-    """The completed depth map, in positions of the input unless the order of focus was found."""
-    if "depth" not in canvas.maps:
-        return None
-    guide = luma(to_unit(canvas.images[0]))
-    depth = fill_depth(canvas.maps["depth"], canvas.maps["certainty"], guide)
+def count_depth(registered: Registered, canvas: Canvas) -> tuple[FloatArray | None, FloatArray | None]:
+    """The depth and its error, in positions of the input unless the order of focus was found."""
+    depth, error = canvas.maps.get("depth"), canvas.maps.get("depth_error")
     if is_ordered(registered) or registered.positions == tuple(range(len(registered.positions))):
-        return depth
-    return np.interp(depth, np.arange(len(registered.positions)), registered.positions).astype(np.float32)
+        return depth, error
+    if depth is None:
+        return None, None
+    places = registered.positions
+    return stretch_depth(depth, places), None if error is None else stretch_error(error, depth, places)
 
 
 def make_quality(registered: Registered, canvas: Canvas, veil: Veil | None = None) -> QualityMasks | None:

@@ -1,4 +1,4 @@
-"""Volumes: every position, time and channel of a microscope's file fused over its planes, and written with its axes."""
+"""Volumes: every position, time and channel of a microscope's file fused over its planes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,11 +8,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from allfocus._version import __version__
+from allfocus.composition.depth import stretch_depth, stretch_error
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.notes import Note
 from allfocus.errors import OptionError
-from allfocus.formats.ome_file import OmeFile, Scale
 from allfocus.formats.pixels import limit_pixels
 from allfocus.options import FusionOptions, with_options
 from allfocus.pipeline import check_model, compose, decide
@@ -23,11 +22,31 @@ from allfocus.run.context import Run
 from allfocus.run.machine import Machine
 from allfocus.run.progress import Progress, silent
 from allfocus.run.scratch import Scratch
+from allfocus.sources.draft import reduce_volume
 from allfocus.sources.volume import Volume, VolumeStack, inspect_volume, require_alike
 
 #: Maps that can be had of a volume.
-MapName = Literal["index_map", "confidence", "depth"]
+MapName = Literal["index_map", "confidence", "depth", "depth_error"]
 MAP_NAMES: tuple[MapName, ...] = get_args(MapName)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackQuality:
+    """How much of one picture of a volume can't be trusted.
+
+    Attributes:
+        label: which picture, as messages name it; empty if it is the only one.
+        names: of its planes.
+        out_of_focus: share of the picture that is sharp in no plane, 0 to 1.
+        veiled: share that is seen only through the blur of something nearer.
+        gap: as that of `QualityMasks`.
+    """
+
+    label: str
+    names: tuple[str, ...]
+    out_of_focus: float
+    veiled: float
+    gap: tuple[int, int] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +59,10 @@ class VolumeResult:
         maps: those that were asked for, each (P, T, D, H, W), where D is 1 if one channel decided, and C if each did
             for itself. `index_map` uint8, beyond 256 planes uint16, counted from 0; `confidence` float32, 0 to 1;
             `depth` float32, above the first plane, in the volume's unit, or in planes if it does not say how far
-            these are apart.
+            these are apart; `depth_error` is its standard error, and NaN where nothing decides, as the depth.
         channel_for_focus: which channel decided for all, counted from 0; None: each for itself.
         notes: what a user should know about this result, empty when all is ordinary.
+        quality: how much of each picture can't be trusted; empty where nothing is known about it.
     """
 
     volume: Volume
@@ -50,6 +70,7 @@ class VolumeResult:
     maps: Mapping[MapName, Array]
     channel_for_focus: int | None = None
     notes: tuple[Note, ...] = ()
+    quality: tuple[StackQuality, ...] = ()
 
 
 def fuse_volume(
@@ -87,6 +108,7 @@ def fuse_volume(
     with limit_pixels(options.pixel_limit):
         volume = volume if isinstance(volume, Volume) else inspect_volume(volume)
     require_alike(volume)
+    volume = reduce_volume(volume) if options.draft else volume
     if channel_for_focus is not None and channel_for_focus not in range(volume.axes["C"]):
         raise OptionError(f"channel_for_focus {channel_for_focus}: expected 0 to {volume.axes['C'] - 1}")
     if not set(maps) <= set(MAP_NAMES):
@@ -95,14 +117,16 @@ def fuse_volume(
     machine = machine or Machine()
     result, keeper = allocate(volume, options, channel_for_focus, maps, machine)
     notes: dict[Note, list[str]] = {}
+    quality: list[StackQuality] = []
     for number, group in enumerate(keeper.in_turn(groups)):
         plan = plan_for(group[0].listing, options, len(group) - 1, machine)
         run = plan.start(staged(progress, number, len(groups)), cancel)
         fused = fuse_group(group, options, run)
         put(result, group, fused)
+        quality += measure_quality(group[0].label, fused)
         for note in fused.notes:
             notes.setdefault(note, []).append(group[0].label)
-    return replace(result, notes=(*volume.notes, *merge_notes(notes)))
+    return replace(result, notes=(*volume.notes, *merge_notes(notes)), quality=tuple(quality))
 
 
 def options_for_volumes(options: FusionOptions, maps: Sequence[MapName]) -> FusionOptions:
@@ -110,7 +134,7 @@ def options_for_volumes(options: FusionOptions, maps: Sequence[MapName]) -> Fusi
 
     In microscopes near things add their light to what is behind, and hide nothing: veils of another kind.
     """
-    return replace(options, keep_canvas=True, depth="depth" in maps, halos="keep")
+    return replace(options, keep_canvas=True, depth=not {"depth", "depth_error"}.isdisjoint(maps), halos="keep")
 
 
 def fuse_group(group: Sequence[VolumeStack], options: FusionOptions, run: Run) -> FusionResult:
@@ -171,17 +195,34 @@ def put(result: VolumeResult, group: Sequence[VolumeStack], fused: FusionResult)
         result.images[stack.position, stack.time, stack.channel] = picture
     stack = group[0]
     place = stack.position, stack.time, 0 if result.channel_for_focus is not None else stack.channel
+    step, measured = (
+        np.float32(result.volume.z_step or 1),
+        {"depth": measure_height, "depth_error": measure_height_error},
+    )
     for name, planes in result.maps.items():
-        found: Array = getattr(fused, name)
-        planes[place] = measure_height(fused) * np.float32(result.volume.z_step or 1) if name == "depth" else found
+        planes[place] = measured[name](fused) * step if name in measured else getattr(fused, name)
+
+
+def measure_quality(label: str, fused: FusionResult) -> list[StackQuality]:
+    """How much of a picture can't be trusted; empty where nothing is known about it."""
+    masks = fused.quality
+    if masks is None:
+        return []
+    shares = {"out_of_focus": float(masks.out_of_focus.mean()), "veiled": float(masks.veiled.mean())}
+    return [StackQuality(label=label, names=fused.names, gap=masks.gap, **shares)]
 
 
 def measure_height(fused: FusionResult) -> FloatArray:
     """The depth in planes above the first, whatever the order of focus is that was found."""
     assert fused.depth is not None
-    if not fused.order:
-        return fused.depth
-    return np.interp(fused.depth, np.arange(len(fused.order)), fused.order).astype(np.float32)
+    return stretch_depth(fused.depth, fused.order) if fused.order else fused.depth
+
+
+def measure_height_error(fused: FusionResult) -> FloatArray:
+    """The standard error of that depth, in planes."""
+    assert fused.depth is not None
+    assert fused.depth_error is not None
+    return stretch_error(fused.depth_error, fused.depth, fused.order) if fused.order else fused.depth_error
 
 
 def staged(progress: Progress, number: int, count: int) -> Progress:
@@ -208,69 +249,3 @@ def merge_notes(notes: Mapping[Note, Sequence[str]]) -> tuple[Note, ...]:
         more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
         merged.append(replace(note, message=f"{labels[0]}{more}: {note}") if labels[0] else note)
     return tuple(merged)
-
-
-# --- files ---------------------------------------------------------------------------------------
-
-
-def make_ome_files(result: VolumeResult, output: Path | None, maps: Mapping[MapName, Path]) -> list[OmeFile]:
-    """OME-TIFFs of a result: the pictures if they are wanted, and each map; an image for each position in a file."""
-    volume = result.volume
-    frame = volume.stacks[0].listing.frame
-    focus = result.channel_for_focus
-    names = volume.channel_names if focus is None else (volume.channel_names[focus],)
-    files = []
-    if output is not None:
-        pictures = OmeFile(
-            path=output,
-            planes=list(result.images),
-            axes="TCYXS" if frame.ndim == 3 else "TCYX",
-            scales=describe_positions(volume, volume.channel_names, describe_origin(volume, focus)),
-            source=volume.ome_xml,
-            labels={"index_map": list(result.maps["index_map"])} if "index_map" in result.maps else {},
-            software=f"allfocus {__version__}",
-        )
-        files.append(pictures)
-    for name, path in maps.items():
-        scales = describe_positions(volume, names, describe_map(name, volume))
-        made = OmeFile(path=path, planes=list(result.maps[name]), axes="TCYX", scales=scales)
-        files.append(replace(made, software=f"allfocus {__version__}"))
-    return files
-
-
-def describe_positions(volume: Volume, channels: tuple[str, ...], description: str) -> list[Scale]:
-    """What is said of each position."""
-    size = None if volume.pixel_size is None else (volume.pixel_size[1], volume.pixel_size[0])
-    names = volume.position_names if volume.axes["P"] > 1 else ("",)
-    return [
-        Scale(
-            channels=channels,
-            pixel_size=size,
-            z_step=volume.z_step,
-            unit=volume.unit,
-            colors=volume.channel_colors if len(volume.channel_colors) == len(channels) else (),
-            time_step=volume.time_step,
-            description=description,
-            name=name,
-        )
-        for name in names
-    ]
-
-
-def describe_origin(volume: Volume, channel_for_focus: int | None) -> str:
-    """How the pictures came about, in a line."""
-    apart = "" if volume.z_step is None else f", {volume.z_step:g} {volume.unit} apart"
-    by = "" if channel_for_focus is None else f", in focus by {volume.channel_names[channel_for_focus]}"
-    return f"fused by allfocus from {volume.axes['Z']} planes of {volume.path.name}{apart}{by}"
-
-
-def describe_map(name: MapName, volume: Volume) -> str:
-    """What the numbers of a map mean, in a line."""
-    if name == "depth" and volume.z_step is not None:
-        return f"depth in {volume.unit} above the first plane"
-    meanings: dict[MapName, str] = {
-        "depth": "depth in planes above the first, which is 0",
-        "index_map": "number of the plane that each pixel is from, the first is 0",
-        "confidence": "how clear each choice was, 1 is sure",
-    }
-    return meanings[name]

@@ -1,6 +1,7 @@
 """Frames that lie over each other are told from those that don't without registering them."""
 
 import numpy as np
+import pytest
 
 from allfocus.alignment import estimate_alignment
 from allfocus.alignment.contrast_pyramid import sketch_pyramid
@@ -27,6 +28,7 @@ def test_frames_that_moved_are_not() -> None:
     assert not is_still(scene(), np.full_like(scene(), 0.5))
 
 
+@pytest.mark.slow
 def test_a_drift_too_slow_for_neighbours_to_tell_is_found() -> None:
     frames = [move_camera(scene(), [0.0004 * k, 0.0])[0] for k in range(9)]
     alignment = estimate_alignment(FocalStack(frames=frames, names=[f"{k}.png" for k in range(9)]))

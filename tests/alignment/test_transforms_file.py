@@ -23,7 +23,7 @@ def test_transforms_are_saved_and_used_again(tmp_path: Path, cli: Cli) -> None:
     for k, frame in enumerate(frames):
         after, _ = move_camera(from_unit(to_unit(frame), "uint8"), make_parameters(0.01 * k, 0.2 * k, 0, size))
         write_image(tmp_path / f"img{k}.png", after)
-    base = ["fuse", "--method", "laplacian", *sorted(tmp_path.glob("img*.png"))]
+    base = ["fuse", "--method", "laplacian", "--halos", "keep", *sorted(tmp_path.glob("img*.png"))]
     first = cli(*base, "-o", tmp_path / "one.png", "--save-transforms", tmp_path / "t.json")
     assert first.code == 0, first.err
     assert "similarity, registered to frame " in first.out

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from allfocus.batch import ledger as module
-from allfocus.batch.ledger import NAME, VERSION, Ledger
+from allfocus.batch.ledger import NAME, Ledger
+from allfocus.batch.ledger_file import LEASE, VERSION
 from allfocus.batch.tasks import Task
 from allfocus.errors import BatchError
 from allfocus.jobs import JobRequest
@@ -87,7 +87,7 @@ def test_a_batch_on_another_machine_is_dead_once_it_is_silent(tmp_path: Path) ->
     forge(tmp_path, f"UPDATE owners SET host = 'elsewhere' WHERE id = '{far.owner}'")
     here = Ledger(tmp_path)
     assert here.claim(["a"], 1) == ([], ["a"])
-    forge(tmp_path, f"UPDATE owners SET beat = beat - {module.LEASE + 1} WHERE id = '{far.owner}'")
+    forge(tmp_path, f"UPDATE owners SET beat = beat - {LEASE + 1} WHERE id = '{far.owner}'")
     assert here.claim(["a"], 1) == (["a"], [])
 
 

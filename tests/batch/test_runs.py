@@ -28,13 +28,13 @@ def start(root: Path, out: Path, *more: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
-def wait_for(process: "subprocess.Popen[str]", kind: str, worker: str = "") -> None:
-    """Read events up to the next of a kind, by whichever worker or by this one."""
+def wait_for(process: "subprocess.Popen[str]", kind: str) -> dict[str, Any]:
+    """Read events up to the next of a kind."""
     assert process.stderr is not None
     for line in process.stderr:
-        event = json.loads(line)
-        if event["event"] == kind and event.get("worker", "").startswith(worker):
-            return
+        event: dict[str, Any] = json.loads(line)
+        if event["event"] == kind:
+            return event
     raise AssertionError(f"the batch ended without {kind}")
 
 
@@ -52,7 +52,8 @@ def test_a_killed_batch_is_taken_up_by_two_and_each_stack_is_fused_once(tmp_path
         wait_for(killed, "task")
     killed.kill()
     killed.communicate()
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
+    fused = [name for name, state in read(out, "name, state") if state == "done"]
+    before = {name: (out / name).stat().st_mtime_ns for name in fused}
     assert before
 
     both = [start(root, out, "--workers", "1") for _ in range(2)]
@@ -63,7 +64,7 @@ def test_a_killed_batch_is_taken_up_by_two_and_each_stack_is_fused_once(tmp_path
     assert [state for _, state, _, _ in rows].count("done") == 7
     (broken,) = [row for row in rows if row[1] == "failed"]
     assert "a2.png" in broken[2]
-    assert {path: path.stat().st_mtime_ns for path in before} == before  # what was done was not done again
+    assert {name: (out / name).stat().st_mtime_ns for name in before} == before  # what was done was not done again
     assert not list(out.rglob("*.part"))
     assert (out / "index.html").is_file()
     assert (out / "summary.csv").read_text().count("\n") == 9
@@ -110,10 +111,9 @@ def test_a_scheduler_with_two_workers_of_which_one_dies(tmp_path: Path) -> None:
         address = json.loads(contact.read_text())["address"]
         common = ("worker", address, "--nthreads", "1", "--memory-limit", "1.5GB", "--no-dashboard", "--no-nanny")
         place = ("--local-directory", str(tmp_path))
-        with running(*common, *place, "--name", "one") as one, running(*common, *place, "--name", "two"):
+        with running(*common, *place, "--name", "one") as one, running(*common, *place, "--name", "two") as two:
             batch = start(root, out, "--scheduler", address)
-            wait_for(batch, "working", "one")
-            one.kill()
+            {"one": one, "two": two}[wait_for(batch, "working")["worker"]].kill()
             said, _ = batch.communicate()
     assert batch.returncode == 0
     assert "5 stacks, 5 fused" in said

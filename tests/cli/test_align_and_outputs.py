@@ -19,6 +19,9 @@ from pictures import focal_frames
 from raw_files import write_dng
 from scenes import still_life, tilted_plane
 
+#: A fusion of nothing but its rule, for what is not about registration or halos.
+QUICK = ["--method", "laplacian", "--no-align", "--halos", "keep"]
+
 MAKE, SOFTWARE, DESCRIPTION, ORIENTATION = 0x010F, 0x0131, 0x010E, 0x0112
 
 
@@ -41,7 +44,7 @@ def stack(made: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_outputs_are_named_after_the_picture(stack: Path, tmp_path: Path, cli: Cli) -> None:
-    base = ["fuse", "--method", "laplacian", "--no-align", stack, "-o", tmp_path / "sharp.jpg"]
+    base = ["fuse", *QUICK, stack, "-o", tmp_path / "sharp.jpg"]
     outcome = cli(*base, "--outputs", "index, confidence", "--confidence", tmp_path / "mine.tif")
     assert outcome.code == 0, outcome.err
     made = {path.name for path in tmp_path.iterdir()} - {"stack"}
@@ -100,7 +103,7 @@ def test_slabs_lie_over_the_whole(stack: Path, tmp_path: Path, cli: Cli) -> None
 
 def test_reports_for_people_and_for_programs(stack: Path, tmp_path: Path, cli: Cli) -> None:
     reports = ["--report", tmp_path / "r.html", "--report", tmp_path / "r.json"]
-    outcome = cli("fuse", "--method", "laplacian", stack, "-o", tmp_path / "out.png", *reports)
+    outcome = cli("fuse", "--method", "laplacian", "--halos", "keep", stack, "-o", tmp_path / "out.png", *reports)
     assert outcome.code == 0, outcome.err
     facts = json.loads((tmp_path / "r.json").read_text())
     assert [frame["name"] for frame in facts["frames"]] == [f"img{k}.png" for k in range(5)]
@@ -166,7 +169,7 @@ def test_the_picture_keeps_what_the_reference_says(tmp_path: Path, cli: Cli) -> 
         turned.save(tmp_path / f"img{k}.jpg", quality=98, exif=exif, icc_profile=srgb_profile(), dpi=(300, 300))
     for suffix in ("png", "tif", "jpg", "webp"):
         path = tmp_path / f"out.{suffix}"
-        outcome = cli("fuse", "--method", "laplacian", "--no-align", *sorted(tmp_path.glob("img*")), "-o", path)
+        outcome = cli("fuse", *QUICK, *sorted(tmp_path.glob("img*")), "-o", path)
         assert outcome.code == 0, outcome.err
         assert read_image(path).shape == (64, 96, 3)
         kept = read_metadata(path)
@@ -184,7 +187,7 @@ def test_raw_frames_become_linear_light_where_the_format_holds_it(tmp_path: Path
     for k in range(2):
         write_dng(tmp_path / f"img{k}.dng", scene(1, (64, 96)))
     for suffix in ("tif", "png"):
-        typed = ["fuse", "--method", "laplacian", "--no-align", *sorted(tmp_path.glob("*.dng"))]
+        typed = ["fuse", *QUICK, *sorted(tmp_path.glob("*.dng"))]
         outcome = cli(*typed, "-o", tmp_path / f"out.{suffix}")
         assert outcome.code == 0, outcome.err
     light, encoded = read_image(tmp_path / "out.tif"), read_image(tmp_path / "out.png")
@@ -197,10 +200,10 @@ def test_raw_frames_become_linear_light_where_the_format_holds_it(tmp_path: Path
 
 
 def test_without_a_name_the_picture_lies_beside_the_stack(stack: Path, tmp_path: Path, cli: Cli) -> None:
-    outcome = cli("fuse", "--method", "laplacian", "--no-align", stack)
+    outcome = cli("fuse", *QUICK, stack)
     assert outcome.code == 0, outcome.err
     assert outcome.out.startswith(f"{tmp_path / 'stack.fused.png'}: 5 frames")
-    again = cli("fuse", "--method", "laplacian", "--no-align", *sorted(stack.iterdir()))
+    again = cli("fuse", *QUICK, *sorted(stack.iterdir()))
     assert again.code == 0, again.err
     assert (stack / "stack.fused.png").exists()
 

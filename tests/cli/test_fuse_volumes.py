@@ -182,6 +182,24 @@ def test_one_channel_decides_for_all(tmp_path: Path, cli: Cli, channel: str) -> 
         assert c == 1 or (decision != own).mean() > 0.5  # it would have decided otherwise
 
 
+def test_what_is_out_of_focus_is_said_of_the_worst_pictures_in_one_line(tmp_path: Path, cli: Cli) -> None:
+    volume = volume_of("TZC")
+    volume[1, :, 2] = cv2.GaussianBlur(volume[1, 0, 2], (0, 0), 6)  # one picture of six: sharp in no plane
+    metadata = {"axes": "TZCYX", "Channel": {"Name": NAMES}}
+    tifffile.imwrite(tmp_path / "a.ome.tif", volume, ome=True, photometric="minisblack", metadata=metadata)
+    found = fuse_volume(tmp_path / "a.ome.tif", align="none")
+    assert [picture.label for picture in found.quality] == [stack.label for stack in found.volume.stacks]
+    worst = max(found.quality, key=lambda picture: picture.out_of_focus)
+    assert worst.label == found.volume.stacks[-1].label
+    stack = [np.ascontiguousarray(plane) for plane in volume[1, :, 2]]
+    alone = fuse(stack, align="none", halos="keep", keep_canvas=True).quality
+    assert alone is not None and alone.out_of_focus.mean() == pytest.approx(worst.out_of_focus)
+    outcome = cli("fuse", tmp_path / "a.ome.tif", "-o", tmp_path / "o.ome.tif", "--no-align")
+    (line,) = [line for line in outcome.out.splitlines() if "out of focus in every frame" in line]
+    assert f"out of focus in every frame: {worst.out_of_focus:.1%} of {worst.label}" in line
+    assert "of 6 pictures)" in line
+
+
 @pytest.mark.parametrize("how", COMPOSITIONS)
 @pytest.mark.parametrize("noise", [0.0, 0.02])
 def test_the_weights_are_the_same_in_every_channel(tiny_model: Path, how: Any, noise: float) -> None:

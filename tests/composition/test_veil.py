@@ -10,40 +10,10 @@ from PIL import Image
 
 import allfocus
 from allfocus.composition.measure import measure_defocus
-from allfocus.core.color import Array, FloatArray, linear_to_srgb, srgb_to_linear, to_unit
+from allfocus.core.color import Array, FloatArray, linear_to_srgb, to_unit
 from allfocus.decision.painted import PaintedDecision, Stroke
 from conftest import Cli
-from scenes import defocused, photo, smoothed
-
-RADIUS = 6.0
-
-
-def ground(height: int, width: int, seed: int) -> FloatArray:
-    """A rich background, (h, w, 3) in linear light."""
-    random = np.random.default_rng(seed)
-    coarse = smoothed(random.uniform(0, 1, (height, width, 3)).astype(np.float32), 6)
-    fine = smoothed(random.uniform(0, 1, (height, width, 3)).astype(np.float32), 0.8)
-    mixed = (coarse - coarse.mean()) * 4 + (fine - fine.mean()) * 1.5 + 0.45
-    return srgb_to_linear(np.clip(mixed, 0.05, 0.95).astype(np.float32))
-
-
-def stalk(height: int, width: int) -> FloatArray:
-    """The matte of a slanted stalk."""
-    rows, columns = np.mgrid[:height, :width]
-    return np.clip(12 - np.abs(columns - width / 2 - (rows - height / 2) * 0.3), 0, 1).astype(np.float32)
-
-
-def render(seed: int = 0, height: int = 160, width: int = 200) -> tuple[list[Array], FloatArray, FloatArray]:
-    """Two frames of a bright stalk before a rich background; the picture that is sharp everywhere; the stalk's veil."""
-    random = np.random.default_rng(seed + 1)
-    behind, matte = ground(height, width, seed), stalk(height, width)[..., None]
-    grain = smoothed(random.uniform(-1, 1, (height, width, 1)).astype(np.float32), 0.7)[..., None]
-    thing = np.clip(np.array([0.7, 0.6, 0.1], np.float32) * (1 + 0.5 * grain), 0, 1)
-    near = defocused(behind, RADIUS) * (1 - matte) + thing * matte
-    veil = defocused(np.repeat(matte, 3, axis=2), RADIUS)
-    far = behind * (1 - veil) + defocused(thing * matte, RADIUS)
-    truth = linear_to_srgb(behind * (1 - matte) + thing * matte)
-    return [photo(near), photo(far)], truth, np.where(matte[..., 0] > 0, 1, veil[..., 0])
+from scenes import STALK_RADIUS, defocused, ground, photo, render_stalk
 
 
 def psnr(image: Array, truth: FloatArray, where: Array) -> float:
@@ -59,17 +29,17 @@ def ring(veil: FloatArray) -> Array:
 
 @pytest.mark.parametrize("seed", [0, pytest.param(3, marks=pytest.mark.slow)])
 def test_discs_and_the_near_end_are_measured(seed: int) -> None:
-    frames, _, _ = render(seed)
+    frames, _, _ = render_stalk(seed)
     first, last = measure_defocus(frames), measure_defocus(frames[::-1])
     assert first is not None
     assert last is not None
-    assert first.step == pytest.approx(RADIUS, rel=0.15)
+    assert first.step == pytest.approx(STALK_RADIUS, rel=0.15)
     assert first.near_first
     assert not last.near_first
 
 
 def test_a_halo_is_removed_and_the_rest_stays() -> None:
-    frames, truth, veil = render()
+    frames, truth, veil = render_stalk()
     kept = allfocus.fuse(frames, align="none", halos="keep")
     result = allfocus.fuse(frames, align="none")
     where = ring(veil)
@@ -85,14 +55,14 @@ def test_a_halo_is_removed_and_the_rest_stays() -> None:
 
 
 def test_the_order_of_the_frames_does_not_matter() -> None:
-    frames, truth, veil = render()
+    frames, truth, veil = render_stalk()
     result = allfocus.fuse(frames[::-1], align="none")
     kept = allfocus.fuse(frames[::-1], align="none", halos="keep")
     assert psnr(result.image, truth, ring(veil)) > psnr(kept.image, truth, ring(veil)) + 3
 
 
 def test_a_window_is_the_same_as_in_the_whole() -> None:
-    frames, _, _ = render(height=230, width=420)
+    frames, _, _ = render_stalk(height=230, width=420)
     registered = allfocus.align(frames, align="none")
     decision = allfocus.decide(registered)
     whole = allfocus.compose(registered, decision)
@@ -105,7 +75,7 @@ def test_a_window_is_the_same_as_in_the_whole() -> None:
 
 
 def test_what_was_painted_stays() -> None:
-    frames, _, _ = render()
+    frames, _, _ = render_stalk()
     registered = allfocus.align(frames, align="none")
     base = allfocus.decide(registered)
     painted = PaintedDecision(base, [Stroke(frame=1, points=((100.0, 80.0),), radius=30, hardness=1)])
@@ -116,7 +86,7 @@ def test_what_was_painted_stays() -> None:
 
 @pytest.mark.parametrize("kind", ["gray", "uint16", "float32"])
 def test_other_kinds_of_frames(kind: str) -> None:
-    frames, truth, veil = render()
+    frames, truth, veil = render_stalk()
     if kind == "gray":
         frames, truth = [frame[..., 1] for frame in frames], truth[..., 1]
     elif kind == "uint16":
@@ -146,7 +116,7 @@ def test_nothing_changes_where_nothing_lies_before_anything() -> None:
 
 
 def test_the_veil_is_written_and_reported(tmp_path: Path, cli: Cli) -> None:
-    frames, _, veil = render()
+    frames, _, veil = render_stalk()
     for number, frame in enumerate(frames):
         Image.fromarray(frame).save(tmp_path / f"img{number}.png")
     report, painted = tmp_path / "r.json", tmp_path / "veil.png"
@@ -164,7 +134,10 @@ def blurred_by_a_mask(filtered: bool) -> tuple[list[Array], FloatArray]:
     """Two frames that a program made: inside a round mask, and outside it, blurred; and the picture they come from."""
     behind = ground(160, 200, 5)
     truth = linear_to_srgb(behind)
-    by_filter, by_lens = cv2.GaussianBlur(truth, (0, 0), RADIUS / 2), linear_to_srgb(defocused(behind, RADIUS))
+    by_filter, by_lens = (
+        cv2.GaussianBlur(truth, (0, 0), STALK_RADIUS / 2),
+        linear_to_srgb(defocused(behind, STALK_RADIUS)),
+    )
     soft = by_filter if filtered else by_lens
     rows, columns = np.mgrid[:160, :200]
     inside = (np.hypot(rows - 80, columns - 100) < 50)[..., None]

@@ -171,6 +171,7 @@ def test_an_exported_model_has_a_checksum_that_holds(tiny_model: Path) -> None:
 def test_the_shipped_weights_pass() -> None:
     content = SHIPPED.read_bytes()
     check_graph(content)
+    assert load_model().card.checksum == digest(content, CARD_KEY)
     assert read_properties(content)[CARD_KEY] == {
         entry.key: entry.value for entry in onnx.load_from_string(content).metadata_props
     }[CARD_KEY]  # fmt: skip

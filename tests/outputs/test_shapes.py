@@ -10,6 +10,8 @@ from PIL import Image
 import allfocus
 from allfocus.cli import main
 from allfocus.errors import AllFocusError, OptionError, WriteError
+from allfocus.formats.ome_tiff import Scale
+from allfocus.formats.write import write_ome
 from allfocus.io import read_image, write_image
 from allfocus.outputs.wishes import Outputs, add_listed
 from pictures import focal_frames
@@ -197,3 +199,53 @@ def test_what_was_made_of_a_stack_is_no_frame_of_it(stack: Path, result: allfocu
     allfocus.save(result, folder / "o.png", **{Path(name).stem: folder / name for name in names}, **SIZES)
     listing = allfocus.open_stack(folder)
     assert list(listing.names) == ["f0.png", "f1.png", "f2.png"]
+
+
+def write_volume(path: Path, times: int = 1, channels: int = 1) -> Path:
+    """An OME-TIFF of gray planes that recede from left to right, at every time and in every channel."""
+    planes = np.stack(focal_frames(64, 96, 3, gray=True, dtype="uint16"))
+    scale = Scale(channels=tuple("abc"[:channels]), pixel_size=(0.25, 0.25), z_step=2.0)
+    write_ome(path, np.stack([np.stack([planes] * channels)] * times), "TCZYX", scale)
+    return path
+
+
+@pytest.mark.slow
+def test_volumes_get_a_surface_for_each_depth_map(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_volume(tmp_path / "v.ome.tif", times=2)
+    code, output = command(capsys, source, "-o", tmp_path / "o.ome.tif", "--surface", tmp_path / "s.stl")
+    assert code == 0, output
+    assert {path.name for path in tmp_path.iterdir()} == {"v.ome.tif", "o.ome.tif", "s_t1.stl", "s_t2.stl"}
+    assert "s_t2.stl: in micrometres, the last plane is nearest (--near)" in output
+    first, second = (trimesh.load(tmp_path / f"s_t{number}.stl") for number in (1, 2))
+    assert np.allclose(first.extents[:2], [95 * 0.25, 63 * 0.25])
+    assert np.array_equal(first.vertices, second.vertices)
+    left, right = (first.vertices[part, 2].mean() for part in (first.vertices[:, 0] < 4, first.vertices[:, 0] > 20))
+    assert left < 1 < 3 < right < 4.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("more", "names"), [([], ["s_c1.ply", "s_c2.ply"]), (["--channel-for-focus", "a"], ["s.ply"])])
+def test_channels_share_a_surface_where_one_decides(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], names: list[str]
+) -> None:
+    source = write_volume(tmp_path / "v.ome.tif", channels=2)
+    code, output = command(capsys, source, "-o", tmp_path / "o.ome.tif", "--surface", tmp_path / "s.ply", *more)
+    assert code == 0, output
+    assert sorted(path.name for path in tmp_path.glob("s*")) == names
+    blocked = tmp_path / names[-1]
+    blocked.unlink()
+    blocked.mkdir()
+    code, output = command(capsys, source, "-o", tmp_path / "o.ome.tif", "--surface", tmp_path / "s.ply", *more)
+    assert code == 1
+    assert f"{blocked} is a folder" in output
+
+
+@pytest.mark.slow
+def test_a_volume_of_one_stack_names_the_surface_as_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_volume(tmp_path / "v.ome.tif")
+    code, output = command(capsys, source, "-o", tmp_path / "o.ome.tif", "--surface", tmp_path / "s.glb")
+    assert code == 0, output
+    assert (tmp_path / "s.glb").exists()
+    code, output = command(capsys, source, "-o", tmp_path / "o.ome.tif", "--stereo", tmp_path / "s.png")
+    assert code == 2
+    assert "stereo: not made of volumes" in output

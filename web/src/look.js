@@ -27,7 +27,33 @@ export class Look {
     setInterval(() => {
       if (this.how === "blink" && this.over) this.blink();
     }, 700);
+    find("keep-form").onsubmit = async (/** @type {Event} */ event) => {
+      event.preventDefault();
+      await app.ask("/api/results", { action: "keep", name: find("keep-name").value });
+      find("keep-name").value = "";
+      app.load();
+    };
     this.#connectWipe();
+  }
+
+  /** The results that were kept. */
+  #drawKept() {
+    const { kept, state } = this.app.state;
+    const input = find("keep-name");
+    input.disabled = find("keep-form").querySelector("button").disabled = state !== "ready";
+    if (!input.value && document.activeElement !== input) input.value = WORDS.keptName((kept?.length ?? 0) + 1);
+    find("kept").replaceChildren(
+      ...(kept ?? []).map((/** @type {string} */ name) => {
+        const show = make("button", { className: "what", title: name }, name);
+        show.onclick = () => {
+          this.over = `kept/${name}`;
+          this.draw();
+        };
+        const drop = make("button", { "aria-label": WORDS.forget(name) }, "✕");
+        drop.onclick = () => this.app.ask("/api/results", { action: "drop", name }).then(() => this.app.load());
+        return make("li", {}, show, drop);
+      }),
+    );
   }
 
   #connectWipe() {
@@ -73,12 +99,14 @@ export class Look {
   /** The name of a layer for a person. @param {string} name @returns {string} */
   nameOf(name) {
     const { frames } = this.app.state;
+    if (name.startsWith("kept/")) return name.slice(5);
     if (name.startsWith("frame/")) return frames[Number(name.slice(6))]?.name ?? name;
     return /** @type {Record<string, string>} */ (WORDS.layers)[name] ?? name;
   }
 
   draw() {
     const { layers } = this.app.state;
+    this.#drawKept();
     const names = ["result", ...Object.keys(layers).filter((name) => name !== "result" && name !== "draft")];
     fill(find("base"), names.filter((name) => layers[name] || name === "result"), this.base, (name) => this.nameOf(name));
     fill(find("over"), ["", ...names.filter((name) => layers[name])], this.over, (name) => (name ? this.nameOf(name) : WORDS.nothing));

@@ -2,10 +2,12 @@
 import { get, listen, post } from "./api.js";
 import { find, make, seldom } from "./dom.js";
 import { Doubts } from "./doubts.js";
+import { Height } from "./height.js";
 import { Look } from "./look.js";
 import { Options } from "./options.js";
 import { Retouch } from "./retouch.js";
 import { Save } from "./save.js";
+import { Start } from "./start.js";
 import { Strip } from "./strip.js";
 import { View } from "./view.js";
 import { WORDS } from "./words.js";
@@ -24,6 +26,8 @@ class App {
     this.doubts = new Doubts(this);
     this.options = new Options(this);
     this.save = new Save(this);
+    this.start = new Start(this);
+    this.height = new Height(this);
     this.load = seldom(60, () => this.#load());
   }
 
@@ -49,6 +53,8 @@ class App {
     this.doubts.draw();
     this.options.draw();
     this.save.draw();
+    this.start.draw();
+    this.height.draw();
     this.drawProgress(state.progress);
     this.fail(state.state === "failed" ? state.error : "");
     find("notes").replaceChildren(...state.notes.map((/** @type {string} */ note) => make("li", {}, note)));
@@ -93,7 +99,7 @@ class App {
     if (message.kind === "progress") this.drawProgress((this.state.progress = message));
     else if (message.kind === "changed") this.view.changed(message.layer, message.version, message.boxes);
     else if (message.kind === "strokes") this.retouch.take(message);
-    else if (message.kind === "thumbnail") this.strip.refresh(message.name);
+    else if (message.kind === "thumbnail") this.strip.refresh(message);
     else if (message.kind === "warning") this.fail(message.message);
     else if (message.kind === "doubts") this.doubts.take(message);
     else this.load();
@@ -161,6 +167,8 @@ function connectKeys(app) {
     n: () => app.doubts.step(1),
     p: () => app.doubts.step(-1),
     b: () => app.retouch.toggle(),
+    h: () => app.height.show(),
+    x: () => app.strip.leaveOut(),
     "[": () => app.retouch.resize(1 / 1.25),
     "]": () => app.retouch.resize(1.25),
     "?": () => find("help").showModal(),
@@ -171,12 +179,13 @@ function connectKeys(app) {
     "shift z": () => app.retouch.redo(),
     y: () => app.retouch.redo(),
     s: () => app.save.savePicture(),
+    o: () => app.start.show(),
   };
   document.addEventListener("keydown", (event) => {
     const target = /** @type {HTMLElement} */ (event.target);
     const isTyping = target.matches("input:not([type=range]):not([type=checkbox]):not([type=radio]), select, textarea");
     const isButton = target.matches("button, [role=tab], input") && event.key === " ";
-    if (find("help").open || event.altKey || isButton) return;
+    if (document.querySelector("dialog[open]") || event.altKey || isButton) return;
     // not by the letter's case: with the caps lock it is the other one
     const pressed = (event.shiftKey ? "shift " : "") + event.key.toLowerCase();
     const found = event.ctrlKey || event.metaKey ? controls[pressed] : isTyping ? undefined : keys[event.key];

@@ -163,9 +163,9 @@ export class Retouch {
     find("undo").disabled = !isReady || !state.strokes.length;
     find("redo").disabled = !isReady || !state.can_redo;
     const used = state.frames.filter((/** @type {any} */ frame) => !frame.left_out);
-    const names = [...used.map((/** @type {any} */ frame) => `frame:${frame.name}`), ...Object.keys(WORDS.sources)];
+    const names = [...used.map((/** @type {any} */ frame) => `frame:${frame.name}`), ...(state.sources ?? [])];
     fill(find("source"), names, find("source").value, (name) =>
-      name.startsWith("frame:") ? name.slice(6) : /** @type {Record<string, string>} */ (WORDS.sources)[name],
+      name.startsWith("frame:") ? name.slice(6) : /** @type {Record<string, string>} */ (WORDS.sources)[name] ?? name,
     );
     find("stroke-count").textContent = state.strokes.length || "";
     find("no-strokes").textContent = state.strokes.length ? "" : WORDS.noStrokes;

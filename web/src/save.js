@@ -1,5 +1,6 @@
 // Saving the picture, its maps and the project.
 import { find, make } from "./dom.js";
+import { links } from "./height.js";
 import { WORDS } from "./words.js";
 
 export class Save {
@@ -43,5 +44,6 @@ export class Save {
     find("saved").textContent = "…";
     const answer = await this.app.ask("/api/save", { path: find("path").value, maps });
     find("saved").textContent = answer ? WORDS.saved(answer.files) : "";
+    find("downloads").replaceChildren(...links(answer?.files ?? []));
   }
 }

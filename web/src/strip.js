@@ -15,6 +15,7 @@ export class Strip {
   draw() {
     const { frames, leave_out: leftOut } = this.app.state;
     const rows = [...frames, ...leftOut.map((/** @type {string} */ name) => ({ name, position: -1, left_out: WORDS.leftOut }))];
+    this.best = Math.max(...frames.map((/** @type {any} */ row) => row.sharpness ?? 0), 1e-9);
     const key = JSON.stringify(rows);
     if (key !== this.key) {
       this.key = key;
@@ -33,13 +34,18 @@ export class Strip {
     picture.onload = () => (picture.style.visibility = "");
     this.pictures.set(row.name, picture);
     const why = row.left_out || (row.is_reference ? WORDS.reference : "");
+    const share = row.sharpness === undefined ? 0 : row.sharpness / (this.best ?? 1);
+    const bar = make("span");
+    bar.style.width = `${100 * share}%`;
+    const known = [row.name, why, row.time, row.sharpness === undefined ? "" : WORDS.sharpness(share)];
     const number = row.position < 0 ? "" : `${row.position + 1}  `;
     const pick = make(
       "button",
-      { className: "pick", title: why ? `${row.name}: ${why}` : row.name, disabled: row.position < 0 },
+      { className: "pick", title: known.filter(Boolean).join("\n"), disabled: row.position < 0 },
       picture,
       make("span", { className: "name" }, number + row.name),
-      make("span", { className: "why" }, why),
+      make("span", { className: "why" }, why || row.time),
+      make("span", { className: "sharp", role: "img", "aria-label": WORDS.sharpness(share) }, bar),
     );
     pick.dataset.position = row.position;
     pick.onclick = () => this.choose(row.position);
@@ -84,9 +90,21 @@ export class Strip {
     find("strip").children[this.chosen]?.scrollIntoView({ inline: "nearest", block: "nearest" });
   }
 
-  /** A thumbnail is there now. @param {string} name */
-  refresh(name) {
+  /** Leave the chosen frame out. */
+  leaveOut() {
+    const { frames, leave_out: leftOut } = this.app.state;
+    const isShown = this.app.look.base.startsWith("frame/");
+    const name = isShown ? frames[this.chosen]?.name : undefined;
+    if (name) this.app.options.run({ leave_out: [...leftOut, name] });
+    else if (leftOut.length) this.app.options.run({ leave_out: leftOut.slice(0, -1) });
+  }
+
+  /** A thumbnail is there now, and what is known of its frame. @param {any} message */
+  refresh(message) {
+    const { name } = message;
     const picture = this.pictures.get(name);
     if (picture) picture.src = `/thumbnails/${encodeURIComponent(name)}?${performance.now()}`;
+    const row = this.app.state.frames.find((/** @type {any} */ one) => one.name === name);
+    if (row) Object.assign(row, { sharpness: message.sharpness, time: message.time });
   }
 }

@@ -1,4 +1,8 @@
 // Every text of the page, in one place.
+
+/** A number as a person writes it. @param {number} value */
+const short = (value) => (Math.abs(value) >= 1000 ? value.toFixed(0) : value.toPrecision(3).replace(/\.0+$/, ""));
+
 export const WORDS = {
   states: {
     empty: "No stack is open",
@@ -25,7 +29,15 @@ export const WORDS = {
     depth: "Depth",
     out_of_focus: "Out of focus",
     veiled: "Veiled",
+    veil: "Veil of near things",
   },
+  frames: (/** @type {number} */ count) => (count === 1 ? "1 frame" : `${count} frames`),
+  pictures: (/** @type {number} */ count) => (count === 0 ? "no pictures here" : count === 1 ? "1 picture" : `${count} pictures`),
+  dropped: "dropped",
+  hasProject: ", with a project",
+  sharpness: (/** @type {number} */ share) => `sharpness ${Math.round(100 * share)} %`,
+  keptName: (/** @type {number} */ number) => `Result ${number}`,
+  forget: (/** @type {string} */ name) => `Forget ${name}`,
   nothing: "Nothing",
   frame: "Frame",
   reference: "reference",
@@ -50,7 +62,12 @@ export const WORDS = {
   saved: (/** @type {string[]} */ files) => `Saved ${files.map((file) => file.split("/").pop()).join(", ")}`,
   projectSaved: (/** @type {string} */ path) => `Project saved: ${path.split("/").pop()}`,
   here: (/** @type {any} */ at) =>
-    `${at.name} · ${Math.round(at.confidence * 100)} % sure${at.depth ? ` · depth ${at.depth}` : ""}`,
+    [
+      at.name,
+      `${Math.round(at.confidence * 100)} % sure`,
+      ...(at.height !== undefined ? [`depth ${at.height} µm`] : at.depth ? [`depth ${at.depth}`] : []),
+      ...(at.veil > 0.02 ? [`veil ${Math.round(100 * at.veil)} %`] : []),
+    ].join(" · "),
   lost: "The server does not answer. Start allfocus studio again, and reload this page.",
   noDoubts: "No doubtful places.",
   searching: "Looking for doubtful places …",
@@ -62,7 +79,35 @@ export const WORDS = {
     "depth-preview": "Depth in colours",
     "out-of-focus": "Out of focus",
     veiled: "Veiled",
+    veil: "Veil",
+    surface: "Surface (GLB)",
+    stereo: "Stereo pair",
+    anaglyph: "Anaglyph",
+    rocking: "Rocking (MP4)",
   },
+  download: "Download",
+  loading: "Loading …",
+  writing: "Writing …",
+  noWebGL: "This browser shows no surfaces, as it has no WebGL. They can be saved, and opened in another program.",
+  surface: "Surface: arrow keys turn it, plus and minus change its size, Enter takes the point in the middle",
+  surfaceIs: (/** @type {any} */ facts) => {
+    const height = `${short(facts.highest - facts.lowest)} ${facts.units}`;
+    return `${facts.size.map(short).join(" x ")} ${facts.units}, ${height} high. Double-click two points to measure.`;
+  },
+  marked: (/** @type {number[]} */ at, /** @type {string} */ units) => `From ${at.map(short).join(", ")} ${units}. Now the second point.`,
+  measured: (/** @type {number[]} */ from, /** @type {number[]} */ to, /** @type {string} */ units) => {
+    const by = to.map((value, k) => value - from[k]);
+    return `Distance ${short(Math.hypot(...by))} ${units}: ${short(Math.hypot(by[0], by[1]))} across, ${short(by[2])} up.`;
+  },
+  exports: [
+    { kind: "surface", ending: ".stl", text: "STL" },
+    { kind: "surface", ending: ".ply", text: "PLY" },
+    { kind: "surface", ending: ".glb", text: "GLB" },
+    { kind: "stereo", ending: ".png", text: "Stereo pair" },
+    { kind: "anaglyph", ending: ".png", text: "Anaglyph" },
+    { kind: "rocking", ending: ".mp4", text: "Rocking, MP4" },
+    { kind: "rocking", ending: ".webp", text: "Rocking, WebP" },
+  ],
   byDefault: "by default",
   rerun: "Fuse again",
 };

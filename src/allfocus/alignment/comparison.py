@@ -1,5 +1,6 @@
 """Points of one frame compared with where motions map them in another: one pyramid level."""
 
+from functools import lru_cache
 from typing import Literal
 
 import cv2
@@ -52,20 +53,14 @@ class Comparison:
         if self._ignored is not None:
             contrast = contrast * ~self._ignored
         if part != "all":
-            contrast = contrast * (self._map_checks(contrast.shape) == (part == "check"))
+            contrast = contrast * (map_checks(contrast.shape, self._scale, size) == (part == "check"))
         rows, columns = choose_points(contrast, most or (MAX_CHECKED if part == "check" else MAX_POINTS))
         self._here = self._to_normalised(np.stack([columns, rows], axis=1).astype(np.float32))
         self._values = one.planes[rows, columns]
         self.side = max(one.planes.shape)
 
-    def _map_checks(self, size: tuple[int, int]) -> Array:
-        """Which pixels of the level lie in patches that check motions: (h, w) bool, one of `CHECKS`, spread out."""
-        side = np.arange(max(size), dtype=np.float32)
-        across, down = number_patches(self._to_normalised(np.stack([side, side], axis=1))).T
-        return np.asarray((across[None, : size[1]] + 2 * down[: size[0], None]) % CHECKS == 0)
-
     def _to_normalised(self, pixels: FloatArray) -> FloatArray:
-        return np.asarray(((pixels + 0.5) * self._scale - 0.5 - self._middle) / self._half, np.float32)
+        return to_normalised(pixels, self._scale, self._middle, self._half)
 
     def _to_pixels(self, points: FloatArray) -> FloatArray:
         return np.asarray((points * self._half + self._middle + 0.5) / self._scale - 0.5, np.float32)
@@ -87,7 +82,8 @@ class Comparison:
         pixels = self._to_pixels(there[:, :2] / there[:, 2:])
         values = interpolate(self._other, pixels)
         limit = np.array(self._other.shape[1::-1], np.float32) - 2
-        inside = np.all((pixels >= 1) & (pixels <= limit), axis=1)
+        (x, y), (right, bottom) = pixels.T, limit
+        inside = (x >= 1) & (y >= 1) & (x <= right) & (y <= bottom)
         if self._ignored is not None:
             columns, rows = np.rint(np.clip(pixels, 0, limit)).astype(int).T
             inside &= ~self._ignored[rows, columns]
@@ -165,6 +161,27 @@ class Comparison:
         one, other = self._values[:, 0], values[:, 0]
         power = (weights * one * one).sum() * (weights * other * other).sum()
         return float((weights * one * other).sum() / np.sqrt(power + 1e-9))
+
+
+def to_normalised(pixels: FloatArray, scale: int, middle: Array, half: float) -> FloatArray:
+    """Pixels (n, 2) of a level, x first, in normalised coordinates."""
+    return np.asarray(((pixels + 0.5) * scale - 0.5 - middle) / half, np.float32)
+
+
+@lru_cache(maxsize=4)
+def map_checks(shape: tuple[int, int], scale: int, size: tuple[int, int]) -> Array:
+    """Which pixels of a level lie in patches that check motions: (h, w) bool, one of `CHECKS`, spread out.
+
+    Args:
+        shape: height and width of the level.
+        scale: side of its pixels, in pixels of the frame.
+        size: height and width of the frame.
+    """
+    side = np.arange(max(shape), dtype=np.float32)
+    middle = np.array([size[1] - 1, size[0] - 1], np.float32) / 2
+    patches = number_patches(to_normalised(np.stack([side, side], axis=1), scale, middle, float(np.hypot(*size) / 2)))
+    across, down = patches.T
+    return np.asarray((across[None, : shape[1]] + 2 * down[: shape[0], None]) % CHECKS == 0)
 
 
 def measure_loss(difference: FloatArray, weights: FloatArray) -> float:

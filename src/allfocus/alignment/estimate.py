@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -12,10 +11,10 @@ from allfocus.alignment.contrast_pyramid import build_pyramid, sketch_pyramid
 from allfocus.alignment.flow import estimate_flows
 from allfocus.alignment.motion import to_pixels
 from allfocus.alignment.photometric import ExposureTransfer, compare_still
+from allfocus.alignment.scenes import check_links
 from allfocus.alignment.screening import UNALIGNED, find_blurred, find_misexposed
 from allfocus.core.color import Array
 from allfocus.core.focus_order import find_focus_order
-from allfocus.core.likeness import are_alike
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.errors import AlignmentError
@@ -25,8 +24,6 @@ from allfocus.run.progress import only_forward
 
 #: Frames with a side shorter than this, in pixels, show too little to be registered.
 SMALLEST = 16
-#: So many frames that match each other, and are unlike most others, are a stack of their own.
-MANY = 3
 
 
 def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, run: Run | None = None) -> Alignment:
@@ -57,7 +54,7 @@ def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, ru
         if fixed is not None and len(stack) > 2:
             chain = link(stack, wanted, run, fixed)
         if not (wanted.keep_all or wanted.together):
-            check_scenes(stack, chain)
+            check_links(stack, chain)
     return conclude(chain, wanted, stack.names)
 
 
@@ -79,32 +76,6 @@ def link(stack: FocalStack, wanted: AlignOptions, run: Run, ignored: Array | Non
 def covered_frames(stack: FocalStack) -> list[tuple[Array, Array | None]]:
     """The frames, each with where it shows something."""
     return list(zip(stack.frames, stack.covered, strict=True))
-
-
-def check_scenes(stack: FocalStack, chain: Chain) -> None:
-    """Raise `AlignmentError` where frames show several scenes: they match within each, and are unlike otherwise.
-
-    A few frames of another scene than most are left to the screening. Frames that don't match may still look alike, as
-    those of a stack without detail do; only two of them are never refused.
-    """
-    largest = chain.find_largest_group()
-    if len(largest) == 1 and len(stack) >= MANY and not any(are_alike(*pair) for pair in pairwise(stack.frames)):
-        raise AlignmentError(
-            f"the {len(stack)} frames show a scene each: no two match, or look alike; give the frames of one scene; "
-            "--stack together takes all for one stack"
-        )
-    fewest = MANY if 2 * len(largest) > len(stack) else 2
-    groups = [[k for k, own in enumerate(chain.roots) if own == root] for root in dict.fromkeys(chain.roots)]
-    model = stack.frames[largest[len(largest) // 2]]
-    others = [group for group in groups if len(group) >= fewest and group != largest]
-    others = [group for group in others if not are_alike(stack.frames[group[len(group) // 2]], model)]
-    if others:
-        scenes = sorted([largest, *others])
-        ends = [f"{stack.names[scene[0]]} to {stack.names[scene[-1]]} ({len(scene)} frames)" for scene in scenes]
-        raise AlignmentError(
-            f"the frames show {len(scenes)} scenes: {'; '.join(ends)}. Fuse each by itself: name its frames, or move "
-            "them to a folder of their own; --stack together takes all for one stack"
-        )
 
 
 def conclude(chain: Chain, wanted: AlignOptions, names: Sequence[str]) -> Alignment:

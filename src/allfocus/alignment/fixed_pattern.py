@@ -59,7 +59,8 @@ class Overlay:
         self._one, self._other = (np.ascontiguousarray(level.planes[..., 0]) for level in (one, other))
         self._detailed = np.minimum(one.planes[..., 3], other.planes[..., 3]) > 2 * NOISE
         self._strong = self._detailed & (np.abs(self._one) > STRONG)
-        self._still = correlate_around(self._one, self._other)
+        self._power = average_around(self._one * self._one)
+        self._still = correlate_around(self._one, self._other, self._power)
         self.alike = self._still > ALIKE
 
     def measure(self, motion: Matrix) -> Areas:
@@ -67,7 +68,7 @@ class Overlay:
         height, width = self._one.shape
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         warped = cv2.warpPerspective(self._other, to_pixels(motion, (height, width)), (width, height), flags=flags)
-        moved = correlate_around(self._one, np.asarray(warped))
+        moved = correlate_around(self._one, np.asarray(warped), self._power)
         fixed = self._detailed & self.alike & (self._still > moved + MARGIN)
         has_moved = self._detailed & (moved > ALIKE) & (moved > self._still + MARGIN)
         area = max(1, int(np.count_nonzero(self._strong)))
@@ -75,12 +76,16 @@ class Overlay:
         return Areas(fixed, *shares)
 
 
-def correlate_around(one: FloatArray, other: FloatArray) -> FloatArray:
-    """Correlation of two planes (h, w) of mean 0 around each pixel, -1 to 1."""
-    product, power, other_power = (
-        cv2.GaussianBlur(plane, (0, 0), AROUND) for plane in (one * other, one * one, other * other)
-    )
-    return np.asarray(product / (np.sqrt(power * other_power) + NOISE), np.float32)
+def correlate_around(one: FloatArray, other: FloatArray, power: FloatArray | None = None) -> FloatArray:
+    """Correlation of two planes (h, w) of mean 0 around each pixel, -1 to 1; `power`: of the first, if it is known."""
+    own = average_around(one * one) if power is None else power
+    product, others = average_around(one * other), average_around(other * other)
+    return np.asarray(product / (np.sqrt(own * others) + NOISE), np.float32)
+
+
+def average_around(plane: FloatArray) -> FloatArray:
+    """Means of a plane (h, w) around each pixel."""
+    return np.asarray(cv2.GaussianBlur(plane, (0, 0), AROUND), np.float32)
 
 
 def widen(fixed: Array) -> Array:

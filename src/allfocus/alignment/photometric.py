@@ -6,12 +6,13 @@ small motions hardly matter.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import cv2
 import numpy as np
 
 from allfocus.alignment.motion import Matrix, to_pixels
-from allfocus.core.color import Array, FloatArray, srgb_to_linear, to_unit
+from allfocus.core.color import Array, FloatArray, srgb_to_linear, to_linear, to_unit
 
 #: Longest side of a frame when light is measured, and of the grid of means, larger than any blur: in pixels, about.
 FINE_SIDE, GRID_SIDE = 768, 48
@@ -93,10 +94,28 @@ def measure_light(frame: Array, covered: Array | None = None) -> FloatArray:
     by most programs preserves; and the first again, with what may be clipped, which is NaN in the others. All are NaN
     where the frame is not `covered`, (H, W) bool.
     """
-    fine = to_unit(shrink_to(frame, FINE_SIDE))
-    fine = fine if fine.ndim == 3 else fine[..., None]
-    may_be_clipped = np.asarray(((fine > BRIGHTEST) | (fine < DARKEST)).any(axis=2), np.float32)
-    light, encoded = shrink_to(srgb_to_linear(fine), GRID_SIDE), srgb_to_linear(shrink_to(fine, GRID_SIDE))
+    fine = shrink(frame, fine_factor(frame))
+    return measure_fine_light(fine, to_linear(fine), covered)
+
+
+def fine_factor(frame: Array) -> int:
+    """By what `measure_light` shrinks a frame at first."""
+    return max(1, int(max(frame.shape[:2])) // FINE_SIDE)
+
+
+def measure_fine_light(samples: Array, linear: FloatArray, covered: Array | None = None) -> FloatArray:
+    """`measure_light` of a frame that is shrunk by its `fine_factor`, of which linear light is at hand.
+
+    Args:
+        samples: (h, w[, 3]), the frame when shrunk.
+        linear: the same as linear light.
+        covered: (H, W) bool, of the whole frame.
+    """
+    fine = to_unit(samples)
+    fine, linear = (plane if plane.ndim == 3 else plane[..., None] for plane in (fine, linear))
+    outside = (fine > BRIGHTEST) | (fine < DARKEST)
+    may_be_clipped = np.asarray(reduce(np.logical_or, np.moveaxis(outside, 2, 0)), np.float32)
+    light, encoded = shrink_to(linear, GRID_SIDE), srgb_to_linear(shrink_to(fine, GRID_SIDE))
     grid = np.stack([light, encoded, light]).reshape(3, *light.shape[:2], -1)
     grid[:2, shrink_to(may_be_clipped, GRID_SIDE) > 0] = np.nan
     if covered is not None:

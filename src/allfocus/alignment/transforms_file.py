@@ -75,10 +75,21 @@ def unpack_flow(packed: dict[str, Any] | None, size: tuple[int, int]) -> FloatAr
     rows, columns = (read_count(packed[key]) for key in ("rows", "columns"))
     if not (0 < rows <= size[0] and 0 < columns <= size[1]):
         raise ValueError(f"a field of {columns}x{rows} is no field of the frames")
-    values = np.frombuffer(base64.b64decode(packed["values"], validate=True), "<f4")
+    content = decode(packed["values"])
+    if len(content) != 8 * rows * columns:
+        raise ValueError(f"a field of {columns}x{rows} holds {len(content)} bytes, expected {8 * rows * columns}")
+    values = np.frombuffer(content, "<f4")
     if not (np.abs(values) <= max(size)).all():  # NaN is refused too
         raise ValueError("displacements must be finite, and shorter than the frames")
     return values.reshape(2, rows, columns).astype(np.float32)
+
+
+def decode(text: Any) -> bytes:
+    """Bytes from base64; raises `ValueError` for anything else."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (TypeError, ValueError):
+        raise ValueError("the values of a field are not base64") from None
 
 
 def load_transforms(path: Path, count: int, size: tuple[int, int]) -> Alignment:
@@ -93,8 +104,14 @@ def load_transforms(path: Path, count: int, size: tuple[int, int]) -> Alignment:
     try:
         alignment = parse_document(document)
         found = (read_count(document["height"]), read_count(document["width"]))
-    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-        raise AlignmentError(f"{path} is damaged: {type(error).__name__} {error}; {REMEDY}") from error
+    except KeyError as error:
+        raise AlignmentError(f"{path} is damaged: it has no entry {error}; {REMEDY}") from error
+    except (TypeError, AttributeError) as error:
+        raise AlignmentError(
+            f"{path} is damaged: an entry is of another kind than such files have; {REMEDY}"
+        ) from error
+    except (ValueError, ArithmeticError) as error:
+        raise AlignmentError(f"{path} is damaged: {error}; {REMEDY}") from error
     if len(alignment.matrices) != count:
         raise AlignmentError(f"{path} is for {len(alignment.matrices)} frames; the stack has {count}: {REMEDY}")
     if found != size:
@@ -159,9 +176,9 @@ def read_number(value: Any, low: float, high: float) -> float:
 
 def read_matrix(rows: Any, size: tuple[int, int]) -> Array:
     """A matrix that leads from frames of a size to another, all of which it sees from the front and at a like scale."""
+    if not isinstance(rows, list) or [len(row) if isinstance(row, list) else 0 for row in rows] != [3, 3, 3]:
+        raise ValueError("matrices must be 3 x 3 numbers")
     matrix = np.array([[read_number(value, -1e9, 1e9) for value in row] for row in rows], np.float64)
-    if matrix.shape != (3, 3):
-        raise ValueError("matrices must be 3 x 3")
     height, width = size
     corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], np.float64) @ matrix.T
     if (corners[:, 2] <= 0).any():

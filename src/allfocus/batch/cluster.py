@@ -3,29 +3,25 @@
 import importlib.util
 import logging
 import os
+import re
 import signal
+import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from multiprocessing import resource_tracker
 from pathlib import Path
-from threading import Event as Flag
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from allfocus._version import __version__
-from allfocus.batch.tasks import Task
 from allfocus.batch.wishes import BatchOptions
-from allfocus.batch.work import Outcome, do_task
 from allfocus.errors import BatchError
-from allfocus.jobs import Event
-from allfocus.run.allocator import keep_freed_memory
-from allfocus.run.machine import Machine, measure_free_memory
+from allfocus.run.machine import measure_free_memory
 from allfocus.run.workers import cpus
 
 if TYPE_CHECKING:
-    from distributed import Client, Worker
+    from distributed import Client
 
 #: Bytes that a worker should have at least; processors beyond that stay idle rather than memory run out.
 WORKER_MEMORY = 1_500_000_000
@@ -35,8 +31,6 @@ SHARE = 0.9
 ANSWER, PATIENCE, GRACE = 10.0, 60.0, 3.0
 #: Packages that read formats: a worker without one can't read what we can.
 READERS = ("rawpy", "pillow_heif", "zarr", "czifile", "liffile", "nd2")
-#: Seconds between two words of a worker about its stack.
-TELL_EVERY = 0.5
 
 
 class Crew:
@@ -116,7 +110,7 @@ def open_local(wishes: BatchOptions, max_memory: int | None) -> "Iterator[tuple[
             threads_per_worker=1,
             memory_limit=int(SHARE * free / workers),
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
         )
     client = Client(cluster, set_as_default=False)
@@ -153,6 +147,7 @@ def open_scheduler(address: str) -> "Iterator[Client]":
     from distributed import Client
 
     try:
+        knock(address)
         client = Client(address, timeout=ANSWER, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
@@ -170,6 +165,13 @@ def open_scheduler(address: str) -> "Iterator[Client]":
     finally:
         with suppress(Exception):
             client.close(timeout=GRACE)
+
+
+def knock(address: str) -> None:
+    """Raise `OSError` where nobody listens at an address, which Dask would try for long."""
+    found = re.fullmatch(r"(?:tcp|tls)://\[?([^/]+?)\]?:(\d+)", address)
+    if found is not None:
+        socket.create_connection((found[1], int(found[2])), timeout=ANSWER).close()
 
 
 def check_crew(crew: Crew, out: Path) -> Crew:
@@ -245,62 +247,3 @@ def probe(out: str) -> dict[str, Any]:
 def has(package: str) -> bool:
     """Whether a package is installed."""
     return importlib.util.find_spec(package) is not None
-
-
-# --- in a worker ---------------------------------------------------------------------------------
-
-
-def do_in_worker(task: Task, out: Path, topic: str, threads: int | None) -> Outcome:
-    """Do a task in a worker of Dask: within its limits, told of by its events, until Dask gives it up."""
-    from distributed import get_worker
-
-    worker = get_worker()
-    keep_freed_memory()
-    key, cancelled, ended = worker.get_current_task(), Flag(), Flag()
-    tell(worker, topic, {"event": "begun", "task": task.name, "worker": str(worker.name)})
-
-    def watch() -> None:
-        while not ended.wait(0.2):
-            if is_given_up(worker, key):
-                cancelled.set()
-                return
-
-    Thread(target=watch, name="allfocus given up", daemon=True).start()
-    try:
-        listen = teller(worker, topic, task.name)
-        return do_task(task, out, listen, cancelled, worker=str(worker.name), machine=measure_share(worker, threads))
-    finally:
-        ended.set()
-
-
-def is_given_up(worker: "Worker", key: Any) -> bool:
-    """Whether nobody wants a task any more: it was cancelled, or the batch that asked for it is gone."""
-    state = worker.state.tasks.get(key)
-    return state is None or state.state == "cancelled"
-
-
-def measure_share(worker: "Worker", threads: int | None) -> Machine:
-    """What one stack may count on: a worker's own limit and threads, divided among the stacks it has at a time."""
-    at_once = max(1, worker.state.nthreads)
-    limit = getattr(worker.memory_manager, "memory_limit", None)
-    free = measure_free_memory()
-    return Machine(free_memory=min(free, limit or free) // at_once, processors=threads or 1)
-
-
-def teller(worker: "Worker", topic: str, name: str) -> Callable[[Event], None]:
-    """A listener that tells the batch now and then how far a stack is."""
-    last = [0.0]
-
-    def listen(event: Event) -> None:
-        if event.kind == "progress" and time.monotonic() - last[0] >= TELL_EVERY:
-            last[0] = time.monotonic()
-            message = {"event": "working", "task": name, "worker": str(worker.name), "stage": event.stage}
-            tell(worker, topic, message | {"fraction": round(event.fraction, 3)})
-
-    return listen
-
-
-def tell(worker: "Worker", topic: str, message: dict[str, Any]) -> None:
-    """Send a word to the batch; it is no matter if that fails."""
-    with suppress(Exception):
-        worker.loop.add_callback(worker.log_event, topic, message)

@@ -3,18 +3,19 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from queue import Empty, Queue
-from threading import Event as Flag
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from allfocus.batch.cluster import Crew, do_in_worker
-from allfocus.batch.ledger import BEAT, Ledger
-from allfocus.batch.tasks import Task, look_again
+from allfocus.batch.cluster import Crew
+from allfocus.batch.ledger import Ledger, beating
+from allfocus.batch.progress import Progress
+from allfocus.batch.tasks import Task, is_same, look_again
 from allfocus.batch.work import Outcome
+from allfocus.batch.worker import do_in_worker
 from allfocus.errors import BatchError
 
 if TYPE_CHECKING:
@@ -22,41 +23,15 @@ if TYPE_CHECKING:
 
 #: Told of what happens, as data: see `Engine`.
 Listener = Callable[[dict[str, Any]], None]
-#: Does one task in a worker.
-Work = Callable[[Task, Path, str, int | None], Outcome]
+#: Does one task in a worker, as `do_in_worker`.
+Work = Callable[..., Outcome]
 
 #: Seconds of work that are handed out ahead, and how many tasks a slot may have at least and at most.
 AHEAD, LEAST, MOST = 2.0, 2, 64
+#: Seconds that are waited for more to happen once something has.
+GATHER = 0.01
 #: Seconds between two looks at what other batches do, and that workers have to end what was called off.
 LOOK_EVERY, GRACE = 1.0, 4.0
-
-
-@dataclass
-class Progress:
-    """How far a batch is.
-
-    Attributes:
-        total: tasks in all.
-        done, failed: of them, by whichever batch and run.
-        here: ended in this run.
-        begun: when it began.
-    """
-
-    total: int
-    done: int = 0
-    failed: int = 0
-    here: int = 0
-    begun: float = field(default_factory=time.monotonic)
-
-    def as_event(self) -> dict[str, Any]:
-        """What listeners are told."""
-        ended = self.done + self.failed
-        left = None
-        if self.here:
-            left = round((time.monotonic() - self.begun) / self.here * (self.total - ended), 1)
-        fraction = ended / self.total if self.total else 1.0
-        counts = {"done": self.done, "failed": self.failed, "total": self.total}
-        return {"event": "progress", **counts, "fraction": round(fraction, 4), "eta": left}
 
 
 class Engine:
@@ -127,28 +102,36 @@ class Engine:
     def _hand_out(self) -> None:
         """Give workers as much as keeps them busy, and no more."""
         per_slot = min(MOST, max(LEAST, int(AHEAD / max(self._mean, 1e-3))))
-        free = self._crew.slots() * per_slot - len(self._futures)
-        if free <= 0 or not self._left:
+        room = self._crew.slots() * per_slot
+        free = room - len(self._futures)
+        if 4 * free < room or not self._left:  # one entry in the ledger for many short tasks
             return
         names, others = self._ledger.claim(iterate(self._left), free)
         self._elsewhere.update(others)
-        for name in names:
-            self._submit(name)
+        self._submit(names)
 
-    def _submit(self, name: str) -> None:
-        tries = self._tries[name] = self._tries.get(name, 0) + 1
-        task = self._tasks[name]
-        future = self._crew.client.submit(
+    def _submit(self, names: Sequence[str]) -> None:
+        """Hand tasks to the scheduler, all at once, which costs it least."""
+        if not names:
+            return
+        for name in names:
+            self._tries[name] = self._tries.get(name, 0) + 1
+        futures = self._crew.client.map(
             self._work,
-            task,
-            self._out,
-            self._crew.topic,
-            self._crew.threads,
-            key=f"{self._crew.topic}-{tries}-{name}",
+            [self._tasks[name] for name in names],
+            key=[f"{self._crew.topic}-{self._tries[name]}-{name}" for name in names],
             pure=False,
+            out=self._out,
+            topic=self._crew.topic,
+            threads=self._crew.threads,
         )
-        self._futures[name] = future
-        future.add_done_callback(lambda _: self._events.put(("ended", name)))
+        for name, future in zip(names, futures, strict=True):
+            self._futures[name] = future
+            future.add_done_callback(partial(self._end, name))
+
+    def _end(self, name: str, future: "Future[Any]") -> None:
+        """A task has ended; comes in a thread of Dask's."""
+        self._events.put(("ended", name))
 
     # --- taking in ---
 
@@ -161,6 +144,7 @@ class Engine:
         found = []
         with suppress(Empty):
             found.append(self._events.get(timeout=LOOK_EVERY if self._futures else 0.05 * (not self._left) + 0.2))
+            time.sleep(GATHER)  # for what comes with it: one entry in the ledger for all
             while True:
                 found.append(self._events.get_nowait())
         if self._futures and self._crew.is_lost():
@@ -173,7 +157,7 @@ class Engine:
     def _take_in(self, events: Sequence[tuple[str, Any]]) -> None:
         """Enter what came of tasks, and pass on what workers said."""
         ended = dict.fromkeys(name for kind, name in events if kind == "ended")
-        outcomes = {name: self._read(name) for name in ended if name in self._futures}
+        outcomes = self._read([name for name in ended if name in self._futures])
         again = {name for name, outcome in outcomes.items() if outcome.may_pass and self._tries[name] <= self._retries}
         final = {name: outcome for name, outcome in outcomes.items() if name not in again}
         words = [word for kind, word in events if kind == "word"]
@@ -191,20 +175,32 @@ class Engine:
                 f"{self._out}: no room on the disk for {full}; {self.progress.done} of {self.progress.total} stacks "
                 "are done: make room and start again"
             )
-        for name in again:
-            self._submit(name)
+        self._submit(sorted(again))
 
-    def _read(self, name: str) -> Outcome:
-        """What came of one task."""
-        future = self._futures[name]
+    def _read(self, names: Sequence[str]) -> dict[str, Outcome]:
+        """What came of tasks that have ended."""
+        well = [name for name in names if self._futures[name].status == "finished"]
         try:
-            outcome: Outcome = future.result(timeout=30)
+            found = dict(zip(well, self._crew.client.gather([self._futures[name] for name in well]), strict=True))
+        except Exception:  # a worker that had the outcome is gone: one by one, which waits for another to make it anew
+            found = {}
+        for name in names:
+            if name not in found:
+                found[name] = self._read_one(name)
+        return {name: self._recheck(name, outcome) for name, outcome in found.items()}
+
+    def _read_one(self, name: str) -> Outcome:
+        """What came of one task, or of the worker that did it."""
+        try:
+            outcome: Outcome = self._futures[name].result()
         except Exception as error:
             return explain(error, self._crew)
-        if (
-            outcome.state == "done"
-            and look_again(self._tasks[name], hashed=self._hashed).inputs != self._tasks[name].inputs
-        ):
+        return outcome
+
+    def _recheck(self, name: str, outcome: Outcome) -> Outcome:
+        """The outcome, unless the frames changed meanwhile."""
+        task = self._tasks[name]
+        if outcome.state == "done" and not is_same(look_again(task, hashed=self._hashed).inputs, task.inputs):
             return replace(outcome, state="failed", error="its frames changed while it was fused; start again")
         return outcome
 
@@ -221,6 +217,7 @@ class Engine:
 
     def _pass_on(self, word: dict[str, Any]) -> None:
         """A word of a worker; one that begins a task for the second time has taken it from one that is gone."""
+        word = {("worker" if name == "who" else name): value for name, value in word.items() if name != "worker"}
         if word["event"] != "begun":
             self._listen(word)
             return
@@ -281,26 +278,3 @@ def explain(error: Exception, crew: Crew) -> Outcome:
             state="failed", error=f"a worker of {crew.where} has no {error.name}; install allfocus[batch] there"
         )
     return Outcome(state="failed", error=f"internal error ({type(error).__name__}: {error})", may_pass=True)
-
-
-@contextmanager
-def beating(ledger: Ledger) -> Iterator[None]:
-    """Let the ledger know within the block that this batch lives, whatever its own thread waits for."""
-    ended = Flag()
-
-    def beat() -> None:
-        own = None
-        while not ended.wait(BEAT):
-            with suppress(BatchError):
-                own = own or Ledger(ledger.path.parent, ledger.owner)
-                own.beat()
-        if own is not None:
-            own.close()
-
-    thread = Thread(target=beat, name="allfocus beat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()

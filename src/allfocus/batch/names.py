@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 from string import Formatter
 from typing import Any
 
-from allfocus.batch.find import TreeStack, clean, strip
+from allfocus.batch.find import TreeStack
+from allfocus.batch.labels import clean, strip
 from allfocus.errors import OptionError, WriteError
 from allfocus.formats.registry import find_writer
 from allfocus.outputs.wishes import SETTINGS, Outputs, add_listed, name_output

@@ -4,63 +4,34 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
 from typing import Any
 
 from allfocus.batch.draft import Drafter, as_event
-from allfocus.batch.engine import beating
-from allfocus.batch.find import TreeStack, clean, is_one_picture, strip
-from allfocus.batch.ledger import Ledger
+from allfocus.batch.files import is_one_picture
+from allfocus.batch.find import TreeStack
+from allfocus.batch.growing import Arrival, Current, Growing, label, split
+from allfocus.batch.labels import clean, strip
+from allfocus.batch.ledger import Ledger, beating
 from allfocus.batch.names import name_outputs
 from allfocus.batch.run import Ended, Work, finish, make_folder
-from allfocus.batch.split import split_folder
 from allfocus.batch.tasks import Task, describe_input, make_task
-from allfocus.batch.wishes import BatchOptions, Grouping, WatchOptions
-from allfocus.batch.work import Outcome, do_task
+from allfocus.batch.wishes import BatchOptions, WatchOptions
+from allfocus.batch.work import do_task
 from allfocus.errors import AllFocusError, Cancelled, ReadError
 from allfocus.formats.read import read_header
 from allfocus.formats.write import write_image
 from allfocus.jobs import JobRequest
 from allfocus.sources.expand import natural_key
-from allfocus.sources.leftovers import leave_out
-from allfocus.sources.listing import Stamp, stamp
+from allfocus.sources.listing import stamp
 
 #: Seconds between two looks at the folder, and that work has to end once it is called off.
 LOOK_EVERY, GRACE = 0.2, 10.0
 #: Endings of files that are still being written.
 UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".download", ".lock")
 DRAFTS = "drafts"
-
-
-@dataclass
-class Arrival:
-    """A file that is there: how it was when it last changed, and when that was seen."""
-
-    stamp: Stamp | None
-    since: float
-    is_read: bool = False
-
-
-@dataclass
-class Growing:
-    """A stack that grows: its frames in the order in which they came, and when the last one did."""
-
-    folder: Path
-    paths: list[Path] = field(default_factory=list)
-    last: float = 0.0
-    drafted: int = 0
-
-
-@dataclass
-class Current:
-    """The stack that is being fused."""
-
-    task: Task | None = None
-    thread: Thread | None = None
-    outcome: Outcome | None = None
 
 
 class Watcher:
@@ -310,14 +281,3 @@ class Watcher:
             if self._current.outcome is not None:
                 self._finish(self._current, ledger)
         ledger.give_back()
-
-
-def label(grown: Growing) -> str:
-    """What a stack that grows is called: its first frame."""
-    return clean(strip(sorted(grown.paths, key=natural_key)[0].name))
-
-
-def split(grown: Growing) -> list[list[Path]]:
-    """The stacks that the names of frames tell apart which came in one run."""
-    kept, _ = leave_out(sorted(grown.paths, key=natural_key))
-    return [list(stack.paths) for stack in split_folder(kept, Grouping(by="names"))]

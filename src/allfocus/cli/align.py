@@ -22,7 +22,7 @@ TransformsOption = Annotated[
     typer.Option(metavar="FILE", readable=False, help="Write the transforms that were estimated (.json)."),
 ]
 #: Options of the fusion that don't matter for the alignment.
-OTHERS = (*STEPS["decide"], *STEPS["compose"], "max_tile")
+OTHERS = (*STEPS["decide"], *STEPS["compose"], "max_tile", "draft")
 
 
 @with_flags(*option_flags(FusionOptions, skip=OTHERS))

@@ -9,7 +9,14 @@ import typer
 
 from allfocus.cli.flags import given_options, old_name, option_flags, with_flags
 from allfocus.cli.progress import show_progress
-from allfocus.cli.shared import DebugOption, OptionalFramesArgument, OptionsOption, ProgressOption, QuietOption
+from allfocus.cli.shared import (
+    DebugOption,
+    OptionalFramesArgument,
+    OptionsOption,
+    ProgressOption,
+    QuietOption,
+    draw_table,
+)
 from allfocus.errors import OptionError
 from allfocus.options import (
     ALIGNMENT,
@@ -27,8 +34,6 @@ if TYPE_CHECKING:
     from allfocus.jobs import Event, Job, JobRequest
     from allfocus.sources.listing import Listing
 
-#: Width of a table that goes to no terminal.
-WIDEST = 400
 OutputOption = Annotated[
     Path | None,
     typer.Option(
@@ -198,21 +203,11 @@ def describe(job: "Job", paths: list[Path]) -> None:
 
 def print_frames(paths: "Sequence[Path] | Listing") -> None:
     """A table of all frames, those that can't be used too."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from allfocus.sources.describe import describe_frames
 
-    table = Table(box=None, pad_edge=False)
-    for title in ("frame", "kind", "size", "channels", "depth", "profile", "taken", ""):
-        table.add_column(title, overflow="fold")
-    for row in describe_frames(paths):
-        cells = (row.name, row.kind, row.size, row.channels, row.depth, row.profile, row.date, row.problem)
-        table.add_row(*(Text(cell) for cell in cells))
-    # a file or another program is no narrower than the table
-    console = Console(highlight=False)
-    console = Console(highlight=False, width=console.width if console.is_terminal else WIDEST)
-    with console.capture() as drawn:
-        console.print(table)
-    say(drawn.get().removesuffix("\n"), is_drawn=True)
+    titles = ("frame", "kind", "size", "channels", "depth", "profile", "taken", "")
+    cells = [
+        (row.name, row.kind, row.size, row.channels, row.depth, row.profile, row.date, row.problem)
+        for row in describe_frames(paths)
+    ]
+    say(draw_table(titles, cells), is_drawn=True)

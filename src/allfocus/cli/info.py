@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from allfocus.cli.shared import DebugOption
+from allfocus.cli.shared import DebugOption, draw_table
 from allfocus.errors import printable
 from allfocus.run.streams import say
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 #: How many stacks of a file a table lists; --json lists all.
 MOST_LISTED = 24
-#: Width of a table that goes to no terminal.
-WIDEST = 400
 
 
 def info(
@@ -69,23 +67,13 @@ def show(contents: "Contents") -> None:
 
 def draw(rows: "Sequence[StackRow]") -> str:
     """The table of stacks."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for title in ("", "stack", "planes", "size", "channels", "samples", "pixel in µm", "z step in µm", ""):
-        table.add_column(title, overflow="fold")
+    titles = ("", "stack", "planes", "size", "channels", "samples", "pixel in µm", "z step in µm", "")
+    cells = []
     for number, row in enumerate(rows[:MOST_LISTED], start=1):
         size = "" if row.size is None else f"{row.size[0]}x{row.size[1]}"
         pixel = "" if row.pixel_size is None else " x ".join(f"{side:.6g}" for side in row.pixel_size)
         step = "" if row.z_step is None else f"{row.z_step:.6g}"
         lacks = f"{row.missing} missing" if row.missing else ""
         name = printable(row.name)
-        cells = (str(number), name, str(row.planes), size, row.channels, row.samples, pixel, step, lacks)
-        table.add_row(*(Text(cell) for cell in cells))
-    console = Console(highlight=False)
-    console = Console(highlight=False, width=console.width if console.is_terminal else WIDEST)
-    with console.capture() as drawn:
-        console.print(table)
-    return drawn.get().removesuffix("\n")
+        cells.append((str(number), name, str(row.planes), size, row.channels, row.samples, pixel, step, lacks))
+    return draw_table(titles, cells)

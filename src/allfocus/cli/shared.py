@@ -1,6 +1,6 @@
 """What the commands have in common: options, what they print and where to, a hint at missing extras."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,9 @@ import typer
 
 from allfocus.errors import MissingExtraError
 from allfocus.options import MACHINE
+
+#: Width of a table that goes to no terminal.
+WIDEST = 400
 
 
 @dataclass
@@ -52,6 +55,24 @@ ProgressOption = Annotated[
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def draw_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table as text, as wide as the terminal; a file or another program is no narrower than the table."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(highlight=False)
+    console = Console(highlight=False, width=console.width if console.is_terminal else WIDEST)
+    with console.capture() as drawn:
+        console.print(table)
+    return drawn.get().removesuffix("\n")
 
 
 @contextmanager

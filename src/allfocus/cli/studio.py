@@ -1,12 +1,12 @@
 """``allfocus studio``: a stack and its result on a local page."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from allfocus.cli.flags import given_options, option_flags, with_flags
 from allfocus.cli.shared import DebugOption, OptionalFramesArgument, OptionsOption, extra
-from allfocus.errors import OptionError
 from allfocus.options import FusionOptions, read_option_values
 from allfocus.run.streams import say
 
@@ -15,6 +15,13 @@ PortOption = Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Po
 TokenOption = Annotated[
     str | None,
     typer.Option(metavar="TEXT", help="Secret in the page's first address (default: a new one each time)."),
+]
+RootOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Folder below which the page may open files; may be given again (default: yours, the current one, disks).",
+    ),
 ]
 BrowserOption = Annotated[bool, typer.Option("--no-browser", help="Print the page's address, and open no browser.")]
 
@@ -28,28 +35,30 @@ def studio(
     port: PortOption = 0,
     token: TokenOption = None,
     no_browser: BrowserOption = False,
+    root: RootOption = None,
     options: OptionsOption = None,
     debug: DebugOption = False,
     **flags: Any,
 ) -> None:
     """Look at a stack and its result on a local page, and paint over what is wrong.
 
-    The page shows which frame every place is from and how sure that is. What is painted is kept in a project file
-    beside the stack, STACK.allfocus.json; open that to go on, or fuse it with --project to get the same picture again.
+    Without frames the page begins with recent projects and a list of folders. It shows which frame every place is from
+    and how sure that is. What is painted is kept in a project file beside the stack, STACK.allfocus.json; open that to
+    go on, or fuse it with --project to get the same picture again.
 
     \b
     Examples:
+      allfocus studio
       allfocus studio DCIM/stack/
       allfocus studio beetle.allfocus.json --no-browser --port 8080
     """  # noqa: D301
     typed = ({} if options is None else read_option_values(options)) | given_options(context, flags)
-    if not frames:
-        raise OptionError("give frames, a folder of them, or a project (.allfocus.json)")
     with extra("web", "the page"):
         from allfocus.studio.serve import serve
 
     serve(
-        lambda session: session.open_typed(frames, typed),
+        (lambda session: session.open_given(frames, typed)) if frames else (lambda session: None),
+        roots=root or [],
         host=host,
         port=port,
         token=token,

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from allfocus.batch.wishes import STACKS, WatchOptions
-from allfocus.cli.batch import OutOption
-from allfocus.cli.flags import given_options, option_flags, own_options, with_flags
-from allfocus.cli.fuse import ChannelOption, NoAlignOption, OutputsOption, SlabOption, gather_outputs
+from allfocus.cli.batch import OutOption, request_for_all
+from allfocus.cli.flags import option_flags, own_options, with_flags
+from allfocus.cli.fuse import ChannelOption, NoAlignOption, OutputsOption, SlabOption
 from allfocus.cli.shared import DebugOption, OptionsOption, ProgressOption, QuietOption
 from allfocus.errors import OptionError
-from allfocus.options import FusionOptions, build_options, read_option_values
+from allfocus.options import FusionOptions
 from allfocus.outputs.wishes import Outputs
 from allfocus.run.streams import say
 
@@ -58,27 +58,17 @@ def watch(
     """  # noqa: D301
     from allfocus.batch.run import describe_ended
     from allfocus.batch.watch import Watcher
-    from allfocus.jobs import JobRequest
+    from allfocus.batch.words import describe_watched
 
     if folder is None or output is None:
         raise OptionError("give the folder to watch, and with -o a folder for the outputs")
-    chosen = ({} if options is None else read_option_values(options)) | given_options(context, flags)
-    if no_align:
-        chosen["align"] = "none"
-    request = JobRequest(
-        frames=(),
-        outputs=gather_outputs(None, flags),
-        options=build_options(chosen),
-        slab=slab,
-        channel_for_focus=channel_for_focus,
-        options_file=None if options is None else options.absolute(),
-    )
+    request = request_for_all(context, flags, options, no_align, slab, channel_for_focus)
 
     def listen(event: dict[str, Any]) -> None:
         if progress == "json":
             say(json.dumps(event), err=True)
         elif not quiet:
-            say(describe(event))
+            say(describe_watched(event))
 
     watcher = Watcher(folder, output, request, own_options(WatchOptions, flags), name, outputs, listen)
     if not quiet:
@@ -90,18 +80,3 @@ def watch(
             say(f"{watcher.unfinished} frames belong to no complete stack yet; start again to go on")
     if ended.failed:
         raise typer.Exit(1)
-
-
-def describe(event: dict[str, Any]) -> str:
-    """One line for a person."""
-    kind = event["event"]
-    if kind == "draft":
-        advice = f"; {event['advice']}" if event["advice"] else ""
-        draft = f", draft {event['file']}" if event["file"] else ""
-        return f"{event['stack']}: frame {event['frames']} ({event['frame']}){draft}{advice}"
-    if kind == "stack":
-        return f"{event['name']}: {event['state']} with {event['frames']} frames"
-    if kind == "task":
-        why = f": {event['error']}" if event["error"] else "".join(f"; note: {note}" for note in event["notes"])
-        return f"{event['name']}: {event['state']} in {event['seconds']:.1f} s{why}"
-    return f"left over: {event['path']}: {event['reason']}"

@@ -7,6 +7,10 @@ import numpy as np
 
 from allfocus.core.color import FloatArray
 
+#: Discs with at least this radius in pixels are applied at half the size, and what that blurs by itself: four times its
+#: variance in pixels, which is the square of the radius of a disc.
+WIDE, SPREAD = 5.0, 3.6
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Defocus:
@@ -37,8 +41,13 @@ def disc_blur(image: FloatArray, radius: float) -> FloatArray:
     """Blur (h, w) or (h, w, c) by a disc of this radius in pixels; one below .4 changes nothing."""
     if radius < 0.4:
         return image
+    if radius >= WIDE and min(image.shape[:2]) >= 4 * radius:
+        height, width = image.shape[:2]
+        small = cv2.resize(image, (-(-width // 2), -(-height // 2)), interpolation=cv2.INTER_AREA)
+        small = cv2.filter2D(small, -1, disc((radius * radius - SPREAD) ** 0.5 / 2), borderType=cv2.BORDER_REFLECT)
+        return np.asarray(cv2.resize(small, (width, height)), np.float32).reshape(image.shape)
     blurred = cv2.filter2D(image, -1, disc(radius), borderType=cv2.BORDER_REFLECT)
-    return np.asarray(blurred.reshape(image.shape), np.float32)
+    return np.asarray(blurred, np.float32).reshape(image.shape)
 
 
 def disc(radius: float) -> FloatArray:

@@ -1,8 +1,10 @@
-"""The depth map: at which place in the stack each pixel is in focus, between two frames too.
+"""The depth map: at which place in the stack each pixel is in focus, as a picture.
 
-Where frames look alike the network has nothing to go by. There the depth is filled in from around, along the
-edges of the fused picture.
+Where nothing decides the depth is unknown. A picture can't say so: there it is filled in from around, along the edges
+of the fused picture.
 """
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -11,31 +13,47 @@ from allfocus.core.color import Array, FloatArray
 
 #: Half the sides in pixels of the windows that depth is filled in from, tried from small to large.
 REACHES = (4, 16, 64, 256)
-#: Mean certainty in a window that suffices to fill in from it.
+#: Known share of a window that suffices to fill in from it.
 ENOUGH = 0.2
 #: Variance of the guide, unit scale, below which it counts as flat.
 FLAT = 1e-3
+#: Gray level of what is unknown in a preview.
+UNKNOWN = 160
 
 
-def fill_depth(depth: FloatArray, certainty: FloatArray, guide: FloatArray) -> FloatArray:
-    """Replace what is uncertain by what is certain around it, along the edges of the guide.
+def fill_depth(depth: FloatArray, guide: FloatArray) -> FloatArray:
+    """Replace what is unknown by what is known around it, along the edges of the guide.
 
-    In each window depth is taken as a linear function of the guide, fitted by certainty: the guided filter of
-    He, Sun and Tang (2013, doi:10.1109/TPAMI.2012.213) with weights. The smallest window with enough certainty counts.
+    In each window depth is taken as a linear function of the guide, fitted where it is known: the guided filter of
+    He, Sun and Tang (2013, doi:10.1109/TPAMI.2012.213) with weights. The smallest window where enough is known counts.
 
     Args:
-        depth: (H, W).
-        certainty: (H, W) in [0, 1].
+        depth: (H, W), NaN where it is unknown; if that is everywhere it is 0.
         guide: (H, W) luma of the fused picture, unit scale.
     """
-    weight = np.square(certainty) + np.float32(1e-6)
+    known = np.isfinite(depth)
+    if known.all() or not known.any():
+        return np.nan_to_num(depth)
+    weight = known.astype(np.float32) + np.float32(1e-6)
+    lowest, highest = np.nanmin(depth), np.nanmax(depth)
+    depth = np.where(known, depth, np.float32(depth[known].mean()))
     filled = np.full_like(depth, np.average(depth, weights=weight))
     for reach in reversed(REACHES):
         fitted, support = _fit(depth, weight, guide, reach)
         trust = np.clip(support / np.float32(ENOUGH), 0, 1)
         filled += trust * (fitted - filled)
-    completed: FloatArray = filled + certainty * (depth - filled)
-    return np.clip(completed, depth.min(), depth.max())
+    return np.where(known, depth, np.clip(filled, lowest, highest))
+
+
+def stretch_depth(depth: FloatArray, places: Sequence[int]) -> FloatArray:
+    """Depth along some frames as depth along all, given the places of those among these."""
+    return np.asarray(np.interp(depth, np.arange(len(places)), places), np.float32)
+
+
+def stretch_error(error: FloatArray, depth: FloatArray, places: Sequence[int]) -> FloatArray:
+    """The error of a depth that is stretched; of the depth as it was before."""
+    before = np.clip(np.nan_to_num(depth), 0, len(places) - 1 - 1e-3).astype(np.intp)
+    return np.asarray(error * np.abs(np.diff(places))[before], np.float32)
 
 
 def _fit(depth: FloatArray, weight: FloatArray, guide: FloatArray, reach: int) -> tuple[FloatArray, FloatArray]:
@@ -55,13 +73,20 @@ def depth_preview(depth: FloatArray, frames: int, ends: tuple[int, int] | None =
     """The depth map in colours, dark blue to yellow, above its legend: (H, W) -> (H + 28, W, 3) uint8 RGB.
 
     Args:
-        depth: (H, W), from 0 to the last of the frames.
+        depth: (H, W), from 0 to the last of the frames; NaN is gray.
         frames: how many there are.
         ends: numbers of the first and the last frame, counted from 1; None: 1 and `frames`.
     """
-    shades = np.rint(depth * np.float32(255 / max(frames - 1, 1))).astype(np.uint8)
-    picture = cv2.cvtColor(cv2.applyColorMap(shades, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
+    picture = colour_places(depth, frames - 1)
     return np.concatenate([picture, legend_bar(depth.shape[1], *(ends or (1, frames)))])
+
+
+def colour_places(places: FloatArray, last: float) -> Array:
+    """Places in a stack, from 0 to the last, dark blue to yellow, NaN gray: (H, W) -> (H, W, 3) uint8 RGB."""
+    shades = np.rint(np.nan_to_num(places) * np.float32(255 / max(last, 1))).astype(np.uint8)
+    picture = np.asarray(cv2.cvtColor(cv2.applyColorMap(shades, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB))
+    picture[np.isnan(places)] = UNKNOWN
+    return picture
 
 
 def legend_bar(width: int, first: int, last: int) -> Array:

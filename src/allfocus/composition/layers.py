@@ -13,22 +13,27 @@ thing is known, and the matte follows from how far the frame is from that. The t
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import cv2
 import numpy as np
 
 from allfocus.composition.defocus import Defocus, disc_blur
+from allfocus.composition.layout import Layer
+from allfocus.composition.planes import (
+    add_up,
+    continue_labels,
+    enlarge,
+    fill_from_around,
+    known_share,
+    pack,
+    soften,
+    spread,
+    unveil,
+)
 from allfocus.core.color import Array, FloatArray, linear_to_srgb
 from allfocus.core.windows import Window
 
-#: Frames whose discs differ by less, in pixels, make one layer; behind all others they may differ by more.
-ALIKE, ALIKE_LAST = 1.5, 3.0
-#: No window has more layers: the steps between them grow where it would.
-MOST = 6
-#: Below the first share of light left, what is behind a veil is continued from around; above the second it is trusted.
-DARK, CLEAR = 0.15, 0.35
 #: What a matte starts from counts as much as the square of a relative difference between a thing and what is behind it.
 TRUST = 0.01
 #: How far a matte may reach beyond where its layer was picked: a share of its disc in the farthest layer's frames.
@@ -39,50 +44,10 @@ NONE, FULL = 0.1, 0.9
 PATCH = 0.6
 #: Radii in pixels above this are rounded to 10 %.
 COARSE = 2.5
+#: From the first share of light on that is not the picked layer's the picture is changed; from the second, in full.
+TOUCHED, IN_FULL = 0.02, 0.07
 #: Light, 1 is white, that differences are relative to at the least.
 DIM = 0.03
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layer:
-    """Things about equally far away.
-
-    Attributes:
-        frames: the frames that are sharp there.
-        position: where the things lie, in steps of focus.
-    """
-
-    frames: tuple[int, ...]
-    position: float
-
-
-def find_layers(counts: Array, defocus: Defocus) -> list[Layer]:
-    """The layers of a window, from near to far.
-
-    Args:
-        counts: (N,) how many pixels are picked from each frame.
-        defocus: the radii of the discs.
-    """
-    used = [int(k) for k in np.flatnonzero(counts)]
-    if not defocus.near_first:
-        used.reverse()
-    apart = max(ALIKE, defocus.radius(defocus.positions[used[0]], used[-1]) / MOST)
-    groups = [_alike(used, used[-1:], counts, defocus, max(apart, ALIKE_LAST))]
-    left = [k for k in used if k not in groups[0]]
-    while left:
-        groups.append(_alike(left, left, counts, defocus, apart))
-        left = [k for k in left if k not in groups[-1]]
-    layers = [
-        Layer(frames=tuple(group), position=float(np.average(defocus.positions[group], weights=counts[group])))
-        for group in groups
-    ]
-    return sorted(layers, key=lambda layer: layer.position, reverse=not defocus.near_first)
-
-
-def _alike(left: Sequence[int], seeds: Sequence[int], counts: Array, defocus: Defocus, apart: float) -> list[int]:
-    """The frames that are about as far as the one most pixels are from."""
-    seed = max(seeds, key=lambda k: counts[k])
-    return [k for k in left if defocus.step * abs(defocus.positions[k] - defocus.positions[seed]) < apart]
 
 
 class LayeredWindow:
@@ -113,9 +78,11 @@ class LayeredWindow:
         self.frame_of = [each for each, _ in continued]
         self.distance = [far for _, far in continued]
         self.own = [self._choose(row, frames.__getitem__) for row in range(len(layers))]
-        self.mattes = [_soften((self.of == row).astype(np.float32), 0.7) for row in range(len(layers))]
+        self._encoded: list[FloatArray] = []
+        self._touched: FloatArray | None = None
+        self.mattes = [soften((self.of == row).astype(np.float32), 0.7) for row in range(len(layers))]
         self.mattes[-1] = np.ones_like(self.mattes[-1])
-        self.starts = [_soften(matte, 1.0) for matte in self.mattes]
+        self.starts = [soften(matte, 1.0) for matte in self.mattes]
         self.colours = list(self.own)
         self.veils: list[FloatArray] = []
         self.shares: list[FloatArray] = []
@@ -135,13 +102,13 @@ class LayeredWindow:
     def misfit(self) -> FloatArray:
         """How far what the layers' own frames show is from what they should, (h, w), display-encoded."""
         total = np.zeros(self.of.shape, np.float32)
-        for row, seen in enumerate(self.own):
+        self._encoded = self._encoded or [linear_to_srgb(seen) for seen in self.own]
+        for row, seen in enumerate(self._encoded):
             light = self.colours[row]
             if row < len(self.layers) - 1:
-                matte = self.mattes[row][..., None]
-                light = matte * light + (1 - matte) * self.behind[row]
-            made = self.veils[row] + self.shares[row][..., None] * light
-            total += np.abs(linear_to_srgb(np.clip(made, 0, 1)) - linear_to_srgb(seen)).mean(axis=2)
+                light = self.behind[row] + spread(self.mattes[row], light) * (light - self.behind[row])
+            made = self.veils[row] + spread(self.shares[row], light) * light
+            total += add_up(np.abs(linear_to_srgb(np.clip(made, 0, 1)) - seen)) / seen.shape[2]
         return total
 
     def misfit_without_covering(self) -> FloatArray:
@@ -157,7 +124,7 @@ class LayeredWindow:
             made = blurred(radii[0])
             for row, radius in enumerate(radii[1:], start=1):
                 made = np.where((self.of == row)[..., None], blurred(radius), made)
-            return made
+            return np.asarray(made, np.float32)
 
         total = np.zeros(self.of.shape, np.float32)
         for row, seen in enumerate(self.own):
@@ -169,18 +136,19 @@ class LayeredWindow:
         """How much light would be less than none, or more than all, behind the veils, (h, w), linear."""
         total = np.zeros(self.of.shape, np.float32)
         for seen, veil, share in zip(self.own, self.veils, self.shares, strict=True):
-            total += np.maximum(np.maximum(veil - seen, seen - veil - share[..., None]), 0).mean(axis=2)
+            less = veil - seen
+            total += add_up(np.maximum(np.maximum(less, -less - spread(share, seen)), 0)) / seen.shape[2]
         return total
 
     def cut_matte(self, row: int) -> FloatArray:
         """The matte of a layer, from how far its own frames are from what they show of farther layers."""
         thing, ground = self.colours[row], self.behind[row]
         seen = unveil(self.own[row], self.veils[row], self.shares[row])
-        scale = 1 / (0.5 * (thing + ground).mean(axis=2, keepdims=True) + DIM)
-        apart, off = (thing - ground) * scale, (seen - ground) * scale
-        known = known_share(self.shares[row])
-        power = _soften((apart * apart).sum(axis=2) * known, PATCH)
-        part = _soften((apart * off).sum(axis=2) * known, PATCH)
+        # differences are relative to the mean of both
+        relative = known_share(self.shares[row]) / np.square(add_up(thing + ground) * (0.5 / seen.shape[2]) + DIM)
+        apart = thing - ground
+        power = soften(add_up(apart * apart) * relative, PATCH)
+        part = soften(add_up(apart * (seen - ground)) * relative, PATCH)
         matte = ((part + TRUST * self.starts[row]) / (power + TRUST) - NONE) / (FULL - NONE)
         last = self.layers[-1]
         reach = REACH * self._defocus.step * abs(last.position - self.layers[row].position) + 3
@@ -220,46 +188,76 @@ class LayeredWindow:
             left = left * (1 - matte)
         return shares
 
+    def touched(self) -> FloatArray:
+        """How far what is picked shows other light than that of its layer, (h, w) in [0, 1]."""
+        if self._touched is None:
+            visible = self.visible()
+            clear: FloatArray = np.zeros(self.of.shape, np.float32)
+            for share, matte in zip(self.shares, visible, strict=True):
+                clear = np.asarray(clear + share * matte, np.float32)
+            own = np.take_along_axis(np.stack(visible), self.of[None], axis=0)[0]
+            other = 1 - np.minimum(clear, own)
+            self._touched = np.asarray(np.clip((other - TOUCHED) / (IN_FULL - TOUCHED), 0, 1), np.float32)
+        return self._touched
+
+    def compose(self, part: Window) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """The picture of a part that is sharp everywhere; what was taken away, (h, w, c), and which share of light."""
+        visible = [share[part] for share in self.visible()]
+        light, taken = (
+            np.asarray(sum(spread(own, plane[part]) * plane[part] for own, plane in zip(visible, planes, strict=True)))
+            for planes in (self.colours, self.veils)
+        )
+        left = sum(own * share[part] for own, share in zip(visible, self.shares, strict=True))
+        return light, taken, np.asarray(1 - left, np.float32)
+
     def _render(self, show: Callable[[int], FloatArray]) -> None:
         """From mattes: the colours of each layer, what lies over it and what behind it in its own frames."""
         count = len(self.layers)
         lights: list[FloatArray] = []
-        blurred = lru_cache(None)(lambda row, radius: disc_blur(lights[row], radius))
+        blurred = lru_cache(None)(lambda row, radius: self._blur(lights[row], radius))
         self.veils, self.shares = [], []
         for row, matte in enumerate(self.mattes):
             over = self._choose(row, partial(self._stack, range(row - 1, -1, -1), blurred))
             self.veils.append(over[..., :-1])
             self.shares.append(1 - over[..., -1])
             self.colours[row] = show(row)
-            lights.append(np.dstack([self.colours[row] * matte[..., None], matte]))
+            lights.append(pack(self.colours[row], matte))
         self.behind = [
             self._choose(row, partial(self._stack, range(count - 1, row, -1), blurred))[..., :-1]
             for row in range(count - 1)
         ]
 
-    def _stack(self, rows: range, blurred: Callable[[int, float], FloatArray], frame: int) -> FloatArray:
+    @staticmethod
+    def _blur(light: FloatArray, radius: float) -> tuple[FloatArray, FloatArray]:
+        """A blurred layer, and which share of what is behind it shows through, for each of its channels."""
+        made = disc_blur(light, radius)
+        return made, spread(1 - made[..., -1], made)
+
+    def _stack(
+        self, rows: range, blurred: Callable[[int, float], tuple[FloatArray, FloatArray]], frame: int
+    ) -> FloatArray:
         """Layers over each other, from far to near, as a frame shows them: (h, w, c + 1), light and coverage."""
-        made = np.zeros((*self.of.shape, self.own[0].shape[2] + 1), np.float32)
+        made: FloatArray | None = None
         for row in rows:
-            light = blurred(row, round_radius(self._defocus.radius(self.layers[row].position, frame)))
-            made = made * (1 - light[..., -1:]) + light
-        return made
+            light, through = blurred(row, round_radius(self._defocus.radius(self.layers[row].position, frame)))
+            if made is None:
+                made = light.copy()
+            else:
+                made *= through
+                made += light
+        return np.zeros((*self.of.shape, self.own[0].shape[2] + 1), np.float32) if made is None else made
 
     def _choose(self, row: int, of_frame: Callable[[int], FloatArray]) -> FloatArray:
         """Of what belongs to each frame of a layer, at each pixel that of the frame that it is picked from."""
         first, *others = self.layers[row].frames
-        made = of_frame(first)
+        kept = of_frame(first)
+        made = kept
         for frame in others:
             here = self.frame_of[row] == frame
             if here.any():
-                made = np.where(here[..., None], of_frame(frame), made)
+                mixed = cv2.copyTo(of_frame(frame), here.view(np.uint8), made.copy() if made is kept else made)
+                made = np.asarray(mixed, np.float32).reshape(kept.shape)
         return made
-
-
-def enlarge(plane: FloatArray, size: tuple[int, ...]) -> FloatArray:
-    """A plane (h, w) or (h, w, c) enlarged to this height and width."""
-    large = cv2.resize(plane, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(large.reshape(*size[:2], *plane.shape[2:]), np.float32)
 
 
 def round_radius(radius: float) -> float:
@@ -267,46 +265,3 @@ def round_radius(radius: float) -> float:
     if radius < COARSE:
         return round(radius * 4) / 4
     return float(COARSE * 1.1 ** round(np.log(radius / COARSE) / np.log(1.1)))
-
-
-def unveil(seen: FloatArray, veil: FloatArray, share: FloatArray) -> FloatArray:
-    """What is behind a veil, in linear light: B = (I - V) / T, within [0, 1]."""
-    return np.asarray(np.clip((seen - veil) / np.maximum(share, DARK)[..., None], 0, 1), np.float32)
-
-
-def known_share(share: FloatArray) -> FloatArray:
-    """How far what is behind a veil is to be trusted, by the share of its light that is left."""
-    return np.asarray(np.clip((share - DARK) / (CLEAR - DARK), 0, 1), np.float32)
-
-
-def continue_labels(labels: Array, mask: Array) -> tuple[Array, FloatArray]:
-    """Labels continued from a mask to everywhere by the nearest pixel, and the distance to that in pixels."""
-    distance, nearest = cv2.distanceTransformWithLabels(
-        (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    table = np.zeros(int(nearest.max()) + 1, labels.dtype)
-    table[nearest[mask]] = labels[mask]
-    return table[nearest], np.asarray(distance, np.float32)
-
-
-def fill_from_around(values: FloatArray, known: FloatArray) -> FloatArray:
-    """Values continued to where they are not known, as smooth as need be.
-
-    By pull and push over a pyramid: Gortler et al., "The lumigraph", 1996, doi:10.1145/237170.237200.
-
-    Args:
-        values: (h, w, c).
-        known: (h, w) in [0, 1].
-    """
-    if min(known.shape) < 4 or known.min() >= 1:
-        return values
-    small = np.asarray(cv2.pyrDown(np.dstack([values * known[..., None], known])), np.float32)
-    weight = small[..., -1]
-    means = np.asarray(small[..., :-1] / np.maximum(weight, 1e-6)[..., None], np.float32)
-    means = fill_from_around(means, np.minimum(weight * 4, 1))
-    large = cv2.pyrUp(means, dstsize=(known.shape[1], known.shape[0])).reshape(values.shape)
-    return np.asarray(values * known[..., None] + large * (1 - known[..., None]), np.float32)
-
-
-def _soften(plane: FloatArray, sigma: float) -> FloatArray:
-    return np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma), np.float32)

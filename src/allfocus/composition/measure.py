@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 
 from allfocus.composition.defocus import Defocus, disc_blur
-from allfocus.composition.layers import LayeredWindow, find_layers
+from allfocus.composition.layers import LayeredWindow
+from allfocus.composition.layout import find_layers
 from allfocus.core.color import Array, FloatArray, linear_to_srgb, srgb_to_linear, to_unit
 
 #: Pixels that are looked at, and frames that are compared: evenly many of larger stacks.
@@ -29,6 +30,8 @@ FILTERS = (0.35, 0.425, 0.5, 0.575)
 CLEARLY, CONTRARY = 0.3, 0.8
 #: Differences, display-encoded, that mean nothing.
 NOTHING = 0.002
+#: Of so few frames no disc is wider, in pixels, where that is found out; of more, layers would fall together.
+FEW, WIDEST = 3, 4.0
 #: Turns in which layers are solved to find out which end is near.
 TURNS = 2
 
@@ -136,7 +139,7 @@ def explain_by_filter(images: Sequence[FloatArray], labels: Array, sure: Array, 
         mask = _where_sharpest(k, labels, sure)
         if np.count_nonzero(mask) < ENOUGH:
             continue
-        for other, radius in zip(encoded, _radii(found.step, found.positions[k], k, picked), strict=True):
+        for other, radius in zip(encoded, _radii(np.asarray(found.step), found.positions[k], k, picked), strict=True):
             if other is image:
                 continue
             blurred = (cv2.GaussianBlur(image, (0, 0), max(float(radius) * width, 0.1)) for width in FILTERS)
@@ -152,47 +155,49 @@ def fit(rows: dict[int, tuple[int, FloatArray]], frames: Array) -> Defocus:
         rows: of `compare`.
         frames: (N,) in which position of the stack each of the compared frames is.
     """
-    best = min((_misfit_of(step, rows, frames) for step in STEPS), key=lambda tried: tried[0])
-    _, step, positions = best
+    misfits, positions = _try_steps(rows, frames)
+    best = int(np.argmin(misfits))
+    step, places = STEPS[best], positions[best]
     left = whole = 0.0
     for k, (count, apart) in rows.items():
-        reached = [
-            np.interp(radius, RADII, row)
-            for radius, row in zip(_radii(step, positions[k], k, frames), apart, strict=True)
-        ]
+        reached = _interpolate(_radii(step, places[k], k, frames), apart)
         left += count * (sum(reached) - reached[k])
         whole += count * (apart[:, 0].sum() - apart[k, 0])
-    return Defocus(step=float(step), positions=positions, explained=float(1 - left / max(whole, 1e-9)))
+    return Defocus(step=float(step), positions=places, explained=float(1 - left / max(whole, 1e-9)))
 
 
-def _misfit_of(step: float, rows: dict[int, tuple[int, FloatArray]], frames: Array) -> tuple[float, float, FloatArray]:
-    """How badly a step fits, and the positions with which it fits best."""
-    positions = frames.astype(np.float32)
-    total = weight = 0.0
-    spacing = float(np.diff(frames).mean())
+def _try_steps(rows: dict[int, tuple[int, FloatArray]], frames: Array) -> tuple[Array, FloatArray]:
+    """How badly each of `STEPS` fits, and (len(STEPS), N) the positions with which it fits best."""
+    positions = np.tile(frames.astype(np.float32), (len(STEPS), 1))
+    total, weight = np.zeros(len(STEPS)), 0.0
+    offs = BETWEEN if len(frames) > 2 else BETWEEN[5:6]
     for k, (count, apart) in rows.items():
         least = np.maximum(apart.min(axis=1), NOTHING)
-        others = np.arange(len(frames)) != k
-        tried = []
-        for off in BETWEEN if len(frames) > 2 else BETWEEN[5:6]:
-            position = frames[k] + off * spacing
-            radii = _radii(step, position, k, frames)
-            reached = np.array([np.interp(radius, RADII, row) for radius, row in zip(radii, apart, strict=True)])
-            tried.append((float((reached / least)[others].mean()), position))
-        misfit, positions[k] = min(tried)
-        total, weight = total + np.sqrt(count) * misfit, weight + np.sqrt(count)
-    return total / weight, step, positions
+        places = frames[k] + offs * float(np.diff(frames).mean())
+        reached = _interpolate(_radii(STEPS[:, None, None], places[:, None], k, frames), apart)
+        misfits = np.delete(reached / least, k, axis=2).mean(axis=2)
+        best = np.argmin(misfits, axis=1)
+        positions[:, k] = places[best]
+        total, weight = total + np.sqrt(count) * misfits.min(axis=1), weight + np.sqrt(count)
+    return total / weight, positions
 
 
-def _radii(step: float, position: float, sharpest: int, frames: Array) -> Array:
-    """By which discs the sharpest frame becomes each of the frames: it may itself not be quite sharp."""
+def _interpolate(radii: Array, apart: FloatArray) -> Array:
+    """The differences, (..., N), from the N frames once blurred by discs of these radii, (..., N)."""
+    return np.stack([np.interp(radii[..., n], RADII, row) for n, row in enumerate(apart)], axis=-1)
+
+
+def _radii(step: Array, position: Array, sharpest: int, frames: Array) -> Array:
+    """By which discs the sharpest frame becomes each of the frames, (..., N): it may itself not be quite sharp."""
     discs = np.square(step * (position - frames))
-    return np.asarray(np.sqrt(np.maximum(discs - discs[sharpest], 0)))
+    return np.asarray(np.sqrt(np.maximum(discs - discs[..., sharpest, None], 0)))
 
 
 def which_is_near(small: Sequence[FloatArray], labels: Array, counts: Array, defocus: Defocus) -> bool | None:
     """Whether the first frame is focused on the nearest things; None where that can't be told."""
     solved = []
+    if len(small) <= FEW:
+        small, labels, defocus = reduce_discs(small, labels, defocus)
     for near_first in (True, False):
         ordered = replace(defocus, near_first=near_first)
         layers = find_layers(counts, ordered)
@@ -205,6 +210,22 @@ def which_is_near(small: Sequence[FloatArray], labels: Array, counts: Array, def
     if abs(excess) < CLEARLY or -np.sign(excess) * misfit > CONTRARY:
         return None
     return excess > 0
+
+
+def reduce_discs(
+    small: Sequence[FloatArray], labels: Array, defocus: Defocus
+) -> tuple[Sequence[FloatArray], Array, Defocus]:
+    """Pictures so much smaller that no disc is much wider than `WIDEST`: which end is near shows there as well."""
+    scale = defocus.step * float(np.ptp(defocus.positions)) / WIDEST
+    if scale <= 1:
+        return small, labels, defocus
+    size = max(round(labels.shape[1] / scale), 1), max(round(labels.shape[0] / scale), 1)
+    few = cv2.resize(labels.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(np.intp)
+    images = [
+        np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32).reshape(*few.shape, -1)
+        for image in small
+    ]
+    return images, few, defocus.scaled(scale)
 
 
 def lead(one: FloatArray, other: FloatArray) -> float:

@@ -12,24 +12,38 @@ import cv2
 import numpy as np
 from numpy.typing import DTypeLike
 
+from allfocus.composition.boxes import AROUND, find_boxes, find_edges
 from allfocus.composition.defocus import Defocus
-from allfocus.composition.layers import CLEAR, LayeredWindow, enlarge, find_layers
+from allfocus.composition.layers import IN_FULL, LayeredWindow
+from allfocus.composition.layout import find_layers
+from allfocus.composition.planes import CLEAR, enlarge
 from allfocus.core.color import Array, FloatArray, from_unit, linear_to_srgb, srgb_to_linear, to_unit
-from allfocus.core.windows import Window, grow, intersect, relative_to, scale_down, tiles
+from allfocus.core.windows import (
+    Window,
+    grow,
+    intersect,
+    overlaps,
+    relative_to,
+    scale_down,
+    scale_up,
+    shift,
+    tiles,
+)
 from allfocus.run.context import Run
 
 #: Layers are solved in a picture so much smaller that no disc is wider than this radius in pixels.
 WIDEST = 10.0
-#: Side of a cell, in pixels of that smaller picture, and how far it sees around beyond two discs.
-CELL, AROUND = 192, 8
+#: Side of a cell, in pixels of that smaller picture.
+CELL = 192
 #: How far mattes in full size see around a cell, in pixels of the smaller picture.
 NEAR = 8
-#: Discs with a smaller radius in pixels of the frames make no halo that is worth the work.
-VISIBLE = 2.0
+#: Discs with a smaller radius in pixels of the frames make no halo that is worth the work; up to the second radius,
+#: discs that are hardly wider than a step of focus are those of slopes, unless there are only two frames.
+VISIBLE, OF_SLOPES, HARDLY = 2.0, 3.0, 1.75
 #: In how many turns layers are solved.
 TURNS = 3
-#: From the first share of light on that is not the picked frame's the picture is changed; from the second, in full.
-TOUCHED, IN_FULL = 0.02, 0.07
+#: Changes by less than this share are none.
+NOTHING = 1e-3
 #: Layers are used if they render the frames better than what was picked by the first share; in full, by the second.
 BETTER, MUCH_BETTER = 0.25, 0.5
 
@@ -57,6 +71,11 @@ class Veil:
         planes = {name: getattr(self, name)[place] for name in ("share", "colour", "removed", "faint")}
         return replace(self, **planes)
 
+    def put(self, part: "Veil", place: Window) -> None:
+        """Have that of a part instead, by rows and columns."""
+        for name in ("share", "colour", "removed", "faint"):
+            getattr(self, name)[place] = getattr(part, name)
+
 
 class VeilRemover:
     """Takes veils off a picture in place.
@@ -72,6 +91,8 @@ class VeilRemover:
         self._size: tuple[int, int] = frames[0].shape[:2]
         self._widest = defocus.step * float(np.ptp(defocus.positions))
         self._scale = max(1, int(np.ceil(self._widest / WIDEST)))
+        slope = min(HARDLY * defocus.step, OF_SLOPES) if len(frames) > 2 else 0.0
+        self._visible = max(VISIBLE, slope)
         self._reach = int(np.ceil(2 * self._widest)) + AROUND * self._scale
 
     def around(self, window: Window) -> Window:
@@ -80,6 +101,11 @@ class VeilRemover:
         corners = touched[0], touched[-1]
         down, across = (slice(corners[0][axis].start, corners[1][axis].stop) for axis in (0, 1))
         return self._seen((down, across))
+
+    def seeing(self, window: Window) -> list[Window]:
+        """The cells that see some of a window: those to solve again once another frame was picked there."""
+        around = grow(window, self._reach + self._scale, self._size[0], self._size[1])
+        return [cell for cell in self._cells(around) if overlaps(self._seen(cell), window)]
 
     def remove(
         self, image: Array, index_map: Array, origin: Window, window: Window, spared: Array | None = None
@@ -101,11 +127,12 @@ class VeilRemover:
             near_first=self._defocus.near_first,
         )
 
-        def work(cell: Window) -> None:
-            self._remove_in(cell, image, index_map, veil, origin, spared)
+        def work(box: Window) -> None:
+            self._remove_in(box, image, index_map, veil, origin, spared)
 
-        cells = [c for c in self._cells(window) if self._has_edges(index_map[relative_to(self._seen(c), origin)])]
-        for _ in self._run.each("halos", work, cells):
+        cells = list(self._cells(window))
+        boxes = [box for found in self._run.map(lambda c: self._boxes(c, index_map, origin), cells) for box in found]
+        for _ in self._run.each("halos", work, boxes):
             pass
         return veil
 
@@ -119,7 +146,7 @@ class VeilRemover:
         height, width = self._size
         side = CELL if self._scale < 3 else CELL // 2
         for cell in tiles(height, width, side * self._scale):
-            if all(part.start < part.stop for part in intersect(cell, window)):
+            if overlaps(cell, window):
                 yield cell
 
     def _seen(self, cell: Window) -> Window:
@@ -128,41 +155,59 @@ class VeilRemover:
     def _grow(self, cell: Window, by: int) -> Window:
         return grow(cell, by, self._size[0], self._size[1], self._scale)
 
-    def _has_edges(self, labels: Array) -> bool:
-        """Whether a thing stands out from what is behind by a disc that can be seen."""
-        small = cv2.medianBlur(labels[:: self._scale, :: self._scale].astype(np.uint16), 5)
-        radii = self._defocus.step * self._defocus.positions[small]
-        kernel = np.ones((3, 3), np.uint8)
-        return bool((cv2.dilate(radii, kernel) - cv2.erode(radii, kernel)).max() > VISIBLE)
+    def _boxes(self, cell: Window, index_map: Array, origin: Window) -> list[Window]:
+        """The parts of a cell in which things may stand out from what is behind, by a disc that can be seen."""
+        seen, scale = self._seen(cell), self._scale
+        labels = index_map[relative_to(seen, origin)][::scale, ::scale]
+        small = cv2.medianBlur(labels.astype(np.uint16), 5)
+        near = find_edges(self._defocus.step / scale * self._defocus.positions[small], self._visible / scale)
+        inner = scale_down(relative_to(cell, seen), scale)
+        return [
+            intersect(shift(scale_up(box, scale), cell), cell) for box in find_boxes(near[inner], self._reach // scale)
+        ]
 
     def _remove_in(
-        self, cell: Window, image: Array, index_map: Array, veil: Veil, origin: Window, spared: Array | None
+        self, box: Window, image: Array, index_map: Array, veil: Veil, origin: Window, spared: Array | None
     ) -> None:
-        """Take veils off one cell."""
-        solved = self._solve(cell, index_map, origin)
+        """Take veils off one part of a cell."""
+        solved = self._solve(box, index_map, origin)
         if solved is None:
             return
-        window, gain, inner = solved
-        place = relative_to(cell, origin)
-        visible = [share[inner] for share in window.visible()]
-
-        def mix(planes: Sequence[FloatArray]) -> FloatArray:
-            parts = (
-                share.reshape(share.shape + (1,) * (plane.ndim - 2)) * plane[inner]
-                for share, plane in zip(visible, planes, strict=True)
+        seen, scale = self._seen(box), self._scale
+        window, gain = solved
+        inner = scale_down(relative_to(box, seen), scale)
+        touched = cv2.dilate((window.touched() * gain)[inner], np.ones((5, 5), np.uint8)) > NOTHING
+        for part in find_boxes(touched, NEAR):
+            place = intersect(shift(scale_up(part, scale), box), box)
+            large, better, within = (
+                (window, gain, relative_to(place, seen))
+                if scale == 1
+                else self._enlarge(place, seen, window, gain, index_map, origin)
             )
-            return np.asarray(sum(parts), np.float32)
+            self._put(large, better[within], within, place, image, veil, origin, spared)
 
-        light, taken, gone = mix(window.colours), mix(window.veils), 1 - mix(window.shares)
-        own = np.take_along_axis(np.stack(visible), window.of[inner][None], axis=0)[0]
-        touched = np.clip((np.maximum(gone, 1 - own) - TOUCHED) / (IN_FULL - TOUCHED), 0, 1)
+    def _put(
+        self,
+        window: LayeredWindow,
+        gain: FloatArray,
+        inner: Window,
+        box: Window,
+        image: Array,
+        veil: Veil,
+        origin: Window,
+        spared: Array | None,
+    ) -> None:
+        """Compose a box of the picture of layers, which it lies in, as far as they are to be used."""
+        place = relative_to(box, origin)
+        light, taken, gone = window.compose(inner)
+        touched = window.touched()[inner]
         touched = cv2.GaussianBlur(cv2.dilate(touched, np.ones((3, 3), np.uint8)), (0, 0), 0.7) * gain
         if spared is not None:
             touched[spared[place]] = 0
         picked = image[place]
         before = to_unit(picked).reshape(light.shape)
         after = from_unit(before + touched[..., None] * (linear_to_srgb(light) - before), image.dtype)
-        changed = touched > 1e-3
+        changed = touched > NOTHING
         picked[changed] = after.reshape(picked.shape)[changed]
         colour = linear_to_srgb(np.clip(taken / np.maximum(gone, 1e-3)[..., None], 0, 1))
         veil.share[place] = gone
@@ -170,38 +215,38 @@ class VeilRemover:
         veil.removed[place] = (touched > 0.5) & (gone > IN_FULL)
         veil.faint[place] = (touched > 0.5) & (gone > 1 - CLEAR)
 
-    def _solve(self, cell: Window, index_map: Array, origin: Window) -> tuple[LayeredWindow, FloatArray, Window] | None:
-        """The layers round a cell, how far to use them in the cell, and where it lies in them; None: there is one."""
-        seen, scale = self._seen(cell), self._scale
+    def _solve(self, box: Window, index_map: Array, origin: Window) -> tuple[LayeredWindow, FloatArray] | None:
+        """The layers round a box in the smaller picture, and how far to use them; None: there is one."""
+        seen, scale = self._seen(box), self._scale
         size = -(-(seen[1].stop - seen[1].start) // scale), -(-(seen[0].stop - seen[0].start) // scale)
-        labels = index_map[relative_to(seen, origin)].astype(np.intp)
-        few = (
-            labels
-            if scale == 1
-            else cv2.resize(labels.astype(np.uint16), size, interpolation=cv2.INTER_NEAREST).astype(np.intp)
-        )
+        labels = index_map[relative_to(seen, origin)].astype(np.uint16)
+        few = labels if scale == 1 else np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST))
         layers = find_layers(np.bincount(few.ravel(), minlength=len(self._frames)), self._defocus)
         if len(layers) < 2:
             return None
         used = [frame for layer in layers for frame in layer.frames]
         small = {k: to_light(shrink(self._run.cut(self._frames[k], seen), size)) for k in used}
-        window = LayeredWindow(small, few, layers, self._defocus.scaled(scale))
+        window = LayeredWindow(small, few.astype(np.intp), layers, self._defocus.scaled(scale))
         window.render_as_picked()
         plain = window.misfit() + 2 * window.excess()
         spread = window.misfit_without_covering()
         window.solve(TURNS)
-        better = measure_gain(plain, spread, window.misfit() + 2 * window.excess(), max(self._widest / scale / 4, 1))
-        if scale == 1:
-            inner = relative_to(cell, seen)
-            return window, better[inner], inner
-        near = intersect(self._grow(cell, NEAR * scale), seen)
-        part = scale_down(relative_to(near, seen), scale)
+        solved = window.misfit() + 2 * window.excess()
+        return window, measure_gain(plain, spread, solved, max(self._widest / scale / 4, 1))
+
+    def _enlarge(
+        self, box: Window, seen: Window, window: LayeredWindow, gain: FloatArray, index_map: Array, origin: Window
+    ) -> tuple[LayeredWindow, FloatArray, Window]:
+        """The layers round a part of what was solved, in full size; how far to use them, and where the part lies."""
+        near = intersect(self._grow(box, NEAR * self._scale), seen)
+        part = scale_down(relative_to(near, seen), self._scale)
+        used = [frame for layer in window.layers for frame in layer.frames]
         own = index_map[relative_to(near, origin)].astype(np.intp)
         exact = np.isin(own, used)
-        own = own if exact.all() else np.where(exact, own, layers[-1].frames[0])
+        own = own if exact.all() else np.where(exact, own, window.layers[-1].frames[0])
         frames = {k: to_light(self._run.cut(self._frames[k], near)) for k in used}
-        inner = relative_to(cell, near)
-        return window.enlarge(frames, own, scale, part), enlarge(better[part], own.shape)[inner], inner
+        large = window.enlarge(frames, own, self._scale, part)
+        return large, enlarge(gain[part], own.shape), relative_to(box, near)
 
 
 def measure_gain(plain: FloatArray, spread: FloatArray, solved: FloatArray, sigma: float) -> FloatArray:

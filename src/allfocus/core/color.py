@@ -61,6 +61,13 @@ def srgb_to_linear(encoded: FloatArray) -> FloatArray:
     )
 
 
+def to_linear(samples: Array) -> FloatArray:
+    """Display-encoded samples of any depth to linear light, 1 is white: `srgb_to_linear` of `to_unit`, to the bit."""
+    if samples.dtype == np.uint8 and samples.size >= MANY:
+        return raise_to_linear(to_unit(np.arange(256, dtype=np.uint8)))[samples]
+    return srgb_to_linear(to_unit(samples))
+
+
 def raise_to_linear(encoded: FloatArray) -> FloatArray:
     """`srgb_to_linear`, calculated."""
     low = encoded / 12.92

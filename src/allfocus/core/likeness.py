@@ -1,5 +1,7 @@
 """Whether two pictures may show the same scene, whatever their focus and however they moved a little."""
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 
@@ -12,6 +14,9 @@ SIDE = 64
 #: small picture; and how far things may have moved in it.
 COARSE, MARGIN = 8.0, 6
 
+#: So many frames that are alike, and unlike most others, are a scene of their own.
+MANY = 3
+
 #: Pictures that correlate less show different scenes. Of 204 stacks the first and the last frame correlate by .36 and
 #: more; of 600 pairs of frames of different scenes 98 % by less than .25.
 ALIKE = 0.3
@@ -20,6 +25,35 @@ ALIKE = 0.3
 def are_alike(one: Array, other: Array) -> bool:
     """Whether two pictures (H, W) or (H, W, 3) may show the same scene."""
     return measure_likeness(make_small(one), make_small(other)) >= ALIKE
+
+
+def group_scenes(frames: Iterable[Array]) -> list[list[int]]:
+    """The scenes that frames show, as far as their content tells: positions of each scene's, in their order.
+
+    A scene goes on as long as each frame is like the one before it; a later one that is like an earlier scene belongs
+    to it. Where frames are no scene they are in none: those that are too few, see `MANY`, beside a larger one.
+
+    Args:
+        frames: pictures (H, W) or (H, W, 3), each looked at once.
+    """
+    smalls = [make_small(frame) for frame in frames]
+    runs: list[list[int]] = []
+    for k, small in enumerate(smalls):
+        if k and measure_likeness(smalls[k - 1], small) >= ALIKE:
+            runs[-1].append(k)
+        else:
+            runs.append([k])
+    scenes: list[list[int]] = []
+    for run in runs:
+        middle = smalls[run[len(run) // 2]]
+        like = (scene for scene in scenes if measure_likeness(smalls[scene[len(scene) // 2]], middle) >= ALIKE)
+        found = next(like, None)
+        if found is None:
+            scenes.append(run)
+        else:
+            found += run
+    fewest = MANY if any(2 * len(scene) > len(smalls) for scene in scenes) else 2
+    return [scene for scene in scenes if len(scene) >= fewest]
 
 
 def make_small(picture: Array) -> FloatArray:

@@ -36,6 +36,10 @@ class FrameInfo:
         """Height and width."""
         return self.shape[0], self.shape[1]
 
+    def resized(self, size: tuple[int, int]) -> "FrameInfo":
+        """The same of another height and width."""
+        return replace(self, shape=(*size, *self.shape[2:]))
+
     @property
     def ndim(self) -> int:
         """2 for gray, 3 for RGB."""

@@ -53,9 +53,20 @@ def shift(window: Window, origin: Window) -> Window:
     return down, across
 
 
+def overlaps(one: Window, other: Window) -> bool:
+    """Whether two windows share a pixel."""
+    return all(part.start < part.stop for part in intersect(one, other))
+
+
 def intersect(one: Window, other: Window) -> Window:
     """The window that two windows share."""
     down, across = (
         slice(max(part.start, twin.start), min(part.stop, twin.stop)) for part, twin in zip(one, other, strict=True)
     )
+    return down, across
+
+
+def scale_up(window: Window, scale: int) -> Window:
+    """The same window in a picture `scale` times larger."""
+    down, across = (slice(part.start * scale, part.stop * scale) for part in window)
     return down, across

@@ -13,8 +13,9 @@ import numpy as np
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.pyramid import PATCH
 from allfocus.core.weights import softmax_weights, winner
-from allfocus.core.windows import Window, grow, relative_to, scale_down, shift, tiles
+from allfocus.core.windows import Window, grow, intersect, relative_to, scale_down, shift, tiles
 from allfocus.decision.candidates import CandidateRule, find_candidates
+from allfocus.decision.cells import FADE, CellLogits, find_share
 from allfocus.decision.logit_store import LogitStore, enlarge, extrapolate, part_of
 from allfocus.decision.model import Answer, Network
 from allfocus.decision.stack_pyramid import KEPT, StackPyramid
@@ -43,6 +44,8 @@ class SearchRule:
         block: side of the blocks of a cell that the finest level is refined in or not: a multiple of `STEP`, and a
             divisor of `cell` by a power of two.
         least_gain: squared error, unit scale, that refining the finest level in a block has to promise to save.
+        least_gain_if_empty: the same where the finest level holds next to no detail, as in most photos of many pixels.
+        least_detail: what share of the energy of the second finest level's detail it has to hold, or be next to none.
         max_tile: longest side in pixels of what the network is given at once; None: what fits the memory.
         in_cells: which frames are candidates in a cell.
         in_blocks: which of them are in a block, by the second finest level.
@@ -51,6 +54,8 @@ class SearchRule:
     cell: int = CELL
     block: int = 128
     least_gain: float = 5e-6
+    least_gain_if_empty: float = 1e-4
+    least_detail: float = 0.28
     max_tile: int | None = None
     in_cells: CandidateRule = field(default_factory=CandidateRule)
     in_blocks: CandidateRule = field(default_factory=lambda: CandidateRule(least=0.35))
@@ -59,33 +64,6 @@ class SearchRule:
     def of(cls, *, fast: bool = False, max_tile: int | None = None) -> "SearchRule":
         """The rule for a fast or a thorough search."""
         return replace(cls(max_tile=max_tile), least_gain=5e-4) if fast else cls(max_tile=max_tile)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CellLogits:
-    """What the network says about one cell: the logits with a margin around it.
-
-    Attributes:
-        frames: (n,) the candidates, counted in the order of the pyramid.
-        extras: frames that are not, and may be the same there but for noise.
-        logits: (n, h, w) of the cell with its margin.
-        quality: (2, h, w) of the cell alone, log-odds that a place is sharp in no frame, and that it is veiled; None
-            where the network does not know.
-        around: rows and columns of the picture that the logits belong to.
-        cell: rows and columns of the picture that the cell covers.
-    """
-
-    frames: Array
-    extras: Array
-    logits: FloatArray
-    quality: FloatArray | None
-    around: Window
-    cell: Window
-
-    @property
-    def inner(self) -> Window:
-        """The cell within `logits`."""
-        return relative_to(self.cell, self.around)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,22 +107,26 @@ class CoarseToFine:
         return list(tiles(*self._pyramid.size, self._rule.cell))
 
     def refine(self, cell: Window) -> CellLogits:
-        """Answer one cell in the finest level."""
+        """Answer one cell in the finest level; in full up to `FADE` pixels around it."""
         around = grow(cell, self._margin, *self._pyramid.size)
         state = self._approach(cell)
         frames, window, coarser = state.frames, state.window, state.coarser
         pixels = self._pyramid.cut_pixels(0, window, frames)
         logits = extrapolate(coarser, pixels)
+        settled = logits.copy()
         for block, few in self._blocks(cell, state):
             known = Answer(logits=coarser.logits[few], context=coarser.context[few])
-            found = self._refine_tiles(0, block, frames[few], known, window).logits[:, 0]
-            place = relative_to(block, window)
-            logits[(slice(None), *place)] = found.min(axis=0) - NO_CANDIDATE
-            logits[(few, *place)] = found
+            place = self._grow(block, FADE, level=0)
+            found = self._refine_tiles(0, place, frames[few], known, window, spare=FADE).logits[:, 0]
+            here = (slice(None), *relative_to(place, window))
+            refined = np.repeat(found.min(axis=0, keepdims=True) - np.float32(NO_CANDIDATE), len(frames), axis=0)
+            refined[few] = found
+            logits[here] += find_share(block, place, cell) * (refined - settled[here])
         return CellLogits(
             frames=frames,
             extras=state.extras,
             logits=logits[(slice(None), *relative_to(around, window))],
+            missing=self._miss(frames, around),
             quality=self._judge(cell, window, pixels, Answer(logits=logits[:, None], context=coarser.context)),
             around=around,
             cell=cell,
@@ -199,16 +181,22 @@ class CoarseToFine:
         coarser = self._answer_place(level + 1, scale_down(window, 2), frames)
         return self._refine_tiles(level, place, frames, coarser, window)
 
-    def _refine_tiles(self, level: int, place: Window, frames: Array, coarser: Answer, window: Window) -> Answer:
-        """Answer a place of a level, tile by tile, from the coarser level's answer to a window around it."""
+    def _refine_tiles(
+        self, level: int, place: Window, frames: Array, coarser: Answer, window: Window, spare: int = 0
+    ) -> Answer:
+        """Answer a place of a level, tile by tile, from the coarser level's answer to a window around it.
+
+        So many pixels from its edges count for little: they are `spare`, and less is looked at around them.
+        """
         height, width = (part.stop - part.start for part in place)
         reach = self._model.reach if level else self._model.reach_finest
         logits = np.empty((len(frames), 1, height, width), np.float32)
         size = (height // PATCH, width // PATCH) if level else (0, 0)  # the finest level hands no features down
         context = np.empty((len(frames), coarser.context.shape[1], *size), np.float32)
-        for tile in self._run.in_turn(tiles(height, width, tile_side(len(frames), self._rule.max_tile, reach))):
+        limit, side = self._grow(place, reach - spare, level), tile_side(len(frames), self._rule.max_tile, reach)
+        for tile in self._run.in_turn(tiles(height, width, side + 2 * spare)):
             here = shift(tile, place)
-            seen = self._grow(here, reach, level)
+            seen = intersect(self._grow(here, reach, level), limit)
             known = part_of(coarser, relative_to(scale_down(seen, 2), scale_down(window, 2)))
             answer = self._model.refine(self._pyramid.cut(level, seen, frames), known, is_finest=level == 0)
             found = part_of(answer, relative_to(here, seen))
@@ -222,6 +210,16 @@ class CoarseToFine:
         place = scale_down(cell, 1 << self._known)
         logits = self._answer.logits(place, np.arange(len(self._pyramid.frames)))[:, 0]
         return find_candidates(softmax_weights(logits, sharpness=1), self._rule.in_cells)
+
+    def _miss(self, frames: Array, around: Window) -> FloatArray:
+        """(h, w) over a window of the picture, the chance by the coarse levels that the best frame is none of these."""
+        scale = 1 << self._known
+        place = scale_down(self._grow(around, 0, level=0), scale)
+        logits = self._answer.logits(place, np.arange(len(self._pyramid.frames)))[:, 0]
+        chance = 1 - softmax_weights(logits, sharpness=1)[frames].sum(axis=0)
+        top, left = (part.start % scale for part in around)
+        height, width = (part.stop - part.start for part in around)
+        return enlarge(np.clip(chance, 0, 1), scale)[top : top + height, left : left + width]
 
     def _approach(self, cell: Window) -> CellState:
         """Answer a cell in the second finest level, and say where that may not be enough.
@@ -251,7 +249,10 @@ class CoarseToFine:
             """Blocks of a part of the cell; those that are cheaper to refine in one go are one."""
             if side == self._rule.block:
                 half = scale_down(part, 2)
-                if gain[half].mean() < self._rule.least_gain:
+                promised = gain[half].mean()
+                if promised < self._rule.least_gain:
+                    return []
+                if promised < self._rule.least_gain_if_empty and self._is_empty(shift(part, cell), state.frames):
                     return []
                 around = grow(half, MISPLACED, height, width)
                 return [(part, find_candidates(chances[(slice(None), *around)], self._rule.in_blocks)[0])]
@@ -266,6 +267,11 @@ class CoarseToFine:
 
         whole = slice(0, 2 * height), slice(0, 2 * width)
         return [(shift(part, cell), few) for part, few in split(whole, self._rule.cell)]
+
+    def _is_empty(self, block: Window, frames: Array) -> bool:
+        """Whether the finest level holds next to no detail in a block, beside what the next coarser one holds."""
+        finest, coarser = (self._pyramid.measure_detail(level, block, frames) for level in (0, 1))
+        return finest < self._rule.least_detail * coarser
 
     def _cost(self, place: Window, frames: Array) -> int:
         """Pixels that the network is given, with what is around them, to answer a place."""

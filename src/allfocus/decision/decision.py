@@ -34,7 +34,7 @@ class Choice:
         confidence: (h, w) float32 in [0, 1], how sure that is.
         depth: (h, w) float32, at which position of the stack the pixel is in focus, between two frames too; None
             unless it was asked for.
-        certainty: (h, w) float32 in [0, 1], how certain the depth is; None as for that.
+        depth_error: (h, w) float32, its standard error in frames; None as for that.
         out_of_focus: (h, w) bool, sharp in no frame; None where nothing is known about it.
         veiled: (h, w) bool, seen only through the blur of something nearer; None as for that.
         gains: (n,) float32, what the linear light of each candidate is multiplied by; None: nothing. A frame may be
@@ -49,14 +49,14 @@ class Choice:
     index_map: Array
     confidence: FloatArray
     depth: FloatArray | None = None
-    certainty: FloatArray | None = None
+    depth_error: FloatArray | None = None
     out_of_focus: Array | None = None
     veiled: Array | None = None
     gains: FloatArray | None = None
 
 
 #: Fields of a choice that have a value for each pixel of its window.
-MAPS = ("index_map", "confidence", "depth", "certainty", "out_of_focus", "veiled")
+MAPS = ("index_map", "confidence", "depth", "depth_error", "out_of_focus", "veiled")
 
 
 class Decision(Protocol):

@@ -10,9 +10,11 @@ from allfocus.core.color import Array, FloatArray
 from allfocus.core.notes import Note
 from allfocus.core.weights import softmax_weights, winner
 from allfocus.core.windows import Window
-from allfocus.decision.coarse_to_fine import CellLogits, CoarseToFine, SearchRule
-from allfocus.decision.confidence import measure_confidence, measure_depth
+from allfocus.decision.cells import CellLogits, FadingCells
+from allfocus.decision.coarse_to_fine import CoarseToFine, SearchRule
+from allfocus.decision.confidence import measure_confidence
 from allfocus.decision.decision import Choice, TiledDecision
+from allfocus.decision.depth import DepthMeter
 from allfocus.decision.model import Network
 from allfocus.decision.noise import calm_logits, measure_noise, sharpness_in
 from allfocus.decision.stack_pyramid import StackPyramid
@@ -56,42 +58,54 @@ class NetworkDecision(TiledDecision):
         keep: bool = False,
         notes: Sequence[Note] = (),
     ) -> None:
-        self._run, self._depth = run, depth
+        self._run = run
         self._pyramid = StackPyramid(frames, run, by_focus=model.wants_order)
         self.size, self.count = self._pyramid.size, len(frames)
         self.noise = measure_noise(self._pyramid.frames)
         self.notes = (*notes, *note_values(self._pyramid))
+        self._meter = DepthMeter(self._pyramid, self.noise) if depth else None
         self._bias = preference(len(frames), prefer)[self._pyramid.order]
-        search = CoarseToFine(model, self._pyramid, margin=MARGIN, rule=rule or SearchRule(), run=run)
-        self._cells = search.cells()
-        self._refine: Callable[[Window], CellLogits] = Keeper(search.refine, run) if keep else search.refine
+        rule = rule or SearchRule()
+        self._search = CoarseToFine(model, self._pyramid, margin=MARGIN, rule=rule, run=run)
+        self._cells = FadingCells(self._answer, self.size, rule.cell, MARGIN)
+        self._find: Callable[[Window], CellLogits] = Keeper(self._cells, run) if keep else self._cells
 
     def tiles(self) -> Sequence[Window]:
         """The cells of the search."""
-        return self._cells
+        return self._cells.windows
+
+    def _answer(self, cell: Window) -> CellLogits:
+        """What the network says about one cell, with the preference, and calm where noise must not decide."""
+        found = self._search.refine(cell)
+        frames = self._cut(found)
+        logits = calm_logits(frames, found.logits + self._bias[found.frames, None, None], self.noise)
+        return replace(found, logits=logits)
+
+    def _cut(self, found: CellLogits) -> list[Array]:
+        """The pixels of the candidates of a cell, and around it."""
+        return [self._pyramid.cut_frame(frame, found.around) for frame in found.frames]
 
     def decide_tile(self, tile: Window) -> Choice:
         """The network's choice for one cell."""
-        found = self._refine(tile)
+        found = self._find(tile)
         order = self._pyramid.order[found.frames]
-        frames = [self._pyramid.cut_frame(frame, found.around) for frame in found.frames]
-        logits = calm_logits(frames, found.logits + self._bias[found.frames, None, None], self.noise)
+        frames = self._cut(found)
         inner = found.inner
-        own = logits[(slice(None), *inner)]
+        own = found.logits[(slice(None), *inner)]
         chances, best = softmax_weights(own, sharpness=1), winner(own)
         index_map = order[best]
-        depth, certainty = measure_depth(chances, order, index_map) if self._depth else (None, None)
+        depth, error = self._meter.measure(tile, chances, order, index_map) if self._meter else (None, None)
         picked = [frame[inner] for frame in frames]
         return Choice(
             window=tile,
             around=found.around,
             candidates=order,
             extras=self._pyramid.order[found.extras],
-            weights=softmax_weights(logits, sharpness_in(self.noise)),
+            weights=softmax_weights(found.logits, sharpness_in(self.noise)),
             index_map=index_map,
-            confidence=measure_confidence(picked, chances, best, self._pyramid.values.span),
+            confidence=measure_confidence(picked, chances, best, self._pyramid.values.span, found.missing[inner]),
             depth=depth,
-            certainty=certainty,
+            depth_error=error,
             out_of_focus=None if found.quality is None else found.quality[0] > OUT_OF_FOCUS,
             veiled=None if found.quality is None else found.quality[1] > VEILED,
         )

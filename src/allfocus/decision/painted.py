@@ -9,6 +9,7 @@ import numpy as np
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.windows import Window, intersect, relative_to
 from allfocus.decision.decision import MAPS, Choice, Decision, TiledDecision, list_sources
+from allfocus.decision.depth import WITHIN_A_FRAME
 from allfocus.errors import ConfigError
 
 #: Sources of a stroke that are neither a frame nor another decision: the frame before or after the one that the picture
@@ -172,7 +173,7 @@ def choose_frames(window: Window, index_map: Array) -> Choice:
         index_map=index_map,
         confidence=certain,
         depth=index_map.astype(np.float32),
-        certainty=certain,
+        depth_error=np.full(index_map.shape, WITHIN_A_FRAME**0.5, np.float32),
         out_of_focus=np.zeros(index_map.shape, bool),
         veiled=np.zeros(index_map.shape, bool),
     )
@@ -225,7 +226,8 @@ class Sheet:
                 continue
             brought = getattr(source, name)
             if brought is None:  # the source knows less than the base
-                brought = source.index_map if name == "depth" else np.zeros(source.index_map.shape, plane.dtype)
+                unknown = np.nan if name == "depth_error" else 0
+                brought = source.index_map if name == "depth" else np.full(source.index_map.shape, unknown, plane.dtype)
             np.copyto(plane[here], brought[there].astype(plane.dtype), where=is_painted)
 
     def choice(self) -> Choice:

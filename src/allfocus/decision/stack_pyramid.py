@@ -6,6 +6,7 @@ they are needed. Energies are kept of all levels: two numbers for a patch.
 
 import zlib
 from collections.abc import Sequence
+from functools import reduce
 
 import numpy as np
 
@@ -128,6 +129,10 @@ class StackPyramid:
             stretch_into(self._cut_level(level, window, frame), self.values, target)
         return pixels
 
+    def energies(self, level: int, patches: Window) -> FloatArray:
+        """(N, h, w), the energy of a level's own detail in some patches, unit scale, in the order of the stack."""
+        return np.asarray(self._energy[level][(slice(None), 0, *patches)])
+
     def _cut_energy(self, level: int, window: Window, chosen: Array) -> FloatArray:
         patches = tuple(slice(part.start // PATCH, part.stop // PATCH) for part in window)
         energy = np.zeros((len(chosen), ENERGIES, *(part.stop - part.start for part in patches)), np.float32)
@@ -135,6 +140,19 @@ class StackPyramid:
             kept = self._energy[level][(self.order[frame], slice(None), *patches)]
             np.multiply(kept, np.float32(1 / self.values.span**2), out=target[: len(kept)])
         return energy
+
+    def measure_detail(self, level: int, window: Window, chosen: Array) -> float:
+        """The mean energy of a level's own detail in a window of the finest level, of the sharpest frame at each patch.
+
+        Args:
+            level: 0 is the finest.
+            window: of that one, whole patches of the level.
+            chosen: (n,) which frames, counted in the order of `frames`.
+        """
+        rows, columns = (slice((p.start >> level) // PATCH, (p.stop >> level) // PATCH) for p in window)
+        kept = self._energy[level]
+        sharpest = reduce(np.maximum, (kept[self.order[frame], 0, rows, columns] for frame in chosen))
+        return float(sharpest.mean()) if sharpest.size else 0.0
 
     def _cut_level(self, level: int, window: Window, frame: int) -> Array:
         kept = self._pixels[level]

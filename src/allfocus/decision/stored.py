@@ -28,7 +28,7 @@ ARRAYS: Mapping[str, type[np.generic]] = {
     "index_map": np.uint16,
     "confidence": np.float32,
     "depth": np.float32,
-    "certainty": np.float32,
+    "depth_error": np.float32,
     "out_of_focus": np.bool_,
     "veiled": np.bool_,
     "gains": np.float32,
@@ -132,7 +132,7 @@ class StoredDecision(TiledDecision):
         }
         for name, kind in ARRAYS.items():
             array = getattr(choice, name)
-            if array is None and name in ("depth", "certainty", "out_of_focus", "veiled", "gains"):
+            if array is None and name in ("depth", "depth_error", "out_of_focus", "veiled", "gains"):
                 continue
             if array is None or array.dtype != kind or array.shape != wanted.get(name, np.shape(array)):
                 raise ReadError(f"{self._path} is damaged: {name} of a tile is missing or of the wrong kind")

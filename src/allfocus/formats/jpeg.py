@@ -16,7 +16,7 @@ from allfocus.core.notes import Note
 from allfocus.errors import ReadError
 from allfocus.formats.filebytes import START, Data, map_file
 from allfocus.formats.format import Capacity, Development, Format, Header
-from allfocus.formats.pixels import inspect_pillow, read_orientation, read_pillow
+from allfocus.formats.pixels import inspect_pillow, read_orientation, read_pillow, reduce_pillow
 from allfocus.formats.several import MPF_START, find_pictures, read_part
 from allfocus.formats.spliced import splice
 from allfocus.metadata import exif, ifd, iptc, xmp
@@ -75,6 +75,7 @@ class Jpeg(Format):
         with map_file(path) as data:
             check_end(data, path.name)
             image = JpegImageFile(picture_alone(data))
+            reduce_pillow(image, path.name)
             return read_pillow(image, path.name, read_orientation(lambda: find_blocks(data)))
 
     def count_frames(self, path: Path) -> int:

@@ -25,6 +25,7 @@ from allfocus.metadata.budget import LIMIT
 MAX_PIXELS, MAX_ALONE = 1_000_000_000, 250_000_000
 
 _most_pixels = ContextVar("most_pixels", default=MAX_PIXELS)
+_reduction = ContextVar("reduction", default=1)
 
 #: The orientation in an XMP packet, which counts where EXIF says nothing.
 XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=\"|>)([0-9])")
@@ -109,6 +110,21 @@ def most_pixels() -> int:
     return _most_pixels.get()
 
 
+@contextmanager
+def reduced_by(factor: int) -> Iterator[None]:
+    """Within the block, in this thread, formats may decode at 1 / `factor` of either side where that is cheaper."""
+    token = _reduction.set(factor)
+    try:
+        yield
+    finally:
+        _reduction.reset(token)
+
+
+def reduction() -> int:
+    """What share of either side is enough: 1 / `reduction()`; see `reduced_by`."""
+    return _reduction.get()
+
+
 def check_pixels(width: int, height: int, name: str) -> None:
     """Raise `ReadError` for no size, or one beyond the limit: it would fill the memory before anything else fails."""
     if width < 1 or height < 1:
@@ -142,6 +158,13 @@ def inspect_pillow(image: ImageFile, name: str, dtype: Any, orientation: int) ->
     if not is_gray:
         check_mode(mode, name)
     return describe_frame(image.height, image.width, is_gray, dtype, orientation)
+
+
+def reduce_pillow(image: ImageFile, name: str) -> None:
+    """Let a JPEG picture be decoded at a half, quarter or eighth, by its transform, where that is enough."""
+    check_pixels(image.width, image.height, name)  # as it is stored
+    if reduction() > 1:
+        image.draft(None, (max(1, image.width // reduction()), max(1, image.height // reduction())))
 
 
 def read_pillow(image: ImageFile, name: str, orientation: int = 1) -> Array:

@@ -18,7 +18,7 @@ from allfocus.formats.filebytes import Data, check_tail, map_file
 from allfocus.formats.format import Development, Format, Header
 from allfocus.formats.isobmff import CANON_RAW, check_boxes, list_boxes, read_brands
 from allfocus.formats.jpeg import find_blocks as find_jpeg_blocks
-from allfocus.formats.pixels import check_pixels, describe_frame
+from allfocus.formats.pixels import check_pixels, describe_frame, reduction
 from allfocus.formats.tiff_tags import TIFF_STARTS, find_tags, keep_descriptive
 from allfocus.metadata import exif, ifd
 from allfocus.metadata.blocks import Blocks
@@ -179,6 +179,7 @@ def develop(path: Path, development: Development) -> Array:
     with open_raw(path) as raw:
         linear: Array = raw.postprocess(
             output_bps=16,
+            half_size=reduction() > 1,  # a pixel of each four samples: nothing is interpolated
             gamma=(1, 1),
             no_auto_bright=True,
             adjust_maximum_thr=0,

@@ -1,11 +1,11 @@
 """Write pictures and volumes: checked before work starts, whole or not at all."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import cv2
 
@@ -30,6 +30,9 @@ from allfocus.run.atomic import (
 from allfocus.run.install import install_hint
 from allfocus.run.workers import in_background
 
+#: What writes the content of a file that is not at hand in one piece.
+Fill = Callable[[BinaryIO], object]
+
 
 class Picture(NamedTuple):
     """A picture, or the content of another file, that goes to `path`, and what is kept beside its pixels.
@@ -39,7 +42,7 @@ class Picture(NamedTuple):
     """
 
     path: Path
-    image: Array | str | bytes | None
+    image: Array | str | bytes | Fill | None
     metadata: Metadata | None = None
     samples: Samples | None = None
     notes: tuple[Note, ...] = ()
@@ -110,7 +113,7 @@ def write_image(path: Path | str, image: Array, metadata: Metadata | None = None
 
 
 def write_images(
-    pictures: Sequence[Picture | tuple[Path, Array | str | bytes]], cancelled: Event | None = None
+    pictures: Sequence[Picture | tuple[Path, Array | str | bytes | Fill]], cancelled: Event | None = None
 ) -> list[Note]:
     """Write several pictures and texts, all or none: each goes to a temporary name, and all are renamed at the end.
 
@@ -140,7 +143,7 @@ def write_images(
 def check_content(picture: Picture) -> Picture:
     """The picture as `make_content` takes it; raises `WriteError` where it can't be written to its place."""
     path, image = picture.path, picture.image
-    if image is None or isinstance(image, str | bytes):
+    if image is None or isinstance(image, str | bytes) or callable(image):
         check_place(path)
         return picture
     image = check_picture(path, image)
@@ -148,14 +151,14 @@ def check_content(picture: Picture) -> Picture:
     return picture._replace(image=image)
 
 
-def make_content(picture: Picture) -> tuple[Content | str, list[Note]]:
+def make_content(picture: Picture) -> tuple[Content | str | Fill, list[Note]]:
     """What goes into the file, and notes on what its format could not keep.
 
     Raises:
         WriteError: the format can't hold the picture, or the metadata is none.
     """
     path, image, metadata, samples, _ = picture
-    if image is None or isinstance(image, str | bytes):
+    if image is None or isinstance(image, str | bytes) or callable(image):
         return image or b"", []
     writer, capacity = find_writer(path)
     try:
@@ -183,8 +186,8 @@ def write_ome(path: Path | str, planes: Array, axes: str, scale: Scale | None = 
     write_ome_files([OmeFile(path=Path(path), planes=[planes], axes=axes, scales=[scale or Scale()])])
 
 
-def write_ome_files(files: Sequence[OmeFile]) -> None:
-    """Write several OME-TIFFs and OME-Zarrs, all or none; see `write_ome`."""
+def write_ome_files(files: Sequence[OmeFile], others: Sequence[Picture] = ()) -> None:
+    """Write several OME-TIFFs and OME-Zarrs, and other files that are no pictures, all or none; see `write_ome`."""
     for wanted in files:
         check_output(wanted.path)
         if not holds_volumes(wanted.path):
@@ -193,7 +196,9 @@ def write_ome_files(files: Sequence[OmeFile]) -> None:
             )
         for planes, scale in zip(wanted.planes, wanted.scales, strict=True):
             check_planes(wanted.path, planes, wanted.axes, scale)
-    with whole_files([wanted.path for wanted in files]) as parts:
-        for wanted, part in zip(files, parts, strict=True):
+    with whole_files([*(wanted.path for wanted in files), *(other.path for other in others)]) as parts:
+        for wanted, part in zip(files, parts, strict=False):
             with disk_errors(wanted.path):
                 find_writer(wanted.path)[0].write_volume(part, wanted)
+        for other, part in zip(others, parts[len(files) :], strict=True):
+            write_part(other.path, part, make_content(other)[0])

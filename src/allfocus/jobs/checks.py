@@ -13,11 +13,14 @@ from allfocus.formats.write import check_output, check_outputs
 from allfocus.jobs.events import JobRequest
 from allfocus.options import FusionOptions
 from allfocus.outputs.files import check_sizes, require_sizes
+from allfocus.outputs.layers import check_layers
 from allfocus.outputs.slabs import parse_slab, parse_slabs, slab_paths
+from allfocus.outputs.volume_surfaces import place_surfaces
 from allfocus.outputs.wishes import SETTINGS, Outputs, check_wishes
 from allfocus.plan import Plan, plan_for
 from allfocus.registration import find_reference
 from allfocus.run.machine import Machine
+from allfocus.sources.draft import reduce_listing, reduce_volume
 from allfocus.sources.expand import list_frames
 from allfocus.sources.leftovers import leave_out, protect
 from allfocus.sources.listing import Listing
@@ -25,6 +28,9 @@ from allfocus.sources.open import open_stack
 from allfocus.sources.stacks import find_volume
 from allfocus.sources.volume import Volume, holds_planes, inspect_volume, require_alike
 from allfocus.volumes import MAP_NAMES, MapName, options_for_volumes
+
+#: Fields of outputs that volumes know.
+OF_VOLUMES = ("image", "beside", "surface", *SETTINGS, *MAP_NAMES)
 
 
 def check_job(request: JobRequest, machine: Machine | None = None) -> tuple[Listing | Volume, Plan]:
@@ -39,6 +45,8 @@ def check_job(request: JobRequest, machine: Machine | None = None) -> tuple[List
     check_wishes(request.outputs, request.options, request.slab)
     if request.outputs.out_of_focus or request.outputs.veiled:
         require_quality(request.options.model)
+    if request.options.draft and request.strokes:
+        raise OptionError("draft: strokes lie on the picture in its own size; leave out one of the two")
     if request.slab is not None:
         parse_slab(request.slab)
     with limit_pixels(request.options.pixel_limit):
@@ -80,14 +88,30 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
             pixel_size=volume.pixel_size if size is None else (size, size),
         )
         base = request.outputs.base
+        if request.plane is not None:
+            picked = drop_named(pick_stack(volume, request.plane), request.leave_out)
+            return reduce_listing(picked) if request.options.draft else picked
         if len(volume.stacks) > 1 or (base is not None and holds_volumes(base)):
-            return replace(volume, notes=tuple(left_out))
+            volume = replace(volume, notes=tuple(left_out))
+            return reduce_volume(volume) if request.options.draft else volume
+    if request.plane is not None:
+        raise OptionError(f"{paths[0].name} has no positions, times and channels to choose from; leave the choice out")
     if request.channel_for_focus is not None:
         one = f"{paths[0].name} has one channel only"
         what = one if volume else "only a TIFF file given alone may have several"
         raise OptionError(f"channel-for-focus {request.channel_for_focus}: {what}; leave it out")
     opened = open_stack(list(paths), request.options.order, request.options.stack)
-    return drop_named(opened, request.leave_out)
+    kept_frames = drop_named(opened, request.leave_out)
+    return reduce_listing(kept_frames) if request.options.draft else kept_frames
+
+
+def pick_stack(volume: Volume, plane: tuple[int, int, int]) -> Listing:
+    """The frames of one position, time and channel; raises `OptionError` where there are none."""
+    for stack in volume.stacks:
+        if (stack.position, stack.time, stack.channel) == plane:
+            return stack.listing
+    where = ", ".join(str(number + 1) for number in plane)
+    raise OptionError(f"{volume.path.name} has no stack at position, time and channel {where}; it has {volume}")
 
 
 def drop_named(listing: Listing, names: Sequence[str]) -> Listing:
@@ -115,6 +139,7 @@ def check_stack(request: JobRequest, listing: Listing, machine: Machine | None =
     outputs = [*request.outputs.pictures, *slab_files(request, listing)]
     check_outputs(outputs, [*listing.files, *request.settings], request.outputs.texts)
     check_sizes(request.outputs, listing.frame.size)
+    check_layers(request.outputs, listing)
     require_sizes(request.outputs, listing)
     return plan_for(listing, stack_options(request), machine=machine)
 
@@ -146,7 +171,7 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
         WriteError: an output that is no OME-TIFF.
     """
     outputs = request.outputs
-    others = [item.name for item in fields(Outputs) if item.name not in ("image", "beside", *SETTINGS, *MAP_NAMES)]
+    others = [item.name for item in fields(Outputs) if item.name not in OF_VOLUMES]
     asked = [name.replace("_", "-") for name in others if getattr(outputs, name)]
     asked += [name for name in ("slab", "leave_out", "strokes") if getattr(request, name)]
     if asked:
@@ -159,9 +184,11 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
             better = path.name.removesuffix(path.suffix) + ".ome.tif"
             raise WriteError(f"{path}: pictures and maps of {volume} are OME-TIFF; name it {better}")
         check_output(path)
-    check_outputs(outputs.pictures, [*volume.files, *request.settings], outputs.texts)
-    beside = 0 if find_channel(request, volume) is None else volume.axes["C"] - 1
-    options = options_for_volumes(request.options, volume_map_names(request))
+    channel = find_channel(request, volume)
+    surfaces = [] if outputs.surface is None else place_surfaces(volume, outputs.surface, channel)
+    check_outputs(outputs.pictures, [*volume.files, *request.settings], [place.path for place in surfaces])
+    beside = 0 if channel is None else volume.axes["C"] - 1
+    options = options_for_volumes(request.options, needed_maps(request))
     return plan_for(volume.stacks[0].listing, options, beside, machine)
 
 
@@ -171,10 +198,14 @@ def volume_maps(request: JobRequest) -> dict[MapName, Path]:
     return {name: path for name, path in found.items() if path is not None}
 
 
-def volume_map_names(request: JobRequest) -> list[MapName]:
-    """The maps to make of a volume: those that are wanted, and the index map for formats that have labels."""
-    names = list(volume_maps(request))
-    return names if "index_map" in names or not holds_labels(request.outputs.image) else [*names, "index_map"]
+def needed_maps(request: JobRequest) -> list[MapName]:
+    """The maps to make of a volume: those that are wanted, what surfaces are made of, and labels."""
+    outputs, names = request.outputs, list(volume_maps(request))
+    if outputs.surface is not None and "depth" not in names:
+        names.append("depth")
+    if holds_labels(outputs.image) and "index_map" not in names:
+        names.append("index_map")
+    return names
 
 
 def find_channel(request: JobRequest, volume: Volume) -> int | None:

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from allfocus.alignment import Alignment
 from allfocus.composition.compositor import Canvas
+from allfocus.composition.veil import Veil
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.windows import Window
 from allfocus.decision.decision import Decision
 from allfocus.decision.painted import Stroke
-from allfocus.options import FusionOptions
+from allfocus.options import FusionOptions, is_same_for
 from allfocus.outputs.wishes import Outputs
 from allfocus.plan import Plan
 from allfocus.registered import Registered
@@ -88,12 +90,14 @@ class Kept:
         registered: the frames.
         decision: which frame where, before anything was painted.
         canvas: picture and maps as they were composed.
+        veil: what was taken off the picture; None where halos are kept.
     """
 
     request: "JobRequest"
     registered: Registered
     decision: Decision
     canvas: Canvas
+    veil: Veil | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,6 +121,26 @@ class JobResult:
     kept: Kept | None = None
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Aligned:
+    """An alignment that was estimated before: it is used again as long as all that matters for it stays the same.
+
+    Attributes:
+        alignment: of all frames that are not left out.
+        options: those that it was estimated with.
+        size: height and width of the frames.
+    """
+
+    alignment: Alignment
+    options: FusionOptions
+    size: tuple[int, int]
+
+    def fits(self, options: FusionOptions, frame_count: int, size: tuple[int, int]) -> bool:
+        """Whether it is what would be estimated with these options for so many frames of this size."""
+        is_same = is_same_for("align", options, self.options)
+        return is_same and len(self.alignment.matrices) == frame_count and size == self.size
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobRequest:
     """What is asked of a job.
@@ -132,6 +156,9 @@ class JobRequest:
         strokes: what is painted over the picture. Frames are counted as in the input without those left out; points are
             pixels of the reference's full frame.
         layers: other decisions that strokes take pixels from: the options of each, by its name.
+        plane: of a volume: position, time and channel, counted from 0, of the one stack to fuse, as if it were a file
+            of its own; None: all of them.
+        aligned: how the frames lie over each other, if that is known already.
     """
 
     frames: Sequence[Path]
@@ -143,6 +170,8 @@ class JobRequest:
     leave_out: tuple[str, ...] = ()
     strokes: tuple[Stroke, ...] = ()
     layers: Mapping[str, FusionOptions] = field(default_factory=dict)
+    plane: tuple[int, int, int] | None = None
+    aligned: Aligned | None = None
 
     @property
     def settings(self) -> list[Path]:

@@ -14,22 +14,16 @@ from allfocus.core.windows import Window
 from allfocus.decision.decision import Decision
 from allfocus.errors import StackError
 from allfocus.formats.write import Picture, write_images, write_ome_files
-from allfocus.jobs.checks import (
-    check_job,
-    find_channel,
-    slab_files,
-    slabs_of,
-    stack_options,
-    volume_map_names,
-    volume_maps,
-)
+from allfocus.jobs.checks import check_job, find_channel, needed_maps, slab_files, slabs_of, stack_options, volume_maps
 from allfocus.jobs.events import Event, JobRequest, JobResult, Kept, Listener
 from allfocus.jobs.retouch import paint_over
 from allfocus.options import FusionOptions, is_same_for
 from allfocus.outputs.files import make_files
+from allfocus.outputs.ome_files import make_ome_files
 from allfocus.outputs.report.files import make_reports
 from allfocus.outputs.save import check_result
 from allfocus.outputs.slabs import fuse_slabs
+from allfocus.outputs.volume_surfaces import make_volume_surfaces
 from allfocus.outputs.words import quality_notes
 from allfocus.pipeline import check_model, compose, decide
 from allfocus.plan import Plan
@@ -41,7 +35,7 @@ from allfocus.run.machine import Machine
 from allfocus.run.progress import Pace
 from allfocus.sources.listing import Listing, Reader
 from allfocus.sources.volume import Volume
-from allfocus.volumes import fuse_volume, make_ome_files, stage_costs
+from allfocus.volumes import fuse_volume, stage_costs
 
 
 class Job:
@@ -144,12 +138,14 @@ class Job:
         painted = paint_over(registered, decision, request)
         result = compose(registered, painted, options=options, preview=self._preview)
         assert self._canvas is not None
-        kept = Kept(request=request, registered=registered, decision=decision, canvas=self._canvas)
+        kept = Kept(request=request, registered=registered, decision=decision, canvas=self._canvas, veil=result.veil)
         slabs, skipped = fuse_slabs(registered, options, slabs_of(request, listing), slab_files(request, listing))
         notes = [*result.notes, *quality_notes(result), *skipped]
         self._report("write", 0, 1)
         seconds = time.monotonic() - started
-        files, lost = write_result(result, request, seconds, notes, slabs=slabs, cancelled=self._cancelled)
+        files, lost = write_result(
+            result, request, seconds, notes, slabs=slabs, registered=registered, cancelled=self._cancelled
+        )
         self._report("write", 1, 1)
         return JobResult(
             fused=result,
@@ -172,7 +168,10 @@ class Job:
             registered = replace(old.registered, run=run)
         else:
             self._reuse = None
-            registered = register(self._watched(listing), options, run)
+            known = self.request.aligned
+            fits = known is not None and known.fits(options, len(listing), listing.frame.size)
+            alignment = known.alignment if known is not None and fits else None
+            registered = register(self._watched(listing), options, run, known=alignment)
             registered = replace(registered, source=listing) if registered.source is not None else registered
         if self._previews:
             self._listen(Event(kind="registered", registered=registered))
@@ -202,29 +201,28 @@ class Job:
 
     def _run_volume(self, volume: Volume, plan: Plan, started: float) -> JobResult:
         """Fuse a volume and write what was asked for."""
-        output, maps, channel = (
-            self.request.outputs.image,
-            volume_maps(self.request),
-            find_channel(self.request, volume),
-        )
+        outputs, channel = self.request.outputs, find_channel(self.request, volume)
         stacks = len(volume.stacks) if channel is None else len(volume.stacks) // volume.axes["C"]
         self._begin(plan, stage_costs(plan, stacks))
         result = fuse_volume(
             volume,
             options=self.request.options,
             channel_for_focus=channel,
-            maps=volume_map_names(self.request),
+            maps=needed_maps(self.request),
             progress=self._report,
             cancel=self._cancelled,
             machine=self._machine,
         )
         self._report("write", 0, 1)
-        write_ome_files(make_ome_files(result, output, maps))
+        surfaces = list(make_volume_surfaces(result, outputs))
+        made = [surface for surface in surfaces if surface.image is not None]
+        write_ome_files(make_ome_files(result, outputs.image, volume_maps(self.request)), made)
         self._report("write", 1, 1)
+        files = {path: shows for shows, path in outputs.named.items() if path != outputs.surface}
         return JobResult(
             fused=result,
-            files={path: shows for shows, path in self.request.outputs.named.items()},
-            notes=result.notes,
+            files=files | label(made, "surface"),
+            notes=(*result.notes, *quality_notes(result), *(note for surface in surfaces for note in surface.notes)),
             seconds=time.monotonic() - started,
         )
 
@@ -250,6 +248,7 @@ def write_result(
     notes: Sequence[Note] = (),
     *,
     slabs: Sequence[Picture] = (),
+    registered: Registered | None = None,
     cancelled: Flag | None = None,
 ) -> tuple[dict[Path, str], list[Note]]:
     """Write what a request asks for of a result.
@@ -260,6 +259,7 @@ def write_result(
         seconds: how long the fusion took, for reports.
         notes: what a user should know about it, for reports.
         slabs: further pictures.
+        registered: the frames, for layers.
         cancelled: once it is set nothing is written.
 
     Returns:
@@ -269,8 +269,8 @@ def write_result(
         OptionError: an output that the result does not have.
         WriteError: a file can't be written; none is left behind.
     """
-    check_result(result, request.outputs)
-    files = make_files(result, request.outputs)
+    check_result(result, request.outputs, has_frames=registered is not None)
+    files = make_files(result, request.outputs, registered, cancelled)
     told = [*notes, *(note for picture in files for note in picture.notes)]
     reports = make_reports(result, request.outputs, stack_options(request), seconds, told)
     lost = write_images([*files, *slabs, *reports], cancelled)

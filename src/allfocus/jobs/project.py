@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from allfocus._version import __version__
+from allfocus.alignment.transforms_file import dump_transforms, parse_document
 from allfocus.core.typed import build
 from allfocus.decision.painted import Stroke
 from allfocus.errors import AllFocusError, ConfigError, OptionError, ReadError
-from allfocus.jobs.checks import drop_named
-from allfocus.jobs.events import JobRequest
+from allfocus.jobs.checks import open_request
+from allfocus.jobs.events import Aligned, JobRequest
 from allfocus.options import FusionOptions, build_options, plain_options
 from allfocus.outputs.report.provenance import sha256
 from allfocus.outputs.wishes import Outputs, name_output
 from allfocus.run.atomic import write_file
-from allfocus.sources.open import open_stack
+from allfocus.sources.listing import Listing
 
 #: First entry of every project file, and how their names end.
 FORMAT, SUFFIX = "allfocus project 1", ".allfocus.json"
@@ -38,6 +39,8 @@ class Project:
         options: how to fuse.
         layers: other results that strokes take pixels from: options by name.
         strokes: see `JobRequest`.
+        plane: see `JobRequest`.
+        aligned: see `JobRequest`.
     """
 
     frames: tuple[Path, ...]
@@ -46,6 +49,8 @@ class Project:
     options: FusionOptions = field(default_factory=FusionOptions)
     layers: Mapping[str, FusionOptions] = field(default_factory=dict)
     strokes: tuple[Stroke, ...] = ()
+    plane: tuple[int, int, int] | None = None
+    aligned: Aligned | None = None
 
     def request(self, outputs: Outputs | None = None) -> JobRequest:
         """The job that makes the project's picture."""
@@ -56,6 +61,8 @@ class Project:
             leave_out=self.leave_out,
             strokes=self.strokes,
             layers=self.layers,
+            plane=self.plane,
+            aligned=self.aligned,
         )
 
 
@@ -78,6 +85,8 @@ def make_project(request: JobRequest, known: Mapping[Path, str] | None = None) -
         options=request.options,
         layers={name: options for name, options in request.layers.items() if name in used},
         strokes=request.strokes,
+        plane=request.plane,
+        aligned=request.aligned,
     )
 
 
@@ -109,7 +118,9 @@ def dump_project(project: Project, folder: Path, names: Sequence[str] | None = N
         "frames": [{"path": place_of(path, folder), "sha256": digest} for path, digest in files],
         "leave_out": list(project.leave_out),
         "options": plain_options(project.options),
+        "plane": None if project.plane is None else list(project.plane),
         "layers": {name: plain_options(options) for name, options in project.layers.items()},
+        "transforms": describe_alignment(project.aligned),
         "strokes": [describe_stroke(stroke, names) for stroke in project.strokes],
     }
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
@@ -125,11 +136,10 @@ def place_of(path: Path, folder: Path) -> str:
 
 def list_names(project: Project) -> list[str]:
     """Names of the frames that strokes count."""
-    return list(
-        drop_named(
-            open_stack(list(project.frames), project.options.order, project.options.stack), project.leave_out
-        ).names
-    )
+    listing = open_request(project.request())
+    if not isinstance(listing, Listing):
+        raise OptionError(f"{listing}: strokes are painted on one focal stack")
+    return list(listing.names)
 
 
 def describe_stroke(stroke: Stroke, names: Sequence[str]) -> dict[str, Any]:
@@ -185,13 +195,46 @@ def read_document(path: Path) -> dict[str, Any]:
 
 def parse_project(document: dict[str, Any], folder: Path) -> Project:
     """What a document says but for its strokes."""
+    options = build_options(document.get("options", {}))
     return Project(
         frames=tuple((folder / str(frame["path"])).resolve() for frame in document["frames"]),
         hashes=tuple(str(frame["sha256"]) for frame in document["frames"]),
         leave_out=tuple(str(name) for name in document.get("leave_out", ())),
-        options=build_options(document.get("options", {})),
+        options=options,
         layers={str(name): build_options(options) for name, options in document.get("layers", {}).items()},
+        plane=parse_plane(document.get("plane")),
+        aligned=parse_alignment(document.get("transforms"), options),
     )
+
+
+def describe_alignment(aligned: Aligned | None) -> dict[str, Any] | None:
+    """An alignment in values that JSON knows: those of a file of transforms, and the order of focus."""
+    if aligned is None:
+        return None
+    alignment = aligned.alignment
+    names = [str(k + 1) for k in range(len(alignment.matrices))]
+    values: dict[str, Any] = json.loads(dump_transforms(alignment, names, aligned.size))
+    return {**values, "order": [int(k) for k in alignment.order]}
+
+
+def parse_alignment(values: Any, options: FusionOptions) -> Aligned | None:
+    """The inverse of `describe_alignment`; raises `ValueError` and the like where the values make no sense."""
+    if values is None:
+        return None
+    alignment = parse_document(values)
+    order = [int(k) for k in values.get("order", ())]
+    if order and sorted(order) != list(alignment.used):
+        raise ValueError("the order of focus is none of the frames that are used")
+    size = int(values["height"]), int(values["width"])
+    return Aligned(alignment=replace(alignment, order=order), options=options, size=size)
+
+
+def parse_plane(values: Any) -> tuple[int, int, int] | None:
+    """Position, time and channel; raises `ValueError` for anything else."""
+    if values is None:
+        return None
+    position, time, channel = (int(value) for value in values)
+    return position, time, channel
 
 
 def check_hashes(project: Project) -> None:

@@ -1,28 +1,29 @@
 """Retouch: strokes over a decision, laid over the picture that is at hand, only where something changes."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from threading import Lock
 
 import cv2
 import numpy as np
 
 from allfocus.composition.compositor import Canvas, Compositor, align_to_squares
 from allfocus.core.color import Array, srgb_to_linear, to_unit
-from allfocus.core.windows import Window, grow, intersect
-from allfocus.decision.decision import Choice, Decision, TiledDecision, touching
+from allfocus.core.windows import Window, grow, intersect, relative_to
+from allfocus.decision.decision import Decision, touching
 from allfocus.decision.painted import ORIGINAL, STEPS, PaintedDecision, Stroke
+from allfocus.decision.recent import Recent
 from allfocus.errors import ConfigError
 from allfocus.jobs.events import JobRequest, Kept
+from allfocus.jobs.halos import Halos
 from allfocus.options import FusionOptions, is_same_for
 from allfocus.pipeline import decide
 from allfocus.registered import Registered
 from allfocus.result import FusionResult, make_result
 from allfocus.run.workers import one_thread_each
 
-#: Tiles whose choices are at hand while somebody paints.
-RECENT = 4
+#: The most strokes that are told apart when they change at once.
+FEW = 8
 #: How far, in pixels, composing carries what was painted.
 SPREAD = 16
 #: Gains are whole powers of this: few different ones, each too close to the next to be seen.
@@ -98,39 +99,6 @@ def layer_options(request: JobRequest, name: str) -> FusionOptions:
     return options
 
 
-class Recent(TiledDecision):
-    """A decision whose last few tiles are at hand.
-
-    Args:
-        base: what decides.
-        count: how many tiles are kept.
-    """
-
-    def __init__(self, base: Decision, count: int = RECENT) -> None:
-        self._base, self._count, self._lock = base, count, Lock()
-        self._kept: OrderedDict[tuple[int, int], Choice] = OrderedDict()
-        self.size, self.count, self.noise = base.size, base.count, base.noise
-        self.composition, self.method, self.notes = base.composition, base.method, base.notes
-
-    def tiles(self) -> Sequence[Window]:
-        """Those of the base."""
-        return self._base.tiles()
-
-    def decide_tile(self, tile: Window) -> Choice:
-        """The base's choice, from memory if it was asked for not long ago."""
-        key = tile[0].start, tile[1].start
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        choice = self._base.decide_tile(tile)
-        with self._lock:
-            self._kept[key] = choice
-            while len(self._kept) > self._count:
-                self._kept.popitem(last=False)
-        return choice
-
-
 class Retouch:
     """A picture that is painted on: strokes in, and only what they change is composed anew.
 
@@ -145,11 +113,11 @@ class Retouch:
 
     def __init__(self, kept: Kept) -> None:
         self.request, self.registered, self.canvas = kept.request, kept.registered, kept.canvas
-        self._decision = Recent(kept.decision)
+        self._decision, self._halos, self._veil = Recent(kept.decision), Halos(kept), kept.veil
         self._others: dict[FusionOptions, Decision] = {}
 
     def change(self, strokes: Sequence[Stroke], layers: Mapping[str, FusionOptions] | None = None) -> list[Window]:
-        """Have these strokes over the picture instead of those that are there.
+        """Have these strokes over the picture instead of those that are there; see `settle`.
 
         Returns:
             The windows of the picture that may have changed.
@@ -162,10 +130,30 @@ class Retouch:
         painted = self._paint(request)
         changed = place_strokes(self.registered, differing(self.request.strokes, request.strokes))
         windows = gather([self._reach(stroke) for stroke in changed], painted.tiles())
-        for window in windows:
-            self._put(self._compose(painted, window), window)
-        self.request = request
+        made = [self._compose(painted, window) for window in windows]
+        with self._halos.locked():
+            self.request = request
+            for canvas, window in zip(made, windows, strict=True):
+                self._put(canvas, window, self._where(changed, window))
+        self._halos.touch(windows)
         return windows
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the picture is what a job with the same request makes."""
+        return self._halos.are_settled
+
+    def settle_next(self) -> Window | None:
+        """Remove the halos anew in one cell that sees what was painted; None where all is settled.
+
+        From any thread, while others paint. Once all is settled the picture is what a job with the same request makes.
+        """
+        return self._halos.solve_next(lambda: self._paint(self.request), self._compose)
+
+    def settle(self) -> None:
+        """Wait until the picture is what a job with the same request makes."""
+        while self.settle_next() is not None:
+            pass
 
     def match(self, stroke: Stroke) -> Stroke:
         """The stroke with the gain that makes its source as bright as the picture along the stroke's edge."""
@@ -183,8 +171,9 @@ class Retouch:
         return replace(plain, gain=gain)
 
     def result(self) -> FusionResult:
-        """The picture and its maps as they are now."""
-        return make_result(self.registered, self._paint(self.request), self.canvas, None)
+        """The picture and its maps as they are now, settled."""
+        self.settle()
+        return make_result(self.registered, self._paint(self.request), self.canvas, None, veil=self._veil)
 
     def _paint(self, request: JobRequest) -> Decision:
         known = {name: self._other(layer_options(request, name)) for name in used_layers(request)}
@@ -225,8 +214,22 @@ class Retouch:
                 compositor.add(painted.decide_tile(tile))
         return compositor.canvas()
 
-    def _put(self, made: Canvas, window: Window) -> None:
-        self.canvas.images[0][window] = made.images[0]
+    def _where(self, changed: Sequence[Stroke], window: Window) -> Array | None:
+        """(h, w) bool, where a window is shown anew at once; None: everywhere, as there are no halos to come back."""
+        if not self._halos.are_removed or len(changed) > FEW:
+            return None
+        covered = np.zeros([part.stop - part.start for part in window], np.uint8)
+        for stroke in changed:
+            place = stroke.bounds(window)
+            if not is_empty(place):
+                covered[relative_to(place, window)] |= stroke.cover(place) > 0
+        return cv2.dilate(covered, np.ones((2 * SPREAD + 1,) * 2, np.uint8)) > 0
+
+    def _put(self, made: Canvas, window: Window, where: Array | None) -> None:
+        if where is None:
+            self.canvas.images[0][window] = made.images[0]
+        else:
+            self.canvas.images[0][window][where] = made.images[0][where]
         for name, plane in self.canvas.maps.items():
             plane[window] = made.maps[name]
 

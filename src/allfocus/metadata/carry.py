@@ -153,6 +153,17 @@ def finish_metadata(
     return replace(metadata, exif=parts, xmp=packet, text=tuple(text), notes=(*notes, *damage))
 
 
+def enlarge_pixels(metadata: Metadata, whole: tuple[int, int], size: tuple[int, int]) -> Metadata:
+    """The metadata of a picture that was reduced from the first height and width to the second."""
+    down, across = whole[0] / size[0], whole[1] / size[1]
+    pixel, dpi = metadata.pixel_size, metadata.dpi
+    return replace(
+        metadata,
+        pixel_size=None if pixel is None else (pixel[0] * across, pixel[1] * down),
+        dpi=None if dpi is None else (dpi[0] / across, dpi[1] / down),
+    )
+
+
 def sign_map(shows: str, size: tuple[int, int], source: Metadata | None = None) -> Metadata:
     """The metadata of a map: what it shows, and that allfocus made it.
 

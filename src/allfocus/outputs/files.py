@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
@@ -13,25 +14,34 @@ from allfocus.errors import OptionError
 from allfocus.formats.write import Picture, check_output
 from allfocus.metadata.carry import Metadata, sign_map
 from allfocus.outputs.finish import make_picture
+from allfocus.outputs.layers import make_layers
 from allfocus.outputs.moving import check_moving
 from allfocus.outputs.shapes import make_shapes
 from allfocus.outputs.wishes import DepthUnit, Outputs
+from allfocus.registered import Registered
 from allfocus.result import FusionResult
+from allfocus.run.workers import watched
 from allfocus.sources.colours import read_frame_metadata
 from allfocus.sources.listing import Listing
-from allfocus.volumes import measure_height
+from allfocus.volumes import measure_height, measure_height_error
 
 #: In an inch.
 MICROMETRES = 25400
+#: What the numbers of depth maps are, by their unit.
+UNITS: Mapping[DepthUnit, str] = {"gray": "depth", "frame": "depth in frames", "um": "depth in micrometres"}
 
 
-def make_files(result: FusionResult, outputs: Outputs) -> list[Picture]:
-    """What goes into each file but the reports."""
+def make_files(
+    result: FusionResult, outputs: Outputs, registered: Registered | None = None, cancelled: Event | None = None
+) -> list[Picture]:
+    """What goes into each file but the reports; of layers, the frames are needed too; ends once it is cancelled."""
     found = find_metadata(result, outputs)
     files = [] if outputs.image is None else [make_picture(result, outputs.image, found)]
     for path, plane, meaning in make_maps(result, outputs, found.z_step):
         files.append(Picture(path, plane, sign_map(meaning, plane.shape[:2], found)))
-    files += make_shapes(result, outputs, found)
+    files += watched(make_shapes(result, outputs, found, cancelled), cancelled)
+    if registered is not None:
+        files += make_layers(result, registered, outputs, found, cancelled)
     if outputs.save_transforms is not None and result.alignment is not None and result.source is not None:
         text = dump_transforms(result.alignment, result.names, result.source.frame.size)
         files.append(Picture(outputs.save_transforms, text))
@@ -65,7 +75,8 @@ def check_sizes(outputs: Outputs, size: tuple[int, int]) -> None:
 
 def require_sizes(outputs: Outputs, source: Listing | None) -> None:
     """Raise `OptionError` where an output needs a size that is neither given nor known from the files."""
-    needs_step = outputs.depth is not None and outputs.depth_unit == "um"
+    maps = (outputs.depth, outputs.depth_error)
+    needs_step = outputs.depth_unit == "um" and any(path is not None for path in maps)
     if not needs_step and outputs.scale_bar is None:
         return
     stored = Metadata() if source is None else read_frame_metadata(source, len(source) // 2)
@@ -93,9 +104,12 @@ def make_maps(result: FusionResult, outputs: Outputs, z_step: float | None = Non
         outputs: what is wanted.
         z_step: from frame to frame, in µm; None: unknown.
     """
+    filled = replace(result, depth=result.fill_depth()) if outputs.depth_fill and outputs.need_depth else result
     has_depth = result.depth is not None and outputs.depth is not None
-    depth, meaning = scale_depth(result, outputs.depth_unit, z_step) if has_depth else (None, "")
-    preview = None if result.depth is None or outputs.depth_preview is None else preview_depth(result)
+    depth, meaning = scale_depth(filled, outputs.depth_unit, z_step) if has_depth else (None, "")
+    has_error = result.depth_error is not None and outputs.depth_error is not None
+    error = scale_error(result, outputs.depth_unit, z_step) if has_error else None
+    preview = None if result.depth is None or outputs.depth_preview is None else preview_depth(filled)
     quality = result.quality
     planes: Mapping[str, tuple[Array | None, str]] = {
         "index_map": (
@@ -104,6 +118,7 @@ def make_maps(result: FusionResult, outputs: Outputs, z_step: float | None = Non
         ),
         "confidence": (from_unit(result.confidence, "uint16"), "how sure each choice is, white is certain"),
         "depth": (depth, meaning),
+        "depth_error": (error, f"standard error of the {UNITS[outputs.depth_unit]}"),
         "depth_preview": (preview, "depth in colours"),
         "out_of_focus": (None if quality is None else quality.out_of_focus.astype("uint8") * 255, "out of focus"),
         "veiled": (None if quality is None else quality.veiled.astype("uint8") * 255, "veiled by the blur of others"),
@@ -116,21 +131,34 @@ def make_maps(result: FusionResult, outputs: Outputs, z_step: float | None = Non
 def scale_depth(result: FusionResult, unit: DepthUnit = "gray", z_step: float | None = None) -> tuple[Array, str]:
     """The depth map, and what its numbers mean.
 
-    16-bit gray, 0 the first frame and 65535 the last; or float32, NaN where it is unknown: positions of frames, counted
-    from 0, or µm above the first frame.
+    16-bit gray, 0 the first frame and 65535 the last, filled in where it is unknown; or float32, NaN there: positions
+    of frames, counted from 0, or µm above the first frame.
     """
-    assert result.depth is not None
+    height = measure_height(result)
     if unit == "um":
-        return measure_height(result) * np.float32(z_step or np.nan), "depth in micrometres above the first frame"
+        return height * np.float32(z_step or np.nan), f"{UNITS[unit]} above the first frame"
     if unit == "frame":
-        return measure_height(result), "depth in frames above the first, which is 0"
-    span = len(result.depth_frames) - 1
-    gray = from_unit((np.nan_to_num(result.depth) / span).astype("float32"), "uint16")
-    return gray, "depth, 0 is the first frame and 65535 the last"
+        return height, f"{UNITS[unit]} above the first, which is 0"
+    filled = result.fill_depth()
+    assert filled is not None
+    gray = from_unit((filled / (len(result.depth_frames) - 1)).astype("float32"), "uint16")
+    return gray, f"{UNITS[unit]}, 0 is the first frame and 65535 the last"
+
+
+def scale_error(result: FusionResult, unit: DepthUnit = "gray", z_step: float | None = None) -> Array:
+    """The standard error of the depth in its numbers, see `scale_depth`; in gray white where nothing is known."""
+    error = measure_height_error(result)
+    if unit == "um":
+        return error * np.float32(z_step or np.nan)
+    if unit == "frame":
+        return error
+    assert result.depth_error is not None
+    share = result.depth_error / np.float32(len(result.depth_frames) - 1)
+    return from_unit(np.nan_to_num(share, nan=1.0).astype("float32"), "uint16")
 
 
 def preview_depth(result: FusionResult) -> Array:
     """The depth map in colours, above a legend with the numbers of the first and the last frame."""
     assert result.depth is not None
     frames = result.depth_frames
-    return depth_preview(np.nan_to_num(result.depth), len(frames), (frames[0] + 1, frames[-1] + 1))
+    return depth_preview(result.depth, len(frames), (frames[0] + 1, frames[-1] + 1))

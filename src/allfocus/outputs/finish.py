@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from allfocus.core.color import Array, from_unit, srgb_to_linear, to_unit
+from allfocus.core.stack import size_of
 from allfocus.formats.write import Picture
 from allfocus.metadata.carry import Metadata, finish_metadata
 from allfocus.metadata.icc import linear_srgb_profile, srgb_profile
@@ -36,6 +37,8 @@ def finish_picture(
         done: what was done, see `finish_metadata`.
     """
     frames = result.frame_count if result.alignment is None else len(result.alignment.used)
+    if source.whole is not None:
+        done = f"draft, reduced from {size_of(source.whole)}, {done or f'fused from {frames} frames'}"
     metadata = finish_metadata(metadata, frames=frames, size=result.image.shape[:2], done=done)
     if not source.is_linear:
         return Picture(path, result.image, metadata, result.samples)

@@ -45,11 +45,15 @@ def find_units(result: FusionResult, outputs: Outputs, metadata: Metadata) -> Un
         outputs: what is wanted.
         metadata: of the reference, with what was given instead of what its file says.
     """
-    if metadata.pixel_size is not None and metadata.z_step is not None:
-        across, down = metadata.pixel_size
-        return Units(across=across, down=down, up=metadata.z_step, name="micrometres")
-    height = outputs.surface_height / 100 * max(result.image.shape[:2])
-    return Units(across=1.0, down=1.0, up=height / max(len(result.depth_frames) - 1, 1), name="pixels")
+    longer, frames = max(result.image.shape[:2]), len(result.depth_frames)
+    return make_units(metadata.pixel_size, metadata.z_step, outputs.surface_height / 100 * longer, frames)
+
+
+def make_units(pixel_size: tuple[float, float] | None, z_step: float | None, height: float, frames: int) -> Units:
+    """See `find_units`: of width and height of a pixel and the distance of frames in µm, or the height in pixels."""
+    if pixel_size is not None and z_step is not None:
+        return Units(across=pixel_size[0], down=pixel_size[1], up=z_step, name="micrometres")
+    return Units(across=1.0, down=1.0, up=height / max(frames - 1, 1), name="pixels")
 
 
 def is_near_first(result: FusionResult, outputs: Outputs, *, is_calibrated: bool) -> bool:
@@ -87,11 +91,15 @@ def fill_unknown(heights: FloatArray) -> FloatArray:
 
 def shown_colours(result: FusionResult, metadata: Metadata) -> Array:
     """The picture as uint8 sRGB (H, W, 3), to be looked at."""
-    shown = result.shown(result.image)
-    eight = shown if shown.dtype == np.uint8 else from_unit(to_unit(shown), "uint8")
-    if eight.ndim == 2:
-        return np.repeat(eight[..., None], 3, axis=2)
+    eight = as_eight_bits(result.shown(result.image))
     is_linear = result.source is not None and result.source.is_linear
-    if metadata.icc and not is_linear and read_colour_space(metadata.icc) == "RGB":
+    is_colour = result.image.ndim == 3
+    if metadata.icc and is_colour and not is_linear and read_colour_space(metadata.icc) == "RGB":
         return convert_colours(eight, metadata.icc, srgb_profile())
     return eight
+
+
+def as_eight_bits(shown: Array) -> Array:
+    """A picture (H, W[, 3]) that can be looked at, as uint8 (H, W, 3)."""
+    eight = shown if shown.dtype == np.uint8 else from_unit(to_unit(shown), "uint8")
+    return np.repeat(eight[..., None], 3, axis=2) if eight.ndim == 2 else eight

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 from typing import Any
 
 import cv2
@@ -13,6 +14,7 @@ from PIL import Image
 
 from allfocus.core.color import Array
 from allfocus.errors import WriteError
+from allfocus.run.workers import watched
 
 #: Codes of the codecs to try: VP9, and MPEG-4 part 2, which players show but browsers don't.
 CODECS = ("vp09", "mp4v")
@@ -20,7 +22,9 @@ CODECS = ("vp09", "mp4v")
 TURNS = 2
 
 
-def encode_moving(path: Path, pictures: Iterable[Array], rate: float, exif: bytes | None = None) -> bytes:
+def encode_moving(
+    path: Path, pictures: Iterable[Array], rate: float, exif: bytes | None = None, cancelled: Event | None = None
+) -> bytes:
     """The content of a file, by the ending of its name.
 
     Args:
@@ -28,12 +32,15 @@ def encode_moving(path: Path, pictures: Iterable[Array], rate: float, exif: byte
         pictures: of one turn, uint8 (h, w, 3), of even sides.
         rate: how many in a second.
         exif: what WebP keeps beside them.
+        cancelled: once it is set MP4 ends with `Cancelled`.
 
     Raises:
         WriteError: there is no encoder.
     """
     turn = list(pictures)
-    return encode_webp(turn, rate, exif) if path.suffix.lower() == ".webp" else encode_mp4(path, turn * TURNS, rate)
+    if path.suffix.lower() == ".webp":
+        return encode_webp(turn, rate, exif)
+    return encode_mp4(path, turn * TURNS, rate, cancelled)
 
 
 def encode_webp(pictures: list[Array], rate: float, exif: bytes | None) -> bytes:
@@ -53,14 +60,14 @@ def encode_webp(pictures: list[Array], rate: float, exif: bytes | None) -> bytes
     return buffer.getvalue()
 
 
-def encode_mp4(path: Path, pictures: list[Array], rate: float) -> bytes:
+def encode_mp4(path: Path, pictures: list[Array], rate: float, cancelled: Event | None = None) -> bytes:
     """MP4 in the first codec that is there."""
     with TemporaryDirectory(prefix="allfocus-") as folder:
         part = Path(folder) / "moving.mp4"
         writer = open_writer(part, pictures[0].shape[1::-1], rate)
         if writer is None:
             raise WriteError(f"{path}: OpenCV has no encoder for MP4 here; name the moving picture .webp")
-        for picture in pictures:
+        for picture in watched(pictures, cancelled):
             writer.write(np.ascontiguousarray(picture[..., ::-1]))
         writer.release()
         return part.read_bytes()

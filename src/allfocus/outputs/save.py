@@ -12,7 +12,11 @@ from allfocus.outputs.wishes import FROM_DEPTH, Outputs, check_suffixes
 from allfocus.result import FusionResult
 
 #: What each map needs of a result.
-NEEDED = dict.fromkeys(FROM_DEPTH, "depth") | {"out_of_focus": "quality", "veiled": "quality"}
+NEEDED = dict.fromkeys(FROM_DEPTH, "depth") | {
+    "depth_error": "depth_error",
+    "out_of_focus": "quality",
+    "veiled": "quality",
+}
 
 
 def save(result: FusionResult, path: Path | str, **maps: Any) -> list[Note]:
@@ -21,9 +25,9 @@ def save(result: FusionResult, path: Path | str, **maps: Any) -> list[Note]:
     Args:
         result: what `fuse` or `compose` returned.
         path: ends in .png, .tif, .tiff, .webp, .jpg or .jpeg; of RAW frames TIFF holds linear light.
-        maps: files for index_map, confidence, depth, depth_preview, out_of_focus, veiled, veil, surface, stereo,
-            anaglyph, rocking, scale_bar or save_transforms; and what says how to write them, such as depth_unit and
-            z_step, see `Outputs`.
+        maps: files for index_map, confidence, depth, depth_error, depth_preview, out_of_focus, veiled, veil, surface,
+            stereo, anaglyph, rocking, scale_bar or save_transforms; and what says how to write them, such as
+            depth_unit and z_step, see `Outputs`.
 
     Returns:
         What a format could not keep; empty when all is ordinary.
@@ -40,8 +44,10 @@ def save(result: FusionResult, path: Path | str, **maps: Any) -> list[Note]:
     return write_images(make_files(result, outputs))
 
 
-def check_result(result: FusionResult, outputs: Outputs) -> None:
-    """Raise `OptionError` for an output that a result does not have."""
+def check_result(result: FusionResult, outputs: Outputs, *, has_frames: bool = False) -> None:
+    """Raise `OptionError` for an output that a result does not have; its frames may be at hand beside it."""
+    if outputs.layers is not None and not has_frames:
+        raise OptionError("layers: a result holds no frames; they are made by a Job, or on the command line")
     for name, needed in NEEDED.items():
         if getattr(outputs, name) is not None and getattr(result, needed) is None:
             raise OptionError(f"{name}: the result has no {needed}; ask fuse or decide for it")

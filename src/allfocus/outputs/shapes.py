@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
@@ -17,15 +18,19 @@ from allfocus.outputs.surface_files import encode_surface
 from allfocus.outputs.views import RATE, find_nearness, lay_side_by_side, make_anaglyph, make_views, rock
 from allfocus.outputs.wishes import Outputs
 from allfocus.result import FusionResult
+from allfocus.run.workers import watched
 
 
-def make_shapes(result: FusionResult, outputs: Outputs, metadata: Metadata) -> Iterator[Picture]:
+def make_shapes(
+    result: FusionResult, outputs: Outputs, metadata: Metadata, cancelled: Event | None = None
+) -> Iterator[Picture]:
     """The files that are wanted.
 
     Args:
         result: with depth, where it is needed.
         outputs: what goes where.
         metadata: of the reference, with sizes that were given instead of those of its file.
+        cancelled: once it is set work on moving pictures ends with `Cancelled`.
     """
     if outputs.scale_bar is not None:
         assert metadata.pixel_size is not None
@@ -35,7 +40,7 @@ def make_shapes(result: FusionResult, outputs: Outputs, metadata: Metadata) -> I
         return
     if outputs.surface is not None:
         yield make_surface_file(result, outputs, outputs.surface, metadata)
-    yield from make_stereo(result, outputs, metadata)
+    yield from make_stereo(result, outputs, metadata, cancelled)
 
 
 def make_surface_file(result: FusionResult, outputs: Outputs, path: Path, metadata: Metadata) -> Picture:
@@ -63,7 +68,9 @@ def make_surface_file(result: FusionResult, outputs: Outputs, path: Path, metada
     return Picture(path, content, notes=tuple(notes))
 
 
-def make_stereo(result: FusionResult, outputs: Outputs, metadata: Metadata) -> Iterator[Picture]:
+def make_stereo(
+    result: FusionResult, outputs: Outputs, metadata: Metadata, cancelled: Event | None = None
+) -> Iterator[Picture]:
     """Views side by side, for coloured glasses, and moving."""
     if not any((outputs.stereo, outputs.anaglyph, outputs.rocking)):
         return
@@ -81,9 +88,9 @@ def make_stereo(result: FusionResult, outputs: Outputs, metadata: Metadata) -> I
         shown = replace(result, samples=None)
         yield make_view(shown, outputs.anaglyph, drawn, metadata, "both views for glasses of red and cyan")
     if outputs.rocking is not None:
-        turn = list(rock(shown_colours(result, metadata), nearness, outputs.parallax))
+        turn = list(watched(rock(shown_colours(result, metadata), nearness, outputs.parallax), cancelled))
         exif = sign_map("the picture, rocking", turn[0].shape[:2]).exif
-        yield Picture(outputs.rocking, encode_moving(outputs.rocking, turn, RATE, exif))
+        yield Picture(outputs.rocking, encode_moving(outputs.rocking, turn, RATE, exif, cancelled))
 
 
 def make_view(result: FusionResult, path: Path, drawn: Array, metadata: Metadata, what: str) -> Picture:

@@ -13,18 +13,19 @@ from allfocus.run.atomic import real_path
 
 #: Endings of maps: formats that keep numbers as they are and know gray.
 MAP_SUFFIXES = (".png", ".tif", ".tiff", ".zarr")
-#: Endings of reports, surfaces and moving pictures.
+#: Endings of reports, surfaces, moving pictures and layers.
 REPORT_SUFFIXES = (".html", ".json")
 SURFACE_SUFFIXES = (".stl", ".ply", ".glb")
 MOVING_SUFFIXES = (".mp4", ".webp")
+LAYER_SUFFIXES = (".psd", ".psb", ".ora", ".tif", ".tiff")
 #: Outputs that are no pictures, and what says how to write them.
 TEXTS = ("save_transforms", "report", "beside")
 SETTINGS = (
-    *("depth_unit", "z_step", "pixel_size", "near"),
+    *("depth_unit", "depth_fill", "z_step", "pixel_size", "near"),
     *("surface_solid", "surface_triangles", "surface_height", "parallax", "stereo_view", "anaglyph_colours"),
 )
 #: Outputs that are written by no picture format.
-SHAPES = ("surface", "rocking")
+SHAPES = ("surface", "rocking", "layers")
 #: What the numbers of a depth map count.
 DepthUnit = Literal["gray", "frame", "um"]
 #: Which frame shows the nearest things sharply.
@@ -32,7 +33,7 @@ Near = Literal["first", "last"]
 StereoView = Literal["parallel", "cross"]
 AnaglyphColours = Literal["dubois", "gray"]
 #: Outputs that are made of depth.
-FROM_DEPTH = ("depth", "depth_preview", "surface", "stereo", "anaglyph", "rocking")
+FROM_DEPTH = ("depth", "depth_error", "depth_preview", "surface", "stereo", "anaglyph", "rocking")
 #: Outputs that the network alone can make.
 FROM_NETWORK = (*FROM_DEPTH, "out_of_focus", "veiled")
 #: Names that `--outputs` knows, and the field of each; the first of two names is that of the file.
@@ -40,6 +41,7 @@ NAMED = {
     "index": "index_map",
     "confidence": "confidence",
     "depth": "depth",
+    "depth-error": "depth_error",
     "depth-preview": "depth_preview",
     "out-of-focus": "out_of_focus",
     "veiled": "veiled",
@@ -49,11 +51,12 @@ NAMED = {
     "anaglyph": "anaglyph",
     "rocking": "rocking",
     "scale-bar": "scale_bar",
+    "layers": "layers",
 }
 #: Endings of those among them that are no maps, where they are not named; of the others, that of the picture.
-OWN_ENDINGS = {"surface": ".glb", "rocking": ".mp4"}
+OWN_ENDINGS = {"surface": ".glb", "rocking": ".mp4", "layers": ".psd"}
 #: Maps whose numbers count.
-MAPS = ("index_map", "confidence", "depth", "out_of_focus", "veiled", "veil")
+MAPS = ("index_map", "confidence", "depth", "depth_error", "out_of_focus", "veiled", "veil")
 #: Names of outputs that are called otherwise now; they work for one release.
 OLD_NAMES = {"unsharp": "out-of-focus"}
 
@@ -71,11 +74,17 @@ class Outputs:
     index_map: Path | None = file_field("Write which frame each pixel is from, counted from 0 (.png, .tif).")
     confidence: Path | None = file_field("Write how sure each choice is, white is certain (.png, .tif).")
     depth: Path | None = file_field("Write the depth map, 16-bit gray or what --depth-unit says (.png, .tif).")
+    depth_error: Path | None = file_field(
+        "Write the standard error of the depth, in the numbers of the depth map (.png, .tif)."
+    )
     depth_unit: DepthUnit = declared(
         "gray",
         help="Numbers of the depth map: gray from the first frame to the last, frames above the first, or micrometres "
-        "above it (um). Frames and micrometres are 32-bit float (.tif).",
+        "above it (um). Frames and micrometres are 32-bit float (.tif), NaN where nothing decides.",
         group=OUTPUT,
+    )
+    depth_fill: bool = declared(
+        False, help="Fill in unknown depth from around, along edges of the picture; gray maps always are.", group=OUTPUT
     )
     z_step: float | None = declared(
         None,
@@ -147,6 +156,9 @@ class Outputs:
     scale_bar: Path | None = file_field(
         "Write a copy of the picture with a bar of a round length; needs the size of a pixel."
     )
+    layers: Path | None = file_field(
+        "Write the picture as layers, its frames with masks (.psd, .psb, .ora, .tif); flattened they are the picture."
+    )
     save_transforms: Path | None = file_field("Write the transforms that were estimated (.json).")
     report: tuple[Path, ...] = declared(
         (),
@@ -211,8 +223,9 @@ def add_listed(outputs: Outputs, names: str | None) -> Outputs:
         for name in wanted
         if name != "image"
     }
-    if "depth" in wanted and outputs.depth is None and outputs.depth_unit != "gray":
-        beside["depth"] = beside["depth"].with_suffix(suffix if suffix == ".zarr" else ".tif")
+    for name in ("depth", "depth_error"):
+        if name in beside and getattr(outputs, name) is None and outputs.depth_unit != "gray" and suffix == ".png":
+            beside[name] = beside[name].with_suffix(".tif")
     return replace(outputs, **beside, image=image if "image" in wanted else None, beside=image)
 
 
@@ -231,6 +244,8 @@ def check_wishes(outputs: Outputs, options: FusionOptions, slab: str | None = No
         raise OptionError("veil: it is found where halos are removed; leave out --halos keep")
     if outputs.save_transforms and options.align == "none" and options.transforms is None:
         raise OptionError("save-transforms: without alignment there are none; leave out --no-align")
+    if outputs.save_transforms and options.draft:
+        raise OptionError("save-transforms: those of a draft are for its small copies; leave out one of the two")
     if slab is not None and options.keep_canvas:
         raise OptionError("slab: can't keep the canvas, which its frames may not fill; leave out --keep-canvas")
 
@@ -241,12 +256,14 @@ def check_suffixes(outputs: Outputs) -> None:
         path: Path | None = getattr(outputs, name)
         if path is not None and path.suffix.lower() not in MAP_SUFFIXES:
             raise WriteError(f"{path}: maps are written as {', '.join(MAP_SUFFIXES)}; other formats change numbers")
-    if outputs.depth is not None and outputs.depth_unit != "gray" and outputs.depth.suffix.lower() == ".png":
-        raise WriteError(f"{outputs.depth}: PNG holds no floats; name the depth map .tif, or leave out --depth-unit")
+    for path in (outputs.depth, outputs.depth_error):
+        if path is not None and outputs.depth_unit != "gray" and path.suffix.lower() == ".png":
+            raise WriteError(f"{path}: PNG holds no floats; name the depth map .tif, or leave out --depth-unit")
     for what, paths, known in (
         ("reports", outputs.report, REPORT_SUFFIXES),
         ("surfaces", [outputs.surface], SURFACE_SUFFIXES),
         ("moving pictures", [outputs.rocking], MOVING_SUFFIXES),
+        ("layers", [outputs.layers], LAYER_SUFFIXES),
     ):
         for path in paths:
             if path is not None and path.suffix.lower() not in known:

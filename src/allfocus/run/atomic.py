@@ -129,8 +129,15 @@ def write_file(path: Path, content: bytes | str) -> None:
         write_part(path, part, content)
 
 
-def write_part(path: Path, part: Path, content: bytes | str | Mapping[str, bytes]) -> None:
+def write_part(
+    path: Path, part: Path, content: bytes | str | Mapping[str, bytes] | Callable[[BinaryIO], object]
+) -> None:
     """Write what is to become `path`, a file or a folder of files, to its temporary name.
+
+    Args:
+        path: the name that it will have.
+        part: the name that it has until then.
+        content: what goes into the file, by name into the files of a folder, or what writes it.
 
     Raises:
         WriteError: the disk fails.
@@ -142,7 +149,10 @@ def write_part(path: Path, part: Path, content: bytes | str | Mapping[str, bytes
                 (part / name).write_bytes(inside)
         return
     with disk_errors(path), part.open("xb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+        if callable(content):
+            content(file)
+        else:
+            file.write(content.encode() if isinstance(content, str) else content)
 
 
 def fill_file(path: Path, fill: Callable[[BinaryIO], object]) -> None:

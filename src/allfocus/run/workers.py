@@ -58,6 +58,14 @@ def in_background(
     return in_parallel(work, items, 2, cancelled)
 
 
+def watched(items: Iterable[Item], cancelled: Event | None = None) -> Iterator[Item]:
+    """The items, until the work is called off; raises `Cancelled` then."""
+    for item in items:
+        if cancelled is not None and cancelled.is_set():
+            raise Cancelled
+        yield item
+
+
 def await_result(future: "Future[Result]", cancelled: Event | None) -> Result:
     """Wait for a result, or until the work is called off; raises `Cancelled` then."""
     while cancelled is not None and not future.done():

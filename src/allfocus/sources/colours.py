@@ -11,7 +11,7 @@ from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import ReadError, StackError
 from allfocus.formats.read import read_metadata, read_profile
-from allfocus.metadata.carry import Metadata
+from allfocus.metadata.carry import Metadata, enlarge_pixels
 from allfocus.metadata.colours import are_same, default_profile, explain_obstacle
 from allfocus.metadata.icc import read_colour_space
 from allfocus.sources.listing import Listing
@@ -116,11 +116,13 @@ def bring_to(listing: Listing, reference: int) -> Listing:
 
 
 def read_frame_metadata(listing: Listing, position: int) -> Metadata:
-    """The metadata of a frame's file, with the profile of its frame once that is read, and the sizes of its stack."""
+    """The metadata of a frame's file, with the profile that its frame has once read, and the sizes of its stack."""
     metadata = read_metadata(listing.path_of(position))
     metadata = replace(
         metadata,
         pixel_size=listing.pixel_size or metadata.pixel_size,
         z_step=listing.z_step or metadata.z_step,
     )
+    if listing.whole is not None:
+        metadata = enlarge_pixels(metadata, listing.whole.size, listing.frame.size)
     return replace(metadata, icc=listing.profile) if listing.profile is not None else metadata

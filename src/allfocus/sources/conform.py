@@ -14,6 +14,7 @@ from allfocus.core.coverage import split_coverage
 from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo, size_of
 from allfocus.errors import AllFocusError
+from allfocus.formats.pixels import reduced_by, reduction
 from allfocus.sources.listing import Reader
 
 #: Sides that differ by less than this share are cropped to the shorter one.
@@ -102,8 +103,9 @@ def find_direction(lying: FloatArray, upright: FloatArray) -> int | None:
 
 
 def read_fitted(reader: Reader, fit: Fit) -> Array:
-    """Decode a frame, then turn and crop it."""
-    picture = np.rot90(reader(), fit.turns)
+    """Decode a frame, then turn and crop it; what is cropped is decoded in full."""
+    with reduced_by(reduction() if fit.crop is None else 1):
+        picture = np.rot90(reader(), fit.turns)
     if fit.crop is not None:
         height, width = fit.crop
         top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2

@@ -26,7 +26,7 @@ from allfocus.sources.listing import Listing, Reader, read_covered, stamp, watch
 from allfocus.sources.losses import note_losses, note_several
 from allfocus.sources.name_groups import find_missing
 from allfocus.sources.ome_sets import check_complete
-from allfocus.sources.stacks import TOGETHER, FoundStack, choose_stack, find_stack, find_whole
+from allfocus.sources.stacks import TOGETHER, FoundStack, choose_scene, choose_stack, find_stack, find_whole
 from allfocus.sources.upright import turn_upright
 from allfocus.sources.values import make_stack
 from allfocus.sources.video import inspect_video
@@ -102,6 +102,8 @@ def inspect_stack(paths: Sequence[Path | str] | Path | str, stack: int | str | N
         is_linear=all(each.is_raw for each in formats),
         profiles=found.profiles if len(set(found.profiles)) > 1 else (),
     )
+    if chosen.is_choice_open and stack is not None:
+        listing = choose_scene(listing, stack, chosen.name)
     return bring_to(listing, len(listing) // 2)
 
 
@@ -162,7 +164,7 @@ def inspect_alone(path: Path, stack: int | str | None = None) -> Listing | None:
     with explain_errors(path, found.name):
         is_several = found.contains == "frames" or (found.is_readable() and found.count_frames(path) > 1)
     if is_several:
-        return inspect_video(path)
+        return choose_part(inspect_video(path), stack)
     if found.contains == "picture":
         return None
     volume = inspect_volume(path, together=stack == TOGETHER)
@@ -174,7 +176,12 @@ def inspect_alone(path: Path, stack: int | str | None = None) -> Listing | None:
             f"{path.name} holds several channels or times ({volume}), a stack each; "
             f"choose one, such as --stack '{labels[0]}', or export one channel and one time as a stack"
         )
-    return volume.stacks[0].listing
+    return choose_part(volume.stacks[0].listing, stack, labels[0])
+
+
+def choose_part(listing: Listing, stack: int | str | None, label: str = "") -> Listing:
+    """The frames in one file, or those of the scene that is asked for."""
+    return listing if stack is None or stack == TOGETHER else choose_scene(listing, stack, label)
 
 
 def preflight(files: Sequence[Path]) -> Preflight:

@@ -36,6 +36,7 @@ class Listing:
         pixel_size, z_step: width and height of a pixel, and from frame to frame, in µm, where the file says it of this
             stack; None: what each file says of itself counts.
         order: `time` once the frames have been put into the order in which they were taken.
+        whole: shape and depth of the frames in the files, where a draft reads them at a reduced size.
     """
 
     paths: Sequence[Path]
@@ -52,6 +53,7 @@ class Listing:
     pixel_size: tuple[float, float] | None = None
     z_step: float | None = None
     order: Literal["names", "time"] = "names"
+    whole: FrameInfo | None = None
 
     def __len__(self) -> int:
         return len(self.names)

@@ -17,6 +17,7 @@ from allfocus.formats.read import read_picture
 from allfocus.options import Order
 from allfocus.sources.arrays import is_array, make_frames, split_array
 from allfocus.sources.describe import read_dates
+from allfocus.sources.draft import reduce_source
 from allfocus.sources.expand import list_frames
 from allfocus.sources.inspect import inspect_stack
 from allfocus.sources.listing import Listing
@@ -27,7 +28,9 @@ from allfocus.sources.values import needs_change
 Frames = FocalStack | Listing | str | PathLike[str] | Iterable[Any]
 
 
-def open_source(frames: Frames, order: Order = "names", stack: int | str | None = None) -> Listing | FocalStack:
+def open_source(
+    frames: Frames, order: Order = "names", stack: int | str | None = None, *, draft: bool = False
+) -> Listing | FocalStack:
     """What can be fused, found out without decoding files; the door of every command and function.
 
     Args:
@@ -37,12 +40,19 @@ def open_source(frames: Frames, order: Order = "names", stack: int | str | None 
         order: `time` puts files into the order in which they were taken, once; with the others, files come in natural
             order of their names, and pictures and listings as they are.
         stack: which to take where files form several, see `choose_stack`.
+        draft: whether small copies of the frames are enough, see `reduce_source`.
 
     Raises:
         StackError: fewer than two frames, frames that can't be fused together, or an array of other axes.
         ReadError: a path can't be read as a picture, or has no date to order it by.
         MissingExtraError: a format needs a package that is not installed.
     """
+    source = open_whole(frames, order, stack)
+    return reduce_source(source) if draft else source
+
+
+def open_whole(frames: Frames, order: Order = "names", stack: int | str | None = None) -> Listing | FocalStack:
+    """`open_source`, whose frames are as large as they are."""
     if isinstance(frames, FocalStack):
         return frames
     if isinstance(frames, Listing | str | PathLike):

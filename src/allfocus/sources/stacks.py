@@ -11,10 +11,12 @@ from glob import escape
 from pathlib import Path
 from typing import Literal
 
+from allfocus.core.likeness import group_scenes
 from allfocus.core.names import find_name
 from allfocus.errors import OptionError, StackError
 from allfocus.sources.expand import natural_key
 from allfocus.sources.leftovers import leave_out
+from allfocus.sources.listing import Listing, read_frame
 from allfocus.sources.name_groups import NameGroup, group_names
 from allfocus.sources.names import parse_name
 from allfocus.sources.ome_sets import OmeSet, find_ome_set
@@ -40,6 +42,7 @@ class FoundStack:
         typed: a folder or pattern that stands for them; empty where there is none.
         told_by: what tells it from the others.
         planes: what the names of its files count, if that is none of focus: `channel`, `position` or `time`.
+        is_choice_open: whether it is the only one though one of several was asked for, see `choose_scene`.
     """
 
     name: str
@@ -47,6 +50,7 @@ class FoundStack:
     typed: str = ""
     told_by: Literal["folders", "OME-XML", "names", "scenes"] = "names"
     planes: str = ""
+    is_choice_open: bool = False
 
 
 def find_stacks(paths: Sequence[Path]) -> list[FoundStack]:
@@ -207,7 +211,29 @@ def choose_stack(files: Sequence[Path], asked: str | int | None = None) -> Found
         if len(stacks) > 1:
             raise StackError(explain_several(stacks))
         return stacks[0]
+    if len(stacks) == 1:
+        return replace(stacks[0], is_choice_open=True)
     return stacks[find_stack([stack.name for stack in stacks], asked)]
+
+
+def choose_scene(listing: Listing, asked: str | int, name: str = "") -> Listing:
+    """The frames of one of the scenes that a stack shows by its content: all frames are decoded for it.
+
+    Args:
+        listing: the only stack that files make.
+        asked: name or number, counted from 1, of a scene; the only stack is its own only scene.
+        name: what the stack is called.
+
+    Raises:
+        OptionError: there is none of this name or number.
+    """
+    if str(asked) == name:
+        return listing
+    scenes = group_scenes(read_frame(listing, position) for position in range(len(listing)))
+    if len(scenes) < 2:
+        find_stack([name or listing.paths[0].name], asked)
+        return listing
+    return listing.pick(scenes[find_stack([f"{listing.names[k[0]]} to {listing.names[k[-1]]}" for k in scenes], asked)])
 
 
 def find_stack(names: Sequence[str], asked: str | int) -> int:

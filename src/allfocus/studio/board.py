@@ -1,14 +1,17 @@
 """The board: what is painted on the picture, and how picture and project are saved."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
 from typing import Any
 
+from allfocus.core.windows import Window
 from allfocus.decision.painted import Stroke
 from allfocus.errors import AllFocusError, OptionError
 from allfocus.jobs.checks import check_stack
+from allfocus.jobs.events import Aligned
 from allfocus.jobs.job import write_result
 from allfocus.jobs.project import (
     make_project,
@@ -18,11 +21,14 @@ from allfocus.jobs.project import (
 from allfocus.jobs.retouch import Retouch
 from allfocus.outputs.wishes import Outputs, check_wishes
 from allfocus.registration import find_reference
+from allfocus.result import FusionResult
 from allfocus.sources.listing import Listing
-from allfocus.studio.gallery import MAPS, Gallery
+from allfocus.studio.gallery import MAPS, VEIL, Gallery
 
 #: Seconds from a change to when the project is saved.
 SAVE_AFTER = 1.0
+#: Seconds without a stroke after which halos are removed anew around what was painted.
+SETTLE_AFTER = 0.4
 
 
 class Board(Gallery):
@@ -81,14 +87,36 @@ class Board(Gallery):
     def _set_strokes(self, strokes: list[Stroke]) -> None:
         retouch, _ = self._ready()
         windows = retouch.change(strokes)
-        self.strokes, self.request = strokes, retouch.request
-        for name in ("result", *MAPS):
+        self.strokes, self.request, self._painted_at = strokes, retouch.request, time.monotonic()
+        self._show_changes(("result", *MAPS), windows)
+        self.hub.tell("strokes", **self.describe_strokes())
+        if not retouch.is_settled and self._settling is None:
+            self._settling = Thread(target=self._settle, args=(retouch,), name="allfocus halos", daemon=True)
+            self._settling.start()
+
+    def _show_changes(self, names: Sequence[str], windows: Sequence[Window]) -> None:
+        for name in names:
             layer = self.layers.get(name)
             if layer is not None and windows:
                 for window in windows:
                     layer.changed(window)
                 self._tell_changed(name, layer, windows)
-        self.hub.tell("strokes", **self.describe_strokes())
+
+    def _settle(self, retouch: Retouch) -> None:
+        """Remove halos anew around what was painted; painting comes first."""
+        while True:
+            with self.lock:
+                if retouch.is_settled or self.retouch is not retouch:
+                    self._settling = None
+                    return
+                wait = self._painted_at + SETTLE_AFTER - time.monotonic()
+            if wait > 0:
+                time.sleep(wait)
+                continue
+            window = retouch.settle_next()
+            with self.lock:
+                if window is not None and self.retouch is retouch:
+                    self._show_changes(("result", VEIL), [window])
 
     def _ready(self) -> tuple[Retouch, Listing]:
         """What is painted on, and the frames; raises `OptionError` as long as the picture is not ready."""
@@ -111,6 +139,16 @@ class Board(Gallery):
         ]
         return {"strokes": rows, "can_redo": len(self.undone)}
 
+    def result(self) -> FusionResult:
+        """The picture and all its maps as they are now.
+
+        Raises:
+            OptionError: it is not ready.
+        """
+        with self.lock:
+            retouch, _ = self._ready()
+        return retouch.result()
+
     def save(self, outputs: Outputs) -> list[str]:
         """Write the picture and its maps as the command line does; returns the files' names.
 
@@ -119,10 +157,14 @@ class Board(Gallery):
         """
         with self.lock:
             retouch, listing = self._ready()
+        retouch.settle()
+        with self.lock:
+            retouch, listing = self._ready()
             request = replace(self.request, outputs=outputs)
             check_wishes(outputs, request.options)
             check_stack(request, listing)
             made, notes = write_result(retouch.result(), request, self.seconds)
+            self.saved |= set(made)
         for note in notes:
             self.hub.tell("warning", message=str(note))
         return [str(path) for path in made]
@@ -139,6 +181,13 @@ class Board(Gallery):
             if path is None or listing is None:
                 raise OptionError("the project has no name yet; choose one")
             names = list(listing.names)
+        # the page wants depth to look at; whoever fuses again need not make it
+        options = replace(request.options, depth=False)
+        alignment = None if self._kept is None else self._kept.registered.alignment
+        if alignment is not None:
+            aligned = Aligned(alignment=alignment, options=options, size=listing.frame.size)
+            request = replace(request, aligned=aligned)
+        request = replace(request, options=options)
         project = make_project(request, self._hashes)
         self._hashes = dict(zip(project.frames, project.hashes, strict=True))
         save_project(path, project, names)

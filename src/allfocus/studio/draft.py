@@ -1,64 +1,65 @@
-"""The draft: the same fusion of small copies of the frames, which stands in until the picture itself is there."""
+"""The draft: what stands in until the picture itself is there."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from threading import Event
 
-import cv2
-import numpy as np
-
 from allfocus.core.color import Array
-from allfocus.core.stack import FocalStack, FrameInfo
 from allfocus.core.windows import Window
-from allfocus.errors import AllFocusError
 from allfocus.options import FusionOptions
 from allfocus.pipeline import fuse
-from allfocus.registration import find_reference
+from allfocus.sources.draft import draft_size
+from allfocus.sources.listing import Listing, Reader
 from allfocus.studio.tiles import to_8_bits
 
-#: Pixels of one small copy, and of all of them together, at most.
-ONE, ALL = 900_000, 8_000_000
+#: Pictures with fewer pixels than so many times those of a draft are there nearly as soon.
+WORTH_IT = 2
 
 
-def draft_size(frame: FrameInfo, count: int) -> tuple[int, int]:
-    """Height and width of the small copy of each of so many frames."""
-    scale = min(1.0, (min(ONE, ALL / count) / frame.pixels) ** 0.5)
-    return max(1, round(frame.size[0] * scale)), max(1, round(frame.size[1] * scale))
+def is_worth_it(listing: Listing) -> bool:
+    """Whether a draft of these frames would be there much earlier than the picture."""
+    height, width = draft_size(listing.frame, len(listing))
+    return listing.frame.pixels > WORTH_IT * height * width
 
 
-def shrink_frame(pixels: Array, size: tuple[int, int]) -> Array:
-    """The small copy of a frame, 8 bits."""
-    return to_8_bits(np.asarray(cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA)))
+def watch(listing: Listing, see: Callable[[int, Array], None]) -> Listing:
+    """The listing, whose frames are handed to `see` as they are read."""
+
+    def read_and_tell(position: int, read: Reader) -> Array:
+        pixels = read()
+        see(position, pixels)
+        return pixels
+
+    return replace(listing, readers=[partial(read_and_tell, k, read) for k, read in enumerate(listing.readers)])
 
 
 def make_draft(
-    small: Sequence[Array], names: Sequence[str], full: tuple[int, int], options: FusionOptions, cancel: Event
+    listing: Listing, options: FusionOptions, cancel: Event, see: Callable[[int, Array], None]
 ) -> tuple[Array, Window] | None:
     """Fuse small copies of the frames.
 
     Args:
-        small: 8 bits, all of one size.
-        names: of the frames.
-        full: height and width of the frames themselves.
+        listing: the frames.
         options: those of the fusion.
         cancel: once it is set there is no draft.
+        see: given each frame and its position, small, as soon as it is read.
 
     Returns:
-        The picture, and the rows and columns of the reference's full frame that it covers; None where small copies
-        can't be fused.
+        The picture, 8 bits, and the rows and columns of the reference's full frame that it covers; None where small
+        copies can't be fused.
     """
+    chosen = replace(
+        options, draft=True, transforms=None, depth=False, order="names", stack=None, refine="none", max_memory=None
+    )
     try:
-        reference = find_reference(options.reference, names)
-        chosen = replace(
-            options, reference=reference, transforms=None, depth=False, order="names", refine="none", max_memory=None
-        )
-        result = fuse(FocalStack(frames=list(small), names=list(names)), options=chosen, cancel=cancel)
-    except (AllFocusError, cv2.error):
+        result = fuse(watch(listing, see), options=chosen, cancel=cancel)
+    except Exception:  # whatever it is, the picture itself is made all the same, or says what is wrong
         return None
-    height, width = small[0].shape[:2]
+    height, width = draft_size(listing.frame, len(listing))
     window = result.window or (slice(0, height), slice(0, width))
     down, across = (
         slice(round(part.start * whole / side), round(part.stop * whole / side))
-        for part, whole, side in zip(window, full, (height, width), strict=True)
+        for part, whole, side in zip(window, listing.frame.size, (height, width), strict=True)
     )
-    return result.image, (down, across)
+    return to_8_bits(result.shown(result.image)), (down, across)

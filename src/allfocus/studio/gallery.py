@@ -7,9 +7,10 @@ from threading import Event as Flag
 from threading import RLock, Thread
 from typing import Any
 
+import cv2
 import numpy as np
 
-from allfocus.core.color import Array
+from allfocus.core.color import Array, luma, to_unit
 from allfocus.core.windows import Window, scale_down
 from allfocus.decision.painted import Stroke
 from allfocus.formats.read import read_metadata
@@ -19,17 +20,23 @@ from allfocus.jobs.retouch import Retouch
 from allfocus.options import FusionOptions
 from allfocus.outputs.wishes import Outputs
 from allfocus.registered import Registered
+from allfocus.sources.draft import shrink
+from allfocus.sources.facts import read_facts
 from allfocus.sources.listing import Listing
-from allfocus.studio.draft import draft_size, make_draft, shrink_frame
+from allfocus.studio.draft import is_worth_it, make_draft
 from allfocus.studio.hub import Hub
-from allfocus.studio.tiles import Layer, Overviews
+from allfocus.studio.tiles import Layer, Overviews, to_8_bits
 
 #: Longest side of thumbnails in pixels.
 THUMBNAIL = 240
+#: Longest side of the copies in which sharpness is measured.
+MEASURED = 640
 #: Seconds between two messages about tiles that are done.
 TELL_EVERY = 0.25
 #: Layers made of maps: the name of each map, how it is shown, and what a person calls it.
 MAPS = {"index_map": "places", "confidence": "shades", "depth": "places", "out_of_focus": "marks", "veiled": "marks"}
+#: The layer that shows how much light near things laid over the picture, and those of results that were kept.
+VEIL, KEPT = "veil", "kept/"
 
 
 class Gallery:
@@ -43,6 +50,8 @@ class Gallery:
         request: what is fused, and how.
         listing: the frames; None as long as nothing is open.
         layers: what can be shown, by names.
+        facts: of frames by their names: how sharp each is, and when it was taken.
+        results: options of the results that were kept, by the names that they were given.
     """
 
     def __init__(self, hub: Hub) -> None:
@@ -53,6 +62,9 @@ class Gallery:
         self.listing: Listing | None = None
         self.layers: dict[str, Layer] = {}
         self.thumbnails: dict[str, Array] = {}
+        self.facts: dict[str, dict[str, Any]] = {}
+        self.results: dict[str, FusionOptions] = {}
+        self.z_step: float | None = None
         self.strokes: list[Stroke] = []
         self.undone: list[Stroke] = []
         self.retouch: Retouch | None = None
@@ -61,39 +73,36 @@ class Gallery:
         self.notes: list[str] = []
         self.doubts: list[dict[str, Any]] | None = None
         self.folder, self.title, self.save_as = Path(), "", ""
+        self.saved: set[Path] = set()
         self._hashes: dict[Path, str] = {}
         self._job: Job | None = None
         self._kept: Kept | None = None
-        self._small: dict[int, Array] = {}
         self._thread: Thread | None = None
-        self._drafting: Thread | None = None
         self._draft_cancel = Flag()
-        self._is_saving, self.seconds = False, 0.0
+        self._is_saving, self.seconds, self._painted_at = False, 0.0, 0.0
+        self._settling: Thread | None = None
         self._version, self._told, self._pending = 0, 0.0, list[Window]()
 
     def _take_frame(self, position: int, pixels: Array) -> None:
-        """Keep a small copy and a thumbnail of a frame that was read; make a draft after the last one."""
+        """Keep a thumbnail of a frame that was read."""
         assert self.listing is not None
-        small = shrink_frame(pixels, draft_size(self.listing.frame, len(self.listing)))
-        scale = THUMBNAIL / max(small.shape[:2])
-        size = max(1, round(small.shape[0] * scale)), max(1, round(small.shape[1] * scale))
+        scale = THUMBNAIL / max(pixels.shape[:2])
+        size = max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale))
         with self.lock:
-            self._small[position] = small
-            self.thumbnails[self.listing.names[position]] = shrink_frame(small, size)
-            is_last = len(self._small) == len(self.listing)
-        self.hub.tell("thumbnail", name=self.listing.names[position])
-        if is_last:
-            small_frames = [self._small[k] for k in range(len(self.listing))]
-            self._small = {}
-            arguments = (small_frames, self.listing, self.request.options, self._draft_cancel)
-            self._drafting = Thread(target=self._draft, args=arguments, name="allfocus draft", daemon=True)
-            self._drafting.start()
+            name = self.listing.names[position]
+            if name in self.thumbnails:
+                return
+            self.thumbnails[name] = to_8_bits(shrink(pixels, size))
+            self.facts[name] = {"sharpness": measure_sharpness(pixels), "time": read_time(self.listing, position)}
+        self.hub.tell("thumbnail", name=name, **self.facts[name])
 
-    def _draft(self, small: list[Array], listing: Listing, options: FusionOptions, cancel: Flag) -> None:
-        made = make_draft(small, listing.names, listing.frame.size, options, cancel)
+    def _draft(self, listing: Listing, options: FusionOptions, cancel: Flag) -> None:
+        """Show a draft, if there is one to be had much earlier than the picture."""
+        made = make_draft(listing, options, cancel, self._take_frame) if is_worth_it(listing) else None
+        if made is None or cancel.is_set():
+            return
         with self.lock:
-            if made is not None and not cancel.is_set():
-                self._show("draft", Layer(pixels=made[0], window=made[1], icc=self._profile()))
+            self._show("draft", Layer(pixels=made[0], window=made[1], icc=self._profile()))
         self.hub.tell("layers")
 
     def _show_frames(self, registered: Registered) -> None:
@@ -161,9 +170,37 @@ class Gallery:
                 "confidence": round(float(maps["confidence"][row, column]), 3),
                 "value": [int(v) if v == int(v) else float(v) for v in np.atleast_1d(layer.pixels[row, column])],
             }
-            if "depth" in maps:
-                found["depth"] = round(float(maps["depth"][row, column]) + 1, 2)
+            if "depth" in maps and np.isfinite(maps["depth"][row, column]):
+                positions = kept.registered.positions
+                depth = float(np.interp(maps["depth"][row, column], range(len(positions)), positions))
+                found["depth"] = round(depth + 1, 2)
+                if self.z_step is not None:
+                    found["height"] = round(depth * self.z_step, 3)
+            if kept.veil is not None:
+                found["veil"] = round(float(kept.veil.share[row, column]), 3)
         return found
+
+    def _show_maps(self, kept: Kept) -> None:
+        """Show what is known of each pixel of the result."""
+        window, top = window_of(kept.registered), float(max(len(kept.registered.positions) - 1, 1))
+        for name, kind in MAPS.items():
+            plane = kept.canvas.maps.get(name)
+            if plane is not None:
+                self._show(name, Layer(pixels=plane, window=window, kind=kind, top=top))  # type: ignore[arg-type]
+        if kept.veil is not None:
+            self._show(VEIL, Layer(pixels=kept.veil.share, window=window, kind="shades"))
+
+
+def measure_sharpness(pixels: Array) -> float:
+    """How much detail a frame has at a size that does not depend on its own: the mean square of its Laplacian."""
+    scale = min(1.0, MEASURED / max(pixels.shape[:2]))
+    size = max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale))
+    return round(float(np.square(cv2.Laplacian(luma(to_unit(to_8_bits(shrink(pixels, size)))), cv2.CV_32F)).mean()), 7)
+
+
+def read_time(listing: Listing, position: int) -> str:
+    """When a frame was taken, as EXIF writes it; empty where it is not known, and where frames share a file."""
+    return read_facts(listing.path_of(position)).date if len(listing.paths) == len(listing) else ""
 
 
 def box_of(window: Window) -> list[int]:

@@ -6,7 +6,8 @@ import secrets
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import uvicorn
 
@@ -14,6 +15,7 @@ from allfocus.errors import OptionError
 from allfocus.studio.hub import Hub
 from allfocus.studio.server import Server, find_assets
 from allfocus.studio.session import Session
+from allfocus.studio.shelf import Shelf, default_roots
 
 #: Seconds that pages have to end their requests when the server stops.
 LAST_SECONDS = 1
@@ -43,6 +45,7 @@ def open_socket(host: str, port: int) -> socket.socket:
 def serve(
     open_stack: Callable[[Session], object],
     *,
+    roots: Sequence[Path] = (),
     host: str = "127.0.0.1",
     port: int = 0,
     token: str | None = None,
@@ -52,6 +55,7 @@ def serve(
     """Answer pages until the process is told to stop.
 
     Args:
+        roots: folders below which pages may open files; none: see `default_roots`.
         open_stack: called with the session that the pages look at, before they may come.
         host: address to listen at; other than this machine's own it needs a token that somebody chose.
         port: 0: any that is free.
@@ -68,7 +72,7 @@ def serve(
     if not is_loopback(host) and token is None:
         raise OptionError(f"host {host}: others could reach the page; choose a secret with --token")
     token = token or secrets.token_urlsafe(24)
-    session = Session(Hub())
+    session = Session(Hub(), Shelf(roots or default_roots()))
     with contextlib.closing(open_socket(host, port)) as listener:
         hosts = frozenset({"127.0.0.1", "localhost", "::1", host.lower()}) if is_loopback(host) else frozenset[str]()
         config = uvicorn.Config(
@@ -91,6 +95,7 @@ def serve(
         finally:
             session.cancel()
             session.flush()
+            session.shelf.clear()
 
 
 def open_browser(address: str) -> None:

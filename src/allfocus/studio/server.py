@@ -15,16 +15,20 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from allfocus.errors import AllFocusError, MissingExtraError, OptionError
-from allfocus.options import FusionOptions, build_options, describe_options, plain_options
-from allfocus.outputs.wishes import NAMED, Outputs, add_listed
+from allfocus.options import build_options, plain_options
+from allfocus.outputs.wishes import Outputs, add_listed
+from allfocus.studio.describe import HIDDEN, describe_session
+from allfocus.studio.entrance import Entrance
 from allfocus.studio.guard import Guard
+from allfocus.studio.opening import with_depth
 from allfocus.studio.session import Session
-from allfocus.studio.tiles import SIDE, encode, render_tile
+from allfocus.studio.surface import pack_surface
+from allfocus.studio.tiles import encode, render_tile, render_whole
 
 #: Bytes that a request may hold.
 MOST_BYTES = 4_000_000
-#: Options that the page does not offer: they name files, or say what the machine may use.
-HIDDEN = ("model", "transforms", "max_tile", "max_memory", "spool", "reference")
+#: What is made of depth, and can be written by itself.
+EXPORTS = ("surface", "stereo", "anaglyph", "rocking")
 #: The page's files by their names, and their media types.
 TYPES = {
     ".html": "text/html",
@@ -44,7 +48,7 @@ class Server:
     """
 
     def __init__(self, session: Session, assets: Path) -> None:
-        self.session, self.assets = session, assets
+        self.session, self.assets, self.entrance = session, assets, Entrance(session)
 
     def app(self, token: str, hosts: frozenset[str]) -> Guard:
         """The application, guarded."""
@@ -54,6 +58,11 @@ class Server:
             "/api/state": self.state,
             "/api/events": self.events,
             "/api/at": self.at,
+            "/api/folders": self.entrance.folders,
+            "/api/recent": self.entrance.recent,
+            "/api/surface": self.surface,
+            "/overview": self.overview,
+            "/saved/{name}": self.entrance.download,
             "/thumbnails/{name:path}": self.thumbnail,
             "/tiles/{layer:path}/{level:int}/{column:int}/{row:int}": self.tile,
         }
@@ -63,9 +72,13 @@ class Server:
             "/api/strokes": self.strokes,
             "/api/save": self.save,
             "/api/project": self.project,
+            "/api/export": self.export,
+            "/api/open": self.entrance.open,
+            "/api/results": self.entrance.results,
         }
         routes = [Route(path, answer, methods=["GET"]) for path, answer in gets.items()]
         routes += [Route(path, partial(self.post, do), methods=["POST"]) for path, do in posts.items()]
+        routes.append(Route("/dropped/{batch}/{folder}/{name}", self.entrance.drop, methods=["PUT"]))
         return Guard(Starlette(routes=routes), token, hosts)
 
     # --- the page ------------------------------------------------------------------------------------
@@ -126,6 +139,22 @@ class Server:
         keep = "private, max-age=86400, immutable" if layer.done is None else "no-store"
         return Response(made[0], media_type=made[1], headers={"cache-control": keep})
 
+    async def surface(self, request: Request) -> Response:
+        """The surface of the result, to be turned."""
+        try:
+            data = await anyio.to_thread.run_sync(lambda: pack_surface(self.session.result()))
+        except AllFocusError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        return Response(data, media_type="application/octet-stream", headers={"cache-control": "no-store"})
+
+    async def overview(self, request: Request) -> Response:
+        """The whole result as one small picture."""
+        layer = self.session.layers.get("result")
+        if layer is None:
+            return Response(status_code=404)
+        made = await anyio.to_thread.run_sync(render_whole, layer)
+        return Response(made[0], media_type=made[1], headers={"cache-control": "no-store"})
+
     # --- doing ---------------------------------------------------------------------------------------
 
     async def post(self, do: Callable[[dict[str, Any]], Any], request: Request) -> Response:
@@ -149,8 +178,9 @@ class Server:
         hidden = {name: value for name, value in plain_options(self.session.request.options).items() if name in HIDDEN}
         chosen = {name: value for name, value in values.get("options", {}).items() if name not in HIDDEN}
         reference = values.get("reference")
+        hidden.pop("depth", None)
         chosen |= hidden | ({} if reference is None else {"reference": reference})
-        self.session.run(build_options(chosen), [str(name) for name in values.get("leave_out", ())])
+        self.session.run(with_depth(build_options(chosen)), [str(name) for name in values.get("leave_out", ())])
 
     def cancel(self, values: dict[str, Any]) -> None:
         """Call off the run."""
@@ -176,6 +206,14 @@ class Server:
         outputs = Outputs(image=self._place(values["path"]))
         return {"files": self.session.save(add_listed(outputs, ",".join(["image", *values.get("maps", ())])))}
 
+    def export(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Write one thing that is made of depth: a surface, or views for two eyes."""
+        kind = str(values["kind"])
+        if kind not in EXPORTS:
+            raise OptionError(f"export {kind}: expected one of {', '.join(EXPORTS)}")
+        wanted: dict[str, Any] = {kind: self._place(values["path"])}
+        return {"files": self.session.save(Outputs(**wanted))}
+
     def project(self, values: dict[str, Any]) -> dict[str, Any]:
         """Write the project file."""
         path = values.get("path")
@@ -196,60 +234,6 @@ def parse(body: bytes) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError("expected an object")
     return values
-
-
-def describe_session(session: Session) -> dict[str, Any]:
-    """All that a page shows when it opens."""
-    with session.lock:
-        listing, options = session.listing, session.request.options
-        found: dict[str, Any] = {
-            "state": session.state,
-            "error": session.error,
-            "notes": session.notes,
-            "progress": session.progress,
-            "tile": SIDE,
-            "doubts": session.doubts,
-            "frames": [],
-            "layers": {name: describe_layer(session, name) for name in session.layers},
-            "options": offered_options(),
-            "chosen": plain_options(options),
-            "leave_out": list(session.request.leave_out),
-            **session.describe_strokes(),
-        }
-        if listing is not None:
-            reference = session.reference
-            found["size"] = [listing.frame.size[1], listing.frame.size[0]]
-            found["depth"] = str(listing.frame.dtype)
-            found["frames"] = [
-                {"name": name, "position": k, "is_reference": k == reference, "left_out": session.reasons.get(k, "")}
-                for k, name in enumerate(listing.names)
-            ]
-            found["title"] = session.title
-            found["save_as"] = session.save_as
-            found["project"] = None if session.project_path is None else session.project_path.name
-            found["maps"] = [name for name, field in NAMED.items() if field in session.layers] + (
-                ["depth-preview"] if "depth" in session.layers else []
-            )
-        return found
-
-
-def describe_layer(session: Session, name: str) -> dict[str, Any]:
-    """Where a layer lies, and its version."""
-    layer = session.layers[name]
-    rows, columns = layer.window
-    return {
-        "window": [columns.start, rows.start, columns.stop, rows.stop],
-        "size": [layer.size[1], layer.size[0]],
-        "version": layer.version,
-        "kind": layer.kind,
-    }
-
-
-def offered_options() -> dict[str, Any]:
-    """The JSON schema of the options that the page offers."""
-    described = describe_options(FusionOptions)
-    described["properties"] = {name: value for name, value in described["properties"].items() if name not in HIDDEN}
-    return described
 
 
 def find_assets() -> Path:

@@ -9,25 +9,22 @@ from typing import Any
 
 from allfocus.composition.doubt import find_doubts
 from allfocus.core.windows import shift
-from allfocus.decision.painted import Stroke
+from allfocus.decision.painted import ORIGINAL, STEPS, Stroke
 from allfocus.errors import AllFocusError, Cancelled, OptionError
-from allfocus.jobs import Event, Job, JobRequest, JobResult
+from allfocus.jobs import Event, Job, JobResult
 from allfocus.jobs.checks import open_request
-from allfocus.jobs.project import (
-    SUFFIX,
-    Project,
-    load_project,
-    name_project,
-    name_project_output,
-)
+from allfocus.jobs.project import SUFFIX, name_project_output
 from allfocus.jobs.retouch import Retouch
-from allfocus.options import FusionOptions, build_options, plain_options
+from allfocus.options import FusionOptions, is_same_for
 from allfocus.outputs.wishes import Outputs
 from allfocus.run.workers import one_thread_each
-from allfocus.sources.expand import list_frames
+from allfocus.sources.colours import read_frame_metadata
 from allfocus.sources.listing import Listing
 from allfocus.studio.board import Board
-from allfocus.studio.gallery import MAPS, box_of, window_of
+from allfocus.studio.gallery import KEPT, MAPS, VEIL, box_of, window_of
+from allfocus.studio.hub import Hub
+from allfocus.studio.opening import Choice, Opened, find_choices, open_choice, open_project
+from allfocus.studio.shelf import Shelf
 from allfocus.studio.tiles import Layer
 
 #: Other results that can be painted from, and what is different about their options.
@@ -36,18 +33,56 @@ LAYERS: Mapping[str, Mapping[str, Any]] = {
     "near": {"method": "network", "prefer": "near"},
     "far": {"method": "network", "prefer": "far"},
 }
+#: Results that are kept at once, and letters of the longest name.
+MOST_RESULTS, LONGEST_NAME = 4, 60
 
 
 class Session(Board):
-    """One stack on the page: opened, fused, cancelled and fused again."""
+    """One stack on the page: opened, fused, cancelled and fused again.
 
-    def open(self, request: JobRequest, project: Project | None = None) -> None:
-        """Look at a stack, and begin to fuse it.
+    Args:
+        hub: told what happens.
+        shelf: what pages may open.
+
+    Attributes:
+        choices: stacks to choose from, where what was opened holds several.
+    """
+
+    def __init__(self, hub: Hub, shelf: Shelf) -> None:
+        super().__init__(hub)
+        self.shelf = shelf
+        self.choices: list[Choice] = []
+        self._typed: Mapping[str, Any] = {}
+
+    def open_given(self, given: Sequence[Path], options: Mapping[str, Any]) -> None:
+        """Look at what was typed or chosen: one project, or frames; several stacks are offered for choice.
 
         Raises:
             AllFocusError: it can't be fused; what was open stays open.
         """
-        request = replace(request, outputs=Outputs())
+        self.flush()  # so that a project which is opened again holds all that was painted
+        if len(given) == 1 and given[0].name.endswith(SUFFIX):
+            self.choices = []
+            self._open(open_project(given[0], options))
+            return
+        choices = find_choices(given, options.get("stack"))
+        if len(choices) == 1:
+            self.choices = []
+            self._open(open_choice(choices[0], options))
+        else:
+            self.choices, self._typed = choices, options
+            self.hub.tell("state")
+
+    def choose(self, number: int) -> None:
+        """Look at one of the choices, counted from 0; raises `AllFocusError` as `open_given` does."""
+        self.flush()
+        if not 0 <= number < len(self.choices):
+            raise OptionError(f"choice {number + 1}: there are {len(self.choices)}")
+        self._open(open_choice(self.choices[number], self._typed))
+
+    def _open(self, opened: Opened) -> None:
+        """Look at a stack, and begin to fuse it."""
+        request = replace(opened.request, outputs=Outputs())
         listing = open_request(request)
         if not isinstance(listing, Listing):
             raise OptionError(f"{listing}: the page shows one focal stack; give it as a file of its own")
@@ -55,27 +90,71 @@ class Session(Board):
         with self.lock:
             self.request, self.listing = replace(request, strokes=()), listing
             self.strokes, self.undone = list(request.strokes), []
-            self._kept, self.retouch, self._small, self.layers, self.thumbnails = None, None, {}, {}, {}
+            self._kept, self.retouch, self.layers, self.thumbnails = None, None, {}, {}
+            project, self.facts = opened.loaded, {}
             self._hashes = {} if project is None else dict(zip(project.frames, project.hashes, strict=True))
-        self.run(request.options, request.leave_out)
+            self.results = {name: chosen for name, chosen in request.layers.items() if name not in LAYERS}
+            self.project_path, self.folder = opened.project, opened.project.resolve().parent
+            self.title = opened.project.name.removesuffix(SUFFIX)
+            self.save_as = name_project_output(opened.project, request.frames).name
+            self.z_step = read_frame_metadata(listing, len(listing) // 2).z_step
+            self.saved = set()
+        self.shelf.admit(self.folder)
+        if project is not None:
+            self.shelf.remember(opened.project)
+        try:
+            self.run(request.options, request.leave_out)
+        except AllFocusError as error:
+            with self.lock:
+                self.state, self.error = "failed", str(error)
+            self.hub.tell("state")
+            raise
 
-    def open_typed(self, frames: Sequence[Path], options: Mapping[str, Any]) -> None:
-        """Look at what was typed: frames, or one project file; a stack that has a project beside it goes on with that.
+    def save_project(self, path: Path | None = None) -> Path:
+        """Write the project file, and remember it; see `Board.save_project`."""
+        path = super().save_project(path)
+        self.shelf.remember(path)
+        return path
+
+    def keep_result(self, name: str) -> None:
+        """Keep the picture as it is now, to compare with and to paint from, while others are made.
 
         Raises:
-            AllFocusError: it can't be fused.
+            OptionError: the picture is not ready, there is no such name, or too many are kept.
         """
-        paths = [frames[0]] if len(frames) == 1 and frames[0].name.endswith(SUFFIX) else list_frames(frames)
-        beside = paths[0] if paths == [frames[0]] and paths[0].name.endswith(SUFFIX) else name_project(frames, paths)
-        project = load_project(beside) if beside.is_file() else None
-        if project is None:
-            request = JobRequest(frames=tuple(paths), outputs=Outputs(), options=build_options(options))
-        else:
-            request = project.request()
-            request = replace(request, options=build_options(plain_options(request.options) | dict(options)))
-        self.project_path, self.folder = beside, beside.resolve().parent
-        self.title, self.save_as = beside.name.removesuffix(SUFFIX), name_project_output(beside, request.frames).name
-        self.open(request, project)
+        name = name.strip()
+        with self.lock:
+            self._ready()
+            assert self._kept is not None
+            taken = name in (ORIGINAL, *STEPS, *LAYERS)
+            if not name or len(name) > LONGEST_NAME or not name.isprintable() or taken:
+                raise OptionError(f"{name[:LONGEST_NAME]!r}: give the result another name")
+            if name not in self.results and len(self.results) >= MOST_RESULTS:
+                raise OptionError(f"{len(self.results)} results are kept already; remove one first")
+            image = self._kept.canvas.images[0]
+            copy = self._kept.registered.run.empty(image.shape, image.dtype)
+            copy[...] = image
+            self.results[name] = self.request.options
+            self.request = replace(self.request, layers={**self.request.layers, name: self.request.options})
+            window = window_of(self._kept.registered)
+            self._show(KEPT + name, Layer(pixels=copy, window=window, icc=self._profile()))
+        self.hub.tell("layers")
+
+    def drop_result(self, name: str) -> None:
+        """Forget a result that was kept; raises `OptionError` where strokes are taken from it."""
+        with self.lock:
+            if any(stroke.source == name for stroke in [*self.strokes, *self.undone]):
+                raise OptionError(f"{name}: strokes are taken from it; remove them first")
+            self.results.pop(name, None)
+            self.layers.pop(KEPT + name, None)
+        self.hub.tell("layers")
+
+    @property
+    def sources(self) -> list[str]:
+        """What strokes can be taken from besides frames."""
+        chosen = self.request.options
+        fitting = [name for name, options in self.results.items() if is_same_for("align", options, chosen)]
+        return [*STEPS, ORIGINAL, *LAYERS, *fitting]
 
     def run(self, options: FusionOptions, leave_out: Sequence[str]) -> None:
         """Fuse with these options, and without these frames; a run that is under way is cancelled.
@@ -85,18 +164,21 @@ class Session(Board):
         """
         self.cancel()
         with self.lock:
-            layers = {name: replace(options, **changes) for name, changes in LAYERS.items()}
+            layers = {name: replace(options, **changes) for name, changes in LAYERS.items()} | self.results
             strokes = tuple(self._usable(leave_out))
             request = replace(self.request, options=options, leave_out=tuple(leave_out), strokes=strokes, layers=layers)
+            if request.leave_out != self.request.leave_out:
+                request = replace(request, aligned=None)
             job = Job(request, self._listen, previews=True, keep=True, reuse=self._kept)
             listing, _ = job.check()
             assert isinstance(listing, Listing)
             self._keep_old_picture()
+            is_new = self._kept is None
             self.request, self.listing, self.strokes = request, listing, list(request.strokes)
             self.retouch, self._kept, self._job, self.doubts = None, None, job, None
             self.state, self.error, self.notes, self.progress = "running", "", [], {}
             self._draft_cancel = Flag()
-            self._thread = Thread(target=self._work, args=(job,), name="allfocus studio", daemon=True)
+            self._thread = Thread(target=self._work, args=(job, listing, is_new), name="allfocus studio", daemon=True)
         self.hub.tell("state")
         self._thread.start()
 
@@ -107,8 +189,6 @@ class Session(Board):
         if job is not None and thread is not None and thread.is_alive():
             job.cancel()
             thread.join()
-        if self._drafting is not None:
-            self._drafting.join()
 
     def _usable(self, leave_out: Sequence[str]) -> list[Stroke]:
         """The strokes, with their frames counted as without the frames that are left out; strokes from these go."""
@@ -133,13 +213,15 @@ class Session(Board):
         if result is not None and result.done is None:
             small = self.overviews.of(result).copy()
             self._show("draft", Layer(pixels=small, window=result.window, icc=result.icc))
-        for name in ("result", *MAPS):
+        for name in ("result", VEIL, *MAPS):
             self.layers.pop(name, None)
 
-    def _work(self, job: Job) -> None:
-        """Run a job to whatever end."""
+    def _work(self, job: Job, listing: Listing, is_new: bool) -> None:
+        """Run a job to whatever end; of frames that were not read yet a draft is shown first."""
         state, error = "ready", ""
         try:
+            if is_new:
+                self._draft(listing, job.request.options, self._draft_cancel)
             made = job.run()
             with self.lock:
                 self._finish(made)
@@ -155,7 +237,7 @@ class Session(Board):
             self.state, self.error, self.progress = state, error, {}
             self._draft_cancel.set()
             if state != "ready":
-                for name in ("result", *MAPS):
+                for name in ("result", VEIL, *MAPS):
                     self.layers.pop(name, None)
         self.hub.tell("state")
         if state == "ready":
@@ -191,12 +273,7 @@ class Session(Board):
         self._kept, self.retouch = kept, Retouch(kept)
         self.notes, self.seconds = [str(note) for note in made.notes], made.seconds
         self._show_result(kept.registered, kept.canvas.images[0], None)
-        for name, kind in MAPS.items():
-            plane = kept.canvas.maps.get(name)
-            if plane is not None:
-                window = self.layers["result"].window
-                top = float(max(len(kept.registered.positions) - 1, 1))
-                self._show(name, Layer(pixels=plane, window=window, kind=kind, top=top))  # type: ignore[arg-type]
+        self._show_maps(kept)
 
     def _listen(self, event: Event) -> None:
         if event.kind == "progress":

@@ -6,10 +6,12 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Literal
+from weakref import ref
 
 import cv2
 import numpy as np
 
+from allfocus.composition.depth import colour_places
 from allfocus.core.color import Array, full_scale
 from allfocus.core.windows import Window, scale_down
 
@@ -19,6 +21,8 @@ SIDE = 512
 OVERVIEW = 2
 #: Bytes of such copies that are kept.
 KEPT_BYTES = 96_000_000
+#: Longest side of a layer that is sent as one picture.
+WHOLE = 2048
 #: Quality of JPEG tiles; tiles at full size are PNG, which changes nothing.
 QUALITY = 92
 #: Colour of what masks mark, RGB, and its opacity.
@@ -74,7 +78,7 @@ class Overviews:
 
     def __init__(self, limit: int = KEPT_BYTES) -> None:
         self._limit, self._lock = limit, Lock()
-        self._layers: OrderedDict[int, Layer] = OrderedDict()
+        self._layers: OrderedDict[int, ref[Layer]] = OrderedDict()
 
     def of(self, layer: Layer) -> Array:
         """The copy of a layer at level `OVERVIEW`."""
@@ -82,14 +86,19 @@ class Overviews:
         if made is None:
             made = layer.overview = reduce_pixels(layer, layer.pixels, OVERVIEW)
         with self._lock:
-            self._layers[id(layer)] = layer
+            self._layers[id(layer)] = ref(layer)
             self._layers.move_to_end(id(layer))
+            for key in [key for key, known in self._layers.items() if known() is None]:
+                del self._layers[key]  # no longer on view
             while len(self._layers) > 1 and self._total() > self._limit:
-                self._layers.popitem(last=False)[1].overview = None
+                oldest = self._layers.popitem(last=False)[1]()
+                if oldest is not None:
+                    oldest.overview = None
         return made
 
     def _total(self) -> int:
-        return sum(0 if layer.overview is None else layer.overview.nbytes for layer in self._layers.values())
+        there = (known() for known in self._layers.values())
+        return sum(layer.overview.nbytes for layer in there if layer is not None and layer.overview is not None)
 
 
 def render_tile(layer: Layer, level: int, column: int, row: int, overviews: Overviews) -> tuple[bytes, str] | None:
@@ -112,6 +121,13 @@ def render_tile(layer: Layer, level: int, column: int, row: int, overviews: Over
         shown = np.dstack([shown, find_done(layer.done, level, place)])
     is_lossy = layer.kind == "photo" and level > 0 and (shown.ndim == 2 or shown.shape[2] == 3)
     return encode(shown, is_lossy, layer.icc if layer.kind == "photo" else None)
+
+
+def render_whole(layer: Layer) -> tuple[bytes, str]:
+    """A layer as one small picture, and its media type."""
+    level = max(0, int(np.ceil(np.log2(max(layer.size) / WHOLE))))
+    shown = colour(layer, reduce_pixels(layer, layer.pixels, level))
+    return encode(shown, layer.kind == "photo", layer.icc)
 
 
 def cut(layer: Layer, level: int, place: Window, overviews: Overviews) -> Array:
@@ -154,8 +170,7 @@ def to_8_bits(pixels: Array) -> Array:
 def colour(layer: Layer, values: Array) -> Array:
     """What is shown of values: gray, RGB, or RGB with opacity, in 8 bits."""
     if layer.kind == "places":
-        shades = np.rint(values.astype(np.float32) * np.float32(255 / max(layer.top, 1))).astype(np.uint8)
-        return np.asarray(cv2.applyColorMap(shades, cv2.COLORMAP_VIRIDIS)[..., ::-1])
+        return colour_places(values.astype(np.float32), layer.top)
     if layer.kind == "shades":
         return np.asarray(cv2.merge([np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)] * 3))
     if layer.kind == "marks":

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from allfocus.core.notes import Note
 from allfocus.options import FusionOptions
 from allfocus.outputs.report.html import STATIC, cells, folded, read_static, render_document, text
@@ -107,7 +105,7 @@ def maps(result: FusionResult) -> str:
     if result.depth is not None:
         order = result.depth_frames
         where = (
-            coloured(np.nan_to_num(result.depth), len(order)),
+            coloured(result.depth, len(order)),
             "Depth map: at which place of the stack it is in focus",
         )
     else:

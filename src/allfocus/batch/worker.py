@@ -1,0 +1,77 @@
+"""One task in a worker of Dask."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from allfocus.batch.tasks import Task
+from allfocus.batch.work import Outcome, do_task
+from allfocus.jobs import Event
+from allfocus.run.allocator import keep_freed_memory
+from allfocus.run.machine import Machine, measure_free_memory
+
+if TYPE_CHECKING:
+    from distributed import Worker
+
+#: Seconds between two words of a worker about its stack.
+TELL_EVERY = 0.5
+
+
+def do_in_worker(task: Task, *, out: Path, topic: str, threads: int | None) -> Outcome:
+    """Do a task in a worker of Dask: within its limits, told of by its events, until Dask gives it up."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    keep_freed_memory()
+    key, cancelled, ended = worker.get_current_task(), Flag(), Flag()
+    tell(worker, topic, {"event": "begun", "task": task.name, "who": str(worker.name)})
+
+    def watch() -> None:
+        while not ended.wait(0.2):
+            if is_given_up(worker, key):
+                cancelled.set()
+                return
+
+    Thread(target=watch, name="allfocus given up", daemon=True).start()
+    try:
+        listen = teller(worker, topic, task.name)
+        return do_task(task, out, listen, cancelled, worker=str(worker.name), machine=measure_share(worker, threads))
+    finally:
+        ended.set()
+
+
+def is_given_up(worker: "Worker", key: Any) -> bool:
+    """Whether nobody wants a task any more: it was cancelled, or the batch that asked for it is gone."""
+    state = worker.state.tasks.get(key)
+    return state is None or state.state == "cancelled"
+
+
+def measure_share(worker: "Worker", threads: int | None) -> Machine:
+    """What one stack may count on: a worker's own limit and threads, divided among the stacks it has at a time."""
+    at_once = max(1, worker.state.nthreads)
+    limit = getattr(worker.memory_manager, "memory_limit", None)
+    free = measure_free_memory()
+    return Machine(free_memory=min(free, limit or free) // at_once, processors=threads or 1)
+
+
+def teller(worker: "Worker", topic: str, name: str) -> Callable[[Event], None]:
+    """A listener that tells the batch now and then how far a stack is."""
+    last = [0.0]
+
+    def listen(event: Event) -> None:
+        if event.kind == "progress" and time.monotonic() - last[0] >= TELL_EVERY:
+            last[0] = time.monotonic()
+            message = {"event": "working", "task": name, "who": str(worker.name), "stage": event.stage}
+            tell(worker, topic, message | {"fraction": round(event.fraction, 3)})
+
+    return listen
+
+
+def tell(worker: "Worker", topic: str, message: dict[str, Any]) -> None:
+    """Send a word to the batch; it is no matter if that fails."""
+    with suppress(Exception):
+        worker.loop.add_callback(worker.log_event, topic, message)
