@@ -208,3 +208,19 @@ def test_without_the_extra_one_line_says_what_to_install(
     monkeypatch.setattr(OmeZarr, "packages", ("no_such_package",))
     assert "microscopy" in refused(cli, given, "-o", tmp_path / "a.ome.tif")
     assert "microscopy" in refused(cli, *write_pair(tmp_path), "-o", tmp_path / "a.ome.zarr")
+
+
+def test_of_several_outputs_all_or_none_take_their_places(tmp_path: Path) -> None:
+    from allfocus.run.atomic import whole_files
+
+    old, new = tmp_path / "a.ome.zarr", tmp_path / "b.ome.zarr"
+    write_ome(old, np.zeros((8, 8), np.uint8), "YX")
+    before = {file: file.read_bytes() for file in old.rglob("*") if file.is_file()}
+    with pytest.raises(WriteError), whole_files([old, new, tmp_path / "c"]) as parts:
+        for part in parts[:2]:
+            part.mkdir()
+            (part / "zarr.json").write_text("new")
+        parts[2].write_text("new")
+        (tmp_path / "c" / "inside").mkdir(parents=True)  # in whose place no file can go
+    assert {file: file.read_bytes() for file in old.rglob("*") if file.is_file()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ome.zarr", "c"]

@@ -172,7 +172,7 @@ def test_the_units_are_those_of_the_schema() -> None:
 def test_a_unit_that_ome_does_not_know_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WriteError, match="'parsnips' is no unit of OME"):
         write_ome(tmp_path / "a.ome.tif", planes_of(4, 4), "YX", Scale(pixel_size=(1, 1), unit="parsnips"))
-    with pytest.raises(WriteError, match=r"no name for an OME-TIFF; expected it to end in \.ome\.tif"):
+    with pytest.raises(WriteError, match=r"no name for planes; expected it to end in \.ome\.tif"):
         write_ome(tmp_path / "a.tif", planes_of(4, 4), "YX")
 
 

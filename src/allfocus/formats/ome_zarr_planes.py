@@ -37,7 +37,8 @@ class PlaneReader:
         """Samples (H, W) or (H, W, 3) of one plane."""
         depth = self._depth()
         if depth == 1:
-            return np.asarray(self._arrange(self._read(plane, slice(plane.z, plane.z + 1)))[0])
+            alone: Array = self._arrange(self._read(plane, slice(plane.z, plane.z + 1)))[0]
+            return alone
         with self._lock:
             key = plane.t, plane.c, plane.z // depth
             if self._slab is None or self._slab[0] != key:

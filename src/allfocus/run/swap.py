@@ -19,11 +19,12 @@ class Swap:
     def __init__(self, part: Path, target: Path) -> None:
         self.part, self.target = part, target
         self._old: Path | None = None
-        self._is_done = self._in_place = False
+        self._is_done = self._in_place = self._is_folder = False
 
     def do(self) -> None:
         """Put the new file there; the old one is kept until `forget`."""
-        if self.target.is_dir():
+        self._is_folder = self.part.is_dir()
+        if self._is_folder and self.target.is_dir():  # a file never takes the place of a folder
             self._old = self.target.with_name(f".{self.target.stem[:40]}.{secrets.token_hex(6)}.old")
             self.target.rename(self._old)
             self._is_done = True  # whatever stands there from here on, the old one goes back over it
@@ -43,13 +44,13 @@ class Swap:
         """Put back what was there; returns what stands where if that fails, else nothing."""
         try:
             if self._is_done and self._old is None:
-                remove(self.target)
+                self._take_away()
             elif self._is_done and self._old is not None:
                 if self._in_place:
                     overwrite(self.target, self._old)
                 else:
-                    if self.target.is_dir():
-                        remove(self.target)
+                    if self._is_folder:
+                        self._take_away()
                     self._old.replace(self.target)
         except OSError as error:
             kept = "" if self._old is None else f", and its old content in {self._old}"
@@ -62,6 +63,13 @@ class Swap:
         if self._old is not None:
             with suppress(OSError):
                 remove(self._old)
+
+    def _take_away(self) -> None:
+        """Remove the new file or folder; what somebody else put there meanwhile stays, and fails."""
+        if self._is_folder:
+            remove(self.target)
+        else:
+            self.target.unlink(missing_ok=True)
 
     def _dress(self) -> bool:
         """Give the new file the old one's mode and owner; False where it can't have them, or has other names."""
