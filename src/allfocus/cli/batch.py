@@ -15,7 +15,6 @@ from allfocus.errors import OptionError
 from allfocus.options import FusionOptions, build_options, read_option_values
 from allfocus.outputs.wishes import Outputs
 from allfocus.run.streams import say
-from allfocus.run.workers import cpus
 
 if TYPE_CHECKING:
     from allfocus.jobs import JobRequest
@@ -67,6 +66,7 @@ def batch(
     from allfocus.batch.estimate import describe_plan, plan_lines
     from allfocus.batch.run import as_event, describe_ended, plan_batch, run_batch
     from allfocus.batch.words import State
+    from allfocus.run.workers import cpus
 
     if not roots or output is None:
         raise OptionError("give folders with stacks below them, and with -o a folder for the outputs")
