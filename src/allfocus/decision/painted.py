@@ -244,3 +244,39 @@ class Sheet:
             gains=None if (gains == 1).all() else gains,
             **maps,
         )
+
+
+class LabelledDecision(PaintedDecision):
+    """Another decision, with a frame given by hand for single pixels.
+
+    Args:
+        base: what is painted over.
+        frames: (H, W), the frame to take a pixel from, counted from 0 among the frames that are decided on; below 0:
+            as `base` says.
+
+    Raises:
+        ConfigError: a map of another size, or with a frame that does not exist.
+    """
+
+    def __init__(self, base: Decision, frames: Array) -> None:
+        super().__init__(base, ())
+        if frames.shape != base.size:
+            raise ConfigError(f"frames of {frames.shape}: expected a map of {base.size}")
+        if frames.max() >= base.count:
+            raise ConfigError(f"pixel from frame {frames.max()}: expected at most {base.count - 1}")
+        self._frames = frames
+
+    def decide_tile(self, tile: Window) -> Choice:
+        """The choice for one tile, with the pixels that were given."""
+        choice = self._base.decide_tile(tile)
+        frames = self._frames[choice.around]
+        if (frames < 0).all():
+            return choice
+        sheet = Sheet(choice)
+        given = choose_frames(choice.around, np.maximum(frames, 0).astype(np.uint16))
+        sheet.lay(given, (frames >= 0).astype(np.float32), 1.0)
+        return sheet.choice()
+
+    def painted(self, window: Window) -> Array:
+        """(h, w) bool, which pixels of a window are as somebody gave them."""
+        return np.asarray(self._frames[window] >= 0)
