@@ -7,6 +7,7 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+from dask.delayed import delayed
 
 from allfocus.core.color import Array
 from allfocus.demo import STACK
@@ -81,8 +82,6 @@ def make_planes(listing: Listing) -> Any:
     """(Z, Y, X) or (Z, Y, X, 3), each plane decoded when it is needed."""
     frame = listing.frame
     make = partial(da.from_delayed, shape=frame.shape, dtype=frame.dtype)
-    from dask import delayed
-
     return da.stack([make(delayed(reader)()) for reader in listing.readers])
 
 

@@ -83,7 +83,9 @@ class FuseWidget:
         self.start.clicked.connect(self.fuse)
         self.stop.clicked.connect(self.cancel)
         self.form["method"].changed.connect(self._offer_depth)
-        self._pool, self._future, self._done = ThreadPoolExecutor(1), None, None
+        self._pool = ThreadPoolExecutor(1)
+        self._future: Future[Any] | None = None
+        self._done: Callable[[Any], None] | None = None
         self._cancel, self._stage = Event(), ("", 0, 1)
         self.paintings: list[PaintedLayers] = []
         self._timer = QTimer(self.native)
