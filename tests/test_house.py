@@ -190,6 +190,7 @@ def test_the_wheel_holds_the_program_and_its_data_and_nothing_else(wheel: Path) 
     assert {Path(name).suffix for name in package} <= {
         *(".py", ".pyi", ".typed", ".webp", ".md", ".onnx", ".css", ".js"),
         *(".html", ".txt"),  # the page, where it was built
+        ".yaml",  # the manifest for napari
     }
     assert {f"allfocus/{path.relative_to(ROOT / 'src/allfocus').as_posix()}" for path in SOURCES} <= package
     assert {f"allfocus/outputs/report/static/{name}" for name in ("report.css", "report.js")} <= package
