@@ -92,6 +92,14 @@ def test_every_room_stands_in_the_architecture() -> None:
     assert not [room for room in rooms if f"\n  {room}/" not in page]
 
 
+def test_every_module_stands_in_its_room() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    tree = page.partition("\nsrc/allfocus/\n")[2].partition("\n```")[0]
+    named = {part.partition("/")[0]: set(re.findall(r"\w+", part)) for part in re.split(r"\n  (?=\S)", "\n" + tree)[1:]}
+    paths = [path.relative_to(ROOT / "src/allfocus") for path in (ROOT / "src/allfocus").glob("*/*.py")]
+    assert not [path for path in paths if path.stem != "__init__" and path.stem not in named[path.parts[0]]]
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     broken = []
     for page in [*PAGES, *(ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"))]:

@@ -141,10 +141,11 @@ class FusionResult:
     def __repr__(self) -> str:
         size = f"{self.image.shape[1]}x{self.image.shape[0]}"
         kind = "gray" if self.image.ndim == 2 else "RGB"
+        notes = f", {len(self.notes)} note{'s' if len(self.notes) > 1 else ''}" if self.notes else ""
         maps = ", ".join(name for name in ("depth", "quality", "alignment") if getattr(self, name) is not None)
         return (
             f"<FusionResult {size} {kind} {self.image.dtype} of {self.frame_count} frames by {self.method}"
-            f"{f', with {maps}' if maps else ''}{f', {len(self.notes)} notes' if self.notes else ''}>"
+            f"{f', with {maps}' if maps else ''}{notes}>"
         )
 
     def _repr_html_(self) -> str:

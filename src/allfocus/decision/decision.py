@@ -19,7 +19,7 @@ from allfocus.errors import StackError
 from allfocus.options import Composition
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Choice:
     """Which frames a window is made of.
 
@@ -53,6 +53,11 @@ class Choice:
     out_of_focus: Array | None = None
     veiled: Array | None = None
     gains: FloatArray | None = None
+
+    def __repr__(self) -> str:
+        rows, columns = self.window
+        frames = ", ".join(map(str, self.candidates))
+        return f"<Choice rows {rows.start}:{rows.stop}, columns {columns.start}:{columns.stop}, of frames {frames}>"
 
 
 #: Fields of a choice that have a value for each pixel of its window.
@@ -110,6 +115,10 @@ class TiledDecision(ABC):
     composition: Composition | None = None
     method: str = ""
     notes: tuple[Note, ...] = ()
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        return f"<{type(self).__name__} {width}x{height} of {self.count} frames>"
 
     @abstractmethod
     def tiles(self) -> Sequence[Window]:

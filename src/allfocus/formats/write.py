@@ -109,6 +109,8 @@ def write_image(path: Path | str, image: Array, metadata: Metadata | None = None
         WriteError: the picture has another shape or sample type or is not finite, the format can't hold it, or the
             file can't be written; nothing is left behind.
     """
+    if image is None or isinstance(image, str | bytes) or callable(image):
+        raise WriteError(f"{path}: expected a picture as an array, found {type(image).__name__}")
     return tuple(write_images([Picture(Path(path), image, metadata)]))
 
 
