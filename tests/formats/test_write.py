@@ -414,3 +414,10 @@ def test_nan_is_kept_in_floats_and_black_elsewhere(tmp_path: Path) -> None:
     notes = write_image(tmp_path / "a.png", image)
     assert "pixels without a value are 0" in str(notes[0])
     assert (read_image(tmp_path / "a.png")[:4] == 0).all()
+
+
+@pytest.mark.parametrize("given", [None, "words", b"bytes", print])
+def test_what_is_no_array_is_no_picture(tmp_path: Path, given: object) -> None:
+    with pytest.raises(WriteError, match="expected a picture as an array, found"):
+        write_image(tmp_path / "out.png", given)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())

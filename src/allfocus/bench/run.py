@@ -14,7 +14,7 @@ from allfocus.core.stack import FocalStack
 from allfocus.core.weights import pick
 from allfocus.decision.laplacian import laplacian_index_map
 from allfocus.decision.model import load_model
-from allfocus.errors import AllFocusError, ConfigError, ReadError
+from allfocus.errors import AllFocusError, ConfigError, OptionError, ReadError
 from allfocus.formats.read import read_image
 from allfocus.metrics.fusion import fusion_scores
 from allfocus.metrics.reference import Mask, focus_ring, oracle_index_map, psnr, ssim
@@ -158,7 +158,7 @@ def find_result(folder: Path, scene: str) -> Path:
 def _contestants(methods: Sequence[str], model: Path | None, results: Mapping[str, Path]) -> list[Contestant]:
     for name in methods:
         if name not in METHODS:
-            raise ConfigError(f"unknown method {name!r}; expected {' or '.join(METHODS)}")
+            raise OptionError(f"unknown method {name!r}; expected {' or '.join(METHODS)}")
     for name, folder in results.items():
         if name in (*METHODS, *YARDSTICKS):
             raise ConfigError(f"results can't be called {name}: it is a method of allfocus; choose another name")

@@ -9,7 +9,7 @@ import typer
 
 from allfocus.cli.progress import show_progress
 from allfocus.cli.shared import DebugOption, QuietOption
-from allfocus.errors import ConfigError
+from allfocus.errors import ConfigError, OptionError
 from allfocus.run.streams import say
 
 if TYPE_CHECKING:
@@ -84,6 +84,6 @@ def named_folders(pairs: Sequence[str]) -> dict[str, Path]:
     for pair in pairs:
         name, _, folder = pair.partition("=")
         if not name or not folder:
-            raise ConfigError(f"results {pair!r}: expected NAME=FOLDER, such as enfuse=out/enfuse")
+            raise OptionError(f"results {pair!r}: expected NAME=FOLDER, such as enfuse=out/enfuse")
         folders[name] = Path(folder)
     return folders
