@@ -10,10 +10,10 @@ from PIL import Image
 
 import allfocus
 from allfocus.composition.measure import measure_defocus
-from allfocus.core.color import Array, FloatArray, linear_to_srgb, to_unit
+from allfocus.core.color import Array, FloatArray, from_unit, linear_to_srgb, to_unit
 from allfocus.decision.painted import PaintedDecision, Stroke
 from conftest import Cli
-from scenes import STALK_RADIUS, defocused, ground, photo, render_stalk
+from scenes import STALK_RADIUS, defocused, ground, noisy, photo, render_stalk
 
 
 def psnr(image: Array, truth: FloatArray, where: Array) -> float:
@@ -100,9 +100,27 @@ def test_other_kinds_of_frames(kind: str) -> None:
     assert 0 <= to_unit(result.image).min() <= to_unit(result.image).max() <= 1
 
 
-def test_frames_that_are_alike_stay_to_the_bit() -> None:
-    frame = photo(ground(96, 120, 5))
-    assert np.array_equal(allfocus.fuse([frame, frame.copy()], align="none").image, frame)
+@pytest.mark.parametrize("count", [2, 5])
+@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_frames_that_are_alike_stay_to_the_bit(dtype: str, gray: bool, count: int) -> None:
+    frame = from_unit(linear_to_srgb(ground(64, 80, 5)), np.dtype(dtype))
+    frame = np.ascontiguousarray(frame[..., 0]) if gray else frame
+    result = allfocus.fuse([frame.copy() for _ in range(count)])
+    assert np.array_equal(result.image, frame)
+
+
+def test_noise_is_not_raised_outside_rings() -> None:
+    frames, _, veil = render_stalk()
+    frames = noisy(frames, 0.01)
+    kept, removed = (to_unit(allfocus.fuse(frames, align="none", halos=halos).image) for halos in ("keep", "remove"))
+    away = veil < 0.001
+    assert graininess(removed, away) < 1.1 * graininess(kept, away)
+
+
+def graininess(image: FloatArray, where: Array) -> float:
+    """The standard deviation of the finest detail."""
+    return float((image - cv2.GaussianBlur(image, (0, 0), 1))[where].std())
 
 
 def test_nothing_changes_where_nothing_lies_before_anything() -> None:
