@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -12,12 +13,13 @@ from allfocus.composition.quality import find_gap
 from allfocus.core.color import Array, from_unit, to_unit
 from allfocus.core.stack import FocalStack
 from allfocus.errors import AllFocusError
-from allfocus.formats.read import read_image
+from allfocus.formats.read import read_header, read_image
 from allfocus.options import FusionOptions
 from allfocus.outputs.words import MUCH_OUT_OF_FOCUS
 from allfocus.pipeline import fuse
 from allfocus.registration import find_reference
 from allfocus.result import FusionResult
+from allfocus.sources.draft import read_reduced, shrink
 
 #: Pixels of one small copy, and of all of them together, at most; and the seconds that a draft may take.
 ONE, ALL, SECONDS = 500_000, 2_500_000, 2.5
@@ -63,7 +65,7 @@ class Drafter:
             frames = self._prepare(paths)
             pixels = count_pixels(frames)
             wanted = max(self._speed * SECONDS, LEAST * len(frames))
-            frames = [shrink(frame, min(1.0, (wanted / pixels) ** 0.5)) for frame in frames]
+            frames = [shrink(frame, scale_size(frame.shape[:2], (wanted / pixels) ** 0.5)) for frame in frames]
             names = [path.name for path in paths]
             result = fuse(FocalStack(frames=frames, names=names), options=self._draft_options(names))
         except (AllFocusError, OSError, ValueError, cv2.error):
@@ -97,8 +99,9 @@ class Drafter:
         """Small copies of the frames, 8 bits."""
         for path in paths:
             if path not in self._small:
-                pixels = read_image(path)
-                self._small[path] = shrink(pixels, min(1.0, (ONE / (pixels.shape[0] * pixels.shape[1])) ** 0.5))
+                whole = read_header(path).frame
+                size = scale_size(whole.size, (ONE / whole.pixels) ** 0.5)
+                self._small[path] = in_8_bits(read_reduced(partial(read_image, path), whole, size))
         return [self._small[path] for path in paths]
 
 
@@ -107,11 +110,14 @@ def count_pixels(frames: Sequence[Array]) -> int:
     return sum(frame.shape[0] * frame.shape[1] for frame in frames)
 
 
-def shrink(pixels: Array, scale: float) -> Array:
-    """A copy of this scale, 8 bits."""
-    if scale < 1:
-        height, width = (max(8, round(side * scale)) for side in pixels.shape[:2])
-        pixels = np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA))
+def scale_size(size: tuple[int, ...], scale: float) -> tuple[int, int]:
+    """Height and width of a copy of this scale; from 1 on, the same."""
+    height, width = size if scale >= 1 else (max(8, round(side * scale)) for side in size)
+    return height, width
+
+
+def in_8_bits(pixels: Array) -> Array:
+    """The same in 8 bits."""
     return pixels if pixels.dtype == np.uint8 else from_unit(to_unit(pixels), np.uint8)
 
 

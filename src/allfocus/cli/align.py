@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from allfocus.cli.flags import given_options, option_flags, with_flags
+from allfocus.cli.flags import chosen_options, option_flags, with_flags
 from allfocus.cli.progress import show_progress
 from allfocus.cli.shared import DebugOption, FramesArgument, OptionsOption, ProgressOption, QuietOption
-from allfocus.options import STEPS, FusionOptions, build_options, read_option_values
+from allfocus.options import STEPS, FusionOptions, build_options
 from allfocus.run.streams import say
 
 FolderOption = Annotated[
@@ -54,7 +54,7 @@ def align(
     from allfocus.sources.open import open_stack
 
     started = time.monotonic()
-    typed = ({} if options is None else read_option_values(options)) | given_options(context, flags)
+    typed = chosen_options(context, flags, options)
     chosen = build_options({**typed, "method": "laplacian", "depth": False})
     settings = [path for path in (options, chosen.transforms, chosen.model) if path is not None]
     paths = list_frames(frames)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from allfocus.batch.wishes import BatchOptions
-from allfocus.cli.flags import given_options, option_flags, own_options, with_flags
+from allfocus.cli.flags import chosen_options, option_flags, own_options, with_flags
 from allfocus.cli.fuse import ChannelOption, NoAlignOption, OutputsOption, SlabOption, gather_outputs
 from allfocus.cli.progress import live_bar
 from allfocus.cli.shared import DebugOption, OptionsOption, ProgressOption, QuietOption, extra
 from allfocus.errors import OptionError
-from allfocus.options import FusionOptions, build_options, read_option_values
+from allfocus.options import FusionOptions, build_options
 from allfocus.outputs.wishes import Outputs
 from allfocus.run.streams import say
 
@@ -107,13 +107,10 @@ def request_for_all(
     """What is asked for each of many stacks, by the flags of a command."""
     from allfocus.jobs import JobRequest
 
-    chosen = ({} if options is None else read_option_values(options)) | given_options(context, flags)
-    if no_align:
-        chosen["align"] = "none"
     return JobRequest(
         frames=(),
         outputs=gather_outputs(None, flags),
-        options=build_options(chosen),
+        options=build_options(chosen_options(context, flags, options, no_align)),
         slab=slab,
         channel_for_focus=channel_for_focus,
         options_file=None if options is None else options.absolute(),

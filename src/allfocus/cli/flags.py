@@ -12,7 +12,7 @@ import typer
 from allfocus.core.sizes import parse_size
 from allfocus.core.typed import alternatives, choices
 from allfocus.errors import OptionError
-from allfocus.options import OLD_VALUES, FusionOptions
+from allfocus.options import OLD_VALUES, FusionOptions, read_option_values
 from allfocus.outputs.wishes import Outputs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -132,6 +132,14 @@ def given_options(context: typer.Context, flags: Mapping[str, Any]) -> dict[str,
     names = {item.name for item in fields(FusionOptions)} - {item.name for item in fields(Outputs)}
     typed = {name for name in names & set(flags) if is_typed(context, name)}
     return {name: flags[name] for name in typed}
+
+
+def chosen_options(
+    context: typer.Context, flags: Mapping[str, Any], file: Path | None, no_align: bool = False
+) -> dict[str, Any]:
+    """The options that were asked for: those of an option file, if there is one, and over them those that were typed."""
+    chosen = ({} if file is None else read_option_values(file)) | given_options(context, flags)
+    return chosen | {"align": "none"} if no_align else chosen
 
 
 def own_options(kind: type[Options], flags: Mapping[str, Any]) -> Options:

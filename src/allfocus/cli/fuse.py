@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from allfocus.cli.flags import given_options, old_name, option_flags, with_flags
+from allfocus.cli.flags import chosen_options, old_name, option_flags, with_flags
 from allfocus.cli.progress import show_progress
 from allfocus.cli.shared import (
     DebugOption,
@@ -18,15 +18,7 @@ from allfocus.cli.shared import (
     draw_table,
 )
 from allfocus.errors import OptionError
-from allfocus.options import (
-    ALIGNMENT,
-    FUSION,
-    OUTPUT,
-    FusionOptions,
-    build_options,
-    plain_options,
-    read_option_values,
-)
+from allfocus.options import ALIGNMENT, FUSION, OUTPUT, FusionOptions, build_options, plain_options
 from allfocus.outputs.wishes import NAMED, Outputs, add_listed, name_output
 from allfocus.run.streams import say
 
@@ -119,10 +111,7 @@ def fuse(
     from allfocus.outputs.words import summarize
 
     begun, place = begin(frames or [], project)
-    chosen = plain_options(begun.options) | ({} if options is None else read_option_values(options))
-    chosen |= given_options(context, flags)
-    if no_align:
-        chosen["align"] = "none"
+    chosen = plain_options(begun.options) | chosen_options(context, flags, options, no_align)
     request = replace(
         begun,
         outputs=add_listed(gather_outputs(output or place, flags), outputs),

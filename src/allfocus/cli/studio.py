@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from allfocus.cli.flags import given_options, option_flags, with_flags
+from allfocus.cli.flags import chosen_options, option_flags, with_flags
 from allfocus.cli.shared import DebugOption, OptionalFramesArgument, OptionsOption, extra
-from allfocus.options import FusionOptions, read_option_values
+from allfocus.options import FusionOptions
 from allfocus.run.streams import say
 
 HostOption = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen at.")]
@@ -52,7 +52,7 @@ def studio(
       allfocus studio DCIM/stack/
       allfocus studio beetle.allfocus.json --no-browser --port 8080
     """  # noqa: D301
-    typed = ({} if options is None else read_option_values(options)) | given_options(context, flags)
+    typed = chosen_options(context, flags, options)
     with extra("web", "the page"):
         from allfocus.studio.serve import serve
 

@@ -1,6 +1,6 @@
 """Measuring the defocus of a stack: how wide its discs are, and which end of it is near."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import cv2
@@ -55,12 +55,14 @@ def measure_defocus(frames: Sequence[Array]) -> Defocus | None:
     size = max(round(width / scale), 1), max(round(height / scale), 1)
     small = [shrink(frames[k], size) for k in picked]
     gray = [image.mean(axis=2) for image in small]
-    labels, sure = find_sharpest([linear_to_srgb(image) for image in gray])
-    rows = compare(gray, labels, sure)
+    encoded = [linear_to_srgb(image) for image in gray]
+    labels, sure = find_sharpest(encoded)
+    masks = find_masks(labels, sure, len(gray))
+    rows = compare(gray, encoded, masks)
     if not rows:
         return None
     found = fit(rows, picked.astype(np.float64))
-    if found.explained < max(EXPLAINED, explain_by_filter(gray, labels, sure, found, picked)):
+    if found.explained < max(EXPLAINED, explain_by_filter(encoded, masks, found, picked)):
         return None
     counts = np.bincount(labels.ravel(), minlength=len(picked))
     near_first = which_is_near(
@@ -94,51 +96,49 @@ def find_sharpest(images: Sequence[FloatArray]) -> tuple[Array, Array]:
     return cv2.medianBlur(np.argmax(energies, axis=0).astype(np.uint8), 5).astype(np.intp), sure
 
 
-def compare(images: Sequence[FloatArray], labels: Array, sure: Array) -> dict[int, tuple[int, FloatArray]]:
+def find_masks(labels: Array, sure: Array, count: int) -> dict[int, Array]:
+    """Where each of so many frames is clearly the sharpest, (h, w) bool; without those that hardly are anywhere."""
+    masks = {k: cv2.erode(((labels == k) & sure).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0 for k in range(count)}
+    return {k: mask for k, mask in masks.items() if np.count_nonzero(mask) >= ENOUGH}
+
+
+def compare(
+    images: Sequence[FloatArray], encoded: Sequence[FloatArray], masks: Mapping[int, Array]
+) -> dict[int, tuple[int, FloatArray]]:
     """How far each frame, blurred where it is the sharpest, is from each other one.
 
     Args:
         images: N gray pictures (h, w) in linear light.
-        labels: (h, w), the sharpest one at each pixel.
-        sure: (h, w), where that is clear.
+        encoded: the same, display-encoded.
+        masks: where each is the sharpest.
 
     Returns:
         By frame: at how many pixels it is the sharpest, and (N, len(RADII)) mean differences, display-encoded.
     """
     found = {}
-    encoded = [linear_to_srgb(image) for image in images]
-    for k, image in enumerate(images):
-        mask = _where_sharpest(k, labels, sure)
-        if np.count_nonzero(mask) < ENOUGH:
-            continue
+    for k, mask in masks.items():
         others = np.array([other[mask] for other in encoded])
-        apart = [np.abs(linear_to_srgb(disc_blur(image, radius)[mask]) - others).mean(axis=1) for radius in RADII]
+        apart = [np.abs(linear_to_srgb(disc_blur(images[k], radius)[mask]) - others).mean(axis=1) for radius in RADII]
         found[k] = int(np.count_nonzero(mask)), np.asarray(np.transpose(apart), np.float32)
     return found
 
 
-def _where_sharpest(k: int, labels: Array, sure: Array) -> Array:
-    return cv2.erode(((labels == k) & sure).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-
-
-def explain_by_filter(images: Sequence[FloatArray], labels: Array, sure: Array, found: Defocus, picked: Array) -> float:
+def explain_by_filter(
+    encoded: Sequence[FloatArray], masks: Mapping[int, Array], found: Defocus, picked: Array
+) -> float:
     """Which share of the differences between frames a Gaussian on display-encoded values explains, 0 to 1.
 
     Pictures whose parts were blurred by a program are such: there nothing covers anything, and there is no veil.
 
     Args:
-        images: N gray pictures (h, w) in linear light.
-        labels: (h, w), the sharpest one at each pixel.
-        sure: (h, w), where that is clear.
+        encoded: N gray pictures (h, w), display-encoded.
+        masks: where each is the sharpest.
         found: the discs that fit best; a disc has the variance of a Gaussian with half its radius as sigma.
         picked: (N,) in which position of the stack each of the compared frames is.
     """
-    encoded = [linear_to_srgb(image) for image in images]
     left = whole = 0.0
-    for k, image in enumerate(encoded):
-        mask = _where_sharpest(k, labels, sure)
-        if np.count_nonzero(mask) < ENOUGH:
-            continue
+    for k, mask in masks.items():
+        image = encoded[k]
         for other, radius in zip(encoded, _radii(np.asarray(found.step), found.positions[k], k, picked), strict=True):
             if other is image:
                 continue

@@ -5,8 +5,11 @@ from dataclasses import replace
 from functools import partial
 from threading import Event
 
+import cv2
+
 from allfocus.core.color import Array
 from allfocus.core.windows import Window
+from allfocus.errors import AllFocusError
 from allfocus.options import FusionOptions
 from allfocus.pipeline import fuse
 from allfocus.sources.draft import draft_size
@@ -54,7 +57,7 @@ def make_draft(
     )
     try:
         result = fuse(watch(listing, see), options=chosen, cancel=cancel)
-    except Exception:  # whatever it is, the picture itself is made all the same, or says what is wrong
+    except (AllFocusError, cv2.error):
         return None
     height, width = draft_size(listing.frame, len(listing))
     window = result.window or (slice(0, height), slice(0, width))
