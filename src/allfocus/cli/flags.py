@@ -137,7 +137,7 @@ def given_options(context: typer.Context, flags: Mapping[str, Any]) -> dict[str,
 def chosen_options(
     context: typer.Context, flags: Mapping[str, Any], file: Path | None, no_align: bool = False
 ) -> dict[str, Any]:
-    """The options that were asked for: those of an option file, if there is one, and over them those that were typed."""
+    """The options that were asked for: those of an option file, if any, and over them those that were typed."""
     chosen = ({} if file is None else read_option_values(file)) | given_options(context, flags)
     return chosen | {"align": "none"} if no_align else chosen
 
