@@ -25,7 +25,7 @@ from torch.nn import functional
 from allfocus.bench.datasets import Scene, read_scenes
 from allfocus.bench.run import Loaded, load_scene
 from allfocus.core.color import Array, FloatArray, to_unit
-from allfocus.core.pyramid import count_octaves, padded_size
+from allfocus.core.pyramid import count_levels, padded_size
 from allfocus.core.weights import pick
 from allfocus.metrics.reference import psnr
 from allfocus.train import trainer
@@ -111,12 +111,12 @@ def middle(picture: Array) -> Array:
 def choose(network: nn.Module, frames: Sequence[Array]) -> FloatArray:
     """Logits (N, H, W) of a stack, all of it at once."""
     height, width = frames[0].shape[:2]
-    octaves = count_octaves(height, width)
-    rows, columns = padded_size(height, width, octaves)
+    levels = count_levels(height, width)
+    rows, columns = padded_size(height, width, levels)
     colours = [to_unit(frame if frame.ndim == 3 else np.stack([frame] * 3, axis=-1)) for frame in frames]
     planes = torch.from_numpy(np.stack(colours)).permute(0, 3, 1, 2)
     padded = functional.pad(planes, (0, columns - width, 0, rows - height), mode="replicate")
-    logits: FloatArray = network(padded[None], octaves)[0][-1][0, :, :height, :width].numpy()
+    logits: FloatArray = network(padded[None], levels)[0][-1][0, :, :height, :width].numpy()
     return logits
 
 
