@@ -1,7 +1,8 @@
 """Is the confidence a probability? python benchmarks/study/calibration.py SCENES.json [--plot FILE] [--model FILE].
 
 On scenes with truth: of the pixels that were given a confidence, the share whose picked frame is within two gray
-levels of the oracle's. One Markdown table, every scene counting alike, and the reliability curve as a plot.
+levels of the oracle's. One Markdown table, every scene counting alike, the expected calibration error (the mean distance
+of the two, weighted by pixels) of all and of each scene, and the reliability curve as a plot.
 """
 
 import argparse
@@ -35,6 +36,13 @@ def judged(scene: Scene, model: Path | None) -> tuple[FloatArray, FloatArray]:
     return result.confidence[inside, inside].ravel(), right[inside, inside].ravel().astype(np.float32)
 
 
+def expected_error(confidence: FloatArray, right: FloatArray, weight: FloatArray) -> float:
+    """The mean distance of confidence from how often it was right, over the classes, weighted."""
+    kind = np.digitize(confidence, BOUNDS[1:-1])
+    apart = np.bincount(kind, weight * (confidence - right))
+    return float(np.abs(apart).sum())
+
+
 def main() -> None:
     """Print the table and draw the curve."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -55,6 +63,10 @@ def main() -> None:
             said, was = (float(np.average(values[some], weights=weight[some])) for values in (confidence, right))
             points.append((said, was))
             print(f"| {low:.2f} to {high:.2f} | {said:.3f} | {was:.3f} | {weight[some].sum():.3f} |")
+    every = expected_error(confidence, right, weight)
+    print(f"\nexpected calibration error {every:.4f}")
+    for scene, (said_of, was_of) in zip(scenes, pairs, strict=True):
+        print(f"{scene.name}: {expected_error(said_of, was_of, np.full(said_of.size, 1 / said_of.size)):.3f}")
     if arguments.plot:
         draw(points, arguments.plot)
 

@@ -111,6 +111,17 @@ class LayeredWindow:
             total += add_up(np.abs(linear_to_srgb(np.clip(made, 0, 1)) - seen)) / seen.shape[2]
         return total
 
+    def misfit_to(self, other: "LayeredWindow") -> FloatArray:
+        """How far the frames that another window's layers own are from what these layers make of them, as `misfit`."""
+        lights = [pack(colour, matte) for colour, matte in zip(self.colours, self.mattes, strict=True)]
+        blurred = lru_cache(None)(lambda row, radius: self._blur(lights[row], radius))
+        stacked = lru_cache(None)(partial(self._stack, range(len(self.layers) - 1, -1, -1), blurred))
+        total = np.zeros(self.of.shape, np.float32)
+        for row, seen in enumerate(other.own):
+            made = other._choose(row, stacked)[..., :-1]
+            total += add_up(np.abs(linear_to_srgb(np.clip(made, 0, 1)) - linear_to_srgb(seen))) / seen.shape[2]
+        return total
+
     def misfit_without_covering(self) -> FloatArray:
         """As `misfit`, if nothing covered anything: each pixel of a frame blurred by the disc of its own layer alone.
 

@@ -15,6 +15,12 @@ def enlarge(plane: FloatArray, size: tuple[int, ...]) -> FloatArray:
     return np.asarray(large.reshape(*size[:2], *plane.shape[2:]), np.float32)
 
 
+def enlarge_labels(labels: Array, size: tuple[int, ...]) -> Array:
+    """Labels (h, w) of less than 65,536, or a mask, enlarged to this height and width."""
+    large = cv2.resize(labels.astype(np.uint16), (size[1], size[0]), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(large, labels.dtype)
+
+
 def unveil(seen: FloatArray, veil: FloatArray, share: FloatArray) -> FloatArray:
     """What is behind a veil, in linear light: B = (I - V) / T, within [0, 1]."""
     return np.asarray(np.clip((seen - veil) * spread(np.reciprocal(np.maximum(share, DARK)), seen), 0, 1), np.float32)

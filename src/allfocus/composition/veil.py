@@ -16,7 +16,8 @@ from allfocus.composition.boxes import AROUND, find_boxes, find_edges
 from allfocus.composition.defocus import Defocus
 from allfocus.composition.layers import IN_FULL, LayeredWindow
 from allfocus.composition.layout import find_layers
-from allfocus.composition.planes import CLEAR, enlarge
+from allfocus.composition.planes import CLEAR, enlarge, enlarge_labels
+from allfocus.composition.rims import Solution, pick_behind_rims
 from allfocus.core.color import Array, FloatArray, from_unit, linear_to_srgb, srgb_to_linear, to_unit
 from allfocus.core.windows import (
     Window,
@@ -174,7 +175,8 @@ class VeilRemover:
         if solved is None:
             return
         seen, scale = self._seen(box), self._scale
-        window, gain = solved
+        found, gain = solved
+        window = found.window
         inner = scale_down(relative_to(box, seen), scale)
         touched = cv2.dilate((window.touched() * gain)[inner], np.ones((5, 5), np.uint8)) > NOTHING
         for part in find_boxes(touched, NEAR):
@@ -182,7 +184,7 @@ class VeilRemover:
             large, better, within = (
                 (window, gain, relative_to(place, seen))
                 if scale == 1
-                else self._enlarge(place, seen, window, gain, index_map, origin)
+                else self._enlarge(place, seen, found, gain, index_map, origin)
             )
             self._put(large, better[within], within, place, image, veil, origin, spared)
 
@@ -215,35 +217,44 @@ class VeilRemover:
         veil.removed[place] = (touched > 0.5) & (gone > IN_FULL)
         veil.faint[place] = (touched > 0.5) & (gone > 1 - CLEAR)
 
-    def _solve(self, box: Window, index_map: Array, origin: Window) -> tuple[LayeredWindow, FloatArray] | None:
+    def _solve(self, box: Window, index_map: Array, origin: Window) -> tuple[Solution, FloatArray] | None:
         """The layers round a box in the smaller picture, and how far to use them; None: there is one."""
         seen, scale = self._seen(box), self._scale
         size = -(-(seen[1].stop - seen[1].start) // scale), -(-(seen[0].stop - seen[0].start) // scale)
         labels = index_map[relative_to(seen, origin)].astype(np.uint16)
         few = labels if scale == 1 else np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST))
-        layers = find_layers(np.bincount(few.ravel(), minlength=len(self._frames)), self._defocus)
-        if len(layers) < 2:
+        counts = np.bincount(few.ravel(), minlength=len(self._frames))
+        if len(find_layers(counts, self._defocus)) < 2:
             return None
-        used = [frame for layer in layers for frame in layer.frames]
+        used = [int(k) for k in np.flatnonzero(counts)]
         small = {k: to_light(shrink(self._run.cut(self._frames[k], seen), size)) for k in used}
-        window = LayeredWindow(small, few.astype(np.intp), layers, self._defocus.scaled(scale))
-        window.render_as_picked()
-        plain = window.misfit() + 2 * window.excess()
-        spread = window.misfit_without_covering()
-        window.solve(TURNS)
-        solved = window.misfit() + 2 * window.excess()
-        return window, measure_gain(plain, spread, solved, max(self._widest / scale / 4, 1))
+
+        def solve(labels: Array) -> Solution:
+            layers = find_layers(np.bincount(labels.ravel(), minlength=len(self._frames)), self._defocus)
+            window = LayeredWindow(small, labels, layers, self._defocus.scaled(scale))
+            window.render_as_picked()
+            before = window.misfit() + 2 * window.excess(), window.misfit_without_covering()
+            window.solve(TURNS)
+            return Solution(window=window, labels=labels, before=before, picked_anew=labels != few)
+
+        found = pick_behind_rims(solve(few.astype(np.intp)), self._defocus.scaled(scale), solve)
+        solved = found.window.misfit() + 2 * found.window.excess()
+        return found, measure_gain(*found.before, solved, max(self._widest / scale / 4, 1))
 
     def _enlarge(
-        self, box: Window, seen: Window, window: LayeredWindow, gain: FloatArray, index_map: Array, origin: Window
+        self, box: Window, seen: Window, found: Solution, gain: FloatArray, index_map: Array, origin: Window
     ) -> tuple[LayeredWindow, FloatArray, Window]:
         """The layers round a part of what was solved, in full size; how far to use them, and where the part lies."""
         near = intersect(self._grow(box, NEAR * self._scale), seen)
         part = scale_down(relative_to(near, seen), self._scale)
+        window = found.window
         used = [frame for layer in window.layers for frame in layer.frames]
         own = index_map[relative_to(near, origin)].astype(np.intp)
-        exact = np.isin(own, used)
-        own = own if exact.all() else np.where(exact, own, window.layers[-1].frames[0])
+        solved = found.labels[part], found.picked_anew[part]
+        labels, anew = (enlarge_labels(plane, own.shape) for plane in solved)
+        # some frames are only picked in full size
+        exact = np.isin(own, used) & ~anew
+        own = own if exact.all() else np.where(exact, own, labels)
         frames = {k: to_light(self._run.cut(self._frames[k], near)) for k in used}
         large = window.enlarge(frames, own, self._scale, part)
         return large, enlarge(gain[part], own.shape), relative_to(box, near)

@@ -7,10 +7,26 @@ import cv2
 import numpy as np
 
 from allfocus.core.color import Array, FloatArray, full_scale
-from allfocus.core.weights import pick
+from allfocus.core.weights import pick, softmax_weights
+from allfocus.decision.noise import NOISY
 
 #: Pixels that differ by two of 255 gray levels at most look alike; the hair's breadth is for rounding.
 ALIKE = 2.01 / 255
+#: Logits are multiplied by this before they become chances, and by the second where a stack is noisy, since the network
+#: is surer of itself in noise than it is right. Fitted on half of the scenes with truth: docs/experiments.md.
+CALIBRATED, CALIBRATED_IN_NOISE = 0.9, 0.65
+
+
+def measure_chances(logits: FloatArray, noise: float) -> FloatArray:
+    """The chance of each frame to be the best, (N, H, W) summing to 1, from logits (N, H, W).
+
+    Guo et al., "On calibration of modern neural networks", 2017, arXiv:1706.04599: one temperature.
+
+    Args:
+        logits: of the frames.
+        noise: standard deviation of the frames' noise, unit scale.
+    """
+    return softmax_weights(logits, CALIBRATED if noise < NOISY else CALIBRATED_IN_NOISE)
 
 
 def measure_confidence(

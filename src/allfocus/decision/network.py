@@ -12,7 +12,7 @@ from allfocus.core.weights import softmax_weights, winner
 from allfocus.core.windows import Window
 from allfocus.decision.cells import CellLogits, FadingCells
 from allfocus.decision.coarse_to_fine import CoarseToFine, SearchRule
-from allfocus.decision.confidence import measure_confidence
+from allfocus.decision.confidence import measure_chances, measure_confidence
 from allfocus.decision.decision import Choice, TiledDecision
 from allfocus.decision.depth import DepthMeter
 from allfocus.decision.model import Network
@@ -95,7 +95,7 @@ class NetworkDecision(TiledDecision):
         chances, best = softmax_weights(own, sharpness=1), winner(own)
         index_map = order[best]
         depth, error = self._meter.measure(tile, chances, order, index_map) if self._meter else (None, None)
-        picked = [frame[inner] for frame in frames]
+        picked, sure = [frame[inner] for frame in frames], measure_chances(own, self.noise)
         return Choice(
             window=tile,
             around=found.around,
@@ -103,7 +103,7 @@ class NetworkDecision(TiledDecision):
             extras=self._pyramid.order[found.extras],
             weights=softmax_weights(found.logits, sharpness_in(self.noise)),
             index_map=index_map,
-            confidence=measure_confidence(picked, chances, best, self._pyramid.values.span, found.missing[inner]),
+            confidence=measure_confidence(picked, sure, best, self._pyramid.values.span, found.missing[inner]),
             depth=depth,
             depth_error=error,
             out_of_focus=None if found.quality is None else found.quality[0] > OUT_OF_FOCUS,
