@@ -39,7 +39,7 @@ TRUST = 0.01
 #: How far a matte may reach beyond where its layer was picked: a share of its disc in the farthest layer's frames.
 REACH = 0.5
 #: Mattes below and above are none and full.
-NONE, FULL = 0.1, 0.9
+NONE, FULL = 0.2, 0.9
 #: Sigma in pixels over which evidence about a matte is summed.
 PATCH = 0.6
 #: Radii in pixels above this are rounded to 10 %.
