@@ -10,7 +10,7 @@ import pytest
 
 from allfocus.bench import summary
 from allfocus.bench.rows import Row
-from allfocus.bench.statistics import adjust, bootstrap, signed_rank_test
+from allfocus.metrics.statistics import adjust, bootstrap, signed_rank_test
 from conftest import Cli
 
 

@@ -9,7 +9,7 @@ from io import StringIO
 import numpy as np
 
 from allfocus.bench.rows import WITH_TRUTH, WITHOUT_TRUTH, Row
-from allfocus.bench.statistics import RESAMPLES, SEED, Interval, adjust, bootstrap, signed_rank_test
+from allfocus.metrics.statistics import RESAMPLES, SEED, Interval, adjust, bootstrap, signed_rank_test
 
 #: Figures that are summed up; `closed` is a ratio of means, and stands in the tables alone.
 FIGURES = tuple(name for name in (*WITH_TRUTH, *WITHOUT_TRUTH) if name != "closed")
