@@ -51,10 +51,11 @@ def test_a_gain_is_claimed_where_it_is_more_than_chance() -> None:
 @pytest.mark.parametrize(
     ("apart", "words"),
     [
-        ([1.0, -1.1, 0.9, -0.8, 0.2, -0.1, 0.3], "no gain that is more than chance"),
-        ([1.0, 1.2, 0.9], "no gain that is more than chance"),  # three puzzles can't say
+        ([1.0, -1.1, 0.9, -0.8, 0.2, -0.1, 0.3], "no sure gain"),
+        ([1.0, 1.2, 0.9], "no sure gain"),  # three puzzles can't say
         ([-1.0, -1.2, -0.9, -1.1, -1.3, -0.8], "a loss over"),
-        ([0.0] * 8, "no gain that is more than chance"),
+        ([0.01, 0.012, 0.009, 0.011, 0.013, 0.008, 0.01], "no sure gain"),  # sure, and not worth having
+        ([0.0] * 8, "no sure gain"),
     ],
 )
 def test_nothing_is_claimed_where_there_is_none(apart: list[float], words: str) -> None:

@@ -1,6 +1,6 @@
 """Whether training helped: gains over the Laplacian rule and over the weights it started from, with their tests.
 
-A gain is claimed only where the confidence interval of the mean lies above 0 and the paired test says so too.
+A gain is claimed only where the confidence interval of the mean lies above `LEAST` and the paired test says so too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,9 @@ from allfocus.train.validate import SCORES, moved, score_batch, validation_group
 GROUPS = 16
 #: Seeds of these are as far from those of other measurements, so that no puzzle was looked at on the way.
 APART = 2**32
+
+#: Gains of fewer dB are not worth another model; squares of one stack are alike, and make small ones look sure.
+LEAST = 0.05
 
 #: A difference is called one where chance gives a larger one less often than so.
 SIGNIFICANT = 0.05
@@ -44,15 +47,16 @@ class Gain:
 
     @property
     def is_shown(self) -> bool:
-        """Whether the gain is more than chance."""
-        return self.interval.low > 0 and self.p < SIGNIFICANT
+        """Whether the gain is more than chance, and large enough to count."""
+        return self.interval.low > LEAST and self.p < SIGNIFICANT
 
     def __str__(self) -> str:
         mean, low, high = self.interval
-        figures = f"{mean:+.2f} dB ({low:+.2f} to {high:+.2f}, {self.groups} puzzles, p {self.p:.3f})"
+        chance = "p < .001" if self.p < 0.001 else f"p = {self.p:.3f}"
+        figures = f"{mean:+.2f} dB ({low:+.2f} to {high:+.2f}, {self.groups} puzzles, {chance})"
         if self.is_shown:
             return f"gain over {self.over} on {self.place}: {figures}"
-        verdict = "a loss" if self.interval.high < 0 and self.p < SIGNIFICANT else "no gain that is more than chance"
+        verdict = "a loss" if self.interval.high < 0 and self.p < SIGNIFICANT else "no sure gain"
         return f"{verdict} over {self.over} on {self.place}: {figures}"
 
 
