@@ -105,7 +105,7 @@ class FusionOptions:
     )
     transforms: Path | None = declared(
         None,
-        help="Use the transforms of this file (.json), as --save-transforms writes it, instead of estimating them.",
+        help="Use the transforms of this file (.json, or .pto of Hugin) instead of estimating them.",
         group=ALIGNMENT,
         metavar="FILE",
     )

@@ -15,7 +15,7 @@ import pytest
 
 from allfocus.bench.crops import SIDE, cut_worst
 from allfocus.bench.datasets import Scene, read_scenes
-from allfocus.bench.report import make_folder, render_markdown, write_report
+from allfocus.bench.report import FILES, make_folder, render_markdown, write_report
 from allfocus.bench.rows import Row, closed_gap, failed, mean, read_reference
 from allfocus.bench.run import evaluate, find_result
 from allfocus.core.color import Array
@@ -343,7 +343,7 @@ def test_the_report_holds_figures_tables_and_pictures(three: list[Scene], tmp_pa
         tmp_path, "scene,method,psnr_db,ssim,ring_psnr_db\nmade/a,peer,99.5,0.9990,nan\nmade/a,wta,1,,\nelse,peer,1,,\n"
     )
     files = write_report(rows, tmp_path / "report", reference=reference)
-    assert [path.name for path in files] == ["figures.csv", "report.md", "crops.html"]
+    assert [path.name for path in files] == [*FILES]
     assert {path.name for path in (tmp_path / "report").iterdir()} == {path.name for path in files}
 
     with files[0].open(newline="") as file:

@@ -14,6 +14,7 @@ import tifffile
 from PIL import Image
 
 from allfocus.alignment.alignment import make_identity
+from allfocus.alignment.hugin import dump_project
 from allfocus.alignment.transforms_file import dump_transforms
 from allfocus.decision.model import CARD_KEY, INPUTS, OUTPUTS
 from allfocus.decision.model_card import FORMAT
@@ -137,6 +138,7 @@ def sidecars(folder: Path) -> None:
     """Everything that is no picture: transforms, decisions, models, options, recipes, scenes."""
     frames = list(focused_pair(picture(32, 48)))
     (folder / "a.transforms").write_text(dump_transforms(make_identity(2), ["a", "b"], (32, 48)))
+    (folder / "a.pto").write_text(dump_project(make_identity(2), ["a", "b"], (32, 48))[0])
     registered = align(frames, method="laplacian")
     save_decision(folder / "a.decision", decide(registered, method="laplacian"))
     (folder / "options.json").write_text(json.dumps({"method": "laplacian", "max_memory": "2GB", "reference": 1}))

@@ -100,6 +100,7 @@ TARGETS: dict[str, Callable[[Path, Path], object]] = {
     ".mp4": fuzz_video,
     ".mkv": fuzz_video,
     ".transforms": fuzz_transforms,
+    ".pto": fuzz_transforms,
     ".decision": fuzz_decision,
     ".onnx": fuzz_model,
     ".json": lambda path, sound: load_options(path),

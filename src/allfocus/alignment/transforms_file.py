@@ -1,7 +1,11 @@
-"""Alignments as JSON files: saved, and applied again to other channels, other exposures, or in another program."""
+"""Alignments as files: saved, and applied again to other channels, other exposures, or in another program.
+
+JSON of our own, which holds all of it, or projects of Hugin, see `hugin`.
+"""
 
 import base64
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +13,13 @@ from typing import Any
 import numpy as np
 
 from allfocus.alignment.alignment import Alignment
+from allfocus.alignment.hugin import UNSEEN, dump_project, read_project
 from allfocus.alignment.motion import DEGREES_OF_FREEDOM
 from allfocus.alignment.photometric import ExposureTransfer
 from allfocus.core.color import Array, FloatArray
+from allfocus.core.notes import Note
 from allfocus.errors import AlignmentError
+from allfocus.run.atomic import real_path
 
 #: First entry of every transforms file.
 FORMAT = "allfocus transforms 1"
@@ -22,6 +29,35 @@ MOST_SCALE, MOST_GAIN = 8, 256
 LONGEST_FRAME, BYTES_A_PIXEL = 1 << 16, 12
 #: How to get a file that can be used.
 REMEDY = "save one for this stack with --save-transforms"
+
+
+#: Ending of Hugin's projects.
+HUGIN = ".pto"
+
+
+def make_text(
+    path: Path, alignment: Alignment, files: Sequence[Path], names: Sequence[str], size: tuple[int, int]
+) -> tuple[str, tuple[Note, ...]]:
+    """What goes into a file of transforms by the ending of its name, and what it can't hold.
+
+    Args:
+        path: where it goes; `.pto` is a project of Hugin, everything else JSON.
+        alignment: of a stack.
+        files: of all its frames, or the one that holds them all.
+        names: of all its frames.
+        size: height and width of the frames.
+    """
+    if path.suffix.lower() != HUGIN:
+        return dump_transforms(alignment, names, size), ()
+    alone = len(files) == len(names)
+    seen = [os.path.relpath(real_path(file), real_path(path).parent) for file in files] if alone else names
+    text, error = dump_project(alignment, seen, size)
+    lost = (
+        [f"points are up to {error:.2f} pixels off, which Hugin's lens model can't express"] if error > UNSEEN else []
+    )
+    lost += ["the local flow is left out"] if any(flow is not None for flow in alignment.flows) else []
+    notes = [Note(code="transforms-simplified", message=f"{path.name}: {', and '.join(lost)}")] if lost else []
+    return text, tuple(notes)
 
 
 def dump_transforms(alignment: Alignment, names: Sequence[str], size: tuple[int, int]) -> str:
@@ -95,10 +131,12 @@ def decode(text: Any) -> bytes:
 def load_transforms(path: Path, count: int, size: tuple[int, int]) -> Alignment:
     """Read a transforms file for `count` frames of this height and width, matched in order; names may differ.
 
+    It is JSON, or a project of Hugin if its name ends in `.pto`.
+
     Raises:
         AlignmentError: the file can't be read, is no transforms file, is damaged, or is for other frames.
     """
-    document = read_document(path, count, size)
+    document = load_project(path, count, size) if path.suffix.lower() == HUGIN else load_json(path, count, size)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise AlignmentError(f"{path} is no file of transforms; expected one written with --save-transforms")
     try:
@@ -120,22 +158,34 @@ def load_transforms(path: Path, count: int, size: tuple[int, int]) -> Alignment:
     return alignment
 
 
-def read_document(path: Path, count: int, size: tuple[int, int]) -> Any:
-    """What a file of JSON holds; raises `AlignmentError`, also where it is longer than such a file can be."""
-    longest = count * (LONGEST_FRAME + BYTES_A_PIXEL * size[0] * size[1])
+def load_project(path: Path, count: int, size: tuple[int, int]) -> dict[str, Any]:
+    """What a project of Hugin says, in the values of our own files; raises `AlignmentError`."""
     try:
-        if path.stat().st_size > longest:
-            raise AlignmentError(f"{path} is longer than {longest} bytes, which such a file never is; {REMEDY}")
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        if isinstance(error, AlignmentError):
-            raise
-        reason = getattr(error, "strerror", None) or "not a text"
-        raise AlignmentError(f"{path} can't be read: {reason}; {REMEDY}") from error
+        return {"format": FORMAT, **read_project(read_text(path, count, size))}
+    except (ValueError, ArithmeticError) as error:
+        raise AlignmentError(f"{path} can't be used: {error}; save one from Hugin without it, or {REMEDY}") from error
+
+
+def load_json(path: Path, count: int, size: tuple[int, int]) -> Any:
+    """What a file of JSON holds; raises `AlignmentError`."""
+    try:
+        return json.loads(read_text(path, count, size))
     except json.JSONDecodeError as error:
         raise AlignmentError(f"{path} is not JSON (line {error.lineno}: {error.msg}); {REMEDY}") from error
     except (ValueError, RecursionError) as error:
         raise AlignmentError(f"{path} is no file of transforms ({error}); {REMEDY}") from error
+
+
+def read_text(path: Path, count: int, size: tuple[int, int]) -> str:
+    """A text file; raises `AlignmentError`, also where it is longer than a file of transforms can be."""
+    longest = count * (LONGEST_FRAME + BYTES_A_PIXEL * size[0] * size[1])
+    try:
+        if path.stat().st_size > longest:
+            raise AlignmentError(f"{path} is longer than {longest} bytes, which such a file never is; {REMEDY}")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text"
+        raise AlignmentError(f"{path} can't be read: {reason}; {REMEDY}") from error
 
 
 def parse_document(document: dict[str, Any]) -> Alignment:

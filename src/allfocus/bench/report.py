@@ -1,21 +1,24 @@
-"""Write what was measured: a CSV with everything, a Markdown page of tables, and an HTML page of crops."""
+"""Write what was measured: CSV files, tables as Markdown and LaTeX, and an HTML page of crops."""
 
-import csv
 import math
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
-from io import StringIO
 from pathlib import Path
 
+from allfocus.bench import summary
 from allfocus.bench.page import render_page
 from allfocus.bench.rows import WITH_TRUTH, WITHOUT_TRUTH, Row, closed_gap, failed, mean, read_reference
+from allfocus.bench.summary import Difference
 from allfocus.errors import WriteError
 from allfocus.run.atomic import write_file
 
 #: Names of the files a report consists of.
-FILES = CSV_NAME, MARKDOWN_NAME, PAGE_NAME = "figures.csv", "report.md", "crops.html"
+FILES = CSV_NAME, MARKDOWN_NAME, PAGE_NAME, MEANS_NAME, DIFFERENCES_NAME, LATEX_NAME = (
+    *("figures.csv", "report.md", "crops.html"),
+    *("means.csv", "differences.csv", "tables.tex"),
+)
 
 #: What columns are called in tables, and their decimals.
 TITLES = {
@@ -36,13 +39,14 @@ TITLES = {
 SCENE_TABLES = ("psnr_db", "ssim", "ring_psnr_db", "q_w", "scd")
 
 
-def write_report(rows: Sequence[Row], folder: Path, *, reference: Path | None = None) -> list[Path]:
-    """Write `figures.csv`, `report.md` and `crops.html`.
+def write_report(rows: Sequence[Row], folder: Path, *, reference: Path | None = None, repeat: str = "") -> list[Path]:
+    """Write `figures.csv`, `report.md`, `crops.html`, `means.csv`, `differences.csv` and `tables.tex`.
 
     Args:
         rows: from `run.evaluate`.
         folder: where they go; made if its parent exists.
         reference: CSV of what others score (scene, method, psnr_db, ssim, ring_psnr_db), shown in the same tables.
+        repeat: how to get the same figures, as Markdown, see `reproduce.describe_run`.
 
     Returns:
         The files written.
@@ -53,7 +57,15 @@ def write_report(rows: Sequence[Row], folder: Path, *, reference: Path | None = 
     """
     everything = [*rows, *(read_reference(reference, rows) if reference else [])]
     make_folder(folder)
-    texts = {CSV_NAME: render_csv(everything), MARKDOWN_NAME: render_markdown(everything), PAGE_NAME: render_page(rows)}
+    differences = summary.find_differences(everything)
+    texts = {
+        CSV_NAME: render_csv(everything),
+        MARKDOWN_NAME: render_markdown(everything, differences, repeat),
+        PAGE_NAME: render_page(rows),
+        MEANS_NAME: summary.render_means_csv(summary.find_means(everything)),
+        DIFFERENCES_NAME: summary.render_differences_csv(differences),
+        LATEX_NAME: summary.render_latex(everything, differences),
+    }
     for name, text in texts.items():
         write_file(folder / name, text)
     return [folder / name for name in texts]
@@ -97,16 +109,11 @@ def make_folder(folder: Path) -> None:
 def render_csv(rows: Iterable[Row]) -> str:
     """All fields of all rows but the crops, as CSV; figures that do not apply are empty."""
     names = [field.name for field in fields(Row) if field.name != "crop"]
-    buffer = StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(names)
-    for row in rows:
-        writer.writerow([_cell(getattr(row, name)) for name in names])
-    return buffer.getvalue()
+    return summary.render_csv(names, ([getattr(row, name) for name in names] for row in rows))
 
 
-def render_markdown(rows: Sequence[Row]) -> str:
-    """Tables of means by group and of each scene, as a Markdown page."""
+def render_markdown(rows: Sequence[Row], differences: Sequence[Difference] = (), repeat: str = "") -> str:
+    """Tables of means by group, of differences over all groups, and of each scene, as a Markdown page."""
     good = [row for row in rows if not row.error]
     parts = ["# Benchmark", "Definitions and caveats: docs/benchmark.md. More is better, except for CPU seconds."]
     for has_truth, title, figures in ((True, "truth", WITH_TRUTH), (False, "no truth", WITHOUT_TRUTH)):
@@ -117,6 +124,7 @@ def render_markdown(rows: Sequence[Row]) -> str:
         for figure in SCENE_TABLES:
             if figure in figures:
                 parts += [f"### {TITLES[figure][0]} of each scene", _by_scene(chosen, figure)]
+    parts += _differences([each for each in differences if each.group in ("all", *_only_group(good))])
     if any(row.source == "reference" for row in good):
         parts.append("† from the reference table, not measured here.")
     if failed(rows):
@@ -124,7 +132,21 @@ def render_markdown(rows: Sequence[Row]) -> str:
             "## Failures",
             _table(["scene", "method", "error"], [[r.scene, r.method, r.error] for r in failed(rows)]),
         ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *([repeat] if repeat else [])]) + "\n"
+
+
+def _differences(differences: Sequence[Difference]) -> list[str]:
+    """The section that says which differences are more than chance."""
+    if not differences:
+        return []
+    head = ["group", "methods", "figure", "scenes", "difference", "95 %", "wins", "p"]
+    return ["## Differences", summary.METHOD, _table(head, summary.list_differences(differences))]
+
+
+def _only_group(rows: Sequence[Row]) -> list[str]:
+    """The group of all rows, where there is only one."""
+    groups = list(dict.fromkeys(row.group for row in rows))
+    return groups if len(groups) == 1 else []
 
 
 def _means(rows: Sequence[Row], figures: Sequence[str]) -> str:
@@ -191,9 +213,3 @@ def _format(value: float, decimals: int, *, signed: bool = False) -> str:
     if math.isnan(value):
         return ""
     return f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6g}"
-    return value

@@ -19,7 +19,9 @@ FolderOption = Annotated[
 FormatOption = Annotated[Literal["tif", "png", "jpg", "webp"], typer.Option("--format", help="Format of the files.")]
 TransformsOption = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", readable=False, help="Write the transforms that were estimated (.json)."),
+    typer.Option(
+        metavar="FILE", readable=False, help="Write the transforms that were estimated (.json, or .pto for Hugin)."
+    ),
 ]
 #: Options of the fusion that don't matter for the alignment.
 OTHERS = (*STEPS["decide"], *STEPS["compose"], "max_tile", "draft")

@@ -27,6 +27,7 @@ from allfocus.cli.help import PlainCommand
 from allfocus.cli.info import info
 from allfocus.cli.shared import Session
 from allfocus.cli.studio import studio
+from allfocus.cli.synth import synth
 from allfocus.cli.train import train
 from allfocus.cli.watch import watch
 from allfocus.errors import AllFocusError, BadFramesError, OptionError, PreflightError
@@ -38,7 +39,7 @@ FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=SETTINGS)
-for command in (fuse, align, info, batch, watch, studio, train, evaluate, demo):
+for command in (fuse, align, info, batch, watch, studio, train, evaluate, synth, demo):
     app.command(cls=PlainCommand, context_settings=SETTINGS)(command)
 
 

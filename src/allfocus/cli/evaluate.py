@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def evaluate(
     scenes: Annotated[
         Path,
-        typer.Argument(metavar="SCENES.json", readable=False, help="The scenes: frames, and the truth where known."),
+        typer.Argument(
+            metavar="SCENES.json|FOLDER", readable=False, help="Scenes as a file, or a data set as it is handed out."
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FOLDER", readable=False, help="Where the report goes.")
@@ -45,22 +47,25 @@ def evaluate(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Measure methods on scenes: a CSV, a Markdown table and a page of crops."""
-    from allfocus.bench import datasets, report, rows, run
+    """Measure methods on scenes: figures with intervals and tests, tables for papers, and a page of crops."""
+    from allfocus.bench import folders, report, reproduce, rows, run
     from allfocus.run.atomic import check_no_input
 
-    chosen = select(datasets.read_scenes(scenes), only)
-    folders = named_folders(results or [])
+    chosen = select(folders.find_scenes(scenes), only)
+    named = named_folders(results or [])
     if reference is not None:
         rows.read_reference(reference, [])  # a wrong file is found now, not after the work
-    inputs = [path for path in (scenes, reference, model) if path is not None]
+    inputs = [path for path in (scenes, reference, model) if path is not None and path.is_file()]
+    asked = {"method": method, "model": model, "results": results, "reference": reference, "only": only}
+    command = reproduce.make_command(scenes, output, {**asked, "unregistered": unregistered})
     check_no_input([output / name for name in report.FILES], inputs)
-    methods = method or ([] if folders else run.METHODS)
+    methods = method or ([] if named else run.METHODS)
     with report.report_folder(output), show_progress(quiet) as progress:
         measured = run.evaluate(
-            chosen, methods=methods, model=model, results=folders, unregistered=unregistered, progress=progress
+            chosen, methods=methods, model=model, results=named, unregistered=unregistered, progress=progress
         )
-        files = report.write_report(measured, output, reference=reference)
+        repeat = reproduce.describe_run(command, chosen, model)
+        files = report.write_report(measured, output, reference=reference, repeat=repeat)
     if not quiet:
         say((output / report.MARKDOWN_NAME).read_text(encoding="utf-8"))
         say("\n".join(map(str, files)))

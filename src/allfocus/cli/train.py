@@ -44,6 +44,9 @@ def train(
             help="Start from these weights, a model or a checkpoint; `shipped`: those of the package.",
         ),
     ] = None,
+    prove: Annotated[
+        Path | None, typer.Option(metavar="STACK", readable=False, help="A focal stack of yours to prove the gain on.")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", min=0, max=2**31 - 1, help="Instead of the recipe's.")
     ] = None,
@@ -66,13 +69,14 @@ def train(
                 minutes=minutes,
                 resume=resume,
                 init=init,
+                stack=prove,
                 progress=shown_on(bar),
                 started=started,
             )
     if not quiet:
         say(f"{report.output}: {report.steps} steps in {report.minutes:.1f} minutes, loss {report.loss:.4f}")
-        for warning in report.warnings:
-            say(f"note: {warning}")
+        for told in (*report.gains, *(f"note: {warning}" for warning in report.warnings)):
+            say(str(told))
         say(f"log {report.files.log}, curve {report.files.curve}, checkpoint {report.files.checkpoint}")
 
 

@@ -13,6 +13,7 @@ from allfocus.core.stack import FrameInfo
 from allfocus.errors import ReadError, WriteError
 from allfocus.formats.ome_file import OmeFile
 from allfocus.metadata.blocks import Blocks
+from allfocus.metadata.camera import CameraColours
 from allfocus.metadata.carry import Metadata
 
 #: What an encoder makes: the bytes of a file, or of the files in a folder by their names in it.
@@ -52,11 +53,13 @@ class Development:
         white_balance: factors of red, green, blue and the second green.
         black: the sensor's level for no light, one for each of them.
         white: its level for the brightest light.
+        colours: how its channels go with colours; None where that is unknown, or they have none.
     """
 
     white_balance: tuple[float, ...]
     black: tuple[int, ...]
     white: int
+    colours: CameraColours | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ Needs the extra `raw` (LibRaw). The rest of the program computes on display-enco
 develops linearly is encoded with the sRGB curve at 16 bit; `Listing.is_linear` marks such frames.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from importlib.util import find_spec
@@ -22,6 +23,7 @@ from allfocus.formats.pixels import check_pixels, describe_frame, reduction
 from allfocus.formats.tiff_tags import TIFF_STARTS, find_tags, keep_descriptive
 from allfocus.metadata import exif, ifd
 from allfocus.metadata.blocks import Blocks
+from allfocus.metadata.camera import SRGB_TO_XYZ, CameraColours
 from allfocus.metadata.exif import Block
 from allfocus.run.install import install_hint
 
@@ -41,9 +43,9 @@ class Raw(Format):
     """Camera RAW; only read, by LibRaw."""
 
     name = "RAW"
-    #: Without ``.raw``, which is also used for plain numbers.
+    #: Without ``.raw``, which is also used for plain numbers, and ``.dng``, which is written too, see `dng`.
     extensions = (
-        ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".iiq", ".k25", ".kdc", ".mef", ".mos",
+        ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".erf", ".fff", ".iiq", ".k25", ".kdc", ".mef", ".mos",
         ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
     )  # fmt: skip
     is_raw = True
@@ -56,7 +58,7 @@ class Raw(Format):
             return True
         if not start.startswith(TIFF_STARTS):
             return False
-        return path.suffix.lower() in (*self.extensions, ".raw") or is_dng(path)
+        return path.suffix.lower() in (*self.extensions, ".raw", ".dng") or is_dng(path)
 
     def is_readable(self) -> bool:
         """Whether rawpy is installed."""
@@ -93,6 +95,7 @@ class Raw(Format):
                 white_balance=(*balance[:3], second_green),
                 black=tuple(raw.black_level_per_channel),
                 white=int(raw.white_level),
+                colours=find_colours(raw, balance),
             )
 
     def blocks(self, path: Path) -> Blocks:
@@ -125,6 +128,21 @@ def open_raw(path: Path) -> Any:
     except ImportError as error:
         raise MissingExtraError(f"{path} is a RAW picture; to read it: {install_hint('raw')}") from error
     return rawpy.imread(str(path))
+
+
+def find_colours(raw: Any, balance: Sequence[float]) -> CameraColours | None:
+    """What LibRaw knows of a camera's colours; None for sensors without colour filters, and with four colours.
+
+    Its matrix leads from balanced colours to sRGB; by daylight it balances what the camera sees of white.
+    """
+    matrix = np.asarray(raw.color_matrix, np.float64)[:, :3]
+    factors, daylight = (np.array(each[:3], np.float64) for each in (balance, raw.daylight_whitebalance))
+    is_known = raw.num_colors == 3 and min(factors.min(), daylight.min()) > 0
+    if not is_known or not abs(np.linalg.det(matrix)) > 1e-6:
+        return None
+    from_xyz = np.diag(1 / daylight) @ np.linalg.inv(matrix) @ np.linalg.inv(np.array(SRGB_TO_XYZ))
+    red, green, blue = factors.tolist()
+    return CameraColours(white_balance=(red, green, blue), from_xyz=tuple(map(tuple, from_xyz.tolist())))
 
 
 def is_dng(path: Path) -> bool:

@@ -20,6 +20,7 @@ MODULES = (
     "jpeg",
     "webp",
     "raw",
+    "dng",
     "tiff",
     "ome_tiff",
     "ome_zarr",

@@ -24,17 +24,14 @@ def make_tiff(image: Array, metadata: Metadata, options: Mapping[str, object], k
     """
     block = parse(metadata.exif) or Block()
     buffer = BytesIO()
-    tifffile.imwrite(
-        buffer,
-        image,
-        byteorder=block.layout.order,
-        photometric="minisblack" if image.ndim == 2 else "rgb",
-        compression="zlib",
-        predictor=image.dtype.kind != "f",
-        extrasamples=["unassalpha"] if image.ndim == 3 and image.shape[2] == 4 else None,
-        software="allfocus",
-        **options,  # type: ignore[arg-type]
-    )
+    usual = {
+        "photometric": "minisblack" if image.ndim == 2 else "rgb",
+        "compression": "zlib",
+        "predictor": image.dtype.kind != "f",
+        "extrasamples": ["unassalpha"] if image.ndim == 3 and image.shape[2] == 4 else None,
+        "software": "allfocus",
+    }
+    tifffile.imwrite(buffer, image, byteorder=block.layout.order, **{**usual, **options})  # type: ignore[arg-type]
     stored = buffer.getbuffer()
     page = ifd.take_apart(exif.make_reader(stored))
     ours = {tag: entry for tag, entry in page.directory(exif.IMAGE).items() if tag in kept}

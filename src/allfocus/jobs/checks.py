@@ -13,6 +13,7 @@ from allfocus.formats.write import check_output, check_outputs
 from allfocus.jobs.events import JobRequest
 from allfocus.options import FusionOptions
 from allfocus.outputs.files import check_sizes, require_sizes
+from allfocus.outputs.finish import check_colours
 from allfocus.outputs.layers import check_layers
 from allfocus.outputs.slabs import parse_slab, parse_slabs, slab_paths
 from allfocus.outputs.volume_surfaces import place_surfaces
@@ -138,6 +139,7 @@ def check_stack(request: JobRequest, listing: Listing, machine: Machine | None =
     find_reference(request.options.reference, listing.names)
     outputs = [*request.outputs.pictures, *slab_files(request, listing)]
     check_outputs(outputs, [*listing.files, *request.settings], request.outputs.texts)
+    check_colours(outputs, [request.outputs.image, *slab_files(request, listing)], listing)
     check_sizes(request.outputs, listing.frame.size)
     check_layers(request.outputs, listing)
     require_sizes(request.outputs, listing)

@@ -11,6 +11,7 @@ from fractions import Fraction
 from allfocus._version import __version__
 from allfocus.metadata import exif, icc, ifd, xmp
 from allfocus.metadata.blocks import CENTIMETRES, EXIF_START
+from allfocus.metadata.camera import CameraColours
 from allfocus.metadata.exif import Block, Directory, Entry, encode_text
 
 #: Tags that describe how the samples of one file are stored, or that hold a block which is kept by itself.
@@ -46,6 +47,7 @@ class Metadata:
         z_step: from frame to frame in µm.
         text: keys and values of PNG texts; a JPEG's comment has the key `Comment`.
         notes: what could not be read, a line each.
+        camera: the colours that the samples are in, where they are a camera's own.
     """
 
     exif: bytes | None = None
@@ -57,6 +59,7 @@ class Metadata:
     z_step: float | None = None
     text: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    camera: CameraColours | None = None
 
 
 @contextmanager

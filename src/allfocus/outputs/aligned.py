@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from allfocus.alignment.transforms_file import dump_transforms
+from allfocus.alignment.transforms_file import make_text
 from allfocus.core.notes import Note
 from allfocus.errors import ConfigError, WriteError
 from allfocus.formats.write import Picture, check_outputs, write_images
@@ -56,7 +56,7 @@ def write_aligned(registered: Registered, targets: Sequence[Path], transforms: P
         metadata = finish_metadata(found, frames=1, size=registered.size, done=ALIGNED)
         notes += write_images([Picture(targets[position], stack.numbers(done), metadata, stack.samples)])
     if transforms is not None and registered.alignment is not None:
-        text = dump_transforms(registered.alignment, registered.names, source.frame.size)
-        write_images([Picture(transforms, text)])
+        text, lost = make_text(transforms, registered.alignment, source.paths, registered.names, source.frame.size)
+        notes += write_images([Picture(transforms, text, notes=lost)])
     run.report("write", count, count)
     return notes

@@ -7,7 +7,7 @@ from threading import Event
 
 import numpy as np
 
-from allfocus.alignment.transforms_file import dump_transforms
+from allfocus.alignment.transforms_file import make_text
 from allfocus.composition.depth import depth_preview
 from allfocus.core.color import Array, from_unit, to_unit
 from allfocus.errors import OptionError
@@ -43,8 +43,9 @@ def make_files(
     if registered is not None:
         files += make_layers(result, registered, outputs, found, cancelled)
     if outputs.save_transforms is not None and result.alignment is not None and result.source is not None:
-        text = dump_transforms(result.alignment, result.names, result.source.frame.size)
-        files.append(Picture(outputs.save_transforms, text))
+        path, source = outputs.save_transforms, result.source
+        text, notes = make_text(path, result.alignment, source.paths, result.names, source.frame.size)
+        files.append(Picture(path, text, notes=notes))
     return files
 
 

@@ -159,7 +159,7 @@ class Outputs:
     layers: Path | None = file_field(
         "Write the picture as layers, its frames with masks (.psd, .psb, .ora, .tif); flattened they are the picture."
     )
-    save_transforms: Path | None = file_field("Write the transforms that were estimated (.json).")
+    save_transforms: Path | None = file_field("Write the transforms that were estimated (.json, or .pto for Hugin).")
     report: tuple[Path, ...] = declared(
         (),
         help="Write a report: a page (.html), or all facts for programs (.json). May be given twice.",

@@ -48,6 +48,7 @@ class Preflight:
         problems: for each, why it can't be used; None where it can.
         profiles: for each, the ICC profile of its colours; None without.
         notes: what was done.
+        development: of all RAW files.
     """
 
     paths: Sequence[Path]
@@ -57,6 +58,7 @@ class Preflight:
     problems: Sequence[AllFocusError | None]
     profiles: Sequence[bytes | None]
     notes: tuple[Note, ...]
+    development: Development | None = None
 
 
 def inspect_stack(paths: Sequence[Path | str] | Path | str, stack: int | str | None = None) -> Listing:
@@ -101,6 +103,7 @@ def inspect_stack(paths: Sequence[Path | str] | Path | str, stack: int | str | N
         notes=(*left_out, *note_names(chosen), *found.notes),
         is_linear=all(each.is_raw for each in formats),
         profiles=found.profiles if len(set(found.profiles)) > 1 else (),
+        colours=None if found.development is None else found.development.colours,
     )
     if chosen.is_choice_open and stack is not None:
         listing = choose_scene(listing, stack, chosen.name)
@@ -221,6 +224,7 @@ def preflight(files: Sequence[Path]) -> Preflight:
         problems=problems,
         profiles=profiles,
         notes=(*notes, *note_losses(paths, headers), *note_several(paths, headers)),
+        development=development,
     )
 
 

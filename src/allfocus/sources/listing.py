@@ -11,6 +11,7 @@ from allfocus.core.coverage import split_coverage
 from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import AllFocusError, ReadError, StackError
+from allfocus.metadata.camera import CameraColours
 from allfocus.metadata.colours import convert_colours
 
 #: Decodes one frame; where pixels are not opaque their alpha is the last channel.
@@ -37,6 +38,7 @@ class Listing:
             stack; None: what each file says of itself counts.
         order: `time` once the frames have been put into the order in which they were taken.
         whole: shape and depth of the frames in the files, where a draft reads them at a reduced size.
+        colours: of the camera, where the files are RAW and it is known.
     """
 
     paths: Sequence[Path]
@@ -54,6 +56,7 @@ class Listing:
     z_step: float | None = None
     order: Literal["names", "time"] = "names"
     whole: FrameInfo | None = None
+    colours: CameraColours | None = None
 
     def __len__(self) -> int:
         return len(self.names)

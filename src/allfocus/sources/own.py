@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from allfocus.errors import ReadError
+from allfocus.errors import MissingExtraError, ReadError
 from allfocus.formats.registry import is_one, recognize
 from allfocus.metadata.carry import ALIGNED, SLAB
 from allfocus.sources.facts import read_facts
@@ -16,9 +16,10 @@ Own = Literal["fused", "slab", "aligned", ""]
 
 def recognize_own(path: Path) -> Own:
     """What allfocus wrote in this file; empty for files of others, and for those that can't be read."""
-    with suppress(ReadError):
+    with suppress(ReadError, MissingExtraError):
         found = recognize(path) if is_one(path) else None
-        if found is None or (found.capacity is None and found.contains != "planes"):
+        is_dng = path.suffix.lower() == ".dng"  # read as RAW, and the one RAW format that is written too
+        if found is None or (found.capacity is None and found.contains != "planes" and not is_dng):
             return ""
         facts = read_facts(path)
         return tell_own(facts.software, facts.description)

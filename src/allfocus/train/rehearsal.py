@@ -3,6 +3,7 @@
 from allfocus.train.curves import draw_curve
 from allfocus.train.flaw_skill import flaw_skill
 from allfocus.train.onnx.export import card_of, serialise
+from allfocus.train.proof import prove
 from allfocus.train.trainer import Trainer
 from allfocus.train.validate import measure
 
@@ -36,6 +37,7 @@ def end(trainer: Trainer) -> None:
     scores = measure(network, trainer.held_back, recipe.training.octaves_max)
     trainer.tell("validation", f"before training: network {scores.network:.2f} dB on held-back groups")
     flaw_skill(network, trainer.measuring, recipe)
+    prove(network, trainer.start, trainer.proofs, recipe.training.octaves_max)
     draw_curve([])
     trainer.tell("export", "trying out the export")
     serialise(network, card_of(recipe, {}, {}))

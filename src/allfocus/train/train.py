@@ -16,6 +16,8 @@ from allfocus.train.config import Recipe
 from allfocus.train.events import Listener, ignore
 from allfocus.train.flaw_skill import flaw_skill
 from allfocus.train.onnx.export import export, model_card
+from allfocus.train.own_stack import stack_puzzles
+from allfocus.train.proof import Gain, prove
 from allfocus.train.rehearsal import rehearse
 from allfocus.train.trainer import RunFiles, Trainer
 from allfocus.train.validate import Scores
@@ -35,6 +37,7 @@ class TrainingReport:
         card: the model card in the metadata of the output.
         skipped: one line for each photo that could not be read.
         warnings: what whoever uses the model should know, one line each; empty for a good one.
+        gains: over the Laplacian rule and the weights it started from, each with its test.
     """
 
     output: Path
@@ -46,6 +49,7 @@ class TrainingReport:
     card: dict[str, object]
     skipped: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    gains: tuple[Gain, ...] = ()
 
 
 def train(
@@ -57,6 +61,7 @@ def train(
     minutes: float | None = None,
     resume: Path | None = None,
     init: Path | None = None,
+    stack: Path | None = None,
     progress: Listener = ignore,
     clock: Callable[[], float] = time.monotonic,
     started: float | None = None,
@@ -74,6 +79,7 @@ def train(
             minute up the last measurement and the export are too.
         resume: checkpoint to go on from, exactly.
         init: checkpoint or model file whose weights a new run starts from.
+        stack: a focal stack of your own to prove the gain on, see `own_stack`.
         progress: called with every `TrainingEvent`.
         clock: seconds from any start.
         started: when, by that clock, the limit began to run; by default now.
@@ -97,6 +103,8 @@ def train(
         trainer = Trainer(recipe, place, files, progress, clock=clock, started=started)
         trainer.read(photos)
         trainer.start_from(resume, init)
+        if stack is not None:
+            trainer.proofs["your own stack, rendered again"] = stack_puzzles(stack, recipe)
         rehearse(trainer)
         scores = trainer.learn()
         return finish(trainer, scores, output)
@@ -113,6 +121,7 @@ def finish(trainer: Trainer, scores: Scores, output: Path) -> TrainingReport:
         "steps": trainer.step,
         "minutes": round(trainer.minutes, 1),
     }
+    gains = prove(trainer.state.ema, trainer.start, trainer.proofs, trainer.recipe.training.octaves_max)
     card = model_card(trainer.recipe, trainer.photos, figures)
     trainer.tell("export", f"writing {output}")
     export(trainer.state.ema, output, card)
@@ -126,6 +135,7 @@ def finish(trainer: Trainer, scores: Scores, output: Path) -> TrainingReport:
         card=card,
         skipped=trainer.photos.skipped,
         warnings=ModelCard(name=trainer.recipe.name, version=__version__, figures=figures).warnings(),
+        gains=gains,
     )
 
 

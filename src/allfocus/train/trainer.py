@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -17,7 +18,9 @@ from allfocus.train.config import Recipe
 from allfocus.train.curves import Row, write_curve, write_log
 from allfocus.train.data import CropSampler, PhotoSet, hold_back, read_photos
 from allfocus.train.events import Kind, Listener, TrainingEvent, TrainingInterrupted, ignore, stop_requests
+from allfocus.train.network.fusion_network import FusionNetwork
 from allfocus.train.onnx.weights import Start, load_start
+from allfocus.train.proof import fresh_puzzles
 from allfocus.train.puzzles.pixel_groups import Groups, generate
 from allfocus.train.step import TrainState, learning_rate, plan_step, schedule_fraction
 from allfocus.train.validate import SCORES, Scores, describe, latest_scores, measure, validation_groups
@@ -68,6 +71,8 @@ class Trainer:
         losses: of the steps since the last row.
         loss: mean over the latest row.
         scores: the latest measurement.
+        start: the weights that the run started from, to prove the gain over; None: from nothing, or it was resumed.
+        proofs: puzzles to prove the gain on, by what they are made of.
     """
 
     photos: PhotoSet
@@ -93,6 +98,8 @@ class Trainer:
         self.loss = math.nan
         self.rate = 0.0
         self.scores: Scores | None = None
+        self.start: FusionNetwork | None = None
+        self.proofs: dict[str, Sequence[Groups]] = {}
         self.clock = clock
         self.started = self.saved = clock() if started is None else started
         self.minutes_before = self.reserve = 0.0
@@ -125,6 +132,7 @@ class Trainer:
         # seeds of recipes are below 2**31, so no recipe draws the crops that another one measures on
         self.measuring = CropSampler(measuring, config, seed + 2**31)
         self.held_back = validation_groups(self.measuring, self.recipe)
+        self.proofs["held-back puzzles"] = fresh_puzzles(self.measuring, self.recipe)
 
     def start_from(self, resume: Path | None, init: Path | None) -> None:
         """Go on from the checkpoint `resume`, or start with the weights of `init`, or from nothing."""
@@ -146,6 +154,7 @@ class Trainer:
         require_fit(source, start.weights, self.state.network)
         self.state.network.load_state_dict(start.weights)
         self.state.ema.load_state_dict(start.weights)
+        self.start = deepcopy(self.state.ema)
 
     def restore(self, saved: Checkpoint, source: Path) -> None:
         """Take over everything from a checkpoint of this run."""

@@ -30,10 +30,35 @@ class Optics:
     Attributes:
         radius: (B, N, S, S) circle-of-confusion radius in pixels of what the truth shows there.
         veil: (B, N, S, S) share of the light that comes from something nearer instead.
+        depth: (B, S, S) in [0, 1] of what the truth shows, 1 is nearest; None where there is none.
+        mattes: (B, layers - 1, S, S) how much each layer covers, all but the farthest, which covers all.
     """
 
     radius: Tensor
     veil: Tensor
+    depth: Tensor | None = None
+    mattes: Tensor | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """How a scene is photographed.
+
+    Attributes:
+        nearness: (B, layers) mean depth of each layer in [0, 1], rising.
+        focus: (B, N) depth that each frame is focused on.
+        strongest: (B, 1) blur radius in pixels of what is the whole range of depth out of focus.
+        kernels: (B, BLUR_LEVELS, K, K), see `blur_kernels`.
+        layers: (B,) how many layers each scene has.
+        relief: largest range of depth within the farthest layer, and within each nearer one.
+    """
+
+    nearness: Tensor
+    focus: Tensor
+    strongest: Tensor
+    kernels: Tensor
+    layers: Tensor
+    relief: tuple[float, float] = (1.0, 0.3)
 
 
 def flaws_of(optics: Optics) -> Tensor:
@@ -65,37 +90,59 @@ def layered_stack(crops: Tensor, config: ShuffleConfig, n: int, rng: torch.Gener
     Returns:
         (B, n, 3, S, S) frames and (B, 3, S, S) truth (every layer sharp), display-encoded [0, 1], and the optics.
     """
-    batch, _, _, size, _ = crops.shape
-    count = config.layers_max
     light = to_linear(crops)
     if config.highlights:
         light = with_highlights(light, config.highlights, rng)
-    nearness = torch.sort(torch.rand(batch, count, generator=rng, device=crops.device), dim=1).values
+    return photograph(light, draw_setting(len(crops), config, n, rng), config, rng)
+
+
+def draw_setting(batch: int, config: ShuffleConfig, n: int, rng: torch.Generator) -> Setting:
+    """Draw what training photographs scenes with."""
+    nearness = torch.sort(torch.rand(batch, config.layers_max, generator=rng, device=rng.device), dim=1).values
     focus = aim(draw_focus(batch, n, rng), nearness, rng)
     focus = focus.sort(1).values if config.ordered else focus
     # a defocus of `strongest` pixels across the whole depth range; strong enough, often, to dissolve a hair
     strongest = draw_radius(batch, config, rng, strong=0.5)[:, None]
-    level = torch.arange(BLUR_LEVELS, device=crops.device) / (BLUR_LEVELS - 1)
-    kernels = draw_kernels(strongest * level**1.5, rng, opaque=True, apertures=config.apertures)
-    layers = torch.randint(1, count + 1, (batch,), generator=rng, device=crops.device)
-    frames = torch.zeros(batch, n, 3, size, size, device=crops.device)
-    truth = torch.zeros(batch, 3, size, size, device=crops.device)
-    radius, veil = torch.zeros(2, batch, n, size, size, device=crops.device)
+    kernels = blur_kernels(strongest, config, rng)
+    layers = torch.randint(1, config.layers_max + 1, (batch,), generator=rng, device=rng.device)
+    return Setting(nearness=nearness, focus=focus, strongest=strongest, kernels=kernels, layers=layers)
+
+
+def blur_kernels(strongest: Tensor, config: ShuffleConfig, rng: torch.Generator) -> Tensor:
+    """Kernels of `BLUR_LEVELS` strengths up to the strongest radius (B, 1), their shape drawn per item."""
+    level = torch.arange(BLUR_LEVELS, device=rng.device) / (BLUR_LEVELS - 1)
+    return draw_kernels(strongest * level**1.5, rng, opaque=True, apertures=config.apertures)
+
+
+def photograph(
+    light: Tensor, setting: Setting, config: ShuffleConfig, rng: torch.Generator
+) -> tuple[Tensor, Tensor, Optics]:
+    """Draw the layers of a scene from linear photos (B, P, 3, S, S), and photograph it; see `layered_stack`."""
+    batch, _, _, size, _ = light.shape
+    n, count = setting.focus.shape[1], setting.nearness.shape[1]
+    frames = torch.zeros(batch, n, 3, size, size, device=light.device)
+    truth = torch.zeros(batch, 3, size, size, device=light.device)
+    radius, veil = torch.zeros(2, batch, n, size, size, device=light.device)
+    depth, mattes = torch.zeros_like(truth[:, 0]), torch.zeros(batch, count, size, size, device=light.device)
     for layer in range(count):
-        has = layers > layer  # B: the items that have so many layers
+        has = setting.layers > layer  # B: the items that have so many layers
         if not has.any():
             break
         cover = surface(light[has], truth[has], layer, config, rng)
-        sheet, depth = draw_layer(cover, nearness[has, layer], layer == 0, config, rng)
-        distance = (depth[:, None] - focus[has][:, :, None, None]).abs()  # B N S S
-        seen = defocus(sheet, distance, kernels[has])
+        most = setting.relief[min(layer, 1)]
+        sheet, relief = draw_layer(cover, setting.nearness[has, layer], layer == 0, most, config, rng)
+        distance = (relief[:, None] - setting.focus[has][:, :, None, None]).abs()  # B N S S
+        seen = defocus(sheet, distance, setting.kernels[has])
         frames[has] = frames[has] * (1 - seen[:, :, 3:]) + seen[:, :, :3]
         truth[has] = truth[has] * (1 - sheet[:, 3:]) + sheet[:, :3]
         own, blurred = sheet[:, 3:], seen[:, :, 3]  # B 1 S S, B N S S
-        radius[has] = radius[has] * (1 - own) + own * distance * strongest[has][:, :, None, None]
+        radius[has] = radius[has] * (1 - own) + own * distance * setting.strongest[has][:, :, None, None]
         foreign = ((blurred - own) / (1 - own).clamp_min(1e-3)).clamp(0, 1)
         veil[has] = (1 - own) * (1 - (1 - veil[has]) * (1 - foreign))
-    return to_encoded(frames.clamp(0, 1)), to_encoded(truth.clamp(0, 1)), Optics(radius=radius, veil=veil)
+        depth[has] = torch.where(own[:, 0] >= 0.5, relief, depth[has])
+        mattes[has, layer] = own[:, 0]
+    optics = Optics(radius=radius, veil=veil, depth=depth, mattes=mattes[:, 1:])
+    return to_encoded(frames.clamp(0, 1)), to_encoded(truth.clamp(0, 1)), optics
 
 
 def surface(light: Tensor, behind: Tensor, layer: int, config: ShuffleConfig, rng: torch.Generator) -> Tensor:
@@ -147,14 +194,15 @@ def blotched(flat: Tensor, probability: float, rng: torch.Generator) -> Tensor:
 
 
 def draw_layer(
-    light: Tensor, nearness: Tensor, farthest: bool, config: ShuffleConfig, rng: torch.Generator
+    light: Tensor, nearness: Tensor, farthest: bool, most: float, config: ShuffleConfig, rng: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Cut one layer out of a photo and give it a relief.
 
     Args:
         light: (B, 3, S, S) linear RGB.
         nearness: (B,) mean depth in [0, 1], rising from layer to layer.
-        farthest: the wall behind everything: it has no holes and may recede over the whole depth range.
+        farthest: the wall behind everything: it has no holes.
+        most: largest range of depth of its relief.
         config: which shapes.
         rng: seeded generator.
 
@@ -163,7 +211,7 @@ def draw_layer(
     """
     batch, _, size, _ = light.shape
     relief = torch.cat([smooth_field(1, size, rng) for _ in range(batch)])  # B S S
-    spread = torch.rand(batch, 1, 1, generator=rng, device=light.device) ** 2 * (1.0 if farthest else 0.3)
+    spread = torch.rand(batch, 1, 1, generator=rng, device=light.device) ** 2 * most
     depth = (nearness[:, None, None] + spread * (relief - 0.5)).clamp(0, 1)
     alpha = torch.ones_like(light[:, :1]) if farthest else camera.draw_matte(batch, size, rng, config.shapes)
     return torch.cat([light * alpha, alpha], 1), depth

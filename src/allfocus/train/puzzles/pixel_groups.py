@@ -89,7 +89,9 @@ def generate(crops: Tensor, config: ShuffleConfig, n: int, rng: torch.Generator)
     return Groups(frames=frames, truth=truth, errors=errors, label=errors.argmin(1), flaws=flaws)
 
 
-def pixel_group(clear: Tensor, config: ShuffleConfig, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+def pixel_group(
+    clear: Tensor, config: ShuffleConfig, n: int, rng: torch.Generator, strongest: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """The clear photo and n - 1 low-passed copies, graded.
 
     Strengths rise from copy 0 to a random maximum, by a random law. Copy 0 is the photo itself, bit for bit, but in
@@ -100,12 +102,13 @@ def pixel_group(clear: Tensor, config: ShuffleConfig, n: int, rng: torch.Generat
         config: probabilities and strengths.
         n: copies, >= 2.
         rng: seeded generator.
+        strongest: (B,) largest blur radius in pixels; None: drawn as the recipe says.
 
     Returns:
         (B, n, 3, S, S) display-encoded, and (B,) the blur radius of copy 0 in pixels, 0 for the photo itself.
     """
     batch = len(clear)
-    strongest = draw_radius(batch, config, rng)
+    strongest = draw_radius(batch, config, rng) if strongest is None else strongest
     law = 0.5 + 1.5 * torch.rand(batch, 1, generator=rng, device=clear.device)
     missing = torch.rand(batch, generator=rng, device=clear.device) < config.missing
     least = torch.where(missing, strongest * torch.rand(batch, generator=rng, device=clear.device), 0)
