@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from allfocus.cli.progress import signals_wait
 from allfocus.io import write_image
+from allfocus.run.signals import signals_wait
 from pictures import focal_frames, picture, write_pair
 from terminal import Seen, on_terminal
 

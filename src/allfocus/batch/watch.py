@@ -43,8 +43,7 @@ class Watcher:
         folder: to watch.
         out: for pictures, drafts, ledger, table and page.
         request: what is the same for all stacks; files of its outputs are patterns.
-        wishes: when a stack is complete.
-        name: pattern of the pictures' names; None: the first frame's name.
+        wishes: when a stack is complete, and the pattern of the pictures' names; None: the first frame's name.
         listed: outputs beside each picture, as `--outputs` takes them.
         listen: told of what happens.
     """
@@ -55,14 +54,13 @@ class Watcher:
         out: Path,
         request: JobRequest,
         wishes: WatchOptions,
-        name: str | None = None,
         listed: str | None = None,
         listen: Callable[[dict[str, Any]], None] = lambda event: None,
     ) -> None:
         if not folder.is_dir():
             raise ReadError(f"{folder} is no folder; expected the folder that frames are written to")
         self._folder, self._out, self._request = folder.absolute(), out.absolute(), request
-        self._wishes, self._name, self._listed, self._listen = wishes, name, listed, listen
+        self._wishes, self._listed, self._listen = wishes, listed, listen
         self._seen: dict[Path, Arrival] = {}
         self._done: dict[str, tuple[int, int]] = {}
         self._growing: dict[Path, Growing] = {}
@@ -225,7 +223,7 @@ class Watcher:
         for number in range(1, 10_000):
             name = clean(first if number == 1 else f"{first}_{number}")
             stack = TreeStack(root=self._folder, folder=folder, label=name, paths=tuple(paths), told_by="time")
-            (outputs,) = name_outputs([stack], self._out, self._name, self._request.outputs, self._listed)
+            (outputs,) = name_outputs([stack], self._out, self._wishes.name, self._request.outputs, self._listed)
             task = make_task(stack, outputs, self._out, self._request)
             if ledger.is_free_for(task):
                 break

@@ -101,7 +101,7 @@ class BatchOptions(Grouping):
 
 @dataclass(frozen=True, kw_only=True)
 class WatchOptions:
-    """When a stack that grows is complete.
+    """When a stack that grows is complete, and what it is called.
 
     Raises:
         OptionError: a value that makes no sense.
@@ -123,6 +123,12 @@ class WatchOptions:
         group=STACKS,
         metavar="SECONDS",
         low=0.05,
+    )
+    name: str | None = declared(
+        None,
+        help="Name of each picture under OUT, made of {folder}, {stack}, {root}, {first} and {ext}.",
+        group=STACKS,
+        metavar="PATTERN",
     )
 
     def __post_init__(self) -> None:

@@ -2,7 +2,9 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,18 @@ def read_scenes(path: Path | str) -> list[Scene]:
     if twice:
         raise ConfigError(f"{path.name}: scene {twice[0]} is listed more than once; give each a name of its own")
     return scenes
+
+
+def select_scenes(scenes: Sequence[Scene], pattern: str | None) -> list[Scene]:
+    """Scenes whose name matches a pattern of the shell; all without one.
+
+    Raises:
+        ConfigError: none does.
+    """
+    chosen = [scene for scene in scenes if pattern is None or fnmatchcase(scene.name, pattern)]
+    if not chosen:
+        raise ConfigError(f"none of {len(scenes)} scenes is called like {pattern}; the first is {scenes[0].name}")
+    return chosen
 
 
 def _load(path: Path) -> Any:

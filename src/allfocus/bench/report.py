@@ -12,7 +12,7 @@ from allfocus.bench.page import render_page
 from allfocus.bench.rows import WITH_TRUTH, WITHOUT_TRUTH, Row, closed_gap, failed, mean, read_reference
 from allfocus.bench.summary import Difference
 from allfocus.errors import WriteError
-from allfocus.run.atomic import write_file
+from allfocus.run.atomic import check_no_input, write_file
 
 #: Names of the files a report consists of.
 FILES = CSV_NAME, MARKDOWN_NAME, PAGE_NAME, MEANS_NAME, DIFFERENCES_NAME, LATEX_NAME = (
@@ -69,6 +69,18 @@ def write_report(rows: Sequence[Row], folder: Path, *, reference: Path | None = 
     for name, text in texts.items():
         write_file(folder / name, text)
     return [folder / name for name in texts]
+
+
+def check_files(folder: Path, reference: Path | None, inputs: Sequence[Path]) -> None:
+    """Find out before the work that a reference can't be read, or that the report would be written over an input.
+
+    Raises:
+        ConfigError: the reference can't be read.
+        WriteError: a file of the report is one of the inputs.
+    """
+    if reference is not None:
+        read_reference(reference, [])
+    check_no_input([folder / name for name in FILES], [*inputs, *([] if reference is None else [reference])])
 
 
 @contextmanager

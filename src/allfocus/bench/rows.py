@@ -95,6 +95,14 @@ def failed(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row.error]
 
 
+def raise_failed(rows: Sequence[Row], folder: Path) -> None:
+    """Raise `ConfigError` where measurements failed; the report in `folder` has all the others."""
+    wrong = failed(rows)
+    if wrong:
+        first = f"{wrong[0].scene}, {wrong[0].method}: {wrong[0].error}"
+        raise ConfigError(f"{len(wrong)} of {len(rows)} measurements failed, see {folder}; the first: {first}")
+
+
 def mean(values: Iterable[float]) -> float:
     """Mean of the numbers among `values`; `nan` if there is none."""
     known = [value for value in values if not math.isnan(value)]

@@ -101,6 +101,17 @@ def evaluate(
     return rows
 
 
+def parse_results(pairs: Sequence[str]) -> dict[str, Path]:
+    """``["enfuse=out/enfuse"]`` as a mapping; raises `OptionError` for a pair without name or folder."""
+    folders = {}
+    for pair in pairs:
+        name, _, folder = pair.partition("=")
+        if not name or not folder:
+            raise OptionError(f"results {pair!r}: expected NAME=FOLDER, such as enfuse=out/enfuse")
+        folders[name] = Path(folder)
+    return folders
+
+
 def measure_scene(scene: Scene, contestants: Sequence[Contestant]) -> list[Row]:
     """Rows of one scene: the yardsticks', then one for each contestant; errors become rows."""
     try:

@@ -3,22 +3,17 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from allfocus.cli.flags import command
 from allfocus.cli.progress import show_progress
-from allfocus.cli.shared import DebugOption, QuietOption
+from allfocus.cli.shared import QuietOption, output_option
 from allfocus.run.streams import say
 
 
+@command()
 def demo(
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="FOLDER", readable=False, help="Where the pictures go; made if missing."
-        ),
-    ] = Path("allfocus-demo"),
+    *,
+    output: Annotated[Path, output_option("FOLDER", "Where the pictures go; made if missing.")] = Path("allfocus-demo"),
     quiet: QuietOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Fuse the focal stack that ships with the package, and measure the result against its truth."""
     from allfocus import demo as room

@@ -2,9 +2,7 @@
 
 import logging
 import os
-import signal
 import sys
-import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,8 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
@@ -22,16 +19,17 @@ from allfocus.cli.align import align
 from allfocus.cli.batch import batch
 from allfocus.cli.demo import demo
 from allfocus.cli.evaluate import evaluate
+from allfocus.cli.flags import Session
 from allfocus.cli.fuse import fuse
 from allfocus.cli.help import PlainCommand
 from allfocus.cli.info import info
-from allfocus.cli.shared import Session
 from allfocus.cli.studio import studio
 from allfocus.cli.synth import synth
 from allfocus.cli.train import train
 from allfocus.cli.watch import watch
 from allfocus.errors import AllFocusError, BadFramesError, OptionError, PreflightError
 from allfocus.run.allocator import keep_freed_memory
+from allfocus.run.signals import terminations_as_interrupts
 from allfocus.run.streams import claim_streams, say, silence, unsaid
 
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + the signal's number
@@ -161,21 +159,3 @@ def quiet_libraries() -> Iterator[None]:
             yield
     finally:
         logging.getLogger().removeHandler(handler)
-
-
-@contextmanager
-def terminations_as_interrupts() -> Iterator[None]:
-    """Within the block, SIGTERM does what Ctrl-C does, so that nothing half done stays behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Signal handler: break in as Ctrl-C does."""
-    raise KeyboardInterrupt

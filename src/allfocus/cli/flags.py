@@ -1,64 +1,130 @@
 """Flags made from the fields of option classes: each is declared once, with its help, group, choices and range."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import Field, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import Field, dataclass, fields
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
 import typer
 
 from allfocus.core.sizes import parse_size
 from allfocus.core.typed import alternatives, choices
 from allfocus.errors import OptionError
-from allfocus.options import OLD_VALUES, FusionOptions, read_option_values
-from allfocus.outputs.wishes import Outputs
+from allfocus.options import OLD_VALUES
+from allfocus.run.streams import say
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 OptionClass = type[Any]
-Options = TypeVar("Options")
+Command = Callable[..., None]
 
 
-def option_flags(kind: OptionClass, skip: tuple[str, ...] = ()) -> list[inspect.Parameter]:
-    """A parameter for each field of a class of options, as Typer understands them.
+@dataclass
+class Session:
+    """What `entry.main` has to know when a command fails.
+
+    Attributes:
+        debug: whether to show the traceback.
+    """
+
+    debug: bool = False
+
+
+def note_debug(context: typer.Context, value: bool) -> bool:
+    """Tell the session that `--debug` was given."""
+    if value and isinstance(context.obj, Session):
+        context.obj.debug = True
+    return value
+
+
+def make_parameter(name: str, default: Any, kind: Any, option: Any = None) -> inspect.Parameter:
+    """A parameter of a command, as Typer understands it."""
+    annotation = kind if option is None else Annotated[kind, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+CONTEXT = make_parameter("context", inspect.Parameter.empty, typer.Context)
+DEBUG = make_parameter(
+    "debug",
+    False,
+    bool,
+    typer.Option("--debug", callback=note_debug, is_eager=True, help="Show the traceback of an error."),
+)
+
+
+def command(*kinds: OptionClass, skip: tuple[str, ...] = ()) -> Callable[[Command], Command]:
+    """Make a command of a function: its own parameters, a flag for each field of some classes, and `--debug`.
+
+    Of those flags the function is given what was typed, by the names of the fields; what was not typed has the default
+    that its class declares.
 
     Args:
-        kind: the class.
+        kinds: classes of options; where two have a field of one name, the flag is that of the later one.
         skip: fields without a flag.
     """
-    hints = get_type_hints(kind)
-    found = []
-    for item in fields(kind):
-        if item.name in skip or "help" not in item.metadata:
-            continue
-        found.append(option_flag(item, hints[item.name]))
-        found += [old_flag(item, name) for name in item.metadata.get("old_flags", ())]
-    return found
+    items = {item.name: (kind, item) for kind in kinds for item in fields(kind) if item.name not in skip}
+    declared = [(kind, item) for kind, item in items.values() if "help" in item.metadata]
+    made = [flag for kind, item in declared for flag in make_flags(item, get_type_hints(kind)[item.name])]
+
+    def decorate(function: Command) -> Command:
+        parameters = inspect.signature(function).parameters.values()
+        own = [
+            one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for one in parameters
+            if one.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        count = sum(one.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for one in parameters)
+
+        def run(context: typer.Context, debug: bool, **values: Any) -> None:
+            given = {flag.name: values.pop(flag.name) for flag in made}
+            typed = {name: as_given(value) for name, value in given.items() if is_typed(context, name)}
+            function(**values, **dict(by_new_names(typed, (item for _, item in declared))))
+
+        run.__name__, run.__doc__ = function.__name__, function.__doc__
+        every = [CONTEXT, *own[:count], *made, *own[count:], DEBUG]
+        run.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in every}
+        return run
+
+    return decorate
 
 
-def option_flag(item: "Field[Any]", hint: Any) -> inspect.Parameter:
-    """The parameter for one field."""
-    names = item.metadata.get("flags", (f"--{item.name.replace('_', '-')}",))
-    kind, more = flag_type(item, hint)
-    default = None if item.default == () else item.default
-    option = typer.Option(*names, help=item.metadata["help"], rich_help_panel=item.metadata["group"], **more)
-    return inspect.Parameter(
-        item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
-    )
+def as_given(value: Any) -> Any:
+    """A value of a flag as its field holds it: several in a tuple."""
+    return tuple(value) if isinstance(value, list) else value
 
 
-def old_flag(item: "Field[Any]", name: str) -> inspect.Parameter:
-    """A hidden flag: the old name of another, which works for one release."""
-    option = typer.Option(name, hidden=True, readable=False)
-    return inspect.Parameter(
-        old_name(name), inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Path | None, option]
-    )
+def is_typed(context: typer.Context, name: str) -> bool:
+    """Whether a value comes from the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def by_new_names(typed: Mapping[str, Any], items: Iterable["Field[Any]"]) -> Iterator[tuple[str, Any]]:
+    """What was typed, old names of flags replaced by the new ones, with a note; the new one wins."""
+    for item in items:
+        for old in item.metadata.get("old_flags", ()):
+            if old_name(old) in typed:
+                say(f"note: {old} is called --{item.name.replace('_', '-')} now", err=True)
+                yield item.name, typed[old_name(old)]
+        if item.name in typed:
+            yield item.name, typed[item.name]
 
 
 def old_name(flag: str) -> str:
     """What the value of an old flag is called among a command's parameters."""
     return f"old_{flag.removeprefix('--').replace('-', '_')}"
+
+
+def make_flags(item: "Field[Any]", hint: Any) -> Iterator[inspect.Parameter]:
+    """The flag for one field, and a hidden one for each old name, which works for one release."""
+    names = item.metadata.get("flags", (f"--{item.name.replace('_', '-')}",))
+    kind, more = flag_type(item, hint)
+    default = None if item.default == () else item.default
+    option = typer.Option(*names, help=item.metadata["help"], rich_help_panel=item.metadata["group"] or None, **more)
+    yield make_parameter(item.name, default, kind, option)
+    for name in item.metadata.get("old_flags", ()):
+        yield make_parameter(old_name(name), None, Path | None, typer.Option(name, hidden=True, readable=False))
 
 
 def flag_type(item: "Field[Any]", hint: Any) -> tuple[Any, dict[str, Any]]:
@@ -102,52 +168,3 @@ def size_parser(text: str | int) -> int:
         return parse_size(str(text))
     except OptionError as error:
         raise typer.BadParameter(str(error)) from None
-
-
-def with_flags(*parameters: inspect.Parameter) -> Callable[[Command], Command]:
-    """Give a command whose last parameter is ``**flags`` these flags; they come behind its own."""
-
-    def decorate(command: Command) -> Command:
-        own = [
-            parameter
-            for parameter in inspect.signature(command).parameters.values()
-            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
-        ]
-        positional = [parameter for parameter in own if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-        named = [parameter for parameter in own if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
-
-        def run(**values: Any) -> Any:
-            return command(**values)
-
-        run.__name__, run.__doc__ = command.__name__, command.__doc__
-        run.__signature__ = inspect.Signature([*positional, *parameters, *named])  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *parameters)}
-        return run  # type: ignore[return-value]
-
-    return decorate
-
-
-def given_options(context: typer.Context, flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The options among a command's flags that were typed, not left at their defaults."""
-    names = {item.name for item in fields(FusionOptions)} - {item.name for item in fields(Outputs)}
-    typed = {name for name in names & set(flags) if is_typed(context, name)}
-    return {name: flags[name] for name in typed}
-
-
-def chosen_options(
-    context: typer.Context, flags: Mapping[str, Any], file: Path | None, no_align: bool = False
-) -> dict[str, Any]:
-    """The options that were asked for: those of an option file, if any, and over them those that were typed."""
-    chosen = ({} if file is None else read_option_values(file)) | given_options(context, flags)
-    return chosen | {"align": "none"} if no_align else chosen
-
-
-def own_options(kind: type[Options], flags: Mapping[str, Any]) -> Options:
-    """The options of another class among a command's flags."""
-    return kind(**{item.name: flags[item.name] for item in fields(kind)})  # type: ignore[arg-type]
-
-
-def is_typed(context: typer.Context, name: str) -> bool:
-    """Whether a value comes from the command line."""
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"

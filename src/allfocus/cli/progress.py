@@ -1,16 +1,15 @@
 """How far the work is, on a terminal or for other programs: a bar, lines of JSON, and lines printed above the bar."""
 
 import json
-import signal
 import sys
 import textwrap
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from allfocus.errors import printable
 from allfocus.run.progress import Pace
+from allfocus.run.signals import signals_wait
 from allfocus.run.streams import say
 
 if TYPE_CHECKING:
@@ -75,23 +74,6 @@ def live_bar(quiet: bool = False, wanted: bool = True) -> Iterator[Bar]:
     finally:
         with signals_wait():
             live.stop()
-
-
-@contextmanager
-def signals_wait() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM break in only after the block: half started, a bar can't bring the cursor back."""
-    if threading.current_thread() is not threading.main_thread():  # where Python delivers no signals
-        yield
-        return
-    came: list[int] = []
-    before = {number: signal.signal(number, lambda n, _: came.append(n)) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        for late in came[:1]:
-            signal.raise_signal(late)
 
 
 def rich_bar(console: "Console") -> "RichProgress":

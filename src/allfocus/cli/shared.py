@@ -1,41 +1,16 @@
-"""What the commands have in common: options, what they print and where to, a hint at missing extras."""
+"""What the commands have in common: parameters, tables, a hint at missing extras."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from allfocus.errors import MissingExtraError
 from allfocus.options import MACHINE
 
 #: Width of a table that goes to no terminal.
 WIDEST = 400
-
-
-@dataclass
-class Session:
-    """What `entry.main` has to know when a command fails.
-
-    Attributes:
-        debug: whether to show the traceback.
-    """
-
-    debug: bool = False
-
-
-def note_debug(context: typer.Context, value: bool) -> bool:
-    """Tell the session that `--debug` was given."""
-    if value and isinstance(context.obj, Session):
-        context.obj.debug = True
-    return value
-
-
-DebugOption = Annotated[
-    bool, typer.Option("--debug", callback=note_debug, is_eager=True, help="Show the traceback of an error.")
-]
 
 FRAMES = typer.Argument(
     metavar="FRAME|FOLDER",
@@ -44,10 +19,6 @@ FRAMES = typer.Argument(
 )
 FramesArgument = Annotated[list[Path], FRAMES]
 OptionalFramesArgument = Annotated[list[Path] | None, FRAMES]
-OptionsOption = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", readable=False, help="Read options from this file (.toml, .json); flags override it."),
-]
 ProgressOption = Annotated[
     Literal["bar", "json", "none"],
     typer.Option(
@@ -55,6 +26,12 @@ ProgressOption = Annotated[
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+def output_option(metavar: str, help: str) -> typer.models.OptionInfo:
+    """The flag that says where the outputs go."""
+    option: typer.models.OptionInfo = typer.Option("--output", "-o", metavar=metavar, readable=False, help=help)
+    return option
 
 
 def draw_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -87,6 +64,7 @@ def extra(name: str, purpose: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if (error.name or "allfocus").partition(".")[0] == "allfocus":
             raise
+        from allfocus.errors import MissingExtraError
         from allfocus.run.install import install_hint
 
         raise MissingExtraError(f"{purpose} needs {error.name}; {install_hint(name)}") from error

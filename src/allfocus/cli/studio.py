@@ -5,40 +5,37 @@ from typing import Annotated, Any
 
 import typer
 
-from allfocus.cli.flags import chosen_options, option_flags, with_flags
-from allfocus.cli.shared import DebugOption, OptionalFramesArgument, OptionsOption, extra
+from allfocus.cli.flags import command
+from allfocus.cli.shared import OptionalFramesArgument, extra
 from allfocus.options import FusionOptions
+from allfocus.outputs.asked import Asked
 from allfocus.run.streams import say
 
-HostOption = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen at.")]
-PortOption = Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen at; 0 takes a free one.")]
-TokenOption = Annotated[
-    str | None,
-    typer.Option(metavar="TEXT", help="Secret in the page's first address (default: a new one each time)."),
-]
-RootOption = Annotated[
-    list[Path] | None,
-    typer.Option(
-        metavar="FOLDER",
-        help="Folder below which the page may open files; may be given again (default: yours, the current one, disks).",
-    ),
-]
-BrowserOption = Annotated[bool, typer.Option("--no-browser", help="Print the page's address, and open no browser.")]
 
-
-@with_flags(*option_flags(FusionOptions))
+@command(Asked, FusionOptions, skip=("channel_for_focus", "no_align", "outputs", "slab"))
 def studio(
-    context: typer.Context,
     frames: OptionalFramesArgument = None,
     *,
-    host: HostOption = "127.0.0.1",
-    port: PortOption = 0,
-    token: TokenOption = None,
-    no_browser: BrowserOption = False,
-    root: RootOption = None,
-    options: OptionsOption = None,
-    debug: DebugOption = False,
-    **flags: Any,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen at; 0 takes a free one.")
+    ] = 0,
+    token: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Secret in the page's first address (default: a new one each time)."),
+    ] = None,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the page's address, and open no browser.")
+    ] = False,
+    root: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder below which the page may open files; may be given again (default: yours, the current one, "
+            "disks).",
+        ),
+    ] = None,
+    **typed: Any,
 ) -> None:
     """Look at a stack and its result on a local page, and paint over what is wrong.
 
@@ -52,12 +49,14 @@ def studio(
       allfocus studio DCIM/stack/
       allfocus studio beetle.allfocus.json --no-browser --port 8080
     """  # noqa: D301
-    typed = chosen_options(context, flags, options)
+    from allfocus.jobs.requests import chosen_options
+
+    options = chosen_options(typed)
     with extra("web", "the page"):
         from allfocus.studio.serve import serve
 
     serve(
-        (lambda session: session.open_given(frames, typed)) if frames else (lambda session: None),
+        (lambda session: session.open_given(frames, options)) if frames else (lambda session: None),
         roots=root or [],
         host=host,
         port=port,

@@ -5,19 +5,20 @@ from typing import Annotated
 
 import typer
 
+from allfocus.cli.flags import command
 from allfocus.cli.progress import show_progress
-from allfocus.cli.shared import DebugOption, QuietOption, extra
+from allfocus.cli.shared import QuietOption, extra, output_option
 from allfocus.run.streams import say
 
 
+@command()
 def synth(
     photos: Annotated[
         list[Path],
         typer.Argument(metavar="PHOTO|FOLDER", readable=False, help="Photos and folders of photos; one is enough."),
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", readable=False, help="A new folder for the scenes.")
-    ],
+    output: Annotated[Path, output_option("FOLDER", "A new folder for the scenes.")],
+    *,
     kind: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="veil, layered or shuffle; may be repeated. All three, in turn, without it."),
@@ -33,7 +34,6 @@ def synth(
     bits: Annotated[int, typer.Option(metavar="8|16", help="Bits of a sample of frames and truth.")] = 8,
     seed: Annotated[int, typer.Option(metavar="N", help="The same number gives the same scenes.")] = 0,
     quiet: QuietOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Render focal stacks from photos, with truth, depth, mattes and veils: a data set to measure on."""
     with extra("train", "rendering"):

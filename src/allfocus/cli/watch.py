@@ -6,45 +6,26 @@ from typing import Annotated, Any
 
 import typer
 
-from allfocus.batch.wishes import STACKS, WatchOptions
-from allfocus.cli.batch import OutOption, request_for_all
-from allfocus.cli.flags import option_flags, own_options, with_flags
-from allfocus.cli.fuse import ChannelOption, NoAlignOption, OutputsOption, SlabOption
-from allfocus.cli.shared import DebugOption, OptionsOption, ProgressOption, QuietOption
+from allfocus.batch.wishes import WatchOptions
+from allfocus.cli.flags import command
+from allfocus.cli.shared import ProgressOption, QuietOption, output_option
 from allfocus.errors import OptionError
 from allfocus.options import FusionOptions
+from allfocus.outputs.asked import Asked
 from allfocus.outputs.wishes import Outputs
 from allfocus.run.streams import say
 
-FolderArgument = Annotated[
-    Path | None, typer.Argument(metavar="FOLDER", readable=False, help="Folder that frames are written to.")
-]
-NameOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="PATTERN",
-        help="Name of each picture under OUT, made of {folder}, {stack}, {root}, {first} and {ext}.",
-        rich_help_panel=STACKS,
-    ),
-]
 
-
-@with_flags(*option_flags(WatchOptions), *option_flags(FusionOptions, skip=("depth",)), *option_flags(Outputs))
+@command(WatchOptions, Asked, FusionOptions, Outputs)
 def watch(
-    context: typer.Context,
-    folder: FolderArgument = None,
-    output: OutOption = None,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", readable=False, help="Folder that frames are written to.")
+    ] = None,
+    output: Annotated[Path | None, output_option("OUT", "Folder for pictures, drafts, ledger, table and page.")] = None,
     *,
-    name: NameOption = None,
-    channel_for_focus: ChannelOption = None,
-    no_align: NoAlignOption = False,
-    outputs: OutputsOption = None,
-    slab: SlabOption = None,
-    options: OptionsOption = None,
     progress: ProgressOption = "bar",
     quiet: QuietOption = False,
-    debug: DebugOption = False,
-    **flags: Any,
+    **typed: Any,
 ) -> None:
     """Watch a folder while stacks are shot into it, and fuse each once it is complete.
 
@@ -59,10 +40,10 @@ def watch(
     from allfocus.batch.run import describe_ended
     from allfocus.batch.watch import Watcher
     from allfocus.batch.words import describe_watched
+    from allfocus.jobs.requests import pick_options, request_for_all
 
     if folder is None or output is None:
         raise OptionError("give the folder to watch, and with -o a folder for the outputs")
-    request = request_for_all(context, flags, options, no_align, slab, channel_for_focus)
 
     def listen(event: dict[str, Any]) -> None:
         if progress == "json":
@@ -70,7 +51,8 @@ def watch(
         elif not quiet:
             say(describe_watched(event))
 
-    watcher = Watcher(folder, output, request, own_options(WatchOptions, flags), name, outputs, listen)
+    wishes = pick_options(WatchOptions, typed)
+    watcher = Watcher(folder, output, request_for_all(typed), wishes, typed.get("outputs"), listen)
     if not quiet:
         say(f"watching {folder}; Ctrl-C ends it", err=True)
     ended = watcher.run()

@@ -174,6 +174,11 @@ class JobRequest:
     aligned: Aligned | None = None
 
     @property
+    def is_about_memory(self) -> bool:
+        """Whether somebody cares how much memory it takes, or where data larger than memory goes."""
+        return self.options.max_memory is not None or self.options.spool is not None
+
+    @property
     def settings(self) -> list[Path]:
         """Files that say how to fuse: like the frames, none of them is written to."""
         named = (self.options.model, self.options.transforms, self.options_file)

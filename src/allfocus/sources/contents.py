@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from allfocus.core.stack import FrameInfo, channels_of
-from allfocus.errors import AllFocusError, MissingExtraError, ReadError
+from allfocus.errors import AllFocusError, MissingExtraError, ReadError, printable
 from allfocus.formats.filebytes import address_of, explain_errors
 from allfocus.formats.format import Planes
 from allfocus.formats.read import read_header, read_metadata
@@ -43,6 +43,21 @@ class StackRow:
     pixel_size: tuple[float, float] | None = None
     z_step: float | None = None
 
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """All of it as texts, a cell for each of the `TITLES`; empty where something is unknown."""
+        size = "" if self.size is None else f"{self.size[0]}x{self.size[1]}"
+        pixel = "" if self.pixel_size is None else " x ".join(f"{side:.6g}" for side in self.pixel_size)
+        step = "" if self.z_step is None else f"{self.z_step:.6g}"
+        lacks = f"{self.missing} missing" if self.missing else ""
+        return (printable(self.name), str(self.planes), size, self.channels, self.samples, pixel, step, lacks)
+
+
+#: Titles of a table of stacks, see `StackRow.cells`.
+TITLES = ("stack", "planes", "size", "channels", "samples", "pixel in µm", "z step in µm", "")
+#: How a line calls the axes.
+NOUNS = {"P": "positions", "T": "times", "C": "channels", "Z": "planes"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
@@ -68,6 +83,14 @@ class Contents:
     stacks: Sequence[StackRow] = ()
     notes: Sequence[str] = ()
     problem: str = ""
+
+    @property
+    def headline(self) -> str:
+        """All but the stacks, in a line."""
+        axes = [f"{count} {NOUNS[axis]}" for axis, count in self.axes.items() if count > 1]
+        every = [] if self.time_step is None else [f"every {self.time_step:.6g} s"]
+        stacks = f"{len(self.stacks)} stack{'s' if len(self.stacks) != 1 else ''}"
+        return ": ".join([printable(self.path), ", ".join([self.format, *axes, *every, stacks])])
 
     def as_json(self) -> dict[str, Any]:
         """All of it, in values that JSON knows; units are part of the names."""

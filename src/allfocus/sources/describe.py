@@ -1,7 +1,7 @@
 """What each frame is, a row each, for a person who wants to know before the work starts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from allfocus.core.stack import FrameInfo, channels_of, size_of
@@ -10,6 +10,9 @@ from allfocus.sources.facts import Facts, read_facts
 from allfocus.sources.inspect import inspect_together, preflight
 from allfocus.sources.leftovers import leave_out
 from allfocus.sources.listing import Listing
+
+#: Titles of a table of frames, see `FrameRow.cells`.
+TITLES = ("frame", "kind", "size", "channels", "depth", "profile", "taken", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,11 @@ class FrameRow:
     profile: str
     date: str
     problem: str
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """All of it, a cell for each of the `TITLES`."""
+        return astuple(self)
 
 
 def describe_frames(source: Listing | Sequence[Path | str]) -> list[FrameRow]:

@@ -41,6 +41,29 @@ class TrainingEvent:
     loss: float | None = None
     scores: Scores | None = None
 
+    @property
+    def share(self) -> float:
+        """How much is done, 0 to 1: of the photos while they are read, then of the schedule."""
+        return self.done / max(self.total, 1) if self.kind == "read" else self.fraction
+
+    @property
+    def line(self) -> str:
+        """The message for people, which for a checkpoint is only its path."""
+        return f"checkpoint {self.message}" if self.kind == "checkpoint" else self.message
+
+    @property
+    def words(self) -> str:
+        """Where the run stands, what matters most first."""
+        if self.kind == "read":
+            return f"read {self.done}/{self.total}"
+        parts = [f"step {self.done}", f"{self.rate:.1f}/s"]
+        if self.loss is not None:
+            parts.append(f"loss {self.loss:.3f}")
+        if self.scores is not None:
+            scores = self.scores
+            parts.append(f"{scores.network:.1f} dB (Laplacian {scores.classic:.1f}, oracle {scores.oracle:.1f})")
+        return ", ".join(parts)
+
 
 #: Called with every event; must not take long.
 Listener = Callable[[TrainingEvent], None]

@@ -51,6 +51,12 @@ class TrainingReport:
     warnings: tuple[str, ...] = ()
     gains: tuple[Gain, ...] = ()
 
+    def __str__(self) -> str:
+        """A few lines for a person."""
+        done = f"{self.output}: {self.steps} steps in {self.minutes:.1f} minutes, loss {self.loss:.4f}"
+        files = f"log {self.files.log}, curve {self.files.curve}, checkpoint {self.files.checkpoint}"
+        return "\n".join([done, *map(str, self.gains), *(f"note: {warning}" for warning in self.warnings), files])
+
 
 def train(
     photos: Sequence[Path],

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from allfocus.decision.model import SHIPPED
 from allfocus.decision.onnx_file import MOST_BYTES, digest, read_properties
 from allfocus.errors import ModelError, ReadError
 from allfocus.train.checkpoint import load_checkpoint
-from allfocus.train.config import Recipe, TrainingConfig, recipe_from
+from allfocus.train.config import Recipe, TrainingConfig, load_recipe, recipe_from
 from allfocus.train.network.fusion_network import FusionNetwork
 
 #: Key of the model card, as JSON, in the metadata of the ONNX file; and of the network's tensors.
@@ -75,6 +76,26 @@ def load_start(path: Path) -> Start:
     # damaged bytes cause errors of every type
     except Exception as error:
         raise ModelError(f"{path}: its weights or its card are damaged ({error})") from error
+
+
+def find_start(named: Path | None) -> Path | None:
+    """The file of weights to start from; the word `shipped` stands for those of the package."""
+    return SHIPPED if named == Path("shipped") else named
+
+
+def choose_recipe(path: Path | None, start: Path | None, seed: int | None = None) -> Recipe:
+    """The recipe of a file, or the default one for a start, with another seed if one is asked for.
+
+    Raises:
+        ConfigError: the file holds no recipe that makes sense.
+        ReadError: the start can't be read.
+        ModelError: the start holds no weights.
+    """
+    if path is not None:
+        recipe = load_recipe(path)
+    else:
+        recipe = Recipe() if start is None else fine_tuning(load_start(start).recipe, "fine-tuned")
+    return recipe if seed is None else replace(recipe, seed=seed)
 
 
 def weights_text(weights: Mapping[str, Tensor]) -> str:
