@@ -149,7 +149,7 @@ def test_flags_override_a_file_and_wrong_values_have_their_exit_codes(tmp_path: 
     assert "alignment skipped" in cli(*base, "--align", "auto").out
     path.write_text('method = "laplacain"\n')
     wrong = cli(*base)
-    assert wrong.code == 1  # an input that can't be used
+    assert wrong.code == 2  # a wrong value, wherever it stands
     assert "o.toml: method 'laplacain': did you mean laplacian?" in wrong.err
     for typed in (
         ["--align", "x"],

@@ -6,6 +6,7 @@
     ├── ReadError(OSError)              a file that can't be read as a picture
     │   └── BadFramesError(StackError)  several frames can't be used: one line for each
     ├── WriteError(OSError)             a result that can't be written
+    │   └── EndingError(OptionError)    a name whose ending says nothing that can hold the result
     ├── ModelError                      a model file that is not ours, is corrupt or disagrees
     ├── PreflightError                  frames and outputs, both at fault
     ├── ResourceError                   not enough memory or disk for it
@@ -16,7 +17,8 @@
     └── Cancelled                       the work was called off, by another thread
 
 Every message is one line: which input, what was expected, what was found, what to do. Only `BadFramesError` has more.
-The command line catches the root once and turns it into one line and exit code 1.
+The command line catches the root once and turns it into one line and an exit code: 2 for `OptionError`, 1
+for all others.
 
 Names of files and what stands in them may hold characters that a terminal obeys: messages show those spelled out, see
 `printable`.
@@ -122,6 +124,10 @@ class ConfigError(AllFocusError, ValueError):
 
 class OptionError(ConfigError):
     """An option has a value that makes no sense, or contradicts another: wrong usage, exit code 2."""
+
+
+class EndingError(WriteError, OptionError):
+    """A result's name ends in what can't hold it: wrong usage, exit code 2."""
 
 
 class MissingExtraError(AllFocusError, ImportError):

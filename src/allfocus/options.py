@@ -240,7 +240,7 @@ def load_options(path: Path | str) -> FusionOptions:
     """Read options from a TOML or JSON file: a table of their names and values.
 
     Raises:
-        ConfigError: the file can't be read, or holds an unknown option or a value that makes no sense.
+        ConfigError: the file can't be read; `OptionError` for an unknown option or a value that makes no sense.
     """
     return build_options(read_option_values(path))
 
@@ -260,7 +260,7 @@ def read_option_values(path: Path | str) -> dict[str, Any]:
     try:
         build_options(values)
     except OptionError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise OptionError(f"{path}: {error}") from None
     return values
 
 

@@ -111,7 +111,7 @@ def test_reports_for_people_and_for_programs(stack: Path, tmp_path: Path, cli: C
     assert facts["outputs"] == [{"shows": "image", "path": str(tmp_path / "out.png")}]
     assert "img4.png" in (tmp_path / "r.html").read_text()
     refused = cli("fuse", "--method", "laplacian", stack, "-o", tmp_path / "x.png", "--report", tmp_path / "r.pdf")
-    assert refused.code == 1
+    assert refused.code == 2
     assert "reports are written as .html or .json" in refused.err
     assert not (tmp_path / "x.png").exists()
 

@@ -159,7 +159,7 @@ def video_among_pictures(folder: Path) -> Case:
 def several_channels(folder: Path) -> Case:
     planes = np.zeros((3, 2, 8, 8), np.uint8)
     tifffile.imwrite(folder / "x.tif", planes, imagej=True, metadata={"axes": "ZCYX"})
-    return [folder / "x.tif", "-o", folder / "out.png"], 1, ["2 channels, 3 planes are OME-TIFF; name it out.ome.tif"]
+    return [folder / "x.tif", "-o", folder / "out.png"], 2, ["2 channels, 3 planes are OME-TIFF; name it out.ome.tif"]
 
 
 def output_is_a_folder(folder: Path) -> Case:
@@ -187,7 +187,7 @@ def unwritable_place(folder: Path) -> Case:
 
 
 def unknown_ending(folder: Path) -> Case:
-    return [*write_pair(folder), "-o", folder / "out.gif"], 1, ["ends in .gif", ".png, .jpg", ".tif"]
+    return [*write_pair(folder), "-o", folder / "out.gif"], 2, ["ends in .gif", ".png, .jpg", ".tif"]
 
 
 def output_replaces_a_frame(folder: Path) -> Case:
@@ -202,7 +202,7 @@ def two_outputs_to_one_file(folder: Path) -> Case:
 
 def index_map_as_jpeg(folder: Path) -> Case:
     maps = ["--index-map", folder / "map.jpg"]
-    return [*write_pair(folder), "-o", folder / "out.png", *maps], 1, ["map.jpg: maps are written as .png"]
+    return [*write_pair(folder), "-o", folder / "out.png", *maps], 2, ["map.jpg: maps are written as .png"]
 
 
 def later_output_has_no_folder(folder: Path) -> Case:

@@ -1,12 +1,16 @@
 """The program as a whole: its help, its version, wrong usage."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from allfocus import __version__
+from allfocus.io import write_image
 from conftest import Cli
+from pictures import picture
 
 
 def test_version_and_help(cli: Cli) -> None:
@@ -35,3 +39,50 @@ def test_help_loads_nothing_heavy() -> None:
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        (["fuse", "a.png", "-o", "x.xyz"], 2),
+        (["fuse", "a.png", "-o", "x.png", "--options", "wrong.toml"], 2),
+        (["fuse", "a.png", "-o", "x.png", "--options", "wrong.json"], 2),
+        (["fuse", "a.png", "-o", "x.png", "--options", "gone.toml"], 1),
+        (["align", "a.png", "-o", "out", "--options", "wrong.toml"], 2),
+        (["batch", ".", "-o", "out", "--dry-run", "--index-map", "m.jpg"], 2),
+        (["watch", ".", "-o", "out", "--index-map", "m.jpg"], 2),
+        (["watch", ".", "-o", "out", "--name", "{foo}"], 2),
+        (["watch", ".", "-o", "out", "--outputs", "foo"], 2),
+    ],
+)
+def test_a_wrong_value_is_exit_2_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli, typed: list[str], code: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, picture(16, 24))
+    (tmp_path / "wrong.toml").write_text('methd = "network"')
+    (tmp_path / "wrong.json").write_text('{"max_memory": "abc"}')
+    outcome = cli(*[word for part in typed for word in ([part, "b.png"] if part == "a.png" else [part])])
+    assert outcome.code == code, outcome.err
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_fits_a_terminal_or_is_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    from allfocus.cli.shared import draw_table
+
+    titles, rows = (
+        ["", "stack", "size", "profile", "pixel in µm"],
+        [["1", "a long name of a stack", "80x60", "", "0.5"]],
+    )
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    for width, is_table in (("80", True), ("40", True), ("30", False)):
+        monkeypatch.setenv("COLUMNS", width)
+        drawn = re.sub(r"\x1b\[[\d;]*m", "", draw_table(titles, rows))
+        assert "profile" not in drawn  # nothing is known of it
+        assert "pixel in µm" in drawn  # never cut
+        assert drawn.startswith("   stack") == is_table
+    assert drawn == "1, stack a long name of a stack, size 80x60, pixel in µm 0.5"

@@ -219,3 +219,12 @@ def test_no_frames_are_refused(nothing: Any) -> None:
 def test_what_is_no_collection_is_refused(thing: Any) -> None:
     with pytest.raises(StackError, match="expected paths or arrays to fuse, found"):
         open_source(thing)
+
+
+@pytest.mark.parametrize("as_one", [False, True])
+def test_masked_values_are_refused_instead_of_fused(as_one: bool) -> None:
+    masked = np.ma.masked_array(np.stack(pictures(gray=True)), mask=False)
+    assert len(frames_of(masked if as_one else list(masked))) == 3
+    masked[1, 2:4, :3] = np.ma.masked
+    with pytest.raises(StackError, match="6 masked values; expected a value for every pixel"):
+        frames_of(masked if as_one else list(masked))

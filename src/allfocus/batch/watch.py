@@ -24,6 +24,7 @@ from allfocus.errors import AllFocusError, Cancelled, ReadError
 from allfocus.formats.read import read_header
 from allfocus.formats.write import write_image
 from allfocus.jobs import JobRequest
+from allfocus.outputs.wishes import check_wishes
 from allfocus.sources.expand import natural_key
 from allfocus.sources.listing import stamp
 
@@ -59,6 +60,9 @@ class Watcher:
     ) -> None:
         if not folder.is_dir():
             raise ReadError(f"{folder} is no folder; expected the folder that frames are written to")
+        sample = TreeStack(root=folder, folder=folder, label="stack", paths=(folder / "frame.png",), told_by="time")
+        (outputs,) = name_outputs([sample], out.absolute(), wishes.name, request.outputs, listed)
+        check_wishes(outputs, request.options, request.slab)  # known now, not only when a stack is complete
         self._folder, self._out, self._request = folder.absolute(), out.absolute(), request
         self._wishes, self._listed, self._listen = wishes, listed, listen
         self._seen: dict[Path, Arrival] = {}

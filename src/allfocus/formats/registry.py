@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from allfocus.errors import ReadError, WriteError
+from allfocus.errors import EndingError, ReadError
 from allfocus.formats.filebytes import address_of, is_address, read_start
 from allfocus.formats.format import Capacity, Format
 
@@ -143,7 +143,7 @@ def find_writer(path: Path) -> tuple[Format, Capacity]:
     """The format in which a file of this name is written, and what it can hold.
 
     Raises:
-        WriteError: the name ends in none that is written here.
+        EndingError: the name ends in none that is written here.
     """
     endings = ["".join(path.suffixes[-2:]).lower(), path.suffix.lower()]  # .ome.tif is not .tif
     for ending in endings:
@@ -151,14 +151,14 @@ def find_writer(path: Path) -> tuple[Format, Capacity]:
             if each.capacity is not None and ending in each.extensions:
                 return each, each.capacity
     known = [ending for each in list_formats() if each.capacity is not None for ending in each.extensions]
-    raise WriteError(f"{path} ends in {endings[-1] or 'nothing'}; expected one of {', '.join(known)}")
+    raise EndingError(f"{path} ends in {endings[-1] or 'nothing'}; expected one of {', '.join(known)}")
 
 
 def holds_volumes(path: Path) -> bool:
     """Whether a file of this name holds planes along named axes, as OME-TIFF does."""
     try:
         return find_writer(path)[1].volumes
-    except WriteError:
+    except EndingError:
         return False
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from allfocus.core.names import find_name
 from allfocus.decision.model import require_quality
-from allfocus.errors import AllFocusError, OptionError, PreflightError, StackError, WriteError
+from allfocus.errors import AllFocusError, EndingError, OptionError, PreflightError, StackError
 from allfocus.formats.pixels import limit_pixels
 from allfocus.formats.registry import holds_labels, holds_volumes
 from allfocus.formats.write import check_output, check_outputs
@@ -170,7 +170,7 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
 
     Raises:
         OptionError: something that volumes can't be asked for, or an unknown channel.
-        WriteError: an output that is no OME-TIFF.
+        EndingError: an output that is no OME-TIFF.
     """
     outputs = request.outputs
     others = [item.name for item in fields(Outputs) if item.name not in OF_VOLUMES]
@@ -184,7 +184,7 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
     for path in outputs.pictures:
         if not holds_volumes(path):
             better = path.name.removesuffix(path.suffix) + ".ome.tif"
-            raise WriteError(f"{path}: pictures and maps of {volume} are OME-TIFF; name it {better}")
+            raise EndingError(f"{path}: pictures and maps of {volume} are OME-TIFF; name it {better}")
         check_output(path)
     channel = find_channel(request, volume)
     surfaces = [] if outputs.surface is None else place_surfaces(volume, outputs.surface, channel)

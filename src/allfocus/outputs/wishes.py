@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from allfocus.core.typed import declared
-from allfocus.errors import OptionError, WriteError
+from allfocus.errors import EndingError, OptionError
 from allfocus.formats.filebytes import is_address
 from allfocus.options import OUTPUT, FusionOptions
 from allfocus.run.atomic import real_path
@@ -233,7 +233,7 @@ def check_wishes(outputs: Outputs, options: FusionOptions, slab: str | None = No
     """Check what can be known of outputs before any file is opened.
 
     Raises:
-        WriteError: a map or a report in a format that can't hold it.
+        EndingError: a map or a report in a format that can't hold it.
         OptionError: outputs and options that contradict each other.
     """
     check_suffixes(outputs)
@@ -251,14 +251,14 @@ def check_wishes(outputs: Outputs, options: FusionOptions, slab: str | None = No
 
 
 def check_suffixes(outputs: Outputs) -> None:
-    """Raise `WriteError` for a map whose format would change its numbers, and for what is of an unknown kind."""
+    """Raise `EndingError` for a map whose format would change its numbers, and for what is of an unknown kind."""
     for name in MAPS:
         path: Path | None = getattr(outputs, name)
         if path is not None and path.suffix.lower() not in MAP_SUFFIXES:
-            raise WriteError(f"{path}: maps are written as {', '.join(MAP_SUFFIXES)}; other formats change numbers")
+            raise EndingError(f"{path}: maps are written as {', '.join(MAP_SUFFIXES)}; other formats change numbers")
     for path in (outputs.depth, outputs.depth_error):
         if path is not None and outputs.depth_unit != "gray" and path.suffix.lower() == ".png":
-            raise WriteError(f"{path}: PNG holds no floats; name the depth map .tif, or leave out --depth-unit")
+            raise EndingError(f"{path}: PNG holds no floats; name the depth map .tif, or leave out --depth-unit")
     for what, paths, known in (
         ("reports", outputs.report, REPORT_SUFFIXES),
         ("surfaces", [outputs.surface], SURFACE_SUFFIXES),
@@ -267,7 +267,7 @@ def check_suffixes(outputs: Outputs) -> None:
     ):
         for path in paths:
             if path is not None and path.suffix.lower() not in known:
-                raise WriteError(f"{path}: {what} are written as {' or '.join(known)}; choose one of these")
+                raise EndingError(f"{path}: {what} are written as {' or '.join(known)}; choose one of these")
 
 
 #: Endings of the picture by those of the frames; of all other frames it is lossless.

@@ -35,11 +35,27 @@ def split_array(array: Any) -> list[Array]:
     Raises:
         StackError: it is one picture, or its planes lie along another axis.
     """
-    samples, axes = np.asarray(array), find_axis_names(array)
+    samples, axes = read_samples(array), find_axis_names(array)
     if axes:
         return list(order_axes(samples, axes, has_frames=True))
     check_axes(samples.shape)
     return list(samples)
+
+
+def read_samples(array: Any) -> Array:
+    """The numbers of something that is an array, or turns into one.
+
+    Raises:
+        StackError: some are masked: what they hold is no part of the picture.
+    """
+    samples = np.asanyarray(array)
+    masked = np.count_nonzero(np.ma.getmaskarray(samples)) if isinstance(samples, np.ma.MaskedArray) else 0
+    if masked:
+        raise StackError(
+            f"an array of shape {samples.shape} has {masked} masked values; expected a value for every pixel: pass "
+            "array.filled(), or mark what a frame does not show by NaN (float32) or alpha"
+        )
+    return np.asarray(samples)
 
 
 def find_axis_names(array: Any) -> tuple[str, ...]:
@@ -122,7 +138,7 @@ def make_frames(items: Sequence[Any]) -> list[Array]:
 
 def as_picture(item: Any) -> Array:
     """One picture as a NumPy array in this machine's byte order, (H, W) instead of (H, W, 1)."""
-    samples, axes = np.asarray(item), find_axis_names(item)
+    samples, axes = read_samples(item), find_axis_names(item)
     if axes:
         samples = order_axes(samples, axes, has_frames=False)
     if not samples.dtype.isnative:

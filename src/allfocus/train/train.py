@@ -10,7 +10,7 @@ import torch
 
 from allfocus._version import __version__
 from allfocus.decision.model import ModelCard
-from allfocus.errors import ConfigError, WriteError
+from allfocus.errors import ConfigError, EndingError, WriteError
 from allfocus.run.atomic import check_folder, check_no_input, real_path
 from allfocus.train.config import Recipe
 from allfocus.train.events import Listener, ignore
@@ -146,9 +146,9 @@ def finish(trainer: Trainer, scores: Scores, output: Path) -> TrainingReport:
 
 
 def check_target(output: Path) -> None:
-    """Raise `WriteError` unless `output` names an ONNX file in a folder that can be written to."""
+    """Raise `EndingError` unless `output` is called as an ONNX file, `WriteError` unless it can be written."""
     if output.suffix.lower() != ".onnx":
-        raise WriteError(f"{output}: expected a name that ends in .onnx")
+        raise EndingError(f"{output}: expected a name that ends in .onnx")
     if output.exists() and not output.is_file():
         raise WriteError(f"{output} is not an ordinary file; name another one")
     check_folder(real_path(output).parent)
