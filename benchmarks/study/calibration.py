@@ -1,8 +1,8 @@
 """Is the confidence a probability? python benchmarks/study/calibration.py SCENES.json [--plot FILE] [--model FILE].
 
 On scenes with truth: of the pixels that were given a confidence, the share whose picked frame is within two gray
-levels of the oracle's. One Markdown table, every scene counting alike, the expected calibration error (the mean distance
-of the two, weighted by pixels) of all and of each scene, and the reliability curve as a plot.
+levels of the oracle's. One Markdown table, every scene counting alike, the expected calibration error (the mean
+distance of the two, weighted by pixels) of all and of each scene, and the reliability curve as a plot.
 """
 
 import argparse

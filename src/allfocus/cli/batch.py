@@ -9,11 +9,12 @@ import typer
 from allfocus.batch.wishes import BatchOptions
 from allfocus.cli.flags import command
 from allfocus.cli.progress import live_bar
-from allfocus.cli.shared import ProgressOption, QuietOption, extra, output_option
+from allfocus.cli.shared import ProgressOption, QuietOption, output_option
 from allfocus.errors import OptionError
 from allfocus.options import FusionOptions
 from allfocus.outputs.asked import Asked
 from allfocus.outputs.wishes import Outputs
+from allfocus.run.install import extra
 from allfocus.run.streams import say
 
 

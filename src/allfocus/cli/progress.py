@@ -2,13 +2,12 @@
 
 import json
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from allfocus.errors import printable
-from allfocus.run.progress import Pace
+from allfocus.run.progress import Pace, clock, shortened
 from allfocus.run.signals import signals_wait
 from allfocus.run.streams import say
 
@@ -144,13 +143,3 @@ def print_json(stage: str, done: int, total: int, fraction: float, left: float |
     """One line for other programs: stage, done, total, and the seconds left, null as long as nobody knows."""
     line = {"stage": stage, "done": done, "total": total, "eta": None if left is None else round(left, 1)}
     say(json.dumps(line), err=True)
-
-
-def shortened(text: str, room: int) -> str:
-    """As many words from the front of the text as there is room for."""
-    return textwrap.shorten(text, max(room, 1), placeholder="").rstrip(" ,(")
-
-
-def clock(seconds: float | None) -> str:
-    """Seconds as minutes and seconds, ``2:05``; dashes where they are not known."""
-    return "-:--" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

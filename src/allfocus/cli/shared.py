@@ -1,7 +1,6 @@
-"""What the commands have in common: parameters, tables, a hint at missing extras."""
+"""What the commands have in common: parameters and tables."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -62,21 +61,3 @@ def draw_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     with console.capture() as drawn:
         console.print(table)
     return drawn.get().removesuffix("\n")
-
-
-@contextmanager
-def extra(name: str, purpose: str) -> Iterator[None]:
-    """Turn a missing third-party module into a line that says what to install.
-
-    Raises:
-        MissingExtraError: a module that the extra `name` brings is not installed.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "allfocus").partition(".")[0] == "allfocus":
-            raise
-        from allfocus.errors import MissingExtraError
-        from allfocus.run.install import install_hint
-
-        raise MissingExtraError(f"{purpose} needs {error.name}; {install_hint(name)}") from error

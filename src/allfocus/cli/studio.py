@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from allfocus.cli.flags import command
-from allfocus.cli.shared import OptionalFramesArgument, extra
+from allfocus.cli.shared import OptionalFramesArgument
 from allfocus.options import FusionOptions
 from allfocus.outputs.asked import Asked
+from allfocus.run.install import extra
 from allfocus.run.streams import say
 
 

@@ -7,7 +7,8 @@ import typer
 
 from allfocus.cli.flags import command
 from allfocus.cli.progress import show_progress
-from allfocus.cli.shared import QuietOption, extra, output_option
+from allfocus.cli.shared import QuietOption, output_option
+from allfocus.run.install import extra
 from allfocus.run.streams import say
 
 

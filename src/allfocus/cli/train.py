@@ -8,7 +8,8 @@ import typer
 
 from allfocus.cli.flags import command
 from allfocus.cli.progress import live_bar
-from allfocus.cli.shared import QuietOption, extra, output_option
+from allfocus.cli.shared import QuietOption, output_option
+from allfocus.run.install import extra
 from allfocus.run.streams import say
 
 if TYPE_CHECKING:

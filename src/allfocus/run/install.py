@@ -2,8 +2,12 @@
 
 import json
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from allfocus.errors import MissingExtraError
 
 PACKAGE = "allfocus"
 
@@ -14,6 +18,21 @@ def install_hint(extra: str) -> str:
     The package is in no registry: pip has to be given the checkout, wheel or repository that it came from.
     """
     return hint_for(extra, origin=origin(), checkout=checkout_of(Path(__file__)), here=Path.cwd())
+
+
+@contextmanager
+def extra(name: str, purpose: str) -> Iterator[None]:
+    """Turn a missing third-party module into a line that says what to install.
+
+    Raises:
+        MissingExtraError: a module that the extra `name` brings is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "allfocus").partition(".")[0] == "allfocus":
+            raise
+        raise MissingExtraError(f"{purpose} needs {error.name}; {install_hint(name)}") from error
 
 
 def hint_for(extra: str, *, origin: dict[str, Any], checkout: Path | None, here: Path) -> str:

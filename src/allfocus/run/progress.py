@@ -1,5 +1,6 @@
 """Progress: a callback that long work calls; silent unless somebody listens. And how long the rest will take."""
 
+import textwrap
 import time
 from collections.abc import Callable, Mapping
 
@@ -58,3 +59,13 @@ class Pace:
         fraction = self.fraction(stage, done, total)
         elapsed = self._clock() - self._started
         return elapsed * (1 - fraction) / fraction if fraction > 0 else None
+
+
+def shortened(text: str, room: int) -> str:
+    """As many words from the front of the text as there is room for."""
+    return textwrap.shorten(text, max(room, 1), placeholder="").rstrip(" ,(")
+
+
+def clock(seconds: float | None) -> str:
+    """Seconds as minutes and seconds, ``2:05``; dashes where they are not known."""
+    return "-:--" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
