@@ -68,8 +68,8 @@ def chance_of(part: CellLogits, frame: int) -> FloatArray:
 
 @pytest.mark.slow
 def test_no_seam_shows_where_cells_meet() -> None:
-    depth = cone(260, 390, 10)
-    frames = shoot(depth, 10, step=0.7, noise=0.012, contrast=0.25)
+    depth = cone(260, 390, 14)
+    frames = shoot(depth, 14, step=0.5, noise=0.012, contrast=0.25)
     registered = align(frames, align="none")
     decision = NetworkDecision(frames, load_model(), registered.run, rule=SearchRule(cell=SIDE, block=64), depth=True)
     assert len({len(decision.decide_tile(tile).candidates) for tile in decision.tiles()}) > 1
