@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -80,13 +81,22 @@ def tiny_network() -> FusionNetwork:
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tiny_network: FusionNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`tiny_network` as a model file: what needs a model is tested without the shipped weights."""
-    from allfocus.train.config import Recipe
-    from allfocus.train.onnx.export import card_of, export
+def tiny_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`tiny_network` as a model file: what needs a model is tested without the shipped weights.
 
-    path = tmp_path_factory.mktemp("model") / "tiny.onnx"
-    export(tiny_network, path, card_of(Recipe(name="tiny", network=tiny_network.config), {"photos": 0}, {}))
+    Processes side by side share it: torch and the export take seconds.
+    """
+    is_one_of_several = "PYTEST_XDIST_WORKER" in os.environ
+    folder = tmp_path_factory.getbasetemp().parent if is_one_of_several else tmp_path_factory.mktemp("model")
+    path = folder / "tiny.onnx"
+    with (folder / "tiny.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            from allfocus.train.config import Recipe
+            from allfocus.train.onnx.export import card_of, export
+
+            network = request.getfixturevalue("tiny_network")
+            export(network, path, card_of(Recipe(name="tiny", network=network.config), {"photos": 0}, {}))
     return path
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from allfocus.core.color import from_unit, to_unit
+from allfocus.core.color import to_unit
 from allfocus.errors import ConfigError
 from allfocus.io import linear_srgb_profile, read_image, read_metadata, srgb_profile, write_image
 from allfocus.outputs.slabs import parse_slabs
@@ -87,7 +87,9 @@ def test_slabs_that_make_no_sense_are_refused(text: str) -> None:
 
 @pytest.mark.slow
 def test_slabs_lie_over_the_whole(stack: Path, tmp_path: Path, cli: Cli) -> None:
-    outcome = cli("fuse", "--method", "laplacian", "--halos", "keep", stack, "-o", tmp_path / "out.tif", "--slab", "3:1")
+    outcome = cli(
+        "fuse", "--method", "laplacian", "--halos", "keep", stack, "-o", tmp_path / "out.tif", "--slab", "3:1"
+    )
     assert outcome.code == 0, outcome.err
     whole, first, second = (read_image(tmp_path / name) for name in ("out.tif", "out_slab01.tif", "out_slab02.tif"))
     assert whole.shape == first.shape == second.shape
