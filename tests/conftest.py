@@ -26,6 +26,21 @@ settings.register_profile("allfocus", deadline=None, max_examples=40, derandomiz
 settings.load_profile("allfocus")
 
 
+#: Files that take the longest: processes side by side begin with them, so that none is left alone with one at the end.
+LONGEST = (
+    "test_page.py",
+    "test_runs.py",
+    "test_terminal.py",
+    "test_house.py",
+    "test_train_loop.py",
+    "test_robustness.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 @dataclass(frozen=True)
 class Outcome:
     code: int

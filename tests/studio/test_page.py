@@ -308,16 +308,16 @@ def test_it_fits_every_screen(tmp_path: Path, browser: Any) -> None:
         )
     for k in range(6):
         (stack / f"img_{k}.png").unlink()
-    with running(stack, "--method", "laplacian", "--align", "none") as studio:
-        with opened(browser, studio.address) as page:
-            # half the width is what text at 200 % leaves
-            for scheme, width in (("light", 1280), ("dark", 768), ("light", 640), ("dark", 390)):
-                page.set_viewport_size({"width": width, "height": 800})
-                page.emulate_media(color_scheme=scheme)
-                page.reload()
-                wait_ready(page)
-                look_at_all(page, f"{width}_{scheme}")
-                assert page.locator("#title").inner_text() == name
+    typed = (stack, "--method", "laplacian", "--align", "none")
+    with running(*typed) as studio, opened(browser, studio.address) as page:
+        # half the width is what text at 200 % leaves
+        for scheme, width in (("light", 1280), ("dark", 768), ("light", 640), ("dark", 390)):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.emulate_media(color_scheme=scheme)
+            page.reload()
+            wait_ready(page)
+            look_at_all(page, f"{width}_{scheme}")
+            assert page.locator("#title").inner_text() == name
 
 
 def look_at_all(page: Any, name: str) -> None:
