@@ -10,16 +10,13 @@ from allfocus.alignment.motion import from_pixels, measure_displacement
 from allfocus.alignment.pair import register_pair
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.stack import FocalStack
-from moved_scenes import defocus, scene
-
-#: Height and width of the frames.
-SIZE = (210, 280)
+from moved_scenes import SIZE, defocus, scene
 
 #: By how many pixels the scene moves from frame to frame.
 STEP = 5
 
 
-def make_dust(value: float, count: int = 20) -> FloatArray:
+def make_dust(value: float, count: int = 40) -> FloatArray:
     """What dust of random sizes lets through: (H, W, 1)."""
     rng = np.random.default_rng(3)
     mask = np.ones(SIZE, np.float32)
@@ -102,7 +99,7 @@ def test_frames_under_dust_that_do_not_move_stay_untouched() -> None:
 
 
 def test_a_part_that_moves_before_a_still_scene_does_not_steer() -> None:
-    frames = [np.rint(255 * scene(size=SIZE)).astype(np.uint8) for _ in range(3)]
+    frames = [np.rint(255 * scene()).astype(np.uint8) for _ in range(3)]
     for k, frame in enumerate(frames):
-        frame[100:160, 100 + 8 * k : 160 + 8 * k] = np.rint(255 * scene(9, SIZE)[100:160, 100:160])
+        frame[100:160, 100 + 8 * k : 160 + 8 * k] = np.rint(255 * scene(9)[100:160, 100:160])
     assert align(frames).model == "none"
