@@ -25,10 +25,10 @@ demo: $(CORE)  ## fuse the focal stack that ships with the package
 	$(BIN)/allfocus demo
 
 test: $(FULL) page-if-possible  ## every test that needs no accelerator
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2
 
 test-fast: $(FULL)  ## the tests that take under a minute in all
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu"
 
 check: $(FULL)  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,21 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("allfocus", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("allfocus")
+
+
+#: Files that take the longest: processes side by side begin with them, so that none is left alone with one at the end.
+LONGEST = (
+    "test_page.py",
+    "test_runs.py",
+    "test_terminal.py",
+    "test_house.py",
+    "test_train_loop.py",
+    "test_robustness.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @dataclass(frozen=True)
@@ -80,13 +96,22 @@ def tiny_network() -> FusionNetwork:
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tiny_network: FusionNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`tiny_network` as a model file: what needs a model is tested without the shipped weights."""
-    from allfocus.train.config import Recipe
-    from allfocus.train.onnx.export import card_of, export
+def tiny_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`tiny_network` as a model file: what needs a model is tested without the shipped weights.
 
-    path = tmp_path_factory.mktemp("model") / "tiny.onnx"
-    export(tiny_network, path, card_of(Recipe(name="tiny", network=tiny_network.config), {"photos": 0}, {}))
+    Processes side by side share it: torch and the export take seconds.
+    """
+    is_one_of_several = "PYTEST_XDIST_WORKER" in os.environ
+    folder = tmp_path_factory.getbasetemp().parent if is_one_of_several else tmp_path_factory.mktemp("model")
+    path = folder / "tiny.onnx"
+    with (folder / "tiny.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            from allfocus.train.config import Recipe
+            from allfocus.train.onnx.export import card_of, export
+
+            network = request.getfixturevalue("tiny_network")
+            export(network, path, card_of(Recipe(name="tiny", network=network.config), {"photos": 0}, {}))
     return path
 
 

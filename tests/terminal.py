@@ -34,6 +34,10 @@ CTRL_C = b"\x03"
 ESCAPE = re.compile(r"\x1b\[(\?)?([\d;]*)([A-Za-z])")
 PATIENCE = 120.0
 
+#: What only a bar has.
+OF_A_BAR = re.compile("[━╸╺]")
+HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
+
 
 @dataclass
 class Screen:
@@ -138,6 +142,7 @@ def on_terminal(
     folder: Path,
     widths: Sequence[int] = (80,),
     interrupt_at: str | None = None,
+    python: str | Path = sys.executable,
     **environment: str,
 ) -> list[Seen]:
     """Run a command of allfocus in a pseudo-terminal.
@@ -147,13 +152,14 @@ def on_terminal(
         folder: where to run it.
         widths: columns of the terminal; the command runs once for each.
         interrupt_at: type Ctrl-C as soon as this is to be seen.
+        python: the interpreter whose allfocus it is.
         environment: variables on top of those of this process.
     """
     terminal, inside = os.openpty()
     try:
         before = termios.tcgetattr(inside)
         process = subprocess.Popen(
-            [sys.executable, "-c", LAUNCH, " ".join(map(str, widths)), *map(str, arguments)],
+            [python, "-c", LAUNCH, " ".join(map(str, widths)), *map(str, arguments)],
             stdin=inside,
             stdout=inside,
             stderr=inside,
@@ -175,6 +181,30 @@ def on_terminal(
         Seen(code=code, sent=part, width=width, is_restored=is_restored)
         for part, width in zip(parts, widths, strict=False)
     ]
+
+
+def assert_is_tidy(seen: Seen) -> None:
+    """No bar is left or was folded, the cursor is there, and the terminal is as it was."""
+    assert not [line for line in seen.lines if OF_A_BAR.search(line)]
+    assert seen.screen.is_cursor_shown
+    assert seen.is_restored
+    assert "Traceback" not in seen.sent
+
+
+def assert_drew_bars(seen: Seen) -> None:
+    """Bars were drawn, each as wide as the terminal, all but what Ctrl-C takes, and nothing is left of them."""
+    assert HIDE_CURSOR in seen.sent  # it would flicker in the bar
+    assert_is_tidy(seen)
+    bars = bars_in(seen.sent)
+    assert bars
+    assert all(len(bar) == seen.width - len("^C") and "…" not in bar for bar in bars)
+    assert re.search(r"[━╸╺] +\d+ % +[\d-]+:[\d-]{2}$", bars[-1])
+
+
+def bars_in(sent: str) -> list[str]:
+    """Each bar that was drawn, without colours."""
+    parts = re.split(r"[\r\n]", re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", sent))
+    return [part for part in parts if OF_A_BAR.search(part)]
 
 
 def plain_environment() -> dict[str, str]:

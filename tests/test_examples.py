@@ -66,7 +66,18 @@ def test_an_example_runs_on_a_folder(
     assert line in printed
 
 
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
+def test_without_a_folder_it_is_the_stack_that_ships(example: Path) -> None:
+    assert len(list(runpy.run_path(str(example))["DEMO"].glob("frame*.webp"))) == 5
+
+
 @pytest.mark.slow
-def test_examples_run_on_the_stack_that_ships(tmp_path: Path) -> None:
-    printed = run(next(example for example in EXAMPLES if example.stem == "fuse_folder"), tmp_path)
-    assert "of 5 frames by network" in printed
+def test_an_example_runs_without_a_folder_in_an_interpreter_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    for number, frame in enumerate(focal_frames(80, 120, 5)):
+        write_image(tmp_path / f"small/frame{number}.webp", frame)
+    source = (EXAMPLES[0].parent / "fuse_folder.py").read_text()
+    small = source.replace('Path(allfocus.__file__).parent / "demo_stack"', 'Path("small")')
+    assert small != source
+    (tmp_path / "example.py").write_text(small)
+    assert "of 5 frames by network" in run(tmp_path / "example.py", tmp_path)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import allfocus
+from terminal import assert_drew_bars, on_terminal
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "src" / "allfocus").rglob("*.py"))
@@ -211,10 +212,13 @@ def test_the_core_alone_runs_the_demo_and_stays_small(wheel: Path, tmp_path: Pat
     assert installed_size(site) <= 300 * MEBI
 
     clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    command = [str(venv / "bin/allfocus"), "demo", "-o", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=clean, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "Laplacian rule" in done.stdout
+    said = subprocess.run([venv / "bin/allfocus", "--version"], capture_output=True, text=True, check=True, env=clean)
+    assert said.stdout.startswith("allfocus ")
+    [seen] = on_terminal("demo", "-o", "out", folder=tmp_path, python=venv / "bin/python", PYTHONPATH="")
+    assert seen.code == 0, seen.lines
+    assert_drew_bars(seen)
+    assert any("Laplacian rule" in line for line in seen.lines)
+    assert any(line.startswith("before and after: ") for line in seen.lines)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "before_after.png",
         "index_map.png",

@@ -80,7 +80,7 @@ def test_the_network_s_faint_weights_count_in_whole_squares(frames: tuple[Path, 
     made = Job(JobRequest(frames=frames, outputs=Outputs()), keep=True).run()
     assert made.kept is not None
     retouch = Retouch(made.kept)
-    for stroke in strokes_everywhere(15):
+    for stroke in strokes_everywhere(6):
         retouch.change([replace(stroke, gain=1.0, radius=12)])
         again = Job(replace(retouch.request), keep=True, reuse=made.kept).run()
         assert np.array_equal(again.fused.image, retouch.canvas.images[0])  # type: ignore[union-attr]

@@ -101,8 +101,8 @@ def test_more_frames_do_not_make_it_worse(contrast: float, farthest: float, nois
     sharp = np.clip(0.5 + texture(3, contrast), 0, 1)
     reached: list[float] = []
     for steps in (5, 10, 20):
-        frames = noisy(tilted_plane(sharp, steps, farthest), noise)
-        reached.append(psnr(fuse(frames).image, in_bytes(sharp)))
+        frames = noisy([frame[:, : WIDTH // 2] for frame in tilted_plane(sharp, steps, farthest)], noise)
+        reached.append(psnr(fuse(frames, align="none").image, in_bytes(sharp[:, : WIDTH // 2])))
         assert reached[-1] >= max(reached) - 0.1
 
 
@@ -154,7 +154,7 @@ def test_a_frame_given_twice_or_more_comes_back_bit_for_bit(count: int, dtype: s
 
 @pytest.mark.slow
 def test_the_order_of_the_frames_does_not_change_the_picture() -> None:
-    frames = tilted_plane(still_life(5), steps=5, farthest=8)
+    frames = [frame[:, : WIDTH // 2] for frame in tilted_plane(still_life(5), steps=5, farthest=8)]
     image = fuse(frames).image
     for order in ((4, 3, 2, 1, 0), (2, 0, 4, 1, 3)):
         np.testing.assert_array_equal(fuse([frames[position] for position in order]).image, image)

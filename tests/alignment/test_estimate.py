@@ -19,22 +19,30 @@ from moved_scenes import SIZE, make_parameters, move_camera, scene
 from pictures import focal_frames
 from scenes import still_life, tilted_plane
 
+#: Height and width that are enough to find a motion to a tenth of a pixel.
+SMALL = (150, 200)
+
 
 @pytest.mark.parametrize(
-    ("scale", "degrees", "shift"),
+    ("scale", "degrees", "shift", "blur"),
     [
-        pytest.param(*warp, marks=[] if warp == (-0.07, -2.0, 0.03) else pytest.mark.slow)
-        for warp in product((-0.07, 0.03, 0.07), (-2.0, 2.0), (-0.03, 0.03))
+        (-0.07, -2.0, 0.03, 1.5),
+        (0.07, 2.0, -0.03, 0.0),
+        *(
+            pytest.param(*warp, 1.5, marks=pytest.mark.slow)
+            for warp in product((-0.07, 0.03, 0.07), (-2.0, 2.0), (-0.03, 0.03))
+            if warp != (-0.07, -2.0, 0.03)
+        ),
     ],
 )
-def test_a_known_warp_is_recovered(scale: float, degrees: float, shift: float) -> None:
-    frame = scene()
-    after, matrix = move_camera(frame, make_parameters(scale, degrees, shift))
-    blurred = to_unit(from_unit(cv2.GaussianBlur(after, (0, 0), 1.5), "uint8"))
-    for other in (after, blurred):
-        found = estimate_alignment(FocalStack(frames=[frame, other]), AlignOptions(reference=0))
-        assert found.model == "similarity"
-        assert measure_displacement(found.matrices[1], matrix, SIZE).mean() < 0.1
+def test_a_known_warp_is_recovered(scale: float, degrees: float, shift: float, blur: float) -> None:
+    frame = scene(size=SMALL)
+    after, matrix = move_camera(frame, make_parameters(scale, degrees, shift, SMALL))
+    if blur:
+        after = to_unit(from_unit(cv2.GaussianBlur(after, (0, 0), blur), "uint8"))
+    found = estimate_alignment(FocalStack(frames=[frame, after]), AlignOptions(reference=0))
+    assert found.model == "similarity"
+    assert measure_displacement(found.matrices[1], matrix, SMALL).mean() < 0.1
 
 
 @pytest.mark.slow
@@ -65,17 +73,18 @@ def test_the_simplest_model_that_explains_the_motion_is_found(model: str) -> Non
 
 @pytest.mark.slow
 def test_useless_frames_are_named_and_left_out_unless_all_are_wanted() -> None:
-    frames = [from_unit(to_unit(frame), "uint8") for frame in tilted_plane(still_life(4), 5, 12.0)]
+    frames = [frame[32:224, :160] for frame in tilted_plane(still_life(4), 5, 12.0)]
     size = frames[0].shape[:2]
     other_scene = from_unit(scene(9, size), "uint8")
     bumped = cv2.blur(frames[2], (25, 3))
     flash = match_exposure(frames[1], ExposureTransfer(gain=(0.3,)), np.uint8)
     spoiled = [*frames[:2], other_scene, frames[2], bumped, flash, *frames[3:]]
-    found = estimate_alignment(FocalStack(frames=spoiled))
+    result = fuse(spoiled, options=FusionOptions(method="laplacian", halos="keep"))
+    found = result.alignment
+    assert found is not None
     assert set(found.left_out) == {2, 4, 5}
     for position, word in ((2, "scene"), (4, "blurred by a motion"), (5, "exposed")):
         assert word in found.left_out[position]
-    result = fuse(spoiled, options=FusionOptions(method="laplacian", halos="keep"))
     assert set(np.unique(result.index_map)) <= {0, 1, 3, 6, 7}
     assert sum("left out" in str(note) for note in result.notes) == 3
     names = [f"img{k}.png" for k in range(8)]
@@ -88,7 +97,7 @@ def test_useless_frames_are_named_and_left_out_unless_all_are_wanted() -> None:
 
 
 def test_frames_of_two_scenes_are_fused_unaligned_and_a_note_says_so() -> None:
-    frames = [from_unit(scene(seed, (150, 200)), "uint8") for seed in (1, 2)]
+    frames = [from_unit(scene(seed, SMALL), "uint8") for seed in (1, 2)]
     result = fuse(frames, options=FusionOptions(method="laplacian"))
     assert any("alignment skipped: no two frames match (1 of 2)" in str(note) for note in result.notes)
     assert result.image.shape == frames[0].shape
@@ -104,7 +113,7 @@ def test_a_reference_beyond_the_stack_is_refused(position: int, size: tuple[int,
 
 @pytest.mark.slow
 def test_a_reference_that_matches_no_other_frame_is_refused_by_name() -> None:
-    frames = [from_unit(scene(seed), "uint8") for seed in (1, 1, 2)]
+    frames = [from_unit(scene(seed, (96, 128)), "uint8") for seed in (1, 1, 2)]
     stack = FocalStack(frames=frames, names=["a.png", "b.png", "c.png"])
     with pytest.raises(AlignmentError, match=r"reference c\.png \(frame 3\): expected .*, found .*; choose another"):
         estimate_alignment(stack, AlignOptions(reference=2))
@@ -118,7 +127,7 @@ def test_tiny_frames_are_not_registered_and_keep_their_reference() -> None:
 
 @pytest.mark.slow
 def test_workers_change_nothing_and_progress_is_reported_by_frame() -> None:
-    stack = FocalStack(frames=[move_camera(scene(), [0.01 * k, 0.0])[0] for k in range(4)])
+    stack = FocalStack(frames=[move_camera(scene(size=SMALL), [0.01 * k, 0.0])[0] for k in range(4)])
     calls: list[tuple[str, int, int]] = []
     several = Run(workers=3, progress=lambda *call: calls.append(call))
     alone, together = estimate_alignment(stack), estimate_alignment(stack, run=several)

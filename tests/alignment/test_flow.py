@@ -47,9 +47,9 @@ def test_parallax_is_found_place_by_place_if_that_is_wanted(tmp_path: Path) -> N
 
 @pytest.mark.slow
 def test_nothing_bends_where_nothing_says_so() -> None:
-    flat = np.full((*SIZE, 3), 120, np.uint8)
-    flat[:, 190:210] = 20  # a straight post, the same in both, before nothing
-    registered = tilted_plane(still_life(7), 3, 12.0)
+    flat = np.full((150, 200, 3), 120, np.uint8)
+    flat[:, 90:110] = 20  # a straight post, the same in both, before nothing
+    registered = [frame[:, :160] for frame in tilted_plane(still_life(7), 3, 12.0)]
     for frames in ([flat, flat.copy()], registered):
         found = estimate_alignment(FocalStack(frames=frames), AlignOptions(refine=True))
         assert all(field is None or np.abs(field).max() < 0.6 for field in found.flows)

@@ -506,8 +506,8 @@ def test_the_unexpected_is_one_line_too(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("allfocus.jobs.Job.run", fail)
-    assert_one_line(cli("fuse", *frames, "-o", tmp_path / "out.png"), 1, *words)
+    monkeypatch.setattr("cv2.Laplacian", fail)
+    assert_one_line(cli("fuse", "--method", "laplacian", *frames, "-o", tmp_path / "out.png"), 1, *words)
     assert files_below(tmp_path) == before
 
 

@@ -73,7 +73,7 @@ def search_in(frames: list[Array], model: Network, rule: SearchRule | None = Non
 
 @pytest.mark.slow
 def test_frames_far_out_of_focus_are_no_candidates() -> None:
-    search = search_in(focal_frames(600, 1100, 12), Counting())
+    search = search_in(focal_frames(300, 1100, 12), Counting())
     counts = [len(search.refine(cell).frames) for cell in search.cells()]
     assert max(counts) < 12
     assert np.mean(counts) < 8
@@ -106,17 +106,21 @@ def test_a_fast_search_refines_less() -> None:
 
 @pytest.mark.slow
 def test_fast_is_another_picture_and_nearly_as_good() -> None:
-    frames = focal_frames(331, 419, 3)
-    whole, fast = (fuse(frames, fast=fast).image.astype(float) for fast in (False, True))
+    frames = focal_frames(231, 319, 3)
+    whole, fast = (fuse(frames, fast=fast, align="none", halos="keep").image.astype(float) for fast in (False, True))
     assert 0 < np.sqrt(np.mean((whole - fast) ** 2)) < 4
 
 
 @pytest.mark.slow
 def test_the_size_of_cells_hardly_matters() -> None:
-    frames = focal_frames(400, 600, 3)
+    frames = focal_frames(280, 560, 3)
     registered = align(frames, align="none")
     whole, cut = (
-        compose(registered, NetworkDecision(frames, load_model(), registered.run, rule=SearchRule(cell=cell)))
+        compose(
+            registered,
+            NetworkDecision(frames, load_model(), registered.run, rule=SearchRule(cell=cell)),
+            halos="keep",
+        )
         for cell in (512, 256)
     )
     assert (whole.index_map == cut.index_map).mean() > 0.98

@@ -13,14 +13,22 @@ import pytest
 from allfocus.decision.stored import load_decision, save_decision
 from allfocus.errors import ReadError, StackError
 from allfocus.pipeline import align, compose, decide
+from allfocus.registered import Registered
 from pictures import focused_pair, picture
 
 
-@pytest.fixture
-def parts(tmp_path: Path) -> dict[str, bytes]:
-    """What is in the archive of a decision about two frames of 32x48."""
-    save_decision(tmp_path / "good", decide(align(list(focused_pair(picture(32, 48)))), method="laplacian"))
-    with zipfile.ZipFile(tmp_path / "good") as archive:
+@pytest.fixture(scope="module")
+def registered() -> Registered:
+    """Two frames of 32x48."""
+    return align(list(focused_pair(picture(32, 48))), align="none")
+
+
+@pytest.fixture(scope="module")
+def parts(registered: Registered, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What is in the archive of a decision about them."""
+    path = tmp_path_factory.mktemp("decision") / "good"
+    save_decision(path, decide(registered, method="laplacian"))
+    with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
@@ -51,11 +59,11 @@ def header(parts: dict[str, bytes], change: Callable[[Any], object]) -> dict[str
     ],
 )
 def test_headers_that_make_no_sense_are_refused(
-    tmp_path: Path, parts: dict[str, bytes], change: Callable[[Any], object]
+    tmp_path: Path, registered: Registered, parts: dict[str, bytes], change: Callable[[Any], object]
 ) -> None:
     path = write(tmp_path / "x.decision", header(parts, change))
     with pytest.raises((ReadError, StackError), match=r"damaged|is for|frames"):
-        compose(align(list(focused_pair(picture(32, 48)))), load_decision(path))
+        compose(registered, load_decision(path))
 
 
 def array_header(shape: tuple[int, ...]) -> bytes:
@@ -68,7 +76,9 @@ def array_header(shape: tuple[int, ...]) -> bytes:
 @pytest.mark.parametrize(
     "content", [array_header((10**6, 10**6)), array_header((1 << 62,)), bytes(50_000_000), b"", b"\x93NUMPY\x09\x00"]
 )
-def test_arrays_that_are_no_arrays_are_refused(tmp_path: Path, parts: dict[str, bytes], content: bytes) -> None:
+def test_arrays_that_are_no_arrays_are_refused(
+    tmp_path: Path, registered: Registered, parts: dict[str, bytes], content: bytes
+) -> None:
     path = write(tmp_path / "x.decision", parts | {"0/confidence.npy": content})
     with pytest.raises(ReadError, match="tile 1 can't be read"):
-        compose(align(list(focused_pair(picture(32, 48)))), load_decision(path))
+        compose(registered, load_decision(path))

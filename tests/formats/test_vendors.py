@@ -1,7 +1,8 @@
 """CZI, LIF and ND2: real files against what their libraries say another way; tiles, gaps and facts on small ones."""
 
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,9 +13,8 @@ import pytest
 from allfocus.core.color import Array
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import AllFocusError, MissingExtraError, ReadError
-from allfocus.formats import czi
-from allfocus.formats.czi import Czi
-from allfocus.formats.scenes import Plane, Scene, Scenes, make_planes
+from allfocus.formats import czi, registry
+from allfocus.formats.scenes import Plane, Scene, SceneFormat, Scenes, make_planes
 from allfocus.io import inspect_volume
 from allfocus.sources.volume import Volume
 from conftest import Cli
@@ -148,7 +148,7 @@ def test_a_damaged_file_and_a_missing_package_are_one_line(
         done = cli("fuse", tmp_path / name, "-o", tmp_path / "out.ome.tif")
         assert (done.code, done.err.count("\n")) == (1, 1), done.err
         assert name in done.err
-    monkeypatch.setattr(Czi, "packages", ("no_such_package",))
+    monkeypatch.setitem(sys.modules, "czifile", None)  # as if it were not installed
     with pytest.raises(MissingExtraError, match="microscopy"):
         inspect_volume(tmp_path / "a.czi")
 
@@ -206,8 +206,30 @@ def test_frames_of_nd2_are_found_by_their_loops(tmp_path: Path, monkeypatch: pyt
     assert found.position_names == ("left", "position 2")
 
 
-def test_scenes_that_differ_are_fused_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
-    pytest.importorskip("czifile", reason="the extra microscopy is not installed")
+class HeldScenes(SceneFormat):
+    """A format whose files hold what a test says."""
+
+    name = "scenes"
+    extensions = (".scenes",)
+    held: Scenes
+
+    def sniff(self, start: bytes, path: Path) -> bool:
+        return start.startswith(b"SCENES")
+
+    def scenes(self, path: Path) -> Scenes:
+        return self.held
+
+
+@pytest.fixture
+def scenes_format() -> Iterator[HeldScenes]:
+    """That format, for the length of a test."""
+    added = HeldScenes()
+    registry.register(added)
+    yield added
+    registry.unregister(added.name)
+
+
+def test_scenes_that_differ_are_fused_one_by_one(tmp_path: Path, scenes_format: HeldScenes, cli: Cli) -> None:
     rng = np.random.default_rng(0)
 
     def scene(name: str, size: tuple[int, int], step: float) -> Scene:
@@ -217,9 +239,9 @@ def test_scenes_that_differ_are_fused_one_by_one(tmp_path: Path, monkeypatch: py
         return Scene(name=name, sizes=sizes, frame=frame, read=lambda plane: data[plane.z], z_step=step)
 
     held = Scenes(scenes=[scene("large", (40, 60), 0.5), scene("small", (30, 50), 2.0)])
-    monkeypatch.setattr(Czi, "scenes", lambda self, path: held)
-    path = tmp_path / "a.czi"
-    path.write_bytes(b"ZISRAWFILE")
+    scenes_format.held = held
+    path = tmp_path / "a.scenes"
+    path.write_bytes(b"SCENES")
     done = cli("fuse", path, "-o", tmp_path / "a.ome.tif")
     assert done.code == 1
     assert "2 scenes that differ: large is 60x40, 3 planes" in done.err
@@ -227,7 +249,7 @@ def test_scenes_that_differ_are_fused_one_by_one(tmp_path: Path, monkeypatch: py
     more = ("--method", "laplacian", "--no-align", "-q")
     assert cli("fuse", path, "--stack", "small", "-o", tmp_path / "b.ome.tif", *more).code == 0
     assert [stack.listing.z_step for stack in inspect_volume(path).stacks] == [0.5, 2.0]
-    assert make_planes(path, "CZI", held).differ
+    assert make_planes(path, "scenes", held).differ
     listed = cli("info", path)
     assert "60x40" in listed.out
     assert "scenes differ" in listed.out

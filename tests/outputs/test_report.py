@@ -28,6 +28,7 @@ from allfocus.io import Listing, inspect_stack, read_frame, srgb_profile, write_
 from allfocus.outputs.report import dump, provenance, render_page, report_page
 from allfocus.outputs.report.provenance import motion_at, shares
 from allfocus.outputs.report.thumbnails import (
+    MAP_BYTES,
     MAP_SIDE,
     PICTURE_BYTES,
     PICTURE_SIDE,
@@ -326,13 +327,13 @@ def test_without_alignment_or_network_there_is_less_to_tell(listing: Listing, fu
 
 @pytest.mark.slow
 def test_large_pictures_are_made_small_and_the_page_stays_light(tmp_path: Path) -> None:
-    frame = picture(1500, 2100)  # noise, than which nothing is harder to store
+    frame = picture(200, 2100)  # noise, than which nothing is harder to store
     write_image(tmp_path / "one.png", frame)
     listing = Listing(
         paths=[tmp_path / "one.png"],
         names=["one", "other"],
         frame=FrameInfo(shape=frame.shape, dtype=frame.dtype),
-        readers=[partial(picture, 1500, 2100)] * 2,
+        readers=[partial(picture, 200, 2100)] * 2,
         kinds=["PNG"] * 2,
     )
     result = FusionResult(
@@ -345,6 +346,7 @@ def test_large_pictures_are_made_small_and_the_page_stays_light(tmp_path: Path) 
     )
     page = page_of(result)
     assert len(page.html) < 3e6
+    assert (2 * PICTURE_BYTES + 2 * MAP_BYTES) * 4 / 3 < 3e6  # what larger ones take at most, see `figure`
     assert max(page.shown("before").size) == max(page.shown("after").size) == PICTURE_SIDE
     assert {max(int(image["width"]), int(image["height"])) for image in page.images} == {PICTURE_SIDE, MAP_SIDE}
 

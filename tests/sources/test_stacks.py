@@ -19,7 +19,8 @@ from allfocus.sources.stacks import choose_stack, find_stacks
 from conftest import Cli
 from pictures import focal_frames, picture
 
-LAPLACIAN = ("--method", "laplacian")
+LAPLACIAN = ("--method", "laplacian", "--halos", "keep")
+QUICK = (*LAPLACIAN, "--no-align")
 
 
 def write_dated(folder: Path, frames: Sequence[Array], minute: int, first: int = 1, every: int = 2) -> list[Path]:
@@ -49,7 +50,7 @@ def test_two_folders_are_two_stacks(tmp_path: Path, cli: Cli) -> None:
         (tmp_path / name).mkdir()
         for k, frame in enumerate(focal_frames(48, 64, 3, seed=seed)):
             write_image(tmp_path / name / f"img{k}.png", frame)
-    typed = (tmp_path / "one", tmp_path / "two", "-o", tmp_path / "out.png", *LAPLACIAN)
+    typed = (tmp_path / "one", tmp_path / "two", "-o", tmp_path / "out.png", *QUICK)
     outcome = cli("fuse", *typed)
     assert outcome.code == 1 and outcome.err.count("\n") == 1
     for words in ("2 stacks, told apart by their folders", f"1: {tmp_path}/one (3 files)", "--stack 1"):
@@ -101,8 +102,8 @@ def test_channels_are_refused_with_what_to_type(tmp_path: Path, cli: Cli) -> Non
     typed = f"{folder}/exp_w1_z*.tif"
     for words in ("1: exp_w1_z*.tif (3 files); 2: exp_w2_z*.tif (3 files)", f"--stack 1 or type '{typed}'"):
         assert words in outcome.err
-    assert cli("fuse", typed, "-o", tmp_path / "typed.tif", *LAPLACIAN).code == 0
-    assert cli("fuse", folder, "-o", tmp_path / "chosen.tif", "--stack", "exp_w1_z*.tif", *LAPLACIAN).code == 0
+    assert cli("fuse", typed, "-o", tmp_path / "typed.tif", *QUICK).code == 0
+    assert cli("fuse", folder, "-o", tmp_path / "chosen.tif", "--stack", "exp_w1_z*.tif", *QUICK).code == 0
     assert (tmp_path / "typed.tif").read_bytes() == (tmp_path / "chosen.tif").read_bytes()
     with pytest.raises(StackError, match="2 stacks"):
         fuse(folder)
@@ -167,7 +168,7 @@ def test_the_files_of_a_set_are_one_volume(tmp_path: Path, cli: Cli) -> None:
         (paths[:1], "in/00.fused.ome.tif"),
     ):
         for _ in range(2):  # what the first run wrote is no frame of the second
-            outcome = cli("fuse", *typed, *LAPLACIAN)
+            outcome = cli("fuse", *typed, *QUICK)
             assert outcome.code == 0, outcome.err
             assert "2 channels, 3 planes to 2 pictures" in outcome.out
         with tifffile.TiffFile(tmp_path / output) as tiff:
@@ -239,7 +240,7 @@ def test_a_pause_within_a_stack_does_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("counts", [(4, 4), (6, 3)])
+@pytest.mark.parametrize("counts", [(2, 2), (4, 3)])
 def test_scenes_without_dates_are_told_apart_when_they_are_aligned(
     tmp_path: Path, counts: tuple[int, int], cli: Cli
 ) -> None:
@@ -254,12 +255,12 @@ def test_scenes_without_dates_are_told_apart_when_they_are_aligned(
 
 @pytest.mark.slow
 def test_a_few_frames_of_another_scene_are_left_out_and_not_counted(tmp_path: Path, cli: Cli) -> None:
-    frames = [*focal_frames(96, 128, 5, seed=1), picture(96, 128, seed=9)]
+    frames = [*focal_frames(96, 128, 3, seed=1), picture(96, 128, seed=9)]
     for k, frame in enumerate(frames):
         write_image(tmp_path / f"IMG_{k:04d}.png", frame)
     outcome = cli("fuse", tmp_path, "-o", tmp_path / "out.tif", *LAPLACIAN)
-    assert "5 of 6 frames" in outcome.out
-    assert "IMG_0005.png was left out" in outcome.out
+    assert "3 of 4 frames" in outcome.out
+    assert "IMG_0003.png was left out" in outcome.out
 
 
 def test_photos_of_a_scene_each_are_refused(tmp_path: Path) -> None:

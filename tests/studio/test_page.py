@@ -44,6 +44,23 @@ def studio(stack: Path, browser: Any) -> Iterator[Studio]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def window(studio: Studio, browser: Any) -> Iterator[Any]:
+    """Its page, opened once: that takes longer than most of what is done there."""
+    with opened(browser, studio.address) as page:
+        yield page
+
+
+@pytest.fixture
+def page(window: Any, studio: Studio) -> Iterator[Any]:
+    """That page as it is at first."""
+    window.set_viewport_size({"width": 1280, "height": 800})
+    window.goto(studio.address)
+    wait_ready(window)
+    yield window
+    window.goto("about:blank")  # a page in sight is drawn again and again
+
+
 def pixels_at(page: Any, left: int, top: int, width: int, height: int) -> Array:
     """What the viewer shows at 1:1 of a part of the full frame."""
     page.evaluate(f"studio.view.goTo([{left}, {top}, {left + width}, {top + height}], 1)")
@@ -101,55 +118,51 @@ def wait_for(page: Any, what: str) -> None:
     raise AssertionError(what)
 
 
-def test_the_picture_at_full_size_is_the_one_that_is_saved(studio: Studio, stack: Path, browser: Any) -> None:
-    with opened(browser, studio.address) as page:
-        wait_ready(page)
-        shoot(page, "result")
-        check_access(page)
-        saved = save(page, stack.parent / "out.tif")
-        window = studio.state()["layers"]["result"]["window"]
-        shown = pixels_at(page, 200, 150, 300, 200)
-        part = saved[150 - window[1] : 350 - window[1], 200 - window[0] : 500 - window[0]]
-        assert np.array_equal(shown, np.rint(part / 257).astype(np.uint8))
-        page.mouse.move(400, 400)
-        page.locator("#here", has_text="img_").wait_for()
-        assert "% sure" in page.locator("#here").inner_text()
-        assert "depth" in page.locator("#here").inner_text()
-        with page.expect_download() as download:
-            page.get_by_role("link", name="Download out.tif").click()
-        assert Path(download.value.path()).read_bytes() == (stack.parent / "out.tif").read_bytes()
+def test_the_picture_at_full_size_is_the_one_that_is_saved(page: Any, studio: Studio, stack: Path) -> None:
+    shoot(page, "result")
+    check_access(page)
+    saved = save(page, stack.parent / "out.tif")
+    window = studio.state()["layers"]["result"]["window"]
+    shown = pixels_at(page, 200, 150, 300, 200)
+    part = saved[150 - window[1] : 350 - window[1], 200 - window[0] : 500 - window[0]]
+    assert np.array_equal(shown, np.rint(part / 257).astype(np.uint8))
+    page.mouse.move(400, 400)
+    page.locator("#here", has_text="img_").wait_for()
+    assert "% sure" in page.locator("#here").inner_text()
+    assert "depth" in page.locator("#here").inner_text()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download out.tif").click()
+    assert Path(download.value.path()).read_bytes() == (stack.parent / "out.tif").read_bytes()
 
 
 def test_painting_undoing_and_saving_what_the_command_line_makes_too(
-    studio: Studio, stack: Path, browser: Any, cli: Cli
+    page: Any, studio: Studio, stack: Path, cli: Cli
 ) -> None:
-    with opened(browser, studio.address) as page:
-        wait_ready(page)
-        before = save(page, stack.parent / "before.tif")
-        show_tab(page, "Retouch")
-        page.get_by_label("Take pixels from").select_option("frame:img_0.tif")
-        page.get_by_role("button", name="Paint", exact=True).click()
-        at = pixels_at(page, 400, 200, 200, 200)
-        drag(page, [(450, 280), (550, 300)])
-        count_strokes(page, 1)
-        assert not np.array_equal(pixels_at(page, 400, 200, 200, 200), at)
-        shoot(page, "painted")
-        page.get_by_label("Take pixels from").select_option("nearer")
-        drag(page, [(400, 200), (440, 380), (480, 390)])
-        count_strokes(page, 2)
-        painted = save(page, stack.parent / "page.tif")
-        assert not np.array_equal(painted, before)
-        page.get_by_role("button", name="Save project").click()
-        page.locator("#saved", has_text="Project saved").wait_for()
-        page.keyboard.press("Control+z")
-        count_strokes(page, 1)
-        page.reload()
-        wait_ready(page)
-        count_strokes(page, 1)
-        page.keyboard.press("Control+z")
-        count_strokes(page, 0)
-        assert np.array_equal(save(page, stack.parent / "after.tif"), before)
-        assert np.array_equal(pixels_at(page, 400, 200, 200, 200), at)
+    before = save(page, stack.parent / "before.tif")
+    show_tab(page, "Retouch")
+    page.get_by_label("Take pixels from").select_option("frame:img_0.tif")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    at = pixels_at(page, 400, 200, 200, 200)
+    drag(page, [(450, 280), (550, 300)])
+    count_strokes(page, 1)
+    assert not np.array_equal(pixels_at(page, 400, 200, 200, 200), at)
+    shoot(page, "painted")
+    page.get_by_label("Take pixels from").select_option("nearer")
+    drag(page, [(400, 200), (440, 380), (480, 390)])
+    count_strokes(page, 2)
+    painted = save(page, stack.parent / "page.tif")
+    assert not np.array_equal(painted, before)
+    page.get_by_role("button", name="Save project").click()
+    page.locator("#saved", has_text="Project saved").wait_for()
+    page.keyboard.press("Control+z")
+    count_strokes(page, 1)
+    page.reload()
+    wait_ready(page)
+    count_strokes(page, 1)
+    page.keyboard.press("Control+z")
+    count_strokes(page, 0)
+    assert np.array_equal(save(page, stack.parent / "after.tif"), before)
+    assert np.array_equal(pixels_at(page, 400, 200, 200, 200), at)
     project = stack.with_name("beetle.allfocus.json")
     studio.ask("POST", "/api/strokes", {"action": "redo", "count": 2})
     studio.ask("POST", "/api/project", {})
@@ -159,9 +172,8 @@ def test_painting_undoing_and_saving_what_the_command_line_makes_too(
     studio.ask("POST", "/api/strokes", {"action": "undo", "count": 2})
 
 
-def test_places_in_doubt_frames_and_results_by_keys(studio: Studio, browser: Any) -> None:
-    with opened(browser, studio.address) as page, opened(browser, studio.address) as other:
-        wait_ready(page)
+def test_places_in_doubt_frames_and_results_by_keys(page: Any, studio: Studio, browser: Any) -> None:
+    with opened(browser, studio.address) as other:
         page.locator("#doubt-next:not(:disabled)").wait_for()
         page.locator("#view").focus()
         page.keyboard.press("n")
@@ -199,46 +211,43 @@ def test_places_in_doubt_frames_and_results_by_keys(studio: Studio, browser: Any
         assert page.locator("#help").is_visible()
 
 
-def test_the_height_map_is_turned_measured_and_saved(studio: Studio, stack: Path, browser: Any) -> None:
-    with opened(browser, studio.address) as page:
-        wait_ready(page)
-        page.locator("#view").focus()
-        page.keyboard.press("h")
-        page.locator("#height-said", has_text="high").wait_for()
-        shoot(page, "height")
-        check_access(page)
-        page.keyboard.press("Enter")
-        page.keyboard.press("ArrowLeft")
-        page.keyboard.press("Enter")
-        page.locator("#height-said", has_text="Distance").wait_for()
-        page.get_by_role("button", name="STL").click()
-        page.get_by_role("link", name="Download beetle_surface.stl").wait_for()
-        assert (stack.parent / "beetle_surface.stl").stat().st_size > 10_000
-    with opened(browser, studio.address) as page:
-        wait_ready(page)
-        page.evaluate(NO_WEBGL)
-        page.get_by_role("button", name="Height map").click()
-        page.locator("#height-said", has_text="no WebGL").wait_for()
+def test_the_height_map_is_turned_measured_and_saved(page: Any, stack: Path) -> None:
+    page.set_viewport_size({"width": 900, "height": 600})  # without a graphics card it takes its time
+    page.locator("#view").focus()
+    page.keyboard.press("h")
+    page.locator("#height-said", has_text="high").wait_for()
+    shoot(page, "height")
+    check_access(page)
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    page.locator("#height-said", has_text="Distance").wait_for()
+    page.get_by_role("button", name="STL").click()
+    page.get_by_role("link", name="Download beetle_surface.stl").wait_for()
+    assert (stack.parent / "beetle_surface.stl").stat().st_size > 10_000
+    page.reload()
+    wait_ready(page)
+    page.evaluate(NO_WEBGL)
+    page.get_by_role("button", name="Height map").click()
+    page.locator("#height-said", has_text="no WebGL").wait_for()
 
 
-def test_maps_wipe_and_leaving_a_frame_out(studio: Studio, browser: Any) -> None:
-    with opened(browser, studio.address) as page:
-        wait_ready(page)
-        page.get_by_label("Compare with").select_option("index_map")
-        page.get_by_role("radio", name="Wipe").check()
-        page.wait_for_timeout(500)
-        shoot(page, "wipe")
-        handle = page.locator("#wipe-handle")
-        handle.focus()
-        page.keyboard.press("ArrowRight")
-        assert handle.get_attribute("aria-valuenow") == "52"
-        assert "sharpness" in (page.locator("#strip .pick").first.get_attribute("title") or "")
-        page.get_by_label("img_3.tif: more").click()
-        page.get_by_role("menuitem", name="Leave out").click()
-        page.locator("#strip li.out").wait_for()
-        wait_ready(page)
-        assert studio.state()["leave_out"] == ["img_3.tif"]
-        assert len(studio.state()["frames"]) == 3
+def test_maps_wipe_and_leaving_a_frame_out(page: Any, studio: Studio) -> None:
+    page.get_by_label("Compare with").select_option("index_map")
+    page.get_by_role("radio", name="Wipe").check()
+    page.wait_for_timeout(500)
+    shoot(page, "wipe")
+    handle = page.locator("#wipe-handle")
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    assert handle.get_attribute("aria-valuenow") == "52"
+    assert "sharpness" in (page.locator("#strip .pick").first.get_attribute("title") or "")
+    page.get_by_label("img_3.tif: more").click()
+    page.get_by_role("menuitem", name="Leave out").click()
+    page.locator("#strip li.out").wait_for()
+    wait_ready(page)
+    assert studio.state()["leave_out"] == ["img_3.tif"]
+    assert len(studio.state()["frames"]) == 3
 
 
 def test_killed_in_the_middle_nothing_is_lost(tmp_path: Path, browser: Any) -> None:
@@ -292,28 +301,32 @@ def test_cancel_ends_at_once_and_another_run_may_begin(tmp_path: Path, browser: 
         page.locator("#stage", has_text="Cancelled").wait_for()
         show_tab(page, "Options")
         page.get_by_label("method").select_option("laplacian")
+        page.get_by_label("align", exact=True).select_option("none")
         page.get_by_role("button", name="Fuse again").click()
         wait_ready(page)
-        assert studio.state()["chosen"] == {"method": "laplacian"}
+        assert studio.state()["chosen"] == {"method": "laplacian", "align": "none"}
 
 
 def test_it_fits_every_screen(tmp_path: Path, browser: Any) -> None:
     name = "a very long name of a stack of frames of a beetle on a leaf <b>by the river"
     stack = write_scene(tmp_path / name, 90, 120, 6)
-    for k in range(200):
+    for k in range(50):
         source = stack / f"img_{k % 6}.png"
         (stack / f"IMG_{k:04d} <img src=x onerror=alert(1)> a name that goes on and on and on.png").write_bytes(
             source.read_bytes()
         )
     for k in range(6):
         (stack / f"img_{k}.png").unlink()
-    with running(stack, "--method", "laplacian", "--align", "none") as studio:
+    typed = (stack, "--method", "laplacian", "--align", "none")
+    with running(*typed) as studio, opened(browser, studio.address) as page:
         # half the width is what text at 200 % leaves
         for scheme, width in (("light", 1280), ("dark", 768), ("light", 640), ("dark", 390)):
-            with opened(browser, studio.address, width, 800, color_scheme=scheme) as page:
-                wait_ready(page)
-                look_at_all(page, f"{width}_{scheme}")
-                assert page.locator("#title").inner_text() == name
+            page.set_viewport_size({"width": width, "height": 800})
+            page.emulate_media(color_scheme=scheme)
+            page.reload()
+            wait_ready(page)
+            look_at_all(page, f"{width}_{scheme}")
+            assert page.locator("#title").inner_text() == name
 
 
 def look_at_all(page: Any, name: str) -> None:

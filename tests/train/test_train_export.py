@@ -2,6 +2,7 @@ import json
 import subprocess
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -33,25 +34,28 @@ def network() -> FusionNetwork:
 
 
 @pytest.fixture(scope="module")
-def exported(network: FusionNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def card() -> dict[str, Any]:
+    return model_card(RECIPE, PHOTOS, {"network": 31.5})
+
+
+@pytest.fixture(scope="module")
+def exported(network: FusionNetwork, card: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("exported") / "m.onnx"
-    export(network, path, model_card(RECIPE, PHOTOS, {"network": 31.5}))
+    export(network, path, card)
     return path
 
 
 @pytest.mark.slow
-def test_file_holds_card_and_runs(network: FusionNetwork, tmp_path: Path) -> None:
-    card = model_card(RECIPE, PHOTOS, {"network": 31.5})
-    export(network, tmp_path / "m.onnx", card)
-    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+def test_file_holds_card_and_runs(network: FusionNetwork, card: dict[str, Any], exported: Path) -> None:
+    assert [path.name for path in exported.parent.iterdir()] == ["m.onnx"]
     assert network.training
-    model = onnx.load(tmp_path / "m.onnx")
+    model = onnx.load(exported)
     onnx.checker.check_model(model)
     stored = {item.key: item.value for item in model.metadata_props}
     found = json.loads(stored[CARD_KEY])
     assert found.pop("checksum").startswith("sha256:")
     assert found == card
-    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
     assert any(isinstance(side, str) for side in session.get_inputs()[0].shape)
 
 
@@ -100,12 +104,9 @@ def test_card_says_where_a_model_comes_from() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tolerance", [-1.0, float("nan")])
-def test_nothing_is_written_when_torch_and_onnxruntime_disagree(
-    network: FusionNetwork, tmp_path: Path, tolerance: float
-) -> None:
+def test_nothing_is_written_when_torch_and_onnxruntime_disagree(network: FusionNetwork, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="disagree"):
-        export(network, tmp_path / "m.onnx", {}, tolerance=tolerance)
+        export(network, tmp_path / "m.onnx", {}, tolerance=float("nan"))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -260,7 +260,7 @@ class Trainer:
         save_checkpoint(self.files.checkpoint, saved)
         write_log(self.files.log, self.rows)
         write_curve(self.files.curve, self.rows)
-        self.saved = time.monotonic()
+        self.saved = self.clock()
         self.tell("checkpoint", str(self.files.checkpoint))
 
     def fingerprint(self) -> list[str]:
