@@ -25,6 +25,7 @@ from allfocus.composition.planes import (
     continue_labels,
     enlarge,
     fill_from_around,
+    find_core,
     known_share,
     pack,
     soften,
@@ -38,6 +39,8 @@ from allfocus.core.windows import Window
 TRUST = 0.01
 #: How far a matte may reach beyond where its layer was picked: a share of its disc in the farthest layer's frames.
 REACH = 0.5
+#: How far beyond its edge a layer may have been picked: a share of its disc there, and so many pixels.
+BESIDE, BESIDE_ALL = 0.5, 2.0
 #: Mattes below and above are none and full.
 NONE, FULL = 0.2, 0.9
 #: Sigma in pixels over which evidence about a matte is summed.
@@ -90,7 +93,7 @@ class LayeredWindow:
 
     def solve(self, turns: int) -> None:
         """Take veils away and cut mattes out, in turn."""
-        self._render(self.show)
+        self._render(self._show_cores)
         for _ in range(turns):
             self.mattes[:-1] = [self.cut_matte(row) for row in range(len(self.layers) - 1)]
             self._render(self.show)
@@ -161,8 +164,7 @@ class LayeredWindow:
         power = soften(add_up(apart * apart) * relative, PATCH)
         part = soften(add_up(apart * (seen - ground)) * relative, PATCH)
         matte = ((part + TRUST * self.starts[row]) / (power + TRUST) - NONE) / (FULL - NONE)
-        last = self.layers[-1]
-        reach = REACH * self._defocus.step * abs(last.position - self.layers[row].position) + 3
+        reach = REACH * self._widest(row) + 3
         return np.asarray(np.clip(matte, 0, 1) * np.clip(reach - self.distance[row], 0, 1), np.float32)
 
     def show(self, row: int) -> FloatArray:
@@ -171,6 +173,17 @@ class LayeredWindow:
         if row < len(self.layers) - 1:
             known = known * np.clip((cv2.erode(self.mattes[row], np.ones((3, 3), np.uint8)) - 0.6) / 0.3, 0, 1)
         return fill_from_around(unveil(self.own[row], self.veils[row], self.shares[row]), known)
+
+    def _show_cores(self, row: int) -> FloatArray:
+        """The colours of a layer, continued from its cores: frames that show a thing are picked beyond its edge too."""
+        known = known_share(self.shares[row])
+        if row < len(self.layers) - 1:
+            known = known * find_core(self.of == row, BESIDE * self._widest(row) + BESIDE_ALL)
+        return fill_from_around(unveil(self.own[row], self.veils[row], self.shares[row]), known)
+
+    def _widest(self, row: int) -> float:
+        """Radius in pixels of a layer's disc in the farthest layer's frames."""
+        return self._defocus.step * abs(self.layers[-1].position - self.layers[row].position)
 
     def enlarge(self, frames: dict[int, FloatArray], labels: Array, scale: int, part: Window) -> "LayeredWindow":
         """The layers of a part of the window, in frames that are `scale` times larger: only mattes are cut anew.

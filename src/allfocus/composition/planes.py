@@ -7,6 +7,8 @@ from allfocus.core.color import Array, FloatArray
 
 #: Below the first share of light left, what is behind a veil is continued from around; above the second it is trusted.
 DARK, CLEAR = 0.15, 0.35
+#: What is the core of a narrow part: so much of its half width from the edge on.
+CORE = 0.4
 
 
 def enlarge(plane: FloatArray, size: tuple[int, ...]) -> FloatArray:
@@ -29,6 +31,19 @@ def unveil(seen: FloatArray, veil: FloatArray, share: FloatArray) -> FloatArray:
 def known_share(share: FloatArray) -> FloatArray:
     """How far what is behind a veil is to be trusted, by the share of its light that is left."""
     return np.asarray(np.clip((share - DARK) / (CLEAR - DARK), 0, 1), np.float32)
+
+
+def find_core(mask: Array, margin: float) -> FloatArray:
+    """Where a part is itself, though it may have been drawn too wide: 1 there, else 0, (h, w).
+
+    Args:
+        mask: (h, w) bool.
+        margin: pixels from the edge of the mask, or as much of a narrow part's half width as `CORE`.
+    """
+    inside = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    side = 2 * int(np.ceil(margin)) + 1
+    width = cv2.dilate(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    return np.asarray((inside >= np.minimum(margin, CORE * width)) & mask, np.float32)
 
 
 def continue_labels(labels: Array, mask: Array) -> tuple[Array, FloatArray]:
