@@ -42,7 +42,7 @@ REACH = 0.5
 #: How far beyond its edge a layer may have been picked: a share of its disc there, and so many pixels.
 BESIDE, BESIDE_ALL = 0.5, 2.0
 #: Mattes below and above are none and full.
-NONE, FULL = 0.2, 0.9
+NONE, FULL = 0.15, 0.9
 #: Sigma in pixels over which evidence about a matte is summed.
 PATCH = 0.6
 #: Radii in pixels above this are rounded to 10 %.
