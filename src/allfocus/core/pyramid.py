@@ -24,6 +24,8 @@ ENERGIES = 2
 ENERGY_FLOOR = 1e-6
 #: Rows worked on at once, so that what lies between two steps stays small: a multiple of `PATCH`.
 STRIP = 128
+#: Pixels that the levels are built of at once, where a frame is worked on in parts.
+PART = 32_000_000
 #: Frames whose values span less than this share of their range are stretched to all of it on their way to the network.
 DARK_SPAN = 0.25
 #: Values looked at in each frame to find that span.
@@ -113,6 +115,30 @@ def build_levels(frame: Array, levels: int) -> Iterator[tuple[Array, FloatArray]
         yield pixels, np.stack([here, finer])
         if level < levels - 1:
             pixels, finer = halve(pixels), block_means(here + finer, 2)
+
+
+def build_levels_in_parts(frame: Array, levels: int) -> Iterator[tuple[int, list[tuple[Array, FloatArray]]]]:
+    """`build_levels` of some rows at a time, the same to the bit; yields the first of them, and their levels.
+
+    A level's energies see one row beyond their own, which in the coarsest level is within one step of `padded_size`.
+    """
+    step = PATCH * 2 ** (levels - 1)
+    height, width = padded_size(frame.shape[0], frame.shape[1], levels)
+    rows = max(step, PART // width // step * step)
+    for top in range(0, height, rows):
+        above, bottom = min(top, step), min(top + rows, height)
+        seen = frame[top - above : min(bottom + step, frame.shape[0])]
+        part = pad(seen, min(bottom + step, height) - top + above, width)
+        yield (
+            top,
+            [
+                (
+                    pixels[above >> level : (above + bottom - top) >> level],
+                    energy[:, (above >> level) // PATCH : ((above + bottom - top) >> level) // PATCH],
+                )
+                for level, (pixels, energy) in enumerate(build_levels(part, levels))
+            ],
+        )
 
 
 def pad(pixels: Array, height: int, width: int) -> Array:

@@ -18,6 +18,7 @@ from allfocus.core.pyramid import (
     PyramidLevel,
     ValueRange,
     build_levels,
+    build_levels_in_parts,
     count_levels,
     halve,
     measure_range,
@@ -89,12 +90,16 @@ class StackPyramid:
 
     def _add(self, position: int, frame: Array) -> tuple[int, FloatArray]:
         """Keep the levels of one frame; returns its checksum and samples of its values."""
-        for kept, energies, (pixels, energy) in zip(
-            self._pixels, self._energy, build_levels(frame, self.levels), strict=True
-        ):
-            energies[position] = energy[: energies.shape[1]]
-            if kept is not None:
-                kept[position] = pixels
+        whole = [(0, build_levels(frame, self.levels))]
+        for top, levels in build_levels_in_parts(frame, self.levels) if self._run.in_parts else whole:
+            for level, (kept, energies, (pixels, energy)) in enumerate(
+                zip(self._pixels, self._energy, levels, strict=True)
+            ):
+                first = (top >> level) // PATCH
+                energies[position, :, first : first + energy.shape[1]] = energy[: energies.shape[1]]
+                if kept is not None:
+                    kept[position, top >> level : (top >> level) + len(pixels)] = pixels
+            self._run.scratch.release()
         return checksum(frame, ROWS_APART), sample_values(frame)
 
     @property

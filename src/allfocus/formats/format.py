@@ -63,6 +63,21 @@ class Development:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlaneParts:
+    """How the planes of a stack are read in parts, so that no plane has to fit into memory.
+
+    Attributes:
+        read: samples (n, h, W) or (n, h, W, 3) of some planes in some rows.
+        planes, rows: how many of them the file holds in one chunk: read in multiples of these, counted from the first,
+            each chunk is read once.
+    """
+
+    read: Callable[[slice, slice], Array]
+    planes: int
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlaneStack:
     """The planes along Z at one position, time and channel.
 
@@ -72,6 +87,7 @@ class PlaneStack:
         readers: for each plane, what decodes it; None: it is missing.
         noun: what a plane is called, `plane` or `page`.
         pixel_size, z_step: in µm, where the stacks of a file differ in them; None: see `Planes`.
+        parts: how planes are read in parts; None: as a whole only.
     """
 
     position: int
@@ -82,6 +98,7 @@ class PlaneStack:
     noun: str = "plane"
     pixel_size: tuple[float, float] | None = None
     z_step: float | None = None
+    parts: PlaneParts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

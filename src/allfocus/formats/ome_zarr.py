@@ -186,13 +186,15 @@ def read_scene(source: Source, name: str, place: str, notes: dict[Note, None]) -
     names, colors = read_channels(found)
     is_rgb = is_color(names, colors, sizes.get("c", 1), array.dtype)
     step = scale.get("t") if units.get("t") in SECONDS else None
+    reader = PlaneReader(source, array, letters, is_rgb=is_rgb)
     return Scene(
         name=name or (str(image.get("name") or "") if place else ""),
         sizes={"T": sizes.get("t", 1), "C": 1 if is_rgb else sizes.get("c", 1), "Z": sizes.get("z", 1)},
         frame=FrameInfo(
             shape=(sizes["y"], sizes["x"], *([3] if is_rgb else [])), dtype=np.dtype(array.dtype).newbyteorder("=")
         ),
-        read=PlaneReader(source, array, letters, is_rgb=is_rgb),
+        read=reader,
+        parts=reader.parts,
         channels=() if is_rgb else names,
         colors=() if is_rgb else colors,
         pixel_size=(a, b) if (a := lengths["x"]) and (b := lengths["y"]) else None,

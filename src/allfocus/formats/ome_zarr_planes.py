@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from allfocus.core.color import Array
 from allfocus.errors import ReadError
+from allfocus.formats.format import PlaneParts
 from allfocus.formats.ome_zarr_store import Source
 from allfocus.formats.scenes import Plane
 
@@ -47,6 +49,17 @@ class PlaneReader:
             found: Array = np.ascontiguousarray(self._slab[1][plane.z % depth])
             return found
 
+    def parts(self, time: int, channel: int) -> PlaneParts:
+        """How the planes of a time and a channel are read in parts."""
+        sides = dict(zip(self.letters, self.array.chunks, strict=True))
+        return PlaneParts(
+            read=partial(self._read_part, time, channel), planes=int(sides.get("z", 1)), rows=int(sides["y"])
+        )
+
+    def _read_part(self, time: int, channel: int, planes: slice, rows: slice) -> Array:
+        """Samples (n, h, W) or (n, h, W, 3) of some planes in some rows."""
+        return self._arrange(self._read(Plane(t=time, c=channel, z=planes.start), planes, rows))
+
     def _depth(self) -> int:
         """How many planes to read at once."""
         if "z" not in self.letters:
@@ -56,9 +69,10 @@ class PlaneReader:
         nbytes = sizes["y"] * sizes["x"] * self.array.dtype.itemsize * (3 if self.is_rgb else 1)
         return depth if depth * nbytes <= KEPT else 1
 
-    def _read(self, plane: Plane, heights: slice) -> Array:
-        """Samples of some planes, along the axes of the array that are not fixed."""
-        wanted: dict[str, Any] = {"t": plane.t, "c": slice(None) if self.is_rgb else plane.c, "z": heights}
+    def _read(self, plane: Plane, heights: slice, rows: slice = slice(None)) -> Array:
+        """Samples of some planes, all rows or some, along the axes of the array that are not fixed."""
+        channel = slice(None) if self.is_rgb else plane.c
+        wanted: dict[str, Any] = {"t": plane.t, "c": channel, "z": heights, "y": rows}
         index = tuple(wanted.get(letter, slice(None)) for letter in self.letters)
         with self.source.watch() as missing:
             samples: Array = np.asarray(self.array[index])

@@ -191,7 +191,8 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
     check_outputs(outputs.pictures, [*volume.files, *request.settings], [place.path for place in surfaces])
     beside = 0 if channel is None else volume.axes["C"] - 1
     options = options_for_volumes(request.options, needed_maps(request))
-    return plan_for(volume.stacks[0].listing, options, beside, machine)
+    listing = volume.stacks[0].listing
+    return plan_for(listing, options, beside, machine, listing.parts)
 
 
 def volume_maps(request: JobRequest) -> dict[MapName, Path]:

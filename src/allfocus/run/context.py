@@ -31,6 +31,7 @@ class Run:
         scratch: keeps what may be larger than memory.
         progress: called as the work goes on.
         cancelled: once it is set the work ends with `Cancelled`, within a tile or a frame.
+        in_parts: whether a frame is more than is worked on at once: it is read, looked at and composed in parts.
         device: where the network computes: `cpu`, or another device that onnxruntime was built for.
     """
 
@@ -38,6 +39,7 @@ class Run:
     scratch: Scratch = field(default_factory=Scratch)
     progress: Progress = silent
     cancelled: Event = field(default_factory=Event)
+    in_parts: bool = False
     device: str = "cpu"
 
     def check(self) -> None:

@@ -15,7 +15,7 @@ from allfocus.formats.pixels import limit_pixels, most_pixels
 from allfocus.formats.registry import find_format, is_one, recognize
 from allfocus.run.install import install_hint
 from allfocus.sources.arrays import are_strips
-from allfocus.sources.listing import Listing, Reader, Stamp, stamp, watch
+from allfocus.sources.listing import Listing, Reader, Stamp, stamp, watch, watch_parts
 from allfocus.sources.ome_sets import check_complete, find_ome_set
 
 
@@ -200,6 +200,7 @@ def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str, seen: S
         others=planes.others,
         pixel_size=stack.pixel_size or planes.pixel_size,
         z_step=stack.z_step or planes.z_step,
+        parts=None if stack.parts is None else watch_parts(stack.parts, path, seen),
     )
     return VolumeStack(position=stack.position, time=stack.time, channel=stack.channel, label=label, listing=listing)
 
