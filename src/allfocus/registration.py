@@ -83,7 +83,7 @@ def register_stack(
                 f"{len(stack) - len(alignment.used)} of {len(stack)} frames are left out; fusing needs at least 2: "
                 "use other transforms"
             )
-        defects = find_defects(stack, alignment)
+        defects = None if run.in_parts else find_defects(stack, alignment)
         frames, window = apply_alignment(
             stack,
             alignment,
