@@ -7,12 +7,11 @@ from pathlib import Path
 from threading import Event
 from typing import ClassVar, Protocol
 
-from allfocus.core.pyramid import PART
 from allfocus.core.stack import FocalStack, FrameInfo, size_of
 from allfocus.decision.cells import count_waiting_bytes
 from allfocus.decision.coarse_to_fine import CELL, PIXELS_AT_ONCE
 from allfocus.decision.logit_store import count_stored_bytes
-from allfocus.decision.stack_pyramid import KEPT, count_kept_bytes
+from allfocus.decision.stack_pyramid import KEPT, REGIONS_AT_ONCE, count_kept_bytes
 from allfocus.errors import ResourceError
 from allfocus.formats.format import PlaneParts
 from allfocus.options import FusionOptions, Method
@@ -119,7 +118,7 @@ class Plan:
             scratch=Scratch(self.scratch),
             progress=progress,
             cancelled=Event() if cancelled is None else cancelled,
-            in_parts=self.in_parts,
+            region=REGION if self.in_parts else None,
         )
 
     def __str__(self) -> str:
@@ -232,7 +231,9 @@ def plan_parts(
     rows = parts.rows * frame.size[1] * bytes_per_pixel * parts.planes
     region = min(REGION**2, frame.pixels)
     composing = region * (COMPOSING + 2 * (1 + channels) * bytes_per_pixel) + count_waiting_bytes(frame.size, CELL)
-    one_worker = int(max(DECODING * rows, frame.nbytes + LEVELS * PART, BYTES_PER_PIXEL * PIXELS_AT_ONCE))
+    one_worker = int(
+        max(DECODING * rows, frame.nbytes + LEVELS * REGIONS_AT_ONCE * REGION**2, BYTES_PER_PIXEL * PIXELS_AT_ONCE)
+    )
     workers = max(1, min(machine.processors, (allowed - BASE - composing) // one_worker))
     plan = Plan(
         frames=frames,

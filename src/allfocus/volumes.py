@@ -16,7 +16,7 @@ from allfocus.errors import OptionError
 from allfocus.formats.pixels import limit_pixels
 from allfocus.options import FusionOptions, with_options
 from allfocus.pipeline import check_model, compose, decide
-from allfocus.plan import REGION, Plan, plan_for
+from allfocus.plan import Plan, plan_for
 from allfocus.registration import read, register_stack
 from allfocus.result import FusionResult
 from allfocus.run.context import Run
@@ -138,7 +138,7 @@ def fuse_group(group: Sequence[VolumeStack], options: FusionOptions, run: Run) -
     ]
     registered = replace(first, run=run)
     decision = decide(registered, options=options, keep=False)
-    regions = list(tiles(*registered.size, REGION if run.in_parts else max(registered.size)))
+    regions = list(tiles(*registered.size, run.region or max(registered.size)))
     for number, region in enumerate(regions):
         here = replace(registered, run=run.part(number, len(regions)))
         yield region, compose(here, decision, window=region, channels=channels, options=options)

@@ -72,23 +72,28 @@ def changes(matrix: Matrix, exposure: ExposureTransfer, size: tuple[int, int]) -
 
 
 def warp_in_parts(
-    frame: Array, matrix: Matrix, exposure: ExposureTransfer, filling: Array | None, size: tuple[int, int]
+    frame: Array,
+    matrix: Matrix,
+    exposure: ExposureTransfer,
+    filling: Array | None,
+    size: tuple[int, int],
+    height: int = PART,
 ) -> Iterator[tuple[slice, Array]]:
-    """`warp_frame` of some rows at a time, of frames larger than memory: yields the rows, and what they become.
+    """`warp_frame` of so many rows at a time, of frames larger than memory: yields the rows, and what they become.
 
     Rows are cut as the resampling cuts them, so that nothing depends on the parts but the last bit of coordinates.
 
     Raises:
         AlignmentError: a few rows come from far more of them: the frame is turned.
     """
-    height, width = size
-    for top in range(0, height, PART):
-        rows = slice(top, min(top + PART, height))
+    bottom, width = size
+    for top in range(0, bottom, height):
+        rows = slice(top, min(top + height, bottom))
         y = map_points(matrix, list_corners((0, rows.start, width - 1, rows.stop - 1)))[:, 1]
         first, last = min(float(y.min()), top) - MARGIN, max(float(y.max()), rows.stop) + MARGIN
         low = max(0, int(first) // STRIP * STRIP)
-        high = min(height, -(-int(np.ceil(last)) // STRIP) * STRIP)
-        if high - low > PART + MOST_BETWEEN:
+        high = min(bottom, -(-int(np.ceil(last)) // STRIP) * STRIP)
+        if high - low > height + MOST_BETWEEN:
             raise AlignmentError(
                 "a frame is turned or shifted too far to be warped in parts: allow more --max-memory, or take the "
                 "frames as they lie with --align none"

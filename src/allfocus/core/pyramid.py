@@ -24,8 +24,6 @@ ENERGIES = 2
 ENERGY_FLOOR = 1e-6
 #: Rows worked on at once, so that what lies between two steps stays small: a multiple of `PATCH`.
 STRIP = 128
-#: Pixels that the levels are built of at once, where a frame is worked on in parts.
-PART = 32_000_000
 #: Frames whose values span less than this share of their range are stretched to all of it on their way to the network.
 DARK_SPAN = 0.25
 #: Values looked at in each frame to find that span.
@@ -117,14 +115,16 @@ def build_levels(frame: Array, levels: int) -> Iterator[tuple[Array, FloatArray]
             pixels, finer = halve(pixels), block_means(here + finer, 2)
 
 
-def build_levels_in_parts(frame: Array, levels: int) -> Iterator[tuple[int, list[tuple[Array, FloatArray]]]]:
-    """`build_levels` of some rows at a time, the same to the bit; yields the first of them, and their levels.
+def build_levels_in_parts(
+    frame: Array, levels: int, pixels: int
+) -> Iterator[tuple[int, list[tuple[Array, FloatArray]]]]:
+    """`build_levels` of rows of so many pixels at a time, the same to the bit; yields the first row, and the levels.
 
     A level's energies see one row beyond their own, which in the coarsest level is within one step of `padded_size`.
     """
     step = PATCH * 2 ** (levels - 1)
     height, width = padded_size(frame.shape[0], frame.shape[1], levels)
-    rows = max(step, PART // width // step * step)
+    rows = max(step, pixels // width // step * step)
     for top in range(0, height, rows):
         above, bottom = min(top, step), min(top + rows, height)
         seen = frame[top - above : min(bottom + step, frame.shape[0])]

@@ -5,7 +5,7 @@ they are needed. Energies are kept of all levels: two numbers for a patch.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 
 import numpy as np
@@ -33,6 +33,8 @@ from allfocus.run.context import Run
 
 #: Levels from here on are kept, 0 being the frames themselves.
 KEPT = 2
+#: How many regions' pixels the levels are built of at once, where frames are worked on in parts.
+REGIONS_AT_ONCE = 8
 #: Rows of a frame that its short checksum is made of: one in so many.
 ROWS_APART = 16
 
@@ -90,8 +92,7 @@ class StackPyramid:
 
     def _add(self, position: int, frame: Array) -> tuple[int, FloatArray]:
         """Keep the levels of one frame; returns its checksum and samples of its values."""
-        whole = [(0, build_levels(frame, self.levels))]
-        for top, levels in build_levels_in_parts(frame, self.levels) if self._run.in_parts else whole:
+        for top, levels in self._build(frame):
             for level, (kept, energies, (pixels, energy)) in enumerate(
                 zip(self._pixels, self._energy, levels, strict=True)
             ):
@@ -101,6 +102,12 @@ class StackPyramid:
                     kept[position, top >> level : (top >> level) + len(pixels)] = pixels
             self._run.scratch.release()
         return checksum(frame, ROWS_APART), sample_values(frame)
+
+    def _build(self, frame: Array) -> Iterable[tuple[int, Iterable[tuple[Array, FloatArray]]]]:
+        """The levels of one frame, whole or some rows at a time, with the first of them."""
+        if self._run.region is None:
+            return [(0, build_levels(frame, self.levels))]
+        return build_levels_in_parts(frame, self.levels, REGIONS_AT_ONCE * self._run.region**2)
 
     @property
     def size(self) -> tuple[int, int]:
