@@ -187,6 +187,10 @@ class Format(Protocol):
         """What the file holds along its axes, where it `contains` planes; nothing is decoded."""
         raise ReadError(f"{path} is {self.name}, which holds one picture; expected a stack of planes, such as TIFF")
 
+    def images(self, path: Path) -> dict[str, Path]:
+        """The images of a folder, by their names, that are each a folder of this format; empty for others."""
+        return {}
+
     def count_frames(self, path: Path) -> int:
         """How many frames a file holds that `contains` frames; 0 where that can't be found out."""
         return 0

@@ -60,6 +60,12 @@ class OmeZarr(SceneFormat):
         scenes = [scene for name, place in list_images(source) for scene in [read_scene(source, name, place, notes)]]
         return Scenes(scenes=scenes, ome_xml=source.text("OME/METADATA.ome.xml"), notes=tuple(notes))
 
+    def images(self, path: Path) -> dict[str, Path]:
+        """The images, each of which is an OME-Zarr of its own."""
+        if is_address(path) or not path.is_dir():
+            return {}
+        return {name or place: path / place for name, place in list_images(open_source(path))}
+
     def blocks(self, path: Path) -> Blocks:
         """What allfocus noted of itself, and the sizes."""
         source = open_source(path)

@@ -27,7 +27,7 @@ from allfocus.sources.leftovers import leave_out, protect
 from allfocus.sources.listing import Listing
 from allfocus.sources.open import open_stack
 from allfocus.sources.stacks import find_volume
-from allfocus.sources.volume import Volume, holds_planes, inspect_volume, require_alike
+from allfocus.sources.volume import Volume, holds_planes, inspect_volume, pick_position, require_alike
 from allfocus.volumes import MAP_NAMES, MapName, options_for_volumes
 
 #: Fields of outputs that volumes know.
@@ -81,6 +81,8 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
     main = found.main if found is not None else kept[0] if len(kept) == 1 else None
     if main is not None and holds_planes(main) and request.options.stack is None:
         volume = inspect_volume(main)
+        if request.position is not None:
+            volume = pick_position(volume, request.position)
         require_alike(volume)
         size = request.outputs.pixel_size
         volume = replace(
@@ -95,6 +97,9 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
         if len(volume.stacks) > 1 or (base is not None and holds_volumes(base)):
             volume = replace(volume, notes=tuple(left_out))
             return reduce_volume(volume) if request.options.draft else volume
+        if request.position is not None:
+            picked = drop_named(volume.stacks[0].listing, request.leave_out)
+            return reduce_listing(picked) if request.options.draft else picked
     if request.plane is not None:
         raise OptionError(f"{paths[0].name} has no positions, times and channels to choose from; leave the choice out")
     if request.channel_for_focus is not None:
