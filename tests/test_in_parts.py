@@ -13,7 +13,10 @@ from allfocus.core.pyramid import build_levels, build_levels_in_parts, count_lev
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import AlignmentError, ResourceError
 from allfocus.formats.format import PlaneParts
+from allfocus.jobs import JobRequest
+from allfocus.jobs.checks import check_job
 from allfocus.options import FusionOptions
+from allfocus.outputs.wishes import Outputs
 from allfocus.plan import Plan, plan_fusion, plan_parts
 from allfocus.result import FusionResult
 from allfocus.run.context import Run
@@ -120,3 +123,14 @@ def test_what_does_not_fit_is_planned_in_parts(tmp_path: Path) -> None:
     assert plan.in_parts
     assert plan.memory < 2e9
     assert "in regions of" in str(plan)
+
+
+def test_what_could_be_fused_in_parts_says_so(tmp_path: Path) -> None:
+    write_volume(tmp_path / "big.ome.zarr", chunks=(1, 100, 128))
+    request = JobRequest(
+        frames=[tmp_path / "big.ome.zarr"],
+        outputs=Outputs(image=tmp_path / "out.tif"),
+        options=FusionOptions(max_memory="1MB"),
+    )
+    with pytest.raises(ResourceError, match=r"ends in \.ome\.zarr it is fused in parts$"):
+        check_job(request)

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -118,7 +119,14 @@ def test_wrong_usage_is_one_line_and_2(tmp_path: Path, capsys: pytest.CaptureFix
 def test_what_is_no_scheduler_is_told_before_dask_tries_it(greeting: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "ANSWER", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = Thread(target=lambda: server.accept()[0].sendall(greeting), daemon=True)
+
+        def greet() -> None:
+            line, _ = server.accept()
+            with line, suppress(OSError):
+                line.sendall(greeting)
+                line.recv(1)  # until the other side leaves
+
+        thread = Thread(target=greet, daemon=True)
         thread.start()
         with pytest.raises(ValueError, match="no scheduler of Dask"):
             cluster.knock(f"tcp://127.0.0.1:{server.getsockname()[1]}")

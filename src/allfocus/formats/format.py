@@ -228,6 +228,10 @@ class Format(Protocol):
         """The bytes of a file; picture and metadata are what `capacity` and `fit` allow."""
         raise WriteError(f"{self.name} is only read; write another format")
 
+    def encode_labelled(self, image: Array, metadata: Metadata, labels: Mapping[str, Array]) -> Content:
+        """The same with label images, whole numbers (H, W) by their names, where `capacity` allows labels."""
+        raise WriteError(f"{self.name} holds no label images; write OME-Zarr")
+
     def write_volume(self, part: Path, wanted: OmeFile) -> None:
         """Write planes along axes to a file or folder of this name, where `capacity` allows volumes."""
         raise WriteError(f"{self.name} holds one picture; write OME-TIFF or OME-Zarr")

@@ -75,6 +75,10 @@ class OmeZarr(SceneFormat):
 
     def encode(self, image: Array, metadata: Metadata) -> Content:
         """The files of one picture."""
+        return self.encode_labelled(image, metadata, {})
+
+    def encode_labelled(self, image: Array, metadata: Metadata, labels: Mapping[str, Array]) -> Content:
+        """The files of one picture and of its label images."""
         from zarr.storage import MemoryStore
 
         size = metadata.pixel_size and metadata.pixel_size[::-1]
@@ -85,6 +89,7 @@ class OmeZarr(SceneFormat):
             axes="YX" if image.ndim == 2 else "YXS",
             scales=[Scale(pixel_size=size, z_step=metadata.z_step, description=read_text(said, exif.DESCRIPTION))],
             software=read_text(said, exif.SOFTWARE) or "allfocus",
+            labels={name: [plane[None, None]] for name, plane in labels.items()},
         )
         files: dict[str, Any] = {}
         write_volume(MemoryStore(files), wanted)

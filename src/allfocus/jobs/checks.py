@@ -6,7 +6,7 @@ from pathlib import Path
 
 from allfocus.core.names import find_name
 from allfocus.decision.model import require_quality
-from allfocus.errors import AllFocusError, OptionError, PreflightError, StackError, WriteError
+from allfocus.errors import AllFocusError, OptionError, PreflightError, ResourceError, StackError, WriteError
 from allfocus.formats.pixels import limit_pixels
 from allfocus.formats.registry import holds_labels, holds_volumes
 from allfocus.formats.write import check_output, check_outputs
@@ -148,7 +148,12 @@ def check_stack(request: JobRequest, listing: Listing, machine: Machine | None =
     check_sizes(request.outputs, listing.frame.size)
     check_layers(request.outputs, listing)
     require_sizes(request.outputs, listing)
-    return plan_for(listing, stack_options(request), machine=machine)
+    try:
+        return plan_for(listing, stack_options(request), machine=machine)
+    except ResourceError as error:
+        if listing.parts is None:
+            raise
+        raise ResourceError(f"{error}; written to a name that ends in .ome.zarr it is fused in parts") from None
 
 
 def stack_options(request: JobRequest) -> FusionOptions:
@@ -191,6 +196,8 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
             better = path.name.removesuffix(path.suffix) + ".ome.tif"
             raise WriteError(f"{path}: pictures and maps of {volume} are OME-TIFF; name it {better}")
         check_output(path)
+    if outputs.depth_unit == "um" and (outputs.depth or outputs.depth_error) and volume.z_step is None:
+        raise OptionError("depth-unit um: the distance from plane to plane is unknown; give it with --z-step")
     channel = find_channel(request, volume)
     surfaces = [] if outputs.surface is None else place_surfaces(volume, outputs.surface, channel)
     check_outputs(outputs.pictures, [*volume.files, *request.settings], [place.path for place in surfaces])
