@@ -8,10 +8,12 @@ from threading import Event
 from typing import ClassVar, Protocol
 
 from allfocus.core.stack import FocalStack, FrameInfo, size_of
+from allfocus.decision.cells import count_waiting_bytes
 from allfocus.decision.coarse_to_fine import CELL, PIXELS_AT_ONCE
 from allfocus.decision.logit_store import count_stored_bytes
-from allfocus.decision.stack_pyramid import KEPT, count_kept_bytes
+from allfocus.decision.stack_pyramid import KEPT, REGIONS_AT_ONCE, count_kept_bytes
 from allfocus.errors import ResourceError
+from allfocus.formats.format import PlaneParts
 from allfocus.options import FusionOptions, Method
 from allfocus.run.context import Run
 from allfocus.run.machine import Machine
@@ -31,6 +33,12 @@ MAPS, DEPTH = 8, 40
 #: Bytes a pixel of the veil's share and of its two masks; its colour takes as much as a frame. And what a worker needs
 #: to solve one cell, of so many layers at most.
 VEIL, SOLVING = 6, 150_000_000
+
+#: Side in pixels of the regions that are composed one after the other where a frame is worked on in parts, and the
+#: bytes that a pixel of one takes beside its pictures, while it is put together.
+REGION, COMPOSING = 2048, 40
+#: Bytes a pixel of what a pyramid is built of in parts.
+LEVELS = 12
 
 #: Stages, and what each costs: CPU seconds for a megapixel of each frame, and for one of the picture.
 COSTS = {
@@ -72,6 +80,7 @@ class Plan:
         on_disk: bytes that are kept in scratch files.
         scratch: the folder for them; None: everything fits into memory.
         halos: whether halos are looked for and removed.
+        in_parts: whether the picture is read and composed in parts, since it does not fit into memory.
     """
 
     #: Pixels of all frames together from which on it takes seconds.
@@ -86,6 +95,7 @@ class Plan:
     on_disk: int
     scratch: Path | None
     halos: bool = False
+    in_parts: bool = False
 
     def costs(self) -> dict[str, float]:
         """The stages of the work, and what each is expected to cost: CPU seconds, on some machine or other."""
@@ -108,13 +118,15 @@ class Plan:
             scratch=Scratch(self.scratch),
             progress=progress,
             cancelled=Event() if cancelled is None else cancelled,
+            region=REGION if self.in_parts else None,
         )
 
     def __str__(self) -> str:
         """One line for a person."""
         megapixels = self.frame.pixels / 1e6
+        tiles = f"tiles of {CELL} px{f' in regions of {REGION} px' if self.in_parts else ''}"
         line = (
-            f"plan: {self.frames} frames of {size_of(self.frame)} ({megapixels:.1f} MP), tiles of {CELL} px, "
+            f"plan: {self.frames} frames of {size_of(self.frame)} ({megapixels:.1f} MP), {tiles}, "
             f"{self.workers} at a time, about {gigabytes(self.memory)} of memory ({gigabytes(self.allowed)} allowed)"
         )
         if self.scratch is None:
@@ -123,20 +135,33 @@ class Plan:
         return f"{line}, {gigabytes(self.on_disk)} in {self.scratch} ({free} free)"
 
 
-def plan_for(source: Headers, options: FusionOptions, channels: int = 0, machine: Machine | None = None) -> Plan:
+def plan_for(
+    source: Headers,
+    options: FusionOptions,
+    channels: int = 0,
+    machine: Machine | None = None,
+    parts: PlaneParts | None = None,
+) -> Plan:
     """What the fusion of a stack will take, with so many other channels.
+
+    Args:
+        source: the stack.
+        options: how.
+        channels: how many other channels there are.
+        machine: what there is.
+        parts: how it can be read in parts, where its picture may be composed so; None: it can't.
 
     Raises:
         ResourceError: more than there is.
     """
-    return plan_fusion(
-        len(source),
-        source.frame.working,
-        options,
-        are_files=not isinstance(source, FocalStack),
-        channels=channels,
-        machine=machine or Machine(),
-    )
+    machine, frame = machine or Machine(), source.frame.working
+    try:
+        are_files = not isinstance(source, FocalStack)
+        return plan_fusion(len(source), frame, options, are_files=are_files, channels=channels, machine=machine)
+    except ResourceError:
+        if parts is None or options.method != "network":
+            raise
+        return plan_parts(len(source), frame, options, parts, channels=channels, machine=machine)
 
 
 def plan_fusion(
@@ -181,6 +206,48 @@ def plan_fusion(
     )
     require_memory(plan)
     return with_scratch(plan, options.spool or machine.scratch) if to_files else plan
+
+
+def plan_parts(
+    frames: int, frame: FrameInfo, options: FusionOptions, parts: PlaneParts, *, machine: Machine, channels: int = 0
+) -> Plan:
+    """Plan a fusion in parts: frames and results lie in scratch files, of which one frame is in memory at a time.
+
+    Args:
+        frames: how many.
+        frame: shape and depth of each.
+        options: max_memory and spool matter.
+        parts: how they are read.
+        machine: what there is.
+        channels: how many other channels there are.
+
+    Raises:
+        ResourceError: memory or disk can't hold it.
+    """
+    made = (1 + channels) * frame.nbytes
+    on_disk = frames * (made + count_kept_bytes(frame) + count_stored_bytes(frame, KEPT)) + made + MAPS * frame.pixels
+    allowed = int(SHARE * machine.free_memory) if options.memory_limit is None else options.memory_limit
+    bytes_per_pixel = -(-frame.nbytes // frame.pixels)
+    rows = parts.rows * frame.size[1] * bytes_per_pixel * parts.planes
+    region = min(REGION**2, frame.pixels)
+    composing = region * (COMPOSING + 2 * (1 + channels) * bytes_per_pixel) + count_waiting_bytes(frame.size, CELL)
+    one_worker = int(
+        max(DECODING * rows, frame.nbytes + LEVELS * REGIONS_AT_ONCE * REGION**2, BYTES_PER_PIXEL * PIXELS_AT_ONCE)
+    )
+    workers = max(1, min(machine.processors, (allowed - BASE - composing) // one_worker))
+    plan = Plan(
+        frames=frames,
+        frame=frame,
+        method=options.method,
+        workers=workers,
+        memory=BASE + composing + workers * one_worker,
+        allowed=allowed,
+        on_disk=on_disk,
+        scratch=None,
+        in_parts=True,
+    )
+    require_memory(plan)
+    return with_scratch(plan, options.spool or machine.scratch)
 
 
 def require_memory(plan: Plan) -> None:

@@ -67,7 +67,7 @@ def register_stack(
             check_content(stack)
         if is_as_given and stack.is_covered:
             positions = tuple(range(len(stack)))
-            notes = (*notes, *note_moved_parts(find_moved_parts(stack.frames), positions, names))
+            notes = (*notes, *note_moved_parts(find_moved_parts(run.in_turn(stack.frames)), positions, names))
             return Registered(stack=stack, positions=positions, names=names, notes=notes, source=listing, run=run)
         if is_as_given:
             alignment = make_identity(len(stack))
@@ -83,7 +83,7 @@ def register_stack(
                 f"{len(stack) - len(alignment.used)} of {len(stack)} frames are left out; fusing needs at least 2: "
                 "use other transforms"
             )
-        defects = find_defects(stack, alignment)
+        defects = None if run.in_parts else find_defects(stack, alignment)
         frames, window = apply_alignment(
             stack,
             alignment,
@@ -93,7 +93,7 @@ def register_stack(
             in_place=listing is not None,
             defects=defects,
         )
-        moved = [] if like is not None else find_moved_parts(frames.frames, frames.covered)
+        moved = [] if like is not None else find_moved_parts(run.in_turn(frames.frames), frames.covered)
     used = list(alignment.used)
     order = list(alignment.order) or used
     return Registered(

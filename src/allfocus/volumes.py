@@ -1,6 +1,6 @@
 """Volumes: every position, time and channel of a microscope's file fused over its planes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -11,6 +11,7 @@ import numpy as np
 from allfocus.composition.depth import stretch_depth, stretch_error
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.notes import Note
+from allfocus.core.windows import Window, tiles
 from allfocus.errors import OptionError
 from allfocus.formats.pixels import limit_pixels
 from allfocus.options import FusionOptions, with_options
@@ -24,29 +25,11 @@ from allfocus.run.progress import Progress, silent
 from allfocus.run.scratch import Scratch
 from allfocus.sources.draft import reduce_volume
 from allfocus.sources.volume import Volume, VolumeStack, inspect_volume, require_alike
+from allfocus.volume_quality import QualityTally, StackQuality
 
 #: Maps that can be had of a volume.
 MapName = Literal["index_map", "confidence", "depth", "depth_error"]
 MAP_NAMES: tuple[MapName, ...] = get_args(MapName)
-
-
-@dataclass(frozen=True, kw_only=True)
-class StackQuality:
-    """How much of one picture of a volume can't be trusted.
-
-    Attributes:
-        label: which picture, as messages name it; empty if it is the only one.
-        names: of its planes.
-        out_of_focus: share of the picture that is sharp in no plane, 0 to 1.
-        veiled: share that is seen only through the blur of something nearer.
-        gap: as that of `QualityMasks`.
-    """
-
-    label: str
-    names: tuple[str, ...]
-    out_of_focus: float
-    veiled: float
-    gap: tuple[int, int] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,17 +99,23 @@ def fuse_volume(
     groups = group_stacks(volume, channel_for_focus)
     machine = machine or Machine()
     result, keeper = allocate(volume, options, channel_for_focus, maps, machine)
-    notes: dict[Note, list[str]] = {}
+    notes: dict[Note, dict[str, None]] = {}
     quality: list[StackQuality] = []
     for number, group in enumerate(keeper.in_turn(groups)):
-        plan = plan_for(group[0].listing, options, len(group) - 1, machine)
+        plan = plan_for(group[0].listing, options, len(group) - 1, machine, group[0].listing.parts)
         run = plan.start(staged(progress, number, len(groups)), cancel)
-        fused = fuse_group(group, options, run)
-        put(result, group, fused)
-        quality += measure_quality(group[0].label, fused)
-        for note in fused.notes:
-            notes.setdefault(note, []).append(group[0].label)
-    return replace(result, notes=(*volume.notes, *merge_notes(notes)), quality=tuple(quality))
+        tally = QualityTally(group[0].label)
+        for window, fused in keeper.in_turn(fuse_group(group, options, run)):
+            put(result, group, window, fused)
+            tally.add(fused)
+            for note in fused.notes:
+                notes.setdefault(note, {})[group[0].label] = None
+        quality += tally.conclude()
+    return replace(
+        result,
+        notes=(*volume.notes, *merge_notes({note: list(labels) for note, labels in notes.items()})),
+        quality=tuple(quality),
+    )
 
 
 def options_for_volumes(options: FusionOptions, maps: Sequence[MapName]) -> FusionOptions:
@@ -137,8 +126,8 @@ def options_for_volumes(options: FusionOptions, maps: Sequence[MapName]) -> Fusi
     return replace(options, keep_canvas=True, depth=not {"depth", "depth_error"}.isdisjoint(maps), halos="keep")
 
 
-def fuse_group(group: Sequence[VolumeStack], options: FusionOptions, run: Run) -> FusionResult:
-    """Fuse channels that go by the decision of the first."""
+def fuse_group(group: Sequence[VolumeStack], options: FusionOptions, run: Run) -> Iterator[tuple[Window, FusionResult]]:
+    """Fuse channels that go by the decision of the first: yields the picture, or each region of it in turn."""
     check_model(options, group[0].listing)
     parts = [run.part(number, len(group)) for number in range(len(group))]
     stacks = [read(stack.listing, part) for stack, part in zip(group, parts, strict=True)]
@@ -149,7 +138,10 @@ def fuse_group(group: Sequence[VolumeStack], options: FusionOptions, run: Run) -
     ]
     registered = replace(first, run=run)
     decision = decide(registered, options=options, keep=False)
-    return compose(registered, decision, channels=channels, options=options)
+    regions = list(tiles(*registered.size, run.region or max(registered.size)))
+    for number, region in enumerate(regions):
+        here = replace(registered, run=run.part(number, len(regions)))
+        yield region, compose(here, decision, window=region, channels=channels, options=options)
 
 
 def group_stacks(volume: Volume, channel_for_focus: int | None) -> list[list[VolumeStack]]:
@@ -189,10 +181,10 @@ def find_depth(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(others.get(dtype.name, dtype.name))
 
 
-def put(result: VolumeResult, group: Sequence[VolumeStack], fused: FusionResult) -> None:
-    """Put what one fusion gave where it belongs."""
+def put(result: VolumeResult, group: Sequence[VolumeStack], window: Window, fused: FusionResult) -> None:
+    """Put what one fusion gave of a window where it belongs."""
     for stack, picture in zip(group, (fused.image, *fused.channels), strict=True):
-        result.images[stack.position, stack.time, stack.channel] = picture
+        result.images[(stack.position, stack.time, stack.channel, *window)] = picture
     stack = group[0]
     place = stack.position, stack.time, 0 if result.channel_for_focus is not None else stack.channel
     step, measured = (
@@ -200,16 +192,7 @@ def put(result: VolumeResult, group: Sequence[VolumeStack], fused: FusionResult)
         {"depth": measure_height, "depth_error": measure_height_error},
     )
     for name, planes in result.maps.items():
-        planes[place] = measured[name](fused) * step if name in measured else getattr(fused, name)
-
-
-def measure_quality(label: str, fused: FusionResult) -> list[StackQuality]:
-    """How much of a picture can't be trusted; empty where nothing is known about it."""
-    masks = fused.quality
-    if masks is None:
-        return []
-    shares = {"out_of_focus": float(masks.out_of_focus.mean()), "veiled": float(masks.veiled.mean())}
-    return [StackQuality(label=label, names=fused.names, gap=masks.gap, **shares)]
+        planes[(*place, *window)] = measured[name](fused) * step if name in measured else getattr(fused, name)
 
 
 def measure_height(fused: FusionResult) -> FloatArray:

@@ -1,11 +1,15 @@
 """Where outputs go, which tasks there are, and what a plan says of them."""
 
 import json
+import socket
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
+from allfocus.batch import cluster
 from allfocus.batch.estimate import describe_plan, plan_lines
 from allfocus.batch.run import Work, plan_batch
 from allfocus.batch.tasks import is_same, look_again
@@ -109,3 +113,26 @@ def test_wrong_usage_is_one_line_and_2(tmp_path: Path, capsys: pytest.CaptureFix
     out = ["-o", str(tmp_path / "out")] if more and more[0] != "-o" else []
     assert main(["batch", str(tmp_path / "in"), *out, *more]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-OpenSSH_9.6\r\n"])
+def test_what_is_no_scheduler_is_told_before_dask_tries_it(greeting: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "ANSWER", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            line, _ = server.accept()
+            with line, suppress(OSError):
+                line.sendall(greeting)
+                line.recv(1)  # until the other side leaves
+
+        thread = Thread(target=greet, daemon=True)
+        thread.start()
+        with pytest.raises(ValueError, match="no scheduler of Dask"):
+            cluster.knock(f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
+
+
+def test_an_address_without_a_port_is_none() -> None:
+    with pytest.raises(ValueError, match="no address"):
+        cluster.knock("nonsense")

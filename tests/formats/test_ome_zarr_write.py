@@ -16,6 +16,8 @@ from allfocus.formats.registry import find_format
 from allfocus.formats.scenes import Plane, Scene
 from allfocus.io import OmeFile, Scale, inspect_volume, write_ome
 from allfocus.options import FusionOptions
+from allfocus.outputs.save import save
+from allfocus.pipeline import fuse
 from allfocus.volumes import fuse_volume
 from conftest import Cli
 from pictures import write_pair
@@ -225,3 +227,23 @@ def test_of_several_outputs_all_or_none_take_their_places(tmp_path: Path) -> Non
         (tmp_path / "c" / "inside").mkdir(parents=True)  # in whose place no file can go
     assert {file: file.read_bytes() for file in old.rglob("*") if file.is_file()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ome.zarr", "c"]
+
+
+def test_photos_too_come_with_the_index_map_as_labels(tmp_path: Path) -> None:
+    result = fuse(write_pair(tmp_path), method="laplacian", align="none")
+    save(result, tmp_path / "out.ome.zarr")
+    labels = zarr.open_group(tmp_path / "out.ome.zarr", mode="r")["labels/index_map/0"]
+    np.testing.assert_array_equal(np.asarray(labels)[0, 0, 0], result.index_map)
+    assert labels.dtype == np.uint8
+    validate(tmp_path / "out.ome.zarr")
+
+
+def test_micrometres_of_a_volume_that_does_not_know_them_are_refused(tmp_path: Path, cli: Cli) -> None:
+    write_image(make_group(tmp_path / "in.ome.zarr"), planes_tczyx(1, 1, 3), units={})
+    wanted = ("-o", tmp_path / "out.ome.zarr", "--depth", tmp_path / "d.ome.zarr", "--depth-unit", "um")
+    done = cli("fuse", tmp_path / "in.ome.zarr", *wanted)
+    assert (done.code, done.err) == (
+        2,
+        "error: depth-unit um: the distance from plane to plane is unknown; give it with --z-step\n",
+    )
+    assert not (tmp_path / "out.ome.zarr").exists()

@@ -9,12 +9,12 @@ import numpy as np
 from allfocus.alignment.alignment import Alignment
 from allfocus.alignment.brightness import find_burnt
 from allfocus.alignment.defects import fill_defects
-from allfocus.alignment.warp import find_common_window, find_seen, warp_frame
+from allfocus.alignment.warp import changes, find_common_window, find_seen, warp_frame, warp_in_parts
 from allfocus.core.color import Array
 from allfocus.core.coverage import Coverage, cut_coverage, fill_from_others, find_covered_window
 from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window
-from allfocus.errors import StackError
+from allfocus.errors import AlignmentError, StackError
 from allfocus.run.context import Run
 
 #: Where the common area lacks at most so many pixels at each edge, the full frame is kept.
@@ -62,6 +62,8 @@ def apply_alignment(
 
     def warp(position: int) -> Array:
         frame = stack.frames[position]
+        if run.in_parts:
+            return warp_part_by_part(frame, alignment, position, filling, run)[area]
         flow = alignment.flows[position] if alignment.flows else None
         if defects is not None:
             frame = fill_defects(frame, defects)
@@ -80,6 +82,25 @@ def apply_alignment(
     names = [stack.names[position] for position in alignment.used]
     torn = [new for new, old in enumerate(alignment.used) if old in stack.torn]
     return replace(stack, frames=frames, names=names, covered=masks, torn=torn), area
+
+
+def warp_part_by_part(frame: Array, alignment: Alignment, position: int, filling: Array | None, run: Run) -> Array:
+    """A frame larger than memory, warped; the frame itself where nothing changes.
+
+    Raises:
+        AlignmentError: it can't be warped so.
+    """
+    matrix, exposure, size = alignment.matrices[position], alignment.exposures[position], frame.shape[:2]
+    if alignment.flows:
+        raise AlignmentError(
+            "refine local: frames this large are warped in parts, without flow; allow more --max-memory"
+        )
+    if not changes(matrix, exposure, (size[0], size[1])):
+        return frame
+    target = run.empty(frame.shape, frame.dtype)
+    for rows, warped in run.in_turn(warp_in_parts(frame, matrix, exposure, filling, (size[0], size[1]))):
+        target[rows] = warped
+    return target
 
 
 def map_coverage(stack: FocalStack, alignment: Alignment, run: Run) -> list[Array]:

@@ -1,6 +1,6 @@
 """Warp a frame into the reference's pixels: one Lanczos resampling, with its exposure matched in the same pass."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -21,6 +21,9 @@ Box = tuple[float, float, float, float]
 STILL = 0.05
 #: Rows that are warped by flow at a time, and how many pixels around its position the kernel reads.
 STRIP, REACH = 256, 5
+#: Rows that are warped at a time of frames larger than memory, a multiple of `STRIP`; how many rows around them are
+#: looked at, and how far they may have moved.
+PART, MARGIN, MOST_BETWEEN = 2048, 48, 3072
 #: Precision of the common window, and how far outside of a frame it may lie, in pixels.
 PRECISION, OUTSIDE = 0.02, 0.05
 
@@ -61,6 +64,44 @@ def warp_frame(
         unseen = ~find_seen(matrix, size)
         warped[unseen] = filling[unseen]
     return warped
+
+
+def changes(matrix: Matrix, exposure: ExposureTransfer, size: tuple[int, int]) -> bool:
+    """Whether `warp_frame` would change a frame of this height and width that has no flow."""
+    return not (is_unmoved(matrix, size) and exposure.is_same)
+
+
+def warp_in_parts(
+    frame: Array,
+    matrix: Matrix,
+    exposure: ExposureTransfer,
+    filling: Array | None,
+    size: tuple[int, int],
+    height: int = PART,
+) -> Iterator[tuple[slice, Array]]:
+    """`warp_frame` of so many rows at a time, of frames larger than memory: yields the rows, and what they become.
+
+    Rows are cut as the resampling cuts them, so that nothing depends on the parts but the last bit of coordinates.
+
+    Raises:
+        AlignmentError: a few rows come from far more of them: the frame is turned.
+    """
+    bottom, width = size
+    for top in range(0, bottom, height):
+        rows = slice(top, min(top + height, bottom))
+        y = map_points(matrix, list_corners((0, rows.start, width - 1, rows.stop - 1)))[:, 1]
+        first, last = min(float(y.min()), top) - MARGIN, max(float(y.max()), rows.stop) + MARGIN
+        low = max(0, int(first) // STRIP * STRIP)
+        high = min(bottom, -(-int(np.ceil(last)) // STRIP) * STRIP)
+        if high - low > height + MOST_BETWEEN:
+            raise AlignmentError(
+                "a frame is turned or shifted too far to be warped in parts: allow more --max-memory, or take the "
+                "frames as they lie with --align none"
+            )
+        shift = np.array([[1, 0, 0], [0, 1, low], [0, 0, 1]], np.float64)
+        here = np.linalg.inv(shift) @ matrix @ shift
+        fill = None if filling is None else filling[low:high]
+        yield rows, warp_frame(frame[low:high], here, exposure, None, fill)[rows.start - low : rows.stop - low]
 
 
 def is_unmoved(matrix: Matrix, size: tuple[int, int]) -> bool:

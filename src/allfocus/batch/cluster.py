@@ -29,6 +29,8 @@ WORKER_MEMORY = 1_500_000_000
 SHARE = 0.9
 #: Seconds that a scheduler has to answer, and to have a worker; and that work has to end once it is called off.
 ANSWER, PATIENCE, GRACE = 10.0, 60.0, 3.0
+#: Bytes of a scheduler's first words, at most.
+LONGEST_GREETING = 1 << 24
 #: Packages that read formats: a worker without one can't read what we can.
 READERS = ("rawpy", "pillow_heif", "zarr", "czifile", "liffile", "nd2")
 
@@ -168,10 +170,26 @@ def open_scheduler(address: str) -> "Iterator[Client]":
 
 
 def knock(address: str) -> None:
-    """Raise `OSError` where nobody listens at an address, which Dask would try for long."""
-    found = re.fullmatch(r"(?:tcp|tls)://\[?([^/]+?)\]?:(\d+)", address)
-    if found is not None:
-        socket.create_connection((found[1], int(found[2])), timeout=ANSWER).close()
+    """Make sure that something like a scheduler is at an address, which Dask would try for long.
+
+    Raises:
+        OSError: nobody listens.
+        ValueError: it is no address, or somebody else is there.
+    """
+    found = re.fullmatch(r"(tcp|tls|ws|wss|ucx)://\[?([^/]+?)\]?:(\d{1,5})/?", address)
+    if found is None:
+        raise ValueError("that is no address")
+    protocol, host, port = found.groups()
+    with socket.create_connection((host, int(port)), timeout=ANSWER) as line:
+        if protocol != "tcp":
+            return
+        try:
+            # Dask's servers speak first, and begin with how many bytes follow
+            size = int.from_bytes(line.recv(8, socket.MSG_WAITALL), "little")
+        except TimeoutError:
+            size = 0
+    if not 0 < size < LONGEST_GREETING:
+        raise ValueError("what listens there is no scheduler of Dask")
 
 
 def check_crew(crew: Crew, out: Path) -> Crew:

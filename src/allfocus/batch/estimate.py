@@ -66,7 +66,7 @@ def expect(task: Task) -> Expected:
 
 def look(paths: Sequence[Path]) -> tuple[int, Any, int]:
     """How many frames a stack has, what each of them is, and how many stacks its file holds."""
-    if len(paths) == 1 and paths[0].is_file():
+    if len(paths) == 1:
         found = find_format(paths[0])
         if found.contains == "planes":
             stacks = found.planes(paths[0]).stacks

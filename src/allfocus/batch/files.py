@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from allfocus.errors import AllFocusError, ReadError
 from allfocus.formats.filebytes import explain_errors
 from allfocus.formats.read import read_header
-from allfocus.formats.registry import looks_like_frames, recognize
+from allfocus.formats.registry import find_format, looks_like_frames, recognize
 from allfocus.run.atomic import real_path
 from allfocus.sources.expand import natural_key
 from allfocus.sources.stacks import find_volume, split_sets
@@ -58,7 +59,7 @@ def split_alone(files: Sequence[Path]) -> tuple[list[tuple[Path, ...]], list[Pat
             alone.append(tuple(members))
         else:
             rest += members
-    counts = {file: count_planes(file)[0] for file in others}
+    counts = {file: look_inside([file]).planes for file in others}
     alone += [(file,) for file in others if counts[file] > 1]
     rest += [file for file in others if counts[file] < 2]
     if alone or len(rest) == 1:  # what can't be read is no frame of others: it is to fail by its name
@@ -68,20 +69,53 @@ def split_alone(files: Sequence[Path]) -> tuple[list[tuple[Path, ...]], list[Pat
     return alone, sorted(rest, key=natural_key)
 
 
-def count_planes(file: Path) -> tuple[int, int]:
-    """How many planes a file holds, and in how many stacks; a video has many, and what can't be read is one picture."""
-    if file.is_dir():
-        return MANY, MANY
+@dataclass(frozen=True, kw_only=True)
+class Inside:
+    """What a file of a tree holds.
+
+    Attributes:
+        planes: how many.
+        stacks: in how many stacks.
+        positions: where there are several, the name of each, and its place if it can be opened by itself.
+    """
+
+    planes: int = 1
+    stacks: int = 1
+    positions: tuple[tuple[str, Path | None], ...] = ()
+
+
+def look_inside(paths: Sequence[Path]) -> Inside:
+    """What a file, or a set of files that one describes, holds; a video has many planes, and what can't be read one."""
     with suppress(AllFocusError, OSError, ValueError):
+        whole = find_volume(paths) if len(paths) > 1 else None
+        file = paths[0] if whole is None else whole.main
         found = recognize(file)
         if found is None or found.contains == "picture":
-            return 1, 1
+            return Inside()
         if found.contains == "frames":
-            return MANY, 1
+            return Inside(planes=MANY)
         with explain_errors(file, found.name):
-            stacks = found.planes(file).stacks
-        return sum(len(stack.frames) for stack in stacks), len(stacks)
-    return 1, 1
+            images = found.images(file)
+            if images:
+                deep = {name: place for name, place in images.items() if is_deep(place)} or images
+                return Inside(planes=MANY, stacks=MANY, positions=tuple(deep.items()) if len(images) > 1 else ())
+            planes = found.planes(file)
+        names = planes.position_names if planes.axes["P"] > 1 else ()
+        return Inside(
+            planes=sum(len(stack.frames) for stack in planes.stacks),
+            stacks=len(planes.stacks),
+            positions=tuple((name, None) for name in names),
+        )
+    return Inside(planes=MANY, stacks=MANY) if paths[0].is_dir() else Inside()
+
+
+def is_deep(place: Path) -> bool:
+    """Whether an image holds more than one plane; one that can't be read is to fail by its name."""
+    try:
+        stacks = find_format(place).planes(place).stacks
+    except Exception:
+        return True
+    return len(stacks[0].frames) > 1
 
 
 def is_readable(file: Path) -> bool:

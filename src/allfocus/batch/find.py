@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from allfocus.batch.files import count_planes, is_one_picture, split_alone, walk
+from allfocus.batch.files import Inside, is_one_picture, look_inside, split_alone, walk
 from allfocus.batch.labels import clean, make_label, strip
 from allfocus.batch.split import split_folder, split_pattern
 from allfocus.batch.wishes import Grouping
@@ -31,6 +31,7 @@ class TreeStack:
         told_by: what tells it from others.
         fields: named groups of the pattern it was found by.
         holds_volume: whether its file holds several positions, times or channels.
+        position: which position of its file it is, counted from 0; None: all of the file.
     """
 
     root: Path
@@ -41,6 +42,7 @@ class TreeStack:
     told_by: str = "folders"
     fields: dict[str, str] = field(default_factory=dict)
     holds_volume: bool = False
+    position: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +124,7 @@ class Finder:
         kept = self._leave_out(files)
         alone, photos = split_alone(kept)
         for paths in alone:
-            is_volume = len(paths) > 1 or count_planes(paths[0])[1] > 1
-            self._add(folder, strip(paths[0].name), paths, "file", "files", is_volume=is_volume)
+            self._take_file(folder, paths)
         if not photos:
             return
         if self._wishes.group is not None:
@@ -139,6 +140,25 @@ class Finder:
                 self._add(folder, real_path(folder).name or "stack", stack.paths, "frames", "folders")
             else:
                 self._add(folder, make_label(stack), stack.paths, "frames", stack.told_by)
+
+    def _take_file(self, folder: Path, paths: Sequence[Path]) -> None:
+        """The stacks of a file, or of a set of files: one for each position, which workers share."""
+        label = strip(paths[0].name)
+        inside = Inside() if self._asked is not None else look_inside(paths)
+        for number, (name, place) in enumerate(inside.positions):
+            *above, own = [clean(part) for part in name.split("/")]
+            self._add(
+                folder.joinpath(label, *above),
+                own,
+                [place] if place is not None else paths,
+                "file",
+                "positions",
+                is_volume=inside.stacks > len(inside.positions),
+                position=number if place is None else None,
+            )
+        if not inside.positions:
+            is_volume = len(paths) > 1 or inside.stacks > 1
+            self._add(folder, label, paths, "file", "files", is_volume=is_volume)
 
     def _take_planes(self, folder: Path, files: Sequence[Path]) -> None:
         """The stacks in folders that hold a plane each."""
@@ -192,6 +212,7 @@ class Finder:
         fields: dict[str, str] | None = None,
         *,
         is_volume: bool = False,
+        position: int | None = None,
     ) -> None:
         self.stacks.append(
             TreeStack(
@@ -203,5 +224,6 @@ class Finder:
                 told_by=told_by,
                 fields=fields or {},
                 holds_volume=is_volume,
+                position=position,
             )
         )

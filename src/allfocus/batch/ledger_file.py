@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from allfocus.batch.tasks import Task, is_same
+from allfocus.batch.tasks import Task, count_bytes, is_same
 from allfocus.errors import BatchError
 
 #: "allf", in the header of the file; and the version of its tables.
@@ -128,7 +128,7 @@ def are_there(folder: Path, outputs: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the files that a task wrote are there, and as long as they were."""
     for output in outputs:
         try:
-            if (folder / output["path"]).stat().st_size != output["bytes"]:
+            if count_bytes(folder / output["path"]) != output["bytes"]:
                 return False
         except OSError:
             return False

@@ -58,7 +58,7 @@ def make_task(
     frames = tuple(path.absolute() for path in stack.paths)
     asked = TOGETHER if stack.kind == "frames" else request.options.stack
     options = replace(request.options, stack=asked)
-    made = replace(request, frames=frames, outputs=outputs, options=absolute_options(options))
+    made = replace(request, frames=frames, outputs=outputs, options=absolute_options(options), position=stack.position)
     image = outputs.base
     assert image is not None
     name = image.relative_to(out).as_posix()
@@ -79,12 +79,27 @@ def look_again(task: Task, *, hashed: bool = False) -> Task:
     return replace(task, inputs=tuple(describe_input(path, hashed) for path in files))
 
 
+def count_bytes(path: Path) -> int:
+    """The size of a file, or of all files in a folder that is one picture."""
+    return measure_folder(path)[0] if path.is_dir() else path.stat().st_size
+
+
+def hash_path(path: Path) -> str:
+    """SHA-256 of a file; of a folder that is one picture that of the names and hashes of all its files."""
+    if not path.is_dir():
+        return hash_file(path)
+    found = hashlib.sha256()
+    for file in sorted(each for each in path.rglob("*") if each.is_file()):
+        found.update(f"{file.relative_to(path).as_posix()} {hash_file(file)}\n".encode())
+    return found.hexdigest()
+
+
 def describe_input(path: Path, hashed: bool) -> tuple[str, int, int, str]:
     """A file by its size, time and content; one that is gone has size -1."""
     try:
         found = path.stat()
         if path.is_dir():
-            return str(path), *measure_folder(path), ""
+            return str(path), *measure_folder(path), hash_path(path) if hashed else ""
         return str(path), found.st_size, found.st_mtime_ns, hash_file(path) if hashed else ""
     except OSError:
         return str(path), -1, 0, ""
@@ -111,7 +126,14 @@ def make_digest(request: JobRequest, out: Path) -> str:
     machine = [item.name for item in fields(FusionOptions) if item.metadata["group"] == MACHINE]
     options = {name: value for name, value in plain_options(request.options).items() if name not in machine}
     outputs = {item.name: plain(getattr(request.outputs, item.name), out) for item in fields(Outputs)}
-    asked = {"options": options, "outputs": outputs, "slab": request.slab, "channel": request.channel_for_focus}
+    asked: dict[str, Any] = {
+        "options": options,
+        "outputs": outputs,
+        "slab": request.slab,
+        "channel": request.channel_for_focus,
+    }
+    if request.position is not None:
+        asked["position"] = request.position
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -13,13 +13,14 @@ from typing import Any, Literal
 import numpy as np
 import psutil
 
-from allfocus.batch.tasks import Task, hash_file
+from allfocus.batch.tasks import Task, count_bytes, hash_path
 from allfocus.core.color import from_unit, to_unit
 from allfocus.errors import AllFocusError, Cancelled, ResourceError, WriteError
 from allfocus.jobs import Job, JobResult, Listener
 from allfocus.outputs.report.thumbnails import display_gain, figure, shrunk
 from allfocus.result import FusionResult
 from allfocus.run.machine import Machine
+from allfocus.run.swap import remove
 from allfocus.volumes import VolumeResult
 
 #: Seconds between two looks at how much memory is used.
@@ -126,7 +127,7 @@ def sweep(path: Path) -> None:
         for left in path.parent.iterdir():
             with suppress(OSError):
                 if left.match(escape_pattern(pattern)) and (is_whole or time.time() - left.stat().st_mtime > OLD):
-                    left.unlink()
+                    remove(left)
 
 
 def escape_pattern(pattern: str) -> str:
@@ -143,8 +144,8 @@ def describe(made: JobResult, out: Path) -> Outcome:
         {
             "path": path.relative_to(out).as_posix(),
             "shows": shows,
-            "bytes": path.stat().st_size,
-            "sha256": hash_file(path),
+            "bytes": count_bytes(path),
+            "sha256": hash_path(path),
         }
         for path, shows in made.files.items()
     ]

@@ -115,6 +115,32 @@ def build_levels(frame: Array, levels: int) -> Iterator[tuple[Array, FloatArray]
             pixels, finer = halve(pixels), block_means(here + finer, 2)
 
 
+def build_levels_in_parts(
+    frame: Array, levels: int, pixels: int
+) -> Iterator[tuple[int, list[tuple[Array, FloatArray]]]]:
+    """`build_levels` of rows of so many pixels at a time, the same to the bit; yields the first row, and the levels.
+
+    A level's energies see one row beyond their own, which in the coarsest level is within one step of `padded_size`.
+    """
+    step = PATCH * 2 ** (levels - 1)
+    height, width = padded_size(frame.shape[0], frame.shape[1], levels)
+    rows = max(step, pixels // width // step * step)
+    for top in range(0, height, rows):
+        above, bottom = min(top, step), min(top + rows, height)
+        seen = frame[top - above : min(bottom + step, frame.shape[0])]
+        part = pad(seen, min(bottom + step, height) - top + above, width)
+        yield (
+            top,
+            [
+                (
+                    pixels[above >> level : (above + bottom - top) >> level],
+                    energy[:, (above >> level) // PATCH : ((above + bottom - top) >> level) // PATCH],
+                )
+                for level, (pixels, energy) in enumerate(build_levels(part, levels))
+            ],
+        )
+
+
 def pad(pixels: Array, height: int, width: int) -> Array:
     """Repeat the last row and column up to `height` and `width`."""
     below, right = height - pixels.shape[0], width - pixels.shape[1]

@@ -157,6 +157,12 @@ class FadingCells:
                 work.result()
 
 
+def count_waiting_bytes(size: tuple[int, int], side: int, frames: int = 4) -> int:
+    """What cells that wait for their neighbours take in a picture of this size, with so many candidates each: a row."""
+    cells = -(-min(size) // side)
+    return cells * (side + 2 * FADE) ** 2 * (2 * frames + 4 + 8)
+
+
 def key_of(cell: Window) -> Key:
     """The first row and column of a cell."""
     return cell[0].start, cell[1].start

@@ -5,7 +5,7 @@ they are needed. Energies are kept of all levels: two numbers for a patch.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 
 import numpy as np
@@ -18,6 +18,7 @@ from allfocus.core.pyramid import (
     PyramidLevel,
     ValueRange,
     build_levels,
+    build_levels_in_parts,
     count_levels,
     halve,
     measure_range,
@@ -32,6 +33,8 @@ from allfocus.run.context import Run
 
 #: Levels from here on are kept, 0 being the frames themselves.
 KEPT = 2
+#: How many regions' pixels the levels are built of at once, where frames are worked on in parts.
+REGIONS_AT_ONCE = 8
 #: Rows of a frame that its short checksum is made of: one in so many.
 ROWS_APART = 16
 
@@ -89,13 +92,22 @@ class StackPyramid:
 
     def _add(self, position: int, frame: Array) -> tuple[int, FloatArray]:
         """Keep the levels of one frame; returns its checksum and samples of its values."""
-        for kept, energies, (pixels, energy) in zip(
-            self._pixels, self._energy, build_levels(frame, self.levels), strict=True
-        ):
-            energies[position] = energy[: energies.shape[1]]
-            if kept is not None:
-                kept[position] = pixels
+        for top, levels in self._build(frame):
+            for level, (kept, energies, (pixels, energy)) in enumerate(
+                zip(self._pixels, self._energy, levels, strict=True)
+            ):
+                first = (top >> level) // PATCH
+                energies[position, :, first : first + energy.shape[1]] = energy[: energies.shape[1]]
+                if kept is not None:
+                    kept[position, top >> level : (top >> level) + len(pixels)] = pixels
+            self._run.scratch.release()
         return checksum(frame, ROWS_APART), sample_values(frame)
+
+    def _build(self, frame: Array) -> Iterable[tuple[int, Iterable[tuple[Array, FloatArray]]]]:
+        """The levels of one frame, whole or some rows at a time, with the first of them."""
+        if self._run.region is None:
+            return [(0, build_levels(frame, self.levels))]
+        return build_levels_in_parts(frame, self.levels, REGIONS_AT_ONCE * self._run.region**2)
 
     @property
     def size(self) -> tuple[int, int]:

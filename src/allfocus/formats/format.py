@@ -63,6 +63,21 @@ class Development:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlaneParts:
+    """How the planes of a stack are read in parts, so that no plane has to fit into memory.
+
+    Attributes:
+        read: samples (n, h, W) or (n, h, W, 3) of some planes in some rows.
+        planes, rows: how many of them the file holds in one chunk: read in multiples of these, counted from the first,
+            each chunk is read once.
+    """
+
+    read: Callable[[slice, slice], Array]
+    planes: int
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlaneStack:
     """The planes along Z at one position, time and channel.
 
@@ -72,6 +87,7 @@ class PlaneStack:
         readers: for each plane, what decodes it; None: it is missing.
         noun: what a plane is called, `plane` or `page`.
         pixel_size, z_step: in µm, where the stacks of a file differ in them; None: see `Planes`.
+        parts: how planes are read in parts; None: as a whole only.
     """
 
     position: int
@@ -82,6 +98,7 @@ class PlaneStack:
     noun: str = "plane"
     pixel_size: tuple[float, float] | None = None
     z_step: float | None = None
+    parts: PlaneParts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +187,10 @@ class Format(Protocol):
         """What the file holds along its axes, where it `contains` planes; nothing is decoded."""
         raise ReadError(f"{path} is {self.name}, which holds one picture; expected a stack of planes, such as TIFF")
 
+    def images(self, path: Path) -> dict[str, Path]:
+        """The images of a folder, by their names, that are each a folder of this format; empty for others."""
+        return {}
+
     def count_frames(self, path: Path) -> int:
         """How many frames a file holds that `contains` frames; 0 where that can't be found out."""
         return 0
@@ -206,6 +227,10 @@ class Format(Protocol):
     def encode(self, image: Array, metadata: Metadata) -> Content:
         """The bytes of a file; picture and metadata are what `capacity` and `fit` allow."""
         raise WriteError(f"{self.name} is only read; write another format")
+
+    def encode_labelled(self, image: Array, metadata: Metadata, labels: Mapping[str, Array]) -> Content:
+        """The same with label images, whole numbers (H, W) by their names, where `capacity` allows labels."""
+        raise WriteError(f"{self.name} holds no label images; write OME-Zarr")
 
     def write_volume(self, part: Path, wanted: OmeFile) -> None:
         """Write planes along axes to a file or folder of this name, where `capacity` allows volumes."""

@@ -60,6 +60,12 @@ class OmeZarr(SceneFormat):
         scenes = [scene for name, place in list_images(source) for scene in [read_scene(source, name, place, notes)]]
         return Scenes(scenes=scenes, ome_xml=source.text("OME/METADATA.ome.xml"), notes=tuple(notes))
 
+    def images(self, path: Path) -> dict[str, Path]:
+        """The images, each of which is an OME-Zarr of its own."""
+        if is_address(path) or not path.is_dir():
+            return {}
+        return {name or place: path / place for name, place in list_images(open_source(path))}
+
     def blocks(self, path: Path) -> Blocks:
         """What allfocus noted of itself, and the sizes."""
         source = open_source(path)
@@ -69,6 +75,10 @@ class OmeZarr(SceneFormat):
 
     def encode(self, image: Array, metadata: Metadata) -> Content:
         """The files of one picture."""
+        return self.encode_labelled(image, metadata, {})
+
+    def encode_labelled(self, image: Array, metadata: Metadata, labels: Mapping[str, Array]) -> Content:
+        """The files of one picture and of its label images."""
         from zarr.storage import MemoryStore
 
         size = metadata.pixel_size and metadata.pixel_size[::-1]
@@ -79,6 +89,7 @@ class OmeZarr(SceneFormat):
             axes="YX" if image.ndim == 2 else "YXS",
             scales=[Scale(pixel_size=size, z_step=metadata.z_step, description=read_text(said, exif.DESCRIPTION))],
             software=read_text(said, exif.SOFTWARE) or "allfocus",
+            labels={name: [plane[None, None]] for name, plane in labels.items()},
         )
         files: dict[str, Any] = {}
         write_volume(MemoryStore(files), wanted)
@@ -186,13 +197,15 @@ def read_scene(source: Source, name: str, place: str, notes: dict[Note, None]) -
     names, colors = read_channels(found)
     is_rgb = is_color(names, colors, sizes.get("c", 1), array.dtype)
     step = scale.get("t") if units.get("t") in SECONDS else None
+    reader = PlaneReader(source, array, letters, is_rgb=is_rgb)
     return Scene(
         name=name or (str(image.get("name") or "") if place else ""),
         sizes={"T": sizes.get("t", 1), "C": 1 if is_rgb else sizes.get("c", 1), "Z": sizes.get("z", 1)},
         frame=FrameInfo(
             shape=(sizes["y"], sizes["x"], *([3] if is_rgb else [])), dtype=np.dtype(array.dtype).newbyteorder("=")
         ),
-        read=PlaneReader(source, array, letters, is_rgb=is_rgb),
+        read=reader,
+        parts=reader.parts,
         channels=() if is_rgb else names,
         colors=() if is_rgb else colors,
         pixel_size=(a, b) if (a := lengths["x"]) and (b := lengths["y"]) else None,

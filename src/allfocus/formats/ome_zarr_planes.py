@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from allfocus.core.color import Array
 from allfocus.errors import ReadError
+from allfocus.formats.format import PlaneParts
 from allfocus.formats.ome_zarr_store import Source
 from allfocus.formats.scenes import Plane
 
@@ -47,6 +49,17 @@ class PlaneReader:
             found: Array = np.ascontiguousarray(self._slab[1][plane.z % depth])
             return found
 
+    def parts(self, time: int, channel: int) -> PlaneParts:
+        """How the planes of a time and a channel are read in parts."""
+        sides = dict(zip(self.letters, self.array.chunks, strict=True))
+        return PlaneParts(
+            read=partial(self._read_part, time, channel), planes=int(sides.get("z", 1)), rows=int(sides["y"])
+        )
+
+    def _read_part(self, time: int, channel: int, planes: slice, rows: slice) -> Array:
+        """Samples (n, h, W) or (n, h, W, 3) of some planes in some rows."""
+        return self._arrange(self._read(Plane(t=time, c=channel, z=planes.start), planes, rows))
+
     def _depth(self) -> int:
         """How many planes to read at once."""
         if "z" not in self.letters:
@@ -56,40 +69,56 @@ class PlaneReader:
         nbytes = sizes["y"] * sizes["x"] * self.array.dtype.itemsize * (3 if self.is_rgb else 1)
         return depth if depth * nbytes <= KEPT else 1
 
-    def _read(self, plane: Plane, heights: slice) -> Array:
-        """Samples of some planes, along the axes of the array that are not fixed."""
-        wanted: dict[str, Any] = {"t": plane.t, "c": slice(None) if self.is_rgb else plane.c, "z": heights}
+    def _read(self, plane: Plane, heights: slice, rows: slice = slice(None)) -> Array:
+        """Samples of some planes, all rows or some, along the axes of the array that are not fixed."""
+        channel = slice(None) if self.is_rgb else plane.c
+        wanted: dict[str, Any] = {"t": plane.t, "c": channel, "z": heights, "y": rows}
         index = tuple(wanted.get(letter, slice(None)) for letter in self.letters)
         with self.source.watch() as missing:
             samples: Array = np.asarray(self.array[index])
         for key in missing:
             if self._is_lost(key):
-                at = f"plane {plane.z + 1}, channel {plane.c + 1}, time {plane.t + 1}"
-                raise ReadError(f"{self.source.name}: {at} lacks {key}, a chunk or shard; copy it anew")
+                raise ReadError(f"{self.source.name}: {self._locate(key)} lacks {key}, a chunk or shard; copy it anew")
         return samples
+
+    def _locate(self, key: str) -> str:
+        """The first plane of a chunk or shard: what is missing may have been asked for by another thread."""
+        at = {
+            letter: number * size + 1
+            for letter, number, size in zip(self.letters, self._number(key), self._grid, strict=True)
+        }
+        return f"plane {at.get('z', 1)}, channel {at.get('c', 1)}, time {at.get('t', 1)}"
+
+    @property
+    def _grid(self) -> tuple[int, ...]:
+        """The shape of what is stored together: a shard, or a chunk."""
+        return tuple(self.array.shards or self.array.chunks)
+
+    def _number(self, key: str) -> list[int]:
+        """The number of a chunk or shard along each axis."""
+        return [int(number) for number in re.findall("[0-9]+", key)[-len(self._grid) :]]
 
     def _is_lost(self, key: str) -> bool:
         """Whether a chunk that is missing is lost: one that holds only the fill value need not be stored.
 
         Most of what lies beside a lost one, above or below it or else left, right, before or behind, is not that value.
         """
-        grid = self.array.shards or self.array.chunks
-        own = [int(number) for number in re.findall("[0-9]+", key)[-len(grid) :]]
+        own = self._number(key)
         for letter in "zyxct":
             if letter not in self.letters:
                 continue
             place = self.letters.index(letter)
             beside = [[*own[:place], own[place] + step, *own[place + 1 :]] for step in (-1, 1)]
-            found = [share for other in beside if (share := self._shown(other, grid)) is not None]
+            found = [share for other in beside if (share := self._shown(other)) is not None]
             if found:
                 return max(found) > LOST
         return False
 
-    def _shown(self, cell: Sequence[int], grid: Sequence[int]) -> float | None:
+    def _shown(self, cell: Sequence[int]) -> float | None:
         """The share of a chunk's samples that are not the fill value; None where it lies beyond the array."""
         index = tuple(
             slice(number * size, min((number + 1) * size, count))
-            for number, size, count in zip(cell, grid, self.array.shape, strict=True)
+            for number, size, count in zip(cell, self._grid, self.array.shape, strict=True)
         )
         if any(part.start < 0 or part.start >= part.stop for part in index):
             return None

@@ -1,7 +1,7 @@
 """OME-Zarr 0.5 as it is written: Zarr 3, sharded, with smaller levels, colours, labels and where it came from."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -146,21 +146,56 @@ def write_levels(
     low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
     for time, channel, height in product(range(times), range(channels), range(heights)):
         at: dict[str, Any] = {"t": time, "c": channel, "z": height}
-        plane = np.asarray(planes[tuple(at.get(axis, slice(None)) for axis in axes)])
-        finite = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
-        if finite.size:
-            low[channel], high[channel] = min(low[channel], finite.min()), max(high[channel], finite.max())
-        for array in arrays:
-            if array is not arrays[0]:
-                plane = plane[::2, ::2] if is_label else halve(plane)
-            rows = array.shards[-2]
-            for top in range(0, plane.shape[0], rows):  # a row of shards at a time
-                array[time, channel, height, top : top + rows] = plane[top : top + rows]
+        plane = planes[tuple(at.get(axis, slice(None)) for axis in axes)]
+        for strip in write_plane(arrays, (time, channel, height), plane, is_label=is_label):
+            finite = strip[np.isfinite(strip)] if strip.dtype.kind == "f" else strip
+            if finite.size:
+                low[channel], high[channel] = min(low[channel], finite.min()), max(high[channel], finite.max())
     limits = [
         (planes.dtype, float(a), float(b)) if a <= b else (planes.dtype, 0.0, 0.0)
         for a, b in zip(low, high, strict=True)
     ]
     return len(arrays), limits
+
+
+def write_plane(arrays: Sequence[Any], place: tuple[int, int, int], plane: Array, *, is_label: bool) -> Iterator[Array]:
+    """Write a plane to all levels, a row of shards at a time; yields the strips of the largest."""
+    rows = arrays[0].shards[-2]
+    halves = [Strips(array.shards[-2]) for array in arrays]
+    for top in range(0, plane.shape[0], rows):
+        strip = np.asarray(plane[top : top + rows])
+        yield strip
+        is_last = top + rows >= plane.shape[0]
+        for array, waiting in zip(arrays, halves, strict=True):
+            whole = waiting.add(strip, is_last)
+            if whole is None:
+                break
+            array[(*place, slice(waiting.done - len(whole), waiting.done))] = whole
+            strip = whole[::2, ::2] if is_label else halve(whole)
+
+
+class Strips:
+    """Gathers strips of a plane until they are as high as a shard.
+
+    Args:
+        rows: of a shard, an even number unless it is all of the plane.
+
+    Attributes:
+        done: rows that have been handed out.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._rows, self.done = rows, 0
+        self._parts: list[Array] = []
+
+    def add(self, strip: Array, is_last: bool) -> Array | None:
+        """One more strip; returns those gathered once they fill a shard, or are the last ones."""
+        self._parts.append(strip)
+        if not is_last and sum(map(len, self._parts)) < self._rows:
+            return None
+        whole, self._parts = np.concatenate(self._parts) if len(self._parts) > 1 else self._parts[0], []
+        self.done += len(whole)
+        return whole
 
 
 def list_sizes(height: int, width: int) -> list[tuple[int, int]]:

@@ -4,7 +4,7 @@ A new format of this kind is one module: a `SceneFormat` that says what its file
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
 from itertools import product
@@ -17,7 +17,7 @@ from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo, size_of
 from allfocus.errors import AllFocusError, ReadError
 from allfocus.formats.filebytes import first_line
-from allfocus.formats.format import Development, Format, Header, Planes, PlaneStack
+from allfocus.formats.format import Development, Format, Header, PlaneParts, Planes, PlaneStack
 from allfocus.formats.pixels import check_pixels, drop_opaque_alpha
 from allfocus.metadata.ome_xml import MICRONS, name_axes
 
@@ -41,6 +41,7 @@ class Scene:
         frame: shape and depth of each plane.
         read: decodes one plane: samples (H, W) or (H, W, 3 or 4).
         has: whether the file holds a plane, found out without decoding it.
+        parts: how the planes of a time and a channel are read in parts; None: as a whole only.
         channels: names of the channels; may be fewer than there are.
         colors: of the channels, as `RRGGBB`; may be empty.
         pixel_size: width and height of a pixel in µm; None where it is unknown.
@@ -53,6 +54,7 @@ class Scene:
     frame: FrameInfo
     read: Callable[[Plane], Array]
     has: Callable[[Plane], bool] = lambda plane: True
+    parts: Callable[[int, int], PlaneParts] | None = None
     channels: tuple[str, ...] = ()
     colors: tuple[str, ...] = ()
     pixel_size: tuple[float, float] | None = None
@@ -218,7 +220,23 @@ def make_stack(path: Path, kind: str, scene: Scene, number: int, time: int, chan
         z_step=scene.z_step,
         frames=[scene.frame] * len(heights),
         readers=[partial(read_plane, path, kind, scene, plane) if scene.has(plane) else None for plane in heights],
+        parts=None if scene.parts is None else explain_parts(path, kind, scene.parts(time, channel)),
     )
+
+
+def explain_parts(path: Path, kind: str, parts: PlaneParts) -> PlaneParts:
+    """The parts of planes, which raise `ReadError` where one is damaged."""
+
+    def read(planes: slice, rows: slice) -> Array:
+        try:
+            return parts.read(planes, rows)
+        except (AllFocusError, MemoryError):
+            raise
+        except Exception as error:
+            at = f"rows {rows.start + 1} to {rows.stop} of planes {planes.start + 1} to {planes.stop}"
+            raise ReadError(f"{path.name}: {at} can't be read as {kind}: {first_line(error)}; copy it anew") from error
+
+    return replace(parts, read=read)
 
 
 def read_plane(path: Path, kind: str, scene: Scene, plane: Plane) -> Array:

@@ -1,7 +1,7 @@
 """Write pictures and volumes: checked before work starts, whole or not at all."""
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -38,7 +38,8 @@ class Picture(NamedTuple):
     """A picture, or the content of another file, that goes to `path`, and what is kept beside its pixels.
 
     `samples` hold the range of the numbers in the stack that it was made of, where that is known. `notes` say what a
-    user should know of it; without an image it is these alone, and no file.
+    user should know of it; without an image it is these alone, and no file. `labels` are whole numbers (H, W) for each
+    pixel, by their names, where the format holds such.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Picture(NamedTuple):
     metadata: Metadata | None = None
     samples: Samples | None = None
     notes: tuple[Note, ...] = ()
+    labels: Mapping[str, Array] | None = None
 
 
 def check_output(path: Path | str, size: tuple[int, int] | None = None) -> None:
@@ -159,7 +161,7 @@ def make_content(picture: Picture) -> tuple[Content | str | Fill, list[Note]]:
     Raises:
         WriteError: the format can't hold the picture, or the metadata is none.
     """
-    path, image, metadata, samples, _ = picture
+    path, image, metadata, samples, _, labels = picture
     if image is None or isinstance(image, str | bytes) or callable(image):
         return image or b"", []
     writer, capacity = find_writer(path)
@@ -167,7 +169,7 @@ def make_content(picture: Picture) -> tuple[Content | str | Fill, list[Note]]:
         image, notes = fit_picture(image, capacity, writer.name, samples)
         metadata, more = fit_metadata(metadata or Metadata(), capacity, is_gray=image.ndim == 2)
         metadata, last = writer.fit(metadata)
-        content = writer.encode(image, metadata)
+        content = writer.encode_labelled(image, metadata, labels) if labels else writer.encode(image, metadata)
     except (ValueError, OSError, cv2.error, struct.error) as error:
         raise WriteError(f"{path} can't be encoded: {error}") from error
     return content, [replace(note, message=f"{path.name}: {note}") for note in (*notes, *more, *last)]

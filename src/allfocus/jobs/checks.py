@@ -6,7 +6,7 @@ from pathlib import Path
 
 from allfocus.core.names import find_name
 from allfocus.decision.model import require_quality
-from allfocus.errors import AllFocusError, EndingError, OptionError, PreflightError, StackError
+from allfocus.errors import AllFocusError, EndingError, OptionError, PreflightError, ResourceError, StackError
 from allfocus.formats.pixels import limit_pixels
 from allfocus.formats.registry import holds_labels, holds_volumes
 from allfocus.formats.write import check_output, check_outputs
@@ -27,7 +27,7 @@ from allfocus.sources.leftovers import leave_out, protect
 from allfocus.sources.listing import Listing
 from allfocus.sources.open import open_stack
 from allfocus.sources.stacks import find_volume
-from allfocus.sources.volume import Volume, holds_planes, inspect_volume, require_alike
+from allfocus.sources.volume import Volume, holds_planes, inspect_volume, pick_position, require_alike
 from allfocus.volumes import MAP_NAMES, MapName, options_for_volumes
 
 #: Fields of outputs that volumes know.
@@ -81,6 +81,8 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
     main = found.main if found is not None else kept[0] if len(kept) == 1 else None
     if main is not None and holds_planes(main) and request.options.stack is None:
         volume = inspect_volume(main)
+        if request.position is not None:
+            volume = pick_position(volume, request.position)
         require_alike(volume)
         size = request.outputs.pixel_size
         volume = replace(
@@ -95,6 +97,9 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
         if len(volume.stacks) > 1 or (base is not None and holds_volumes(base)):
             volume = replace(volume, notes=tuple(left_out))
             return reduce_volume(volume) if request.options.draft else volume
+        if request.position is not None:
+            picked = drop_named(volume.stacks[0].listing, request.leave_out)
+            return reduce_listing(picked) if request.options.draft else picked
     if request.plane is not None:
         raise OptionError(f"{paths[0].name} has no positions, times and channels to choose from; leave the choice out")
     if request.channel_for_focus is not None:
@@ -143,7 +148,12 @@ def check_stack(request: JobRequest, listing: Listing, machine: Machine | None =
     check_sizes(request.outputs, listing.frame.size)
     check_layers(request.outputs, listing)
     require_sizes(request.outputs, listing)
-    return plan_for(listing, stack_options(request), machine=machine)
+    try:
+        return plan_for(listing, stack_options(request), machine=machine)
+    except ResourceError as error:
+        if listing.parts is None:
+            raise
+        raise ResourceError(f"{error}; written to a name that ends in .ome.zarr it is fused in parts") from None
 
 
 def stack_options(request: JobRequest) -> FusionOptions:
@@ -186,12 +196,15 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
             better = path.name.removesuffix(path.suffix) + ".ome.tif"
             raise EndingError(f"{path}: pictures and maps of {volume} are OME-TIFF; name it {better}")
         check_output(path)
+    if outputs.depth_unit == "um" and (outputs.depth or outputs.depth_error) and volume.z_step is None:
+        raise OptionError("depth-unit um: the distance from plane to plane is unknown; give it with --z-step")
     channel = find_channel(request, volume)
     surfaces = [] if outputs.surface is None else place_surfaces(volume, outputs.surface, channel)
     check_outputs(outputs.pictures, [*volume.files, *request.settings], [place.path for place in surfaces])
     beside = 0 if channel is None else volume.axes["C"] - 1
     options = options_for_volumes(request.options, needed_maps(request))
-    return plan_for(volume.stacks[0].listing, options, beside, machine)
+    listing = volume.stacks[0].listing
+    return plan_for(listing, options, beside, machine, listing.parts)
 
 
 def volume_maps(request: JobRequest) -> dict[MapName, Path]:

@@ -158,6 +158,7 @@ class JobRequest:
         layers: other decisions that strokes take pixels from: the options of each, by its name.
         plane: of a volume: position, time and channel, counted from 0, of the one stack to fuse, as if it were a file
             of its own; None: all of them.
+        position: of a volume, counted from 0, the only one to fuse; None: all of them.
         aligned: how the frames lie over each other, if that is known already.
     """
 
@@ -171,6 +172,7 @@ class JobRequest:
     strokes: tuple[Stroke, ...] = ()
     layers: Mapping[str, FusionOptions] = field(default_factory=dict)
     plane: tuple[int, int, int] | None = None
+    position: int | None = None
     aligned: Aligned | None = None
 
     @property

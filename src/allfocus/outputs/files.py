@@ -11,6 +11,7 @@ from allfocus.alignment.transforms_file import make_text
 from allfocus.composition.depth import depth_preview
 from allfocus.core.color import Array, from_unit, to_unit
 from allfocus.errors import OptionError
+from allfocus.formats.registry import holds_labels
 from allfocus.formats.write import Picture, check_output
 from allfocus.metadata.carry import Metadata, sign_map
 from allfocus.outputs.finish import make_picture
@@ -36,7 +37,10 @@ def make_files(
 ) -> list[Picture]:
     """What goes into each file but the reports; of layers, the frames are needed too; ends once it is cancelled."""
     found = find_metadata(result, outputs)
-    files = [] if outputs.image is None else [make_picture(result, outputs.image, found)]
+    files = []
+    if outputs.image is not None:
+        labels = {"index_map": count_in_few_bits(result)} if holds_labels(outputs.image) else None
+        files.append(make_picture(result, outputs.image, found)._replace(labels=labels))
     for path, plane, meaning in make_maps(result, outputs, found.z_step):
         files.append(Picture(path, plane, sign_map(meaning, plane.shape[:2], found)))
     files += watched(make_shapes(result, outputs, found, cancelled), cancelled)
@@ -114,7 +118,7 @@ def make_maps(result: FusionResult, outputs: Outputs, z_step: float | None = Non
     quality = result.quality
     planes: Mapping[str, tuple[Array | None, str]] = {
         "index_map": (
-            result.index_map.astype("uint8" if result.frame_count <= 256 else "uint16"),
+            count_in_few_bits(result),
             "number of the frame that each pixel is from, the first is 0",
         ),
         "confidence": (from_unit(result.confidence, "uint16"), "how sure each choice is, white is certain"),
@@ -127,6 +131,11 @@ def make_maps(result: FusionResult, outputs: Outputs, z_step: float | None = Non
     }
     wanted = [(getattr(outputs, name), plane, meaning) for name, (plane, meaning) in planes.items()]
     return [(path, plane, meaning) for path, plane, meaning in wanted if path is not None and plane is not None]
+
+
+def count_in_few_bits(result: FusionResult) -> Array:
+    """The index map, in 8 bits where those do."""
+    return result.index_map.astype("uint8" if result.frame_count <= 256 else "uint16")
 
 
 def scale_depth(result: FusionResult, unit: DepthUnit = "gray", z_step: float | None = None) -> tuple[Array, str]:

@@ -15,7 +15,8 @@ from allfocus.outputs.ome_files import describe_map
 from allfocus.outputs.volume_surfaces import find_volume_units
 from allfocus.outputs.wishes import Outputs
 from allfocus.result import FusionResult
-from allfocus.volumes import StackQuality, VolumeResult, measure_quality
+from allfocus.volume_quality import StackQuality, measure_quality
+from allfocus.volumes import VolumeResult
 
 #: Shares of the picture from which on it is worth a line that no choice among the frames is good. Flat and sharp
 #: stacks have none of either, and nine of eleven real stacks of six frames and more less than 0.018 of each. Of six

@@ -31,6 +31,8 @@ class Run:
         scratch: keeps what may be larger than memory.
         progress: called as the work goes on.
         cancelled: once it is set the work ends with `Cancelled`, within a tile or a frame.
+        region: side in pixels of what is worked on at a time where a frame is more than that: it is read, looked at and
+            composed in parts; None: frames are taken as a whole.
         device: where the network computes: `cpu`, or another device that onnxruntime was built for.
     """
 
@@ -38,7 +40,13 @@ class Run:
     scratch: Scratch = field(default_factory=Scratch)
     progress: Progress = silent
     cancelled: Event = field(default_factory=Event)
+    region: int | None = None
     device: str = "cpu"
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether frames are worked on in parts."""
+        return self.region is not None
 
     def check(self) -> None:
         """Raise `Cancelled` if the work was called off."""

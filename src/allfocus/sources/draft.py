@@ -44,6 +44,7 @@ def reduce_listing(listing: Listing) -> Listing:
         readers=[partial(read_reduced, reader, whole, size) for reader in listing.readers],
         notes=(*listing.notes, note),
         whole=whole,
+        parts=None,
     )
 
 

@@ -26,6 +26,7 @@ from allfocus.sources.listing import Listing, Reader, read_covered, stamp, watch
 from allfocus.sources.losses import note_losses, note_several
 from allfocus.sources.name_groups import find_missing
 from allfocus.sources.ome_sets import check_complete
+from allfocus.sources.parts import read_parts
 from allfocus.sources.stacks import TOGETHER, FoundStack, choose_scene, choose_stack, find_stack, find_whole
 from allfocus.sources.upright import turn_upright
 from allfocus.sources.values import make_stack
@@ -274,6 +275,9 @@ def read_stack(paths: Sequence[Path | str] | Path | str | Listing, run: Run | No
     listing = paths if isinstance(paths, Listing) else inspect_stack(paths)
     run = run or Run()
     frames = run.empty((len(listing), *listing.frame.shape), listing.frame.working.dtype)
+    if run.in_parts and listing.parts is not None:
+        found = read_parts(listing, listing.parts, frames, run)
+        return make_stack(list(frames), listing.names, listing.frame.dtype, found, [None] * len(frames))
 
     def read(position: int) -> tuple[Measure, Array | None]:
         found, covered = read_covered(listing, position)

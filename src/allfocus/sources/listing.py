@@ -11,6 +11,7 @@ from allfocus.core.coverage import split_coverage
 from allfocus.core.notes import Note
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import AllFocusError, ReadError, StackError
+from allfocus.formats.format import PlaneParts
 from allfocus.metadata.camera import CameraColours
 from allfocus.metadata.colours import convert_colours
 
@@ -39,6 +40,7 @@ class Listing:
         order: `time` once the frames have been put into the order in which they were taken.
         whole: shape and depth of the frames in the files, where a draft reads them at a reduced size.
         colours: of the camera, where the files are RAW and it is known.
+        parts: how all frames are read in parts; None: one by one, as a whole.
     """
 
     paths: Sequence[Path]
@@ -57,6 +59,7 @@ class Listing:
     order: Literal["names", "time"] = "names"
     whole: FrameInfo | None = None
     colours: CameraColours | None = None
+    parts: PlaneParts | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -82,6 +85,7 @@ class Listing:
             kinds=[self.kinds[k] for k in positions],
             profiles=[self.profiles[k] for k in positions] if self.profiles else (),
             conversions={places[k]: own for k, own in self.conversions.items() if k in places},
+            parts=self.parts if list(positions) == list(range(len(self))) else None,
             notes=tuple(
                 replace(note, frames=tuple(sorted(places[k] for k in note.frames if k in places)))
                 for note in self.notes
@@ -116,6 +120,11 @@ def read_unchanged(reader: Reader, path: Path, seen: Stamp | None) -> Array:
         raise
     check_unchanged(path, seen)
     return picture
+
+
+def watch_parts(parts: PlaneParts, path: Path, seen: Stamp | None) -> PlaneParts:
+    """Parts that notice if the file is no longer the one that was looked at."""
+    return replace(parts, read=lambda planes, rows: read_unchanged(lambda: parts.read(planes, rows), path, seen))
 
 
 def check_unchanged(path: Path, seen: Stamp | None) -> None:

@@ -11,6 +11,9 @@ import numpy as np
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
 
+#: Rows that are looked at together.
+STRIP = 256
+
 
 def find_torn(frames: Sequence[Array], names: Sequence[str]) -> tuple[dict[int, Array], list[Note]]:
     """Frames that end in zeros from the middle of a row on, where other frames show something.
@@ -48,18 +51,29 @@ def find_tail(frame: Array) -> Array | None:
         rows = frame[::turned]
         if rows[-1].any() or not len(rows) > 2:
             continue
-        lit = np.asarray(rows.any(axis=2) if rows.ndim == 3 else rows != 0)
-        filled = np.flatnonzero(lit.any(axis=1))
-        if not filled.size:
+        row = find_last_lit(rows)
+        if row is None:
             return None
-        row = int(filled[-1])
-        column = int(np.flatnonzero(lit[row])[-1]) + 1
-        is_cut = 0 < column < lit.shape[1] and is_mostly_lit(lit[row, :column])
-        if row == 0 or not is_cut or not is_mostly_lit(lit[row - 1, column:]):
+        lit, above = (
+            np.asarray(line.any(axis=1) if line.ndim == 2 else line != 0) for line in (rows[row], rows[row - 1])
+        )
+        column = int(np.flatnonzero(lit)[-1]) + 1
+        is_cut = 0 < column < len(lit) and is_mostly_lit(lit[:column])
+        if row == 0 or not is_cut or not is_mostly_lit(above[column:]):
             continue
-        mask = np.zeros(lit.shape, np.bool_)
+        mask = np.zeros(frame.shape[:2], np.bool_)
         mask[row + 1 :], mask[row, column:] = True, True
         return mask[::turned]
+    return None
+
+
+def find_last_lit(rows: Array) -> int | None:
+    """The last row that is not all zero; looked for from the end, since frames may be larger than memory."""
+    for stop in range(len(rows), 0, -STRIP):
+        part = rows[max(0, stop - STRIP) : stop]
+        filled = np.flatnonzero(part.reshape(len(part), -1).any(axis=1))
+        if filled.size:
+            return max(0, stop - STRIP) + int(filled[-1])
     return None
 
 

@@ -15,7 +15,7 @@ from allfocus.formats.pixels import limit_pixels, most_pixels
 from allfocus.formats.registry import find_format, is_one, recognize
 from allfocus.run.install import install_hint
 from allfocus.sources.arrays import are_strips
-from allfocus.sources.listing import Listing, Reader, Stamp, stamp, watch
+from allfocus.sources.listing import Listing, Reader, Stamp, stamp, watch, watch_parts
 from allfocus.sources.ome_sets import check_complete, find_ome_set
 
 
@@ -138,6 +138,30 @@ def require_alike(volume: Volume) -> None:
         )
 
 
+def pick_position(volume: Volume, position: int) -> Volume:
+    """One position of a volume, counted from 0, as a volume of its own.
+
+    Raises:
+        StackError: there is no such position.
+    """
+    stacks = [stack for stack in volume.stacks if stack.position == position]
+    if not stacks:
+        raise StackError(f"{volume.path.name} has {volume.axes['P']} positions; expected one from 1 to that many")
+    listing = stacks[0].listing
+    channels = 1 + max(stack.channel for stack in stacks)
+    return replace(
+        volume,
+        axes={"P": 1, "T": 1 + max(stack.time for stack in stacks), "C": channels, "Z": len(listing)},
+        channel_names=volume.channel_names[:channels],
+        channel_colors=volume.channel_colors[:channels],
+        position_names=(volume.position_names[position],),
+        pixel_size=listing.pixel_size or volume.pixel_size,
+        z_step=listing.z_step or volume.z_step,
+        stacks=tuple(replace(stack, position=0) for stack in stacks),
+        differ="",
+    )
+
+
 def holds_planes(path: Path) -> bool:
     """Whether a file is in a format that `inspect_volume` can look at; raises `ReadError` where it can't be opened."""
     found = recognize(path) if is_one(path) else None
@@ -200,6 +224,7 @@ def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str, seen: S
         others=planes.others,
         pixel_size=stack.pixel_size or planes.pixel_size,
         z_step=stack.z_step or planes.z_step,
+        parts=None if stack.parts is None else watch_parts(stack.parts, path, seen),
     )
     return VolumeStack(position=stack.position, time=stack.time, channel=stack.channel, label=label, listing=listing)
 
