@@ -221,9 +221,7 @@ def keep(answer: CellLogits, window: Window) -> CellLogits:
 def crop(answer: CellLogits, window: Window) -> CellLogits:
     """A window of an answer."""
     here = relative_to(window, answer.around)
-    return replace(
-        answer, logits=answer.logits[(slice(None), *here)], missing=answer.missing[here], around=window
-    )
+    return replace(answer, logits=answer.logits[(slice(None), *here)], missing=answer.missing[here], around=window)
 
 
 def to_half(planes: FloatArray) -> Array:

@@ -194,7 +194,10 @@ class CoarseToFine:
         logits = np.empty((len(frames), 1, height, width), np.float32)
         size = (height // PATCH, width // PATCH) if level else (0, 0)  # the finest level hands no features down
         context = np.empty((len(frames), coarser.context.shape[1], *size), np.float32)
-        limit, side = self._grow(place, reach - spare, level), tile_side(len(frames), self._rule.max_tile, reach, PIXELS_OF_PLACE)
+        limit, side = (
+            self._grow(place, reach - spare, level),
+            tile_side(len(frames), self._rule.max_tile, reach, PIXELS_OF_PLACE),
+        )
         for tile in self._run.in_turn(tiles(height, width, side + 2 * spare)):
             here = shift(tile, place)
             seen = intersect(self._grow(here, reach, level), limit)
