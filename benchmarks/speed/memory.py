@@ -42,9 +42,9 @@ def moved(frames: Sequence[str], folder: Path) -> list[str]:
 def run(arguments: Sequence[str]) -> tuple[int, float, str]:
     """Status, peak memory in GB and messages of one run of the command line."""
     command = [sys.executable, "-m", "allfocus", "fuse", *arguments]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    assert process.stderr is not None
-    said = process.stderr.read()
+    process = subprocess.Popen(command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
     return status, used.ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6), said
 

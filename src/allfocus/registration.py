@@ -64,10 +64,10 @@ def register_stack(
             (options.align == "none" and options.transforms is None) if like is None else like.alignment is None
         )
         if is_as_given and like is None and options.stack != TOGETHER and not options.keep_all and is_of_files(source):
-            check_content(stack)
+            check_content(stack, run)
         if is_as_given and stack.is_covered:
             positions = tuple(range(len(stack)))
-            notes = (*notes, *note_moved_parts(find_moved_parts(stack.frames), positions, names))
+            notes = (*notes, *note_moved_parts(find_moved_parts(run.in_turn(stack.frames)), positions, names))
             return Registered(stack=stack, positions=positions, names=names, notes=notes, source=listing, run=run)
         if is_as_given:
             alignment = make_identity(len(stack))
@@ -93,7 +93,7 @@ def register_stack(
             in_place=listing is not None,
             defects=defects,
         )
-        moved = [] if like is not None else find_moved_parts(frames.frames, frames.covered)
+        moved = [] if like is not None else find_moved_parts(run.in_turn(frames.frames), frames.covered)
     used = list(alignment.used)
     order = list(alignment.order) or used
     return Registered(

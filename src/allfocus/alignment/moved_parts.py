@@ -5,7 +5,7 @@ at another place, and neither frame shows at the other's place what it does, a p
 twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -45,11 +45,11 @@ class MovedPart:
     patches: int
 
 
-def find_moved_parts(frames: Sequence[Array], covered: Sequence[Array | None] = ()) -> list[MovedPart]:
+def find_moved_parts(frames: Iterable[Array], covered: Sequence[Array | None] = ()) -> list[MovedPart]:
     """Where neighbours among registered frames show something else though both are sharp; the largest first.
 
     Args:
-        frames: (H, W) or (H, W, 3), in the order of their focus.
+        frames: (H, W) or (H, W, 3), in the order of their focus, each looked at once.
         covered: for each, where it shows something; None: everywhere. Empty: all do.
     """
     found: list[MovedPart] = []

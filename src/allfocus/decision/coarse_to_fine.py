@@ -34,7 +34,7 @@ CELL = 512
 PIXELS_AT_ONCE = 2_500_000
 #: The same for places of the two finest levels, where there are no more frames than candidates: what the network takes
 #: is kept for as long as it is loaded.
-PIXELS_OF_PLACE = 1_700_000
+PIXELS_OF_PLACE = 1_350_000
 #: Side in pixels, of the second finest level, of the neighbourhood within which a choice may be misplaced.
 MISPLACED = 5
 
@@ -154,6 +154,7 @@ class CoarseToFine:
         for step in range(steps):
             self._run.report("coarse", step + 1, steps + 1)
             answer = self._refine_level(coarsest - 1 - step, answer, channels)
+        self._model.give_back()
         self._run.report("coarse", steps + 1, steps + 1)
         return answer
 
