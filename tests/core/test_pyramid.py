@@ -15,9 +15,9 @@ from allfocus.core.pyramid import (
     PATCH,
     ValueRange,
     build_levels,
-    pad,
     count_levels,
     measure_range,
+    pad,
     padded_size,
     sample_values,
     stretch_into,
@@ -88,7 +88,7 @@ def test_a_gray_frame_is_an_rgb_frame_with_equal_channels() -> None:
 
 def test_a_frame_is_padded_by_repeating_its_last_row_and_column() -> None:
     frame = picture(5, 6)
-    pixels, energy = next(build_levels(frame, 2))
+    pixels, (_, energy) = pad(frame, *padded_size(5, 6, 2)), next(build_levels(frame, 2))
     assert pixels.shape == (8, 8, 3)
     np.testing.assert_array_equal(pixels[:5, :6], frame)
     assert (pixels[5:, :6] == pixels[4:5, :6]).all()
