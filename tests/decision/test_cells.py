@@ -9,7 +9,8 @@ from allfocus import align, compose
 from allfocus.core.color import FloatArray
 from allfocus.core.weights import winner
 from allfocus.core.windows import Window, tiles
-from allfocus.decision.cells import FADE, CellLogits, FadingBlocks, FadingCells, find_share
+from allfocus.decision.blocks import FadingBlocks
+from allfocus.decision.cells import FADE, CellLogits, FadingCells, find_share
 from allfocus.decision.coarse_to_fine import SearchRule
 from allfocus.decision.model import load_model
 from allfocus.decision.network import NetworkDecision

@@ -7,7 +7,6 @@ is answered a little beyond its edges, and there the chances of one cell turn in
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from functools import reduce
 from itertools import product
 from threading import Lock
 
@@ -22,8 +21,6 @@ from allfocus.core.windows import Window, grow, intersect, relative_to, tiles
 FADE = 16
 #: The smallest chance that is told from none; and the chance from which on a frame that only a neighbour knows matters.
 LEAST_CHANCE, MATTERS = 6e-6, 0.01
-#: How far below the others, inside a block, the logits of frames are put that are no candidates there.
-NO_CANDIDATE = 12.0
 
 #: The first row and column of a cell.
 Key = tuple[int, int]
@@ -56,52 +53,6 @@ class CellLogits:
     def inner(self) -> Window:
         """The cell within `logits`."""
         return relative_to(self.cell, self.around)
-
-
-class FadingBlocks:
-    """Logits of a window, refined block by block; where blocks fade, their chances are mixed.
-
-    Frames that are no candidates in a block have no chance there. Of logits that were mixed neither of two frames would
-    win beside the edge of a block, if each is a candidate on its own side alone, but a third one.
-
-    Args:
-        settled: (n, h, w), the logits where no block is; they are changed.
-    """
-
-    def __init__(self, settled: FloatArray) -> None:
-        self._logits = settled
-        self._settled: FloatArray | None = None  # chances
-        self._chances = settled
-        self._fades = np.zeros(settled.shape[1:], np.uint8)
-
-    def put(self, place: Window, few: Array, found: FloatArray, share: FloatArray) -> None:
-        """Add a block.
-
-        Args:
-            place: its rows and columns in the window.
-            few: (k,) rows of the frames that are candidates there.
-            found: (k, h, w), their logits.
-            share: (h, w), its share.
-        """
-        if self._settled is None:
-            self._settled = softmax_weights(self._logits, sharpness=1)
-            self._chances = self._settled.copy()
-        inside = (share >= 1).view(np.uint8)
-        self._fades[place] |= 1 - inside
-        self._chances[(slice(None), *place)] -= share * self._settled[(slice(None), *place)]
-        none = reduce(np.minimum, found) - np.float32(NO_CANDIDATE)
-        refined = dict(zip(few.tolist(), found, strict=True))
-        for frame, plane in zip(few, softmax_weights(found, sharpness=1), strict=True):
-            self._chances[(frame, *place)] += share * plane
-        for frame, plane in enumerate(self._logits):
-            cv2.copyTo(refined.get(frame, none), inside, plane[place])
-
-    def logits(self) -> FloatArray:
-        """What all blocks say."""
-        if self._fades.any():
-            for plane, chances in zip(self._logits, self._chances, strict=True):
-                cv2.copyTo(cv2.log(np.maximum(chances, np.float32(LEAST_CHANCE))), self._fades, plane)
-        return self._logits
 
 
 class FadingCells:

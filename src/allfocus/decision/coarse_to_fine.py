@@ -14,8 +14,9 @@ from allfocus.core.color import Array, FloatArray
 from allfocus.core.pyramid import PATCH
 from allfocus.core.weights import softmax_weights, winner
 from allfocus.core.windows import Window, grow, intersect, relative_to, scale_down, shift, tiles
+from allfocus.decision.blocks import FadingBlocks
 from allfocus.decision.candidates import CandidateRule, find_candidates
-from allfocus.decision.cells import FADE, CellLogits, FadingBlocks, find_share
+from allfocus.decision.cells import FADE, CellLogits, find_share
 from allfocus.decision.logit_store import LogitStore, enlarge, extrapolate, part_of
 from allfocus.decision.model import Answer, Network
 from allfocus.decision.stack_pyramid import KEPT, StackPyramid
