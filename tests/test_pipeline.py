@@ -341,7 +341,7 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None
 @given(st.integers(2, 400), st.none() | st.integers(1, 10_000))
 def test_tiles_fit_the_memory_the_wish_and_the_grid(frames: int, max_tile: int | None) -> None:
     reach = 32
-    side = tile_side(frames, max_tile, reach)
+    side = tile_side(frames, max_tile, reach, PIXELS_AT_ONCE)
     assert side >= STEP
     assert side % STEP == 0
     assert side == STEP or frames * (side + 2 * reach) ** 2 <= PIXELS_AT_ONCE

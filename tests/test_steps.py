@@ -44,6 +44,9 @@ class Counting:
         self.calls += 1
         return self._network.judge(pixels, answer)
 
+    def give_back(self) -> None:
+        self._network.give_back()
+
 
 def test_a_fusion_is_the_three_steps_in_a_row(frames: list[Array], tiny_model: Path) -> None:
     options = FusionOptions(model=tiny_model)

@@ -5,7 +5,9 @@
 Makes focal stacks from pictures that scikit-image ships (see `stack`), fuses them with the command line as a user
 would, and writes
 
-    OUT/speed.csv    CPU seconds, wall seconds and peak memory of whole processes, medians of three
+    OUT/speed.csv    CPU seconds, wall seconds and peak memory of whole processes, medians of three; and CPU seconds
+                     relative to those of enfuse in the same minutes, if it is installed
+    OUT/memory.csv   peak memory beside what was planned and allowed, see `memory`
     OUT/stages.csv   CPU seconds a megapixel and frame, by stage, beside two yardsticks from the same minutes
     OUT/growth.csv   the same figures for 2 to 100 frames, and for 1 to 100 megapixels
     OUT/growth.webp  those, drawn
@@ -18,6 +20,7 @@ import argparse
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -45,14 +48,20 @@ RUNS = 3
 #: Growth: numbers of frames of `GROWTH_SIZE`, and widths and heights of stacks of `GROWTH_FRAMES`.
 GROWTH_COUNTS, GROWTH_SIZE = (2, 4, 7, 14, 28, 50, 100), (2048, 1536)
 GROWTH_SIZES, GROWTH_FRAMES = ((1224, 816), (2048, 1536), (3000, 2000), (4896, 2448), (6000, 4000), (12240, 8160)), 3
-STAGES = ("decode", "pyramid levels", "network", "composition", "encode", "start, alignment and all else")
+#: Another tool's way from frames to a picture that is sharp everywhere.
+ENFUSE = ("enfuse", "--exposure-weight=0", "--saturation-weight=0", "--contrast-weight=1", "--hard-mask", "-o")
+STAGES = ("decode", "pyramid levels", "network", "composition", "halos", "encode", "start, alignment and all else")
 
 
 def measure(arguments: Sequence[str], folder: Path) -> dict[str, float]:
     """CPU seconds, wall seconds and peak memory in MB of one run of the command line."""
-    command = [sys.executable, "-m", "allfocus", "fuse", *arguments, "-o", str(folder / "out.png"), "-q"]
+    return run([sys.executable, "-m", "allfocus", "fuse", *arguments, "-o", str(folder / "out.png"), "-q"])
+
+
+def run(command: Sequence[str]) -> dict[str, float]:
+    """CPU seconds, wall seconds and peak memory in MB of a process."""
     started = time.monotonic()
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL if command[0] == "enfuse" else None)
     _, status, used = os.wait4(process.pid, 0)
     if status:
         sys.exit(f"failed: {' '.join(command)}")
@@ -96,14 +105,25 @@ def made(folder: Path, frames: int, width: int, height: int, *kind: str) -> list
 
 
 def speed_of(case: Case, folder: Path) -> list[dict[str, Any]]:
-    """Rows of one case: as it is, and fast."""
+    """Rows of one case: as it is, and fast; beside enfuse, in turn with it, for the machine has other work too."""
     name, count = case[:2]
     frames = stack_of(case, folder)
+    ways = {"": (), ", fast": ("--fast",)}
+    found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    others = []
+    for _ in range(RUNS if count < 50 else 1):
+        for way, how in ways.items():
+            found[way].append(measure([*frames, *how], folder))
+        if shutil.which("enfuse"):
+            others.append(run([*ENFUSE, str(folder / "enfuse.tif"), *frames]))
     rows = []
-    for how in ((), ("--fast",)):
-        figures = medians([measure([*frames, *how], folder) for _ in range(RUNS if count < 50 else 1)])
-        rows.append({"stack": name + "".join(how).replace("--", ", "), **figures})
-        print(rows[-1], flush=True)
+    for way, figures in found.items():
+        row: dict[str, Any] = {"stack": name + way, **medians(figures)}
+        row["enfuse_cpu_s"] = medians(others)["cpu_s"] if others else ""
+        ratios = [own["cpu_s"] / other["cpu_s"] for own, other in zip(figures, others, strict=False)]
+        row["times_enfuse"] = median(ratios) if ratios else ""
+        rows.append(row)
+        print(row, flush=True)
     return rows
 
 
@@ -195,6 +215,11 @@ def main() -> None:
             "speed": [row for case in cases for row in speed_of(case, folder)],
             "stages": [stages_of(case, folder) for case in cases if case[1] < 50],
         }
+        quick = ["--quick"] if arguments.quick else []
+        memory = arguments.output / "memory.csv"
+        subprocess.run([sys.executable, HERE / "memory.py", memory, folder / "memory", *quick], check=True)
+        with memory.open(newline="", encoding="utf-8") as file:
+            tables["memory"] = list(csv.DictReader(file))
         if not arguments.quick:
             tables["growth"] = growth(folder)
             draw(tables["growth"], arguments.output / "growth.webp")

@@ -13,8 +13,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from allfocus import registered
 from allfocus.cli import main
 from allfocus.composition.compositor import Compositor
+from allfocus.composition.veil import VeilRemover
 from allfocus.core import pyramid
 from allfocus.decision import stack_pyramid
 from allfocus.decision.model import FusionModel
@@ -43,7 +45,7 @@ def account(owner: Any, name: str, stage: str) -> None:
 
 
 if __name__ == "__main__":
-    account(inspect, "read_frame", "decode")
+    account(inspect, "read_covered", "decode")
     for step in ("pad", "patch_energy", "halve"):
         account(pyramid, step, "pyramid levels")
     for step in ("halve", "patch_energy"):
@@ -52,6 +54,8 @@ if __name__ == "__main__":
     for part in ("answer_coarsest", "refine", "judge"):
         account(FusionModel, part, "network")
     account(Compositor, "add", "composition")
+    account(registered, "measure_defocus", "halos")
+    account(VeilRemover, "_remove_in", "halos")
     account(write, "make_content", "encode")
     fast = [argument for argument in sys.argv[1:] if argument == "--fast"]
     output, *names = (argument for argument in sys.argv[1:] if argument != "--fast")

@@ -48,10 +48,13 @@ COSTS = {
     "pyramid": (0.02, 0.0),
     "coarse": (0.015, 0.0),
     "laplacian": (0.07, 0.0),
+    "defocus": (0.015, 0.0),
     "fuse": (0.02, 0.35),
     "halos": (0.05, 0.4),
     "write": (0.0, 0.05),
 }
+#: Stages of measuring and removing halos.
+OF_HALOS = ("defocus", "halos")
 #: Stages that a method does not have.
 NOT_IN = {"network": ("laplacian",), "laplacian": ("pyramid", "coarse")}
 
@@ -103,7 +106,7 @@ class Plan:
         return {
             stage: megapixels * (self.frames * each + once)
             for stage, (each, once) in COSTS.items()
-            if stage not in NOT_IN[self.method] and (stage != "halos" or self.halos)
+            if stage not in NOT_IN[self.method] and (stage not in OF_HALOS or self.halos)
         }
 
     @property

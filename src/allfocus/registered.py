@@ -54,7 +54,10 @@ class Registered:
     @cached_property
     def defocus(self) -> Defocus | None:
         """How wide the blur of things is in each frame, measured once; None where that can't be said."""
-        return measure_defocus(self.frames)
+        self.run.report("defocus", 0, 1)
+        found = measure_defocus(self.frames, self.run)
+        self.run.report("defocus", 1, 1)
+        return found
 
     @property
     def size(self) -> tuple[int, int]:

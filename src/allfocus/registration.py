@@ -64,7 +64,7 @@ def register_stack(
             (options.align == "none" and options.transforms is None) if like is None else like.alignment is None
         )
         if is_as_given and like is None and options.stack != TOGETHER and not options.keep_all and is_of_files(source):
-            check_content(stack)
+            check_content(stack, run)
         if is_as_given and stack.is_covered:
             positions = tuple(range(len(stack)))
             notes = (*notes, *note_moved_parts(find_moved_parts(run.in_turn(stack.frames)), positions, names))

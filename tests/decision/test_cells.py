@@ -7,8 +7,10 @@ import pytest
 
 from allfocus import align, compose
 from allfocus.core.color import FloatArray
+from allfocus.core.weights import winner
 from allfocus.core.windows import Window, tiles
-from allfocus.decision.cells import CellLogits, FadingCells, find_share
+from allfocus.decision.blocks import FadingBlocks
+from allfocus.decision.cells import FADE, CellLogits, FadingCells, find_share
 from allfocus.decision.coarse_to_fine import SearchRule
 from allfocus.decision.model import load_model
 from allfocus.decision.network import NetworkDecision
@@ -106,3 +108,15 @@ def test_a_tile_is_the_same_asked_for_alone() -> None:
     for asked in other.tiles():
         other.decide_tile(asked)
     np.testing.assert_array_equal(one.decide_tile(tile).weights, other.decide_tile(tile).weights)
+
+
+def test_beside_an_edge_of_blocks_no_third_frame_wins():
+    blocks = FadingBlocks(np.zeros((3, 64, 128), np.float32))
+    whole = slice(0, 64), slice(0, 128)
+    for k, block in enumerate([(whole[0], slice(0, 64)), (whole[0], slice(64, 128))]):
+        place = whole[0], slice(max(0, block[1].start - FADE), min(128, block[1].stop + FADE))
+        found = np.stack([np.full((64, 64 + FADE), value, np.float32) for value in (6, 0)])
+        blocks.put(place, np.array([k, 2]), found, find_share(block, place, whole))
+    best = winner(blocks.logits())
+    assert (best[:, :64] == 0).all()
+    assert (best[:, 64:] == 1).all()

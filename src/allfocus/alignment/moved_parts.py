@@ -49,7 +49,7 @@ def find_moved_parts(frames: Iterable[Array], covered: Sequence[Array | None] = 
     """Where neighbours among registered frames show something else though both are sharp; the largest first.
 
     Args:
-        frames: (H, W) or (H, W, 3), in the order of their focus.
+        frames: (H, W) or (H, W, 3), in the order of their focus, each looked at once.
         covered: for each, where it shows something; None: everywhere. Empty: all do.
     """
     found: list[MovedPart] = []

@@ -7,6 +7,7 @@ from allfocus.alignment.chain import Chain
 from allfocus.core.likeness import MANY, are_alike, group_scenes
 from allfocus.core.stack import FocalStack
 from allfocus.errors import AlignmentError
+from allfocus.run.context import Run
 
 #: How many scenes a message lists.
 MOST_NAMED = 8
@@ -34,9 +35,9 @@ def check_links(stack: FocalStack, chain: Chain) -> None:
         refuse(by_content if len(by_content) > 1 else sorted([largest, *others]), stack.names, len(by_content) > 1)
 
 
-def check_content(stack: FocalStack) -> None:
+def check_content(stack: FocalStack, run: Run) -> None:
     """Raise `AlignmentError` where frames that are not to be aligned show several scenes by their content alone."""
-    scenes = group_scenes(stack.frames)
+    scenes = group_scenes(run.in_turn(stack.frames))
     if len(scenes) > 1:
         refuse(scenes, stack.names, is_told_by_content=True)
 

@@ -10,6 +10,7 @@ from allfocus.composition.defocus import Defocus, disc_blur
 from allfocus.composition.layers import LayeredWindow
 from allfocus.composition.layout import find_layers
 from allfocus.core.color import Array, FloatArray, linear_to_srgb, srgb_to_linear, to_unit
+from allfocus.run.context import Run
 
 #: Pixels that are looked at, and frames that are compared: evenly many of larger stacks.
 PIXELS, FRAMES = 160_000, 8
@@ -36,7 +37,7 @@ FEW, WIDEST = 3, 4.0
 TURNS = 2
 
 
-def measure_defocus(frames: Sequence[Array]) -> Defocus | None:
+def measure_defocus(frames: Sequence[Array], run: Run | None = None) -> Defocus | None:
     """How wide the blur of things is in each frame, and which end of the stack is near.
 
     The radius of a step is that of the discs by which sharp frames come closest to all others. Near is the end from
@@ -44,6 +45,7 @@ def measure_defocus(frames: Sequence[Array]) -> Defocus | None:
 
     Args:
         frames: N arrays (H, W) or (H, W, 3), registered, in the order of focus or its reverse.
+        run: where the frames may lie.
 
     Returns:
         None where that can't be said: too little detail, differences that no disc explains or that a filter explains
@@ -53,7 +55,7 @@ def measure_defocus(frames: Sequence[Array]) -> Defocus | None:
     height, width = frames[0].shape[:2]
     scale = max(1.0, float(np.sqrt(height * width / PIXELS)))
     size = max(round(width / scale), 1), max(round(height / scale), 1)
-    small = [shrink(frames[k], size) for k in picked]
+    small = [shrink(frames[k], size) for k in (run or Run()).in_turn(picked)]
     gray = [image.mean(axis=2) for image in small]
     encoded = [linear_to_srgb(image) for image in gray]
     labels, sure = find_sharpest(encoded)

@@ -138,9 +138,7 @@ class VeilRemover:
         return veil
 
     def _blank(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        made = self._run.empty(shape, dtype)
-        made[...] = 0
-        return made
+        return self._run.zeros(shape, dtype)
 
     def _cells(self, window: Window) -> Iterator[Window]:
         """The cells of a fixed grid that a window touches, so that its pixels are the same as in the whole."""

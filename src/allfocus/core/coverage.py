@@ -48,6 +48,8 @@ def split_coverage(picture: Array, name: str) -> tuple[Array, Array | None]:
     has_alpha = picture.shape[2:] in ((2,), (4,))
     samples = picture[..., :-1] if has_alpha else picture
     samples = samples[..., 0] if samples.shape[2:] == (1,) else samples
+    if not has_alpha and samples.dtype.kind != "f":
+        return np.ascontiguousarray(samples), None  # whole numbers are values, all of them
     missing = find_missing(samples)
     if has_alpha:
         missing |= ~(picture[..., -1] >= OPAQUE * find_opaque(picture.dtype))

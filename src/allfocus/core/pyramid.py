@@ -102,17 +102,18 @@ def build_levels(frame: Array, levels: int) -> Iterator[tuple[Array, FloatArray]
         levels: how many.
 
     Yields:
-        (H / 2^k, W / 2^k[, 3]) in the frame's depth for k = 0, then uint16 or float32, the last row and column
-        repeated up to `padded_size`; and (2, H / 2^k / PATCH, W / 2^k / PATCH) float32, unit scale, means over each
+        The frame itself for k = 0, then (H / 2^k, W / 2^k[, 3]) uint16 or float32, the last row and column repeated up
+        to `padded_size`; and (2, H / 2^k / PATCH, W / 2^k / PATCH) float32, unit scale, means over each
         patch of the squared Laplacian, summed over three channels: in this level, and in all finer ones.
     """
-    pixels = pad(frame, *padded_size(frame.shape[0], frame.shape[1], levels))
-    finer = np.zeros((pixels.shape[0] // PATCH, pixels.shape[1] // PATCH), np.float32)
+    pixels, size = frame, padded_size(frame.shape[0], frame.shape[1], levels)
+    finer = np.zeros((size[0] // PATCH, size[1] // PATCH), np.float32)
     for level in range(levels):
-        here = patch_energy(pixels)
+        here = patch_energy(pixels, size)
         yield pixels, np.stack([here, finer])
         if level < levels - 1:
-            pixels, finer = halve(pixels), block_means(here + finer, 2)
+            pixels, finer = halve(pixels, size), block_means(here + finer, 2)
+            size = pixels.shape[0], pixels.shape[1]
 
 
 def build_levels_in_parts(
@@ -149,14 +150,28 @@ def pad(pixels: Array, height: int, width: int) -> Array:
     return np.asarray(cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REPLICATE))
 
 
-def halve(pixels: Array) -> Array:
-    """Means of 2 x 2 pixels; of 8 bits with 16, so that hardly anything is lost: (h, w[, 3]) -> (h / 2, w / 2[, 3])."""
-    if pixels.dtype != np.uint8:
-        return block_means(pixels, 2)
-    half = np.empty((pixels.shape[0] // 2, pixels.shape[1] // 2, *pixels.shape[2:]), np.uint16)
+def pad_rows(pixels: Array, top: int, bottom: int, width: int) -> Array:
+    """Some rows of what `pad` makes, without the rest of it."""
+    first = min(top, pixels.shape[0] - 1)
+    return pad(pixels[first : max(first + 1, min(bottom, pixels.shape[0]))], bottom - top, width)
+
+
+def halve(pixels: Array, size: tuple[int, int] | None = None) -> Array:
+    """Means of 2 x 2 pixels; of 8 bits with 16, so that hardly anything is lost: (h, w[, 3]) -> (h / 2, w / 2[, 3]).
+
+    Args:
+        pixels: of any depth.
+        size: height and width that they are padded to before; None: their own.
+    """
+    height, width = size or (pixels.shape[0], pixels.shape[1])
+    deep = np.uint16 if pixels.dtype == np.uint8 else pixels.dtype
+    half = np.empty((height // 2, width // 2, *pixels.shape[2:]), deep)
     for top in range(0, len(half), STRIP):
-        deep = np.multiply(pixels[2 * top : 2 * (top + STRIP)], np.uint16(257), dtype=np.uint16)
-        half[top : top + STRIP] = block_means(deep, 2)
+        bottom = min(top + STRIP, len(half))
+        rows = pad_rows(pixels, 2 * top, 2 * bottom, width)
+        if pixels.dtype == np.uint8:
+            rows = np.multiply(rows, np.uint16(257), dtype=np.uint16)
+        half[top:bottom] = block_means(rows, 2)
     return half
 
 
@@ -166,21 +181,22 @@ def block_means(plane: Array, side: int) -> Array:
     return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA))
 
 
-def patch_energy(pixels: Array) -> FloatArray:
+def patch_energy(pixels: Array, size: tuple[int, int] | None = None) -> FloatArray:
     """Mean over each patch of the squared 4-neighbour Laplacian, summed over three channels, unit scale.
 
     Args:
-        pixels: (h, w) or (h, w, 3) of any depth, h and w multiples of `PATCH`; gray counts three times.
+        pixels: (h, w) or (h, w, 3) of any depth; gray counts three times.
+        size: height and width that they are padded to before, multiples of `PATCH`; None: their own.
 
     Returns:
         (h / PATCH, w / PATCH).
     """
-    height, width = pixels.shape[:2]
+    height, width = size or (pixels.shape[0], pixels.shape[1])
     energy = np.empty((height // PATCH, width // PATCH), np.float32)
     for top in range(0, height, STRIP):
         bottom = min(top + STRIP, height)
         above, below = min(top, 1), min(height - bottom, 1)
-        detail = laplacian(pixels[top - above : bottom + below])[above : above + bottom - top]
+        detail = laplacian(pad_rows(pixels, top - above, bottom + below, width))[above : above + bottom - top]
         squares = block_means(cv2.multiply(detail, detail, dtype=cv2.CV_32F), PATCH)
         energy[top // PATCH : bottom // PATCH] = squares * 3 if squares.ndim == 2 else squares @ np.ones(3, np.float32)
     energy /= np.float32(full_scale(pixels.dtype) ** 2)
@@ -200,6 +216,7 @@ def stretch_into(pixels: Array, values: ValueRange, shown: FloatArray) -> None:
     scale = np.float32(1 / (full_scale(pixels.dtype) * values.span))
     channels = cv2.split(pixels)
     for plane, channel in zip(shown, channels if len(channels) == 3 else [channels[0]] * 3, strict=True):
-        np.multiply(channel, scale, out=plane)
+        plane[...] = channel
+        plane *= scale
     if values.black:
         shown -= np.float32(values.black / values.span)

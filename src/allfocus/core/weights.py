@@ -14,9 +14,25 @@ SHARPNESS = 4.0
 
 def softmax_weights(logits: FloatArray, sharpness: float = SHARPNESS) -> FloatArray:
     """Logits (N, H, W) -> weights (N, H, W), non-negative, summing to 1 over the frames."""
-    weights: FloatArray = np.exp(np.float32(sharpness) * (logits - logits.max(axis=0, keepdims=True)))
-    weights /= weights.sum(axis=0, keepdims=True)
+    weights = np.subtract(logits, largest(logits), dtype=np.float32)
+    if sharpness != 1:
+        weights *= np.float32(sharpness)
+    flat = weights.reshape(len(weights), -1)
+    cv2.exp(flat, flat)  # three times as fast as NumPy's
+    total = weights[0].copy()
+    for plane in weights[1:]:
+        total += plane
+    np.reciprocal(total, out=total)
+    weights *= total
     return weights
+
+
+def largest(planes: Array) -> Array:
+    """(N, ...) -> (...): the maximum over a short first axis, several times faster than NumPy's own."""
+    most: Array = planes[0].copy()
+    for plane in planes[1:]:
+        np.maximum(most, plane, out=most)
+    return most
 
 
 def pick(frames: Sequence[Array], index_map: Array) -> Array:
@@ -37,7 +53,9 @@ def winner(logits: FloatArray) -> Array:
     """The frame with the largest logit, the first of equals: (N, H, W) -> (H, W) uint16; much faster than argmax."""
     most = logits[0].copy()
     index = np.zeros(most.shape, np.uint16)
-    for position, plane in enumerate(logits[1:], start=1):
-        np.copyto(index, np.uint16(position), where=plane > most)
+    position = np.zeros_like(index)
+    for plane in logits[1:]:
+        position += np.uint16(1)
+        cv2.copyTo(position, (plane > most).view(np.uint8), index)
         np.maximum(most, plane, out=most)
     return index

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from itertools import product
 from threading import Lock
 
+import cv2
 import numpy as np
 
 from allfocus.core.color import Array, FloatArray
-from allfocus.core.weights import softmax_weights
+from allfocus.core.weights import largest, softmax_weights
 from allfocus.core.windows import Window, grow, intersect, relative_to, tiles
 
 #: How far, in pixels, cells and blocks reach into the next one. A multiple of the steps that windows are grown in.
@@ -135,7 +136,7 @@ class FadingCells:
         parts = {}
         for other in self._near(source):
             reach = grow(source, FADE, *self._size)
-            part = crop(answer, intersect(reach, grow(other, self._margin, *self._size)))
+            part = keep(answer, intersect(reach, grow(other, self._margin, *self._size)))
             parts[key_of(source), key_of(other)] = part if other == source else replace(part, quality=None)
         with self._lock:
             self._waiting |= {
@@ -168,16 +169,32 @@ def key_of(cell: Window) -> Key:
     return cell[0].start, cell[1].start
 
 
+def keep(answer: CellLogits, window: Window) -> CellLogits:
+    """What is kept of an answer: a window of it, relative to the largest logit, in 16 bits."""
+    part = crop(answer, window)
+    return replace(part, logits=to_half(part.logits - largest(part.logits)), missing=part.missing.copy())
+
+
 def crop(answer: CellLogits, window: Window) -> CellLogits:
-    """What is kept of an answer: a window of it, in 16 bits."""
+    """A window of an answer."""
     here = relative_to(window, answer.around)
-    logits = answer.logits[(slice(None), *here)]
-    return replace(
-        answer,
-        logits=(logits - logits.max(axis=0)).astype(np.float16),
-        missing=answer.missing[here].copy(),
-        around=window,
-    )
+    return replace(answer, logits=answer.logits[(slice(None), *here)], missing=answer.missing[here], around=window)
+
+
+def to_half(planes: FloatArray) -> Array:
+    """(N, h, w) in 16 bits; ten times as fast as NumPy."""
+    if not planes.size:
+        return planes.astype(np.float16)
+    halves = cv2.convertFp16(planes.reshape(len(planes), -1))
+    return np.asarray(halves).view(np.float16).reshape(planes.shape)
+
+
+def from_half(planes: Array) -> FloatArray:
+    """The reverse of `to_half`, of planes that may be a window of others."""
+    if not planes.size:
+        return planes.astype(np.float32)
+    flat = np.ascontiguousarray(planes).view(np.int16).reshape(len(planes), -1)
+    return np.asarray(cv2.convertFp16(flat), np.float32).reshape(planes.shape)
 
 
 def mix(parts: Sequence[CellLogits], around: Window, size: tuple[int, int]) -> CellLogits:
@@ -196,7 +213,9 @@ def mix(parts: Sequence[CellLogits], around: Window, size: tuple[int, int]) -> C
     logits, missing = np.full((len(frames), *shape), np.log(LEAST_CHANCE), np.float32), np.empty(shape, np.float32)
     for part in found:
         here = relative_to(part.around, around)
-        logits[(np.searchsorted(frames, part.frames), *here)] = part.logits
+        planes = part.logits if part.logits.dtype == np.float32 else from_half(part.logits)
+        for row, plane in zip(np.searchsorted(frames, part.frames), planes, strict=True):
+            logits[(row, *here)] = plane
         missing[here] = part.missing
     extras = np.setdiff1d(own.extras, frames)
     return replace(own, frames=frames, extras=extras, logits=logits, missing=missing, around=around)
@@ -214,7 +233,7 @@ def mix_strip(parts: Sequence[CellLogits], strip: Window, size: tuple[int, int])
         share, here = find_share(part.cell, window, size), relative_to(window, strip)
         near = crop(part, window)
         missing[here] += share * near.missing
-        for frame, plane in zip(part.frames, softmax_weights(near.logits.astype(np.float32), sharpness=1), strict=True):
+        for frame, plane in zip(part.frames, softmax_weights(from_half(near.logits), sharpness=1), strict=True):
             plane *= share
             if int(frame) in chances or plane.max() > MATTERS:
                 chances.setdefault(int(frame), np.zeros(shape, np.float32))[here] += plane

@@ -14,6 +14,7 @@ from allfocus.core.color import Array, FloatArray
 from allfocus.core.pyramid import PATCH
 from allfocus.core.weights import softmax_weights, winner
 from allfocus.core.windows import Window, grow, intersect, relative_to, scale_down, shift, tiles
+from allfocus.decision.blocks import FadingBlocks
 from allfocus.decision.candidates import CandidateRule, find_candidates
 from allfocus.decision.cells import FADE, CellLogits, find_share
 from allfocus.decision.logit_store import LogitStore, enlarge, extrapolate, part_of
@@ -25,12 +26,16 @@ from allfocus.run.context import Run
 QUALITY_REACH = 32
 #: Bounds of what the network is given fall on whole patches of the next coarser level.
 STEP = 8
+#: How many pixels of the second finest level, at the edges of what is answered around a cell, count for little: the
+#: cell itself and what fades into its neighbours lie within.
+SPARE = 16
 #: Side of the cells: the same frames are candidates all over one. A multiple of `STEP`.
 CELL = 512
 #: Pixels of all frames together that the network is given at once: about 0.2 GB.
 PIXELS_AT_ONCE = 2_500_000
-#: How far below the others, in a block, the logits of frames are put that are no candidates there.
-NO_CANDIDATE = 12.0
+#: The same for places of the two finest levels, where there are no more frames than candidates: what the network takes
+#: is kept for as long as it is loaded.
+PIXELS_OF_PLACE = 1_350_000
 #: Side in pixels, of the second finest level, of the neighbourhood within which a choice may be misplaced.
 MISPLACED = 5
 
@@ -112,16 +117,13 @@ class CoarseToFine:
         state = self._approach(cell)
         frames, window, coarser = state.frames, state.window, state.coarser
         pixels = self._pyramid.cut_pixels(0, window, frames)
-        logits = extrapolate(coarser, pixels)
-        settled = logits.copy()
+        mixed = FadingBlocks(extrapolate(coarser, pixels))
         for block, few in self._blocks(cell, state):
             known = Answer(logits=coarser.logits[few], context=coarser.context[few])
             place = self._grow(block, FADE, level=0)
             found = self._refine_tiles(0, place, frames[few], known, window, spare=FADE).logits[:, 0]
-            here = (slice(None), *relative_to(place, window))
-            refined = np.repeat(found.min(axis=0, keepdims=True) - np.float32(NO_CANDIDATE), len(frames), axis=0)
-            refined[few] = found
-            logits[here] += find_share(block, place, cell) * (refined - settled[here])
+            mixed.put(relative_to(place, window), few, found, find_share(block, place, cell))
+        logits = mixed.logits()
         return CellLogits(
             frames=frames,
             extras=state.extras,
@@ -153,6 +155,7 @@ class CoarseToFine:
         for step in range(steps):
             self._run.report("coarse", step + 1, steps + 1)
             answer = self._refine_level(coarsest - 1 - step, answer, channels)
+        self._model.give_back()
         self._run.report("coarse", steps + 1, steps + 1)
         return answer
 
@@ -160,7 +163,7 @@ class CoarseToFine:
         """Logits and features of a whole level, all frames, from those of the next coarser one."""
         every = np.arange(len(self._pyramid.frames))
         height, width = (part.stop for part in self._pyramid.whole(level))
-        side = tile_side(len(every), self._rule.max_tile, self._model.reach)
+        side = tile_side(len(every), self._rule.max_tile, self._model.reach, PIXELS_AT_ONCE)
         answer = LogitStore(len(every), channels, height, width, side, self._run)
 
         def refine(tile: Window) -> None:
@@ -179,7 +182,7 @@ class CoarseToFine:
             return self._answer.part(place, frames)
         window = self._grow(place, self._model.reach, level)
         coarser = self._answer_place(level + 1, scale_down(window, 2), frames)
-        return self._refine_tiles(level, place, frames, coarser, window)
+        return self._refine_tiles(level, place, frames, coarser, window, spare=SPARE)
 
     def _refine_tiles(
         self, level: int, place: Window, frames: Array, coarser: Answer, window: Window, spare: int = 0
@@ -193,7 +196,10 @@ class CoarseToFine:
         logits = np.empty((len(frames), 1, height, width), np.float32)
         size = (height // PATCH, width // PATCH) if level else (0, 0)  # the finest level hands no features down
         context = np.empty((len(frames), coarser.context.shape[1], *size), np.float32)
-        limit, side = self._grow(place, reach - spare, level), tile_side(len(frames), self._rule.max_tile, reach)
+        limit, side = (
+            self._grow(place, reach - spare, level),
+            tile_side(len(frames), self._rule.max_tile, reach, PIXELS_OF_PLACE),
+        )
         for tile in self._run.in_turn(tiles(height, width, side + 2 * spare)):
             here = shift(tile, place)
             seen = intersect(self._grow(here, reach, level), limit)
@@ -282,8 +288,8 @@ class CoarseToFine:
         return grow(place, by, self._pyramid.height >> level, self._pyramid.width >> level, STEP)
 
 
-def tile_side(frames: int, max_tile: int | None, reach: int) -> int:
-    """Side of square tiles: with `reach` around it as large as memory for so many frames allows, and as `max_tile`."""
-    affordable = int((PIXELS_AT_ONCE / frames) ** 0.5) - 2 * reach
+def tile_side(frames: int, max_tile: int | None, reach: int, pixels: int) -> int:
+    """Side of square tiles: with `reach` around it so many pixels of all frames together, and within `max_tile`."""
+    affordable = int((pixels / frames) ** 0.5) - 2 * reach
     wanted = affordable if max_tile is None else min(affordable, max_tile)
     return max(STEP, wanted - wanted % STEP)

@@ -49,6 +49,16 @@ def open_session(path: Path, content: bytes, is_large: bool, is_ours: bool) -> A
 
 
 @cache
+def shrinking() -> Any:
+    """What to run a session with so that it gives back, in the end, the memory that it keeps for the next run."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
+
+
+@cache
 def limit_memory() -> None:
     """Limit, once for this process, the memory of all sessions that share their allocator."""
     import onnxruntime

@@ -30,6 +30,7 @@ from allfocus.plan import Plan
 from allfocus.registered import Registered
 from allfocus.registration import register
 from allfocus.result import FusionResult
+from allfocus.run.allocator import return_freed_memory
 from allfocus.run.context import Run
 from allfocus.run.machine import Machine
 from allfocus.run.progress import Pace
@@ -138,7 +139,12 @@ class Job:
         painted = paint_over(registered, decision, request)
         result = compose(registered, painted, options=options, preview=self._preview)
         assert self._canvas is not None
-        kept = Kept(request=request, registered=registered, decision=decision, canvas=self._canvas, veil=result.veil)
+        kept = None
+        if self._keep:
+            kept = Kept(
+                request=request, registered=registered, decision=decision, canvas=self._canvas, veil=result.veil
+            )
+        del decision, painted  # what nobody asks for again makes room for writing
         slabs, skipped = fuse_slabs(registered, options, slabs_of(request, listing), slab_files(request, listing))
         notes = [*result.notes, *quality_notes(result), *skipped]
         self._report("write", 0, 1)
@@ -153,7 +159,7 @@ class Job:
             notes=(*notes, *lost),
             seconds=time.monotonic() - started,
             listing=listing,
-            kept=kept if self._keep else None,
+            kept=kept,
         )
 
     def _register(self, listing: Listing, options: FusionOptions, run: Run) -> Registered:
@@ -269,6 +275,7 @@ def write_result(
         OptionError: an output that the result does not have.
         WriteError: a file can't be written; none is left behind.
     """
+    return_freed_memory()
     check_result(result, request.outputs, has_frames=registered is not None)
     files = make_files(result, request.outputs, registered, cancelled)
     told = [*notes, *(note for picture in files for note in picture.notes)]

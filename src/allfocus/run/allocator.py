@@ -5,6 +5,13 @@ import sys
 from contextlib import suppress
 
 
+def return_freed_memory() -> None:
+    """Ask glibc to give what it keeps back to the system: what comes next needs memory of other sizes."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 def keep_freed_memory() -> None:
     """Ask glibc to keep what is freed for the next array, and all threads to share it.
 

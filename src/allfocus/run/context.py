@@ -95,6 +95,10 @@ class Run:
         """A new array that may be larger than memory, see `Scratch.empty`."""
         return self.scratch.empty(shape, dtype)
 
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """The same, of zeros: what is never written to takes no memory."""
+        return self.scratch.zeros(shape, dtype)
+
     def part(self, number: int, count: int) -> "Run":
         """The same run for one of `count` parts, counted from 0, that go through the same stages as one."""
         return replace(self, progress=part_of(self.progress, number, count))

@@ -57,6 +57,10 @@ class Scratch:
         self._maps.append(pages)
         return np.frombuffer(pages, dtype).reshape(shape)
 
+    def zeros(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """`empty`, of zeros: as pages that the system makes once they are written to, wherever they lie."""
+        return np.zeros(shape, dtype) if self.folder is None else self.empty(shape, dtype)
+
     def release(self) -> None:
         """Give back the memory of all pages; what they hold stays, in the files."""
         if hasattr(mmap, "MADV_DONTNEED"):
