@@ -38,6 +38,19 @@ def test_discs_and_the_near_end_are_measured(seed: int) -> None:
     assert not last.near_first
 
 
+def test_a_bright_thing_before_a_dark_wall_is_near() -> None:
+    wall = ground(160, 200, seed=0) * np.float32(0.15)
+    matte = cv2.circle(np.zeros((160, 200, 3), np.float32), (60, 70), 25, (1, 1, 1), -1, cv2.LINE_AA)
+    veil = defocused(matte, STALK_RADIUS)
+    near = defocused(wall, STALK_RADIUS) * (1 - matte) + 0.8 * matte
+    frames = [photo(near), photo(wall * (1 - veil) + 0.8 * veil)]
+    first, last = measure_defocus(frames), measure_defocus(frames[::-1])
+    assert first is not None
+    assert last is not None
+    assert first.near_first
+    assert not last.near_first
+
+
 def test_a_halo_is_removed_and_the_rest_stays() -> None:
     frames, truth, veil = render_stalk()
     kept = allfocus.fuse(frames, align="none", halos="keep")

@@ -91,9 +91,13 @@ class LayeredWindow:
         self.shares: list[FloatArray] = []
         self.behind: list[FloatArray] = []
 
-    def solve(self, turns: int) -> None:
-        """Take veils away and cut mattes out, in turn."""
-        self._render(self._show_cores)
+    def solve(self, turns: int, beside: float = BESIDE_ALL) -> None:
+        """Take veils away and cut mattes out, in turn; `beside`, in pixels, see `BESIDE`."""
+        self._render(partial(self._show_cores, beside))
+        self.refine(turns)
+
+    def refine(self, turns: int) -> None:
+        """More turns of what was solved."""
         for _ in range(turns):
             self.mattes[:-1] = [self.cut_matte(row) for row in range(len(self.layers) - 1)]
             self._render(self.show)
@@ -174,11 +178,11 @@ class LayeredWindow:
             known = known * np.clip((cv2.erode(self.mattes[row], np.ones((3, 3), np.uint8)) - 0.6) / 0.3, 0, 1)
         return fill_from_around(unveil(self.own[row], self.veils[row], self.shares[row]), known)
 
-    def _show_cores(self, row: int) -> FloatArray:
+    def _show_cores(self, beside: float, row: int) -> FloatArray:
         """The colours of a layer, continued from its cores: frames that show a thing are picked beyond its edge too."""
         known = known_share(self.shares[row])
         if row < len(self.layers) - 1:
-            known = known * find_core(self.of == row, BESIDE * self._widest(row) + BESIDE_ALL)
+            known = known * find_core(self.of == row, BESIDE * self._widest(row) + beside)
         return fill_from_around(unveil(self.own[row], self.veils[row], self.shares[row]), known)
 
     def _widest(self, row: int) -> float:

@@ -26,15 +26,19 @@ ENOUGH, LEAD = 300, 1.5
 EXPLAINED = 0.55
 #: Sigmas that are tried of a filter, relative to the radius of a disc.
 FILTERS = (0.35, 0.425, 0.5, 0.575)
-#: How much of what sets the two orders of near and far apart must speak for the same one, by light that can't be; and
-#: how much may speak for the other one, by what the frames show: 0 is half of it, 1 is all.
-CLEARLY, CONTRARY = 0.3, 0.8
+#: One order of near and far must render the frames better than the other by this share of both misfits. From the
+#: second share on a first look is enough.
+BETTER, CLEARLY = 0.02, 0.1
 #: Differences, display-encoded, that mean nothing.
 NOTHING = 0.002
 #: Of so few frames no disc is wider, in pixels, where that is found out; of more, layers would fall together.
 FEW, WIDEST = 3, 4.0
-#: Turns in which layers are solved to find out which end is near.
-TURNS = 2
+#: Turns in which layers are solved to find out which end is near: for a first look, and after it.
+TURNS, MORE_TURNS = 3, 2
+#: How far beyond their edges things may be the sharpest ones, in pixels: as far as detail is averaged.
+BESIDE = 6.0
+#: What light that can't be counts as, beside a misfit.
+IMPOSSIBLE = 2.0
 
 
 def measure_defocus(frames: Sequence[Array], run: Run | None = None) -> Defocus | None:
@@ -197,21 +201,31 @@ def _radii(step: Array, position: Array, sharpest: int, frames: Array) -> Array:
 
 def which_is_near(small: Sequence[FloatArray], labels: Array, counts: Array, defocus: Defocus) -> bool | None:
     """Whether the first frame is focused on the nearest things; None where that can't be told."""
-    solved = []
     if len(small) <= FEW:
         small, labels, defocus = reduce_discs(small, labels, defocus)
+    windows = []
     for near_first in (True, False):
         ordered = replace(defocus, near_first=near_first)
         layers = find_layers(counts, ordered)
         if len(layers) < 2:
             return None
-        window = LayeredWindow({k: small[k] for layer in layers for k in layer.frames}, labels, layers, ordered)
-        window.solve(TURNS)
-        solved.append((window.excess(), window.misfit()))
-    excess, misfit = (lead(last, first) for first, last in zip(*solved, strict=True))
-    if abs(excess) < CLEARLY or -np.sign(excess) * misfit > CONTRARY:
-        return None
-    return excess > 0
+        windows.append(LayeredWindow({k: small[k] for layer in layers for k in layer.frames}, labels, layers, ordered))
+        windows[-1].solve(TURNS, BESIDE)
+    apart = compare_misfits(*windows)
+    if abs(apart) < CLEARLY:
+        for window in windows:
+            window.refine(MORE_TURNS)
+        apart = compare_misfits(*windows)
+    return None if abs(apart) < BETTER else apart > 0
+
+
+def compare_misfits(one: LayeredWindow, other: LayeredWindow) -> float:
+    """How much better the first layers render the frames than the second ones, as a share of both misfits, -1 to 1.
+
+    By square roots, so that few places where both fail don't decide.
+    """
+    first, second = (float(np.sqrt(window.misfit() + IMPOSSIBLE * window.excess()).sum()) for window in (one, other))
+    return (second - first) / max(first + second, 1e-9)
 
 
 def reduce_discs(
@@ -228,9 +242,3 @@ def reduce_discs(
         for image in small
     ]
     return images, few, defocus.scaled(scale)
-
-
-def lead(one: FloatArray, other: FloatArray) -> float:
-    """How much of what sets two maps apart speaks for the first being larger, -1 to 1."""
-    apart = cv2.GaussianBlur(one - other, (0, 0), 2)
-    return float(apart.sum() / max(np.abs(apart).sum(), 1e-9))
