@@ -2,6 +2,7 @@
 
     python benchmarks/study/halo_scene.py -o FOLDER
     python benchmarks/study/peers.py FOLDER/scenes.json -o FOLDER/peers --python PEERS_VENV/bin/python
+    python benchmarks/study/halo_scene.py -o FOLDER --picture docs/images/halo.webp
 
 Writes frames and truth as PNG and their `scenes.json`; `peers.py` then runs every tool that it finds on them. What
 counts is the PSNR in the ring, where the near thing's blur lies over the wall in one frame and the wall's detail shows
@@ -15,9 +16,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import skimage.data
+from PIL import Image
 
-from allfocus import write_image
-from allfocus.core.color import FloatArray, from_unit, linear_to_srgb, to_unit
+from allfocus import fuse, write_image
+from allfocus.core.color import Array, FloatArray, from_unit, linear_to_srgb, to_unit
 
 #: Radius in pixels of the defocus of the one thing when the other is in focus.
 DEFOCUS = 8.0
@@ -71,7 +73,9 @@ def main() -> None:
     """Write the scenes."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("-o", "--output", type=Path, required=True, help="where to write")
-    folder: Path = parser.parse_args().output
+    parser.add_argument("--picture", type=Path, help="write a picture for the docs")
+    arguments = parser.parse_args()
+    folder: Path = arguments.output
     folder.mkdir(parents=True, exist_ok=True)
     write_image(folder / "truth.png", from_unit(photographed(None), np.uint8))
     scenes = []
@@ -82,6 +86,30 @@ def main() -> None:
         scene = {"name": f"halo/{count}", "kind": "rendered", "frames": names, "truth": "truth.png"}
         scenes.append({**scene, "registered": True, "border": 0, "note": ""})
     (folder / "scenes.json").write_text(json.dumps(scenes, indent=1), encoding="utf-8")
+    if arguments.picture:
+        draw(arguments.picture)
+
+
+def draw(path: Path) -> None:
+    """Side by side: a near frame, a far one, what picking makes of the two, what is left without the veil.
+
+    Stalks before a cup of coffee, in colour: a photo that scikit-image ships.
+    """
+    behind = to_unit(np.asarray(skimage.data.coffee(), np.uint8)[60:320, 150:410]) ** 2.2
+    canvas = np.zeros(behind.shape[:2], np.uint8)
+    for start, end, width in (((40, 260), (120, -10), 7), ((150, 260), (215, -10), 11), ((270, 120), (60, 275), 4)):
+        cv2.line(canvas, start, end, WHITE, width, cv2.LINE_AA)
+    cover = to_unit(canvas)
+    light = cover[..., None] * np.array([0.75, 0.55, 0.08], np.float32)
+
+    def seen(near: float, far: float) -> Array:
+        through = 1 - defocused(cover, near)[..., None]
+        return from_unit(linear_to_srgb(defocused(light, near) + through * defocused(behind, far)), np.uint8)
+
+    frames = [seen(0, DEFOCUS), seen(DEFOCUS, 0)]
+    made = [fuse(frames, align="none", halos=halos).image for halos in ("keep", "remove")]
+    row = [np.pad(image, ((0, 0), (0, 6), (0, 0)), constant_values=255) for image in (*frames, *made)]
+    Image.fromarray(np.concatenate(row, axis=1)[:, :-6]).save(path, quality=88, method=6)
 
 
 if __name__ == "__main__":
