@@ -62,7 +62,7 @@ def test_an_empty_field_of_an_option_file_is_one_line(tmp_path: Path, cli: Cli, 
     a, b = write_pair(tmp_path)
     (tmp_path / "o.json").write_text(f'{{"{field}": "{value}"}}')
     outcome = cli("fuse", a, b, "-o", tmp_path / "o.png", "--options", tmp_path / "o.json")
-    assert outcome.code == 1
+    assert outcome.code == 2
     assert f"{field}: expected a path" in outcome.err
 
 

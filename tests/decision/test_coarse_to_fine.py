@@ -56,6 +56,7 @@ class Counting:
         self.reach, self.reach_finest = self._network.reach, self._network.reach_finest
         self.knows_quality, self.wants_order = True, self._network.wants_order
         self.answer_coarsest, self.judge = self._network.answer_coarsest, self._network.judge
+        self.give_back = self._network.give_back
         self.given: list[tuple[int, ...]] = []
 
     def refine(self, level: PyramidLevel, coarser: Answer, is_finest: bool = False) -> Answer:

@@ -383,7 +383,7 @@ def test_names_and_tags_reach_no_terminal_and_no_page(tmp_path: Path, cli: Cli) 
         cli("fuse", bad, bad, "-o", tmp_path / "p.png"),
         cli("fuse", tmp_path / "a.jpg", bad, "-o", tmp_path / "o\x1b[31m.xyz"),
     ]  # fmt: skip
-    assert [outcome.code for outcome in outcomes] == [0, 0, 1, 1, 1]
+    assert [outcome.code for outcome in outcomes] == [0, 0, 1, 1, 2]
     for text in (*(outcome.out + outcome.err for outcome in outcomes), report.read_text("utf-8")):
         assert not set(text) & set("\x1b\x07\u202e\x9b")
     assert outcomes[-1].err.count("\n") == 1
