@@ -93,10 +93,7 @@ def test_colours_that_can_not_be_converted_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StackError, match=r"frame 3 \(2\.png\) has the colours of .* can't be converted \(high dynamic"):
         inspect_stack(paths)
     write_png(paths[2], from_unit(scene(), "uint8"), iCCP=b"x\0\0" + zlib.compress(ADOBE[:300]))
-    with pytest.raises(
-        StackError,
-        match=r"frame 3 \(2\.png\) has the colours of a damaged profile \(cut short\).*: export all frames with one colour profile",
-    ):
+    with pytest.raises(StackError, match=r"frame 3 .* a damaged profile \(cut short\).*: export all frames with one"):
         inspect_stack(paths)
 
 
