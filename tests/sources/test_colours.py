@@ -106,6 +106,7 @@ def test_colours_of_a_png_are_the_same_in_every_format(tmp_path: Path, name: str
         ({"gAMA": struct.pack(">I", 55556), "cHRM": p3}, build_profile("", make_curve(0, (1.8,)), find_p3())),
         ({"cICP": bytes((12, 13, 0, 1))}, P3),
         ({"sRGB": b"\0", "gAMA": struct.pack(">I", 55556)}, srgb_profile()),
+        ({"gAMA": struct.pack(">I", 2**31)}, None),
     ):
         paths = [write_png(tmp_path / f"{k}.png", image, **chunks) for k in range(2)]
         save(fuse(paths, method="laplacian"), tmp_path / name)
