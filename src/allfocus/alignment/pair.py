@@ -13,7 +13,7 @@ import numpy as np
 
 from allfocus.alignment.comparison import FINAL_STEPS, MIN_CHECKED, Comparison, Part
 from allfocus.alignment.contrast_pyramid import RegistrationPyramid, pair_levels
-from allfocus.alignment.fixed_pattern import MIN_FIXED, MIN_MOVED, MIN_UNLIKE, Overlay, widen
+from allfocus.alignment.fixed_pattern import MIN_EXPLAINED, MIN_FIXED, MIN_MOVED, MIN_UNLIKE, Overlay, widen
 from allfocus.alignment.motion import DEGREES_OF_FREEDOM, Matrix
 from allfocus.alignment.sift import guess_motion
 from allfocus.core.color import Array
@@ -123,7 +123,8 @@ def find_fixed(
         found = overlay.measure(second)
         if agreement >= MIN_AGREEMENT and found.moved_share > max(areas.moved_share, found.fixed_share, MIN_MOVED):
             motion, areas = second, found
-    if areas.fixed_share < MIN_FIXED or areas.moved_share < areas.fixed_share:
+    believed = max(areas.fixed_share, MIN_EXPLAINED * areas.unlike_share)
+    if areas.fixed_share < MIN_FIXED or areas.moved_share < believed:
         return None
     return Fixed(pattern=areas.fixed, motion=motion)
 
