@@ -11,6 +11,7 @@ from allfocus.alignment.pair import register_pair
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.stack import FocalStack
 from moved_scenes import SIZE, defocus, scene
+from scenes import still_life, tilted_plane
 
 #: By how many pixels the scene moves from frame to frame.
 STEP = 5
@@ -96,6 +97,13 @@ def test_frames_under_dust_that_do_not_move_stay_untouched() -> None:
     alignment = align(make_frames(make_dust(0.72), step=0))
     assert alignment.model == "none"
     assert np.array_equal(alignment.matrices, np.stack([np.eye(3)] * 4))
+
+
+@pytest.mark.slow
+def test_a_motion_that_explains_nothing_shows_no_fixed_pattern() -> None:
+    steps = tilted_plane(still_life(7), 7, 24.0)
+    found = align([steps[k][:, :160] for k in (0, 1, 5, 6)])
+    assert found.model == "none"
 
 
 def test_a_part_that_moves_before_a_still_scene_does_not_steer() -> None:

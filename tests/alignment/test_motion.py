@@ -16,6 +16,11 @@ def test_motions_are_undone_by_their_opposites(numbers: list[float]) -> None:
     np.testing.assert_allclose(from_pixels(to_pixels(there, SIZE), SIZE), there, atol=1e-9)
 
 
+def test_no_motion_moves_nothing_at_any_size() -> None:
+    for height in range(100, 300, 7):
+        np.testing.assert_array_equal(to_pixels(np.eye(3), (height, 280)), np.eye(3))
+
+
 @pytest.mark.parametrize("generator", range(8))
 def test_velocities_are_the_derivative_of_the_motion(generator: int) -> None:
     points = np.random.default_rng(0).uniform(-0.7, 0.7, (20, 2)).astype(np.float32)

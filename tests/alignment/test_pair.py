@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from allfocus.alignment.chain import drop_finest
 from allfocus.alignment.comparison import interpolate
 from allfocus.alignment.contrast_pyramid import build_pyramid
 from allfocus.alignment.motion import make_motion, measure_displacement, to_pixels
@@ -43,6 +44,15 @@ def test_features_give_a_start_where_frames_are_far_apart() -> None:
     assert measure_displacement(guess, matrix, SIZE).mean() < 2
     flat = build_pyramid(np.full((*SIZE, 3), 0.5, np.float32))
     np.testing.assert_array_equal(guess_motion(flat, flat), np.eye(3))
+
+
+@pytest.mark.slow
+def test_features_are_compared_at_a_size_that_both_frames_have() -> None:
+    size = (160, 900)
+    after, matrix = move_camera(scene(size=size), [0.3, 0.0])
+    earlier = drop_finest(build_pyramid(scene(size=size)))
+    guess = to_pixels(guess_motion(earlier, build_pyramid(after)), size)
+    assert measure_displacement(guess, matrix, size).mean() < 2
 
 
 def test_values_between_pixels_are_those_at_pixels_where_points_are_whole() -> None:

@@ -25,10 +25,16 @@ def images() -> list[Image.Image]:
 
 @pytest.mark.parametrize(
     ("name", "how"),
-    [("a.mpo", {"quality": 95}), ("a.webp", {"lossless": True}), ("a.png", {}), ("a.gif", {})],
+    [
+        ("a.mpo", {"quality": 95}),
+        ("a.webp", {"lossless": True}),
+        ("a.png", {}),
+        ("a.gif", {}),
+        ("a.avif", {"quality": 95}),
+    ],
 )
 def test_all_pictures_of_a_file_are_frames(tmp_path: Path, name: str, how: dict[str, object]) -> None:
-    kind = {"mpo": "MPO", "webp": "WEBP", "png": "PNG", "gif": "GIF"}[name[2:]]
+    kind = {"mpo": "MPO", "webp": "WEBP", "png": "PNG", "gif": "GIF", "avif": "AVIF"}[name[2:]]
     save_all(tmp_path / name, kind, images(), **how)
     stack = read_stack(tmp_path / name)
     assert list(stack.names) == [f"{name} picture {k}" for k in (1, 2, 3, 4)]
@@ -80,7 +86,7 @@ def test_previews_and_gain_maps_are_no_pictures(tmp_path: Path, change: Callable
         inspect_stack(path)
 
 
-@pytest.mark.parametrize("name", ["a.webp", "a.png", "a.gif"])
+@pytest.mark.parametrize("name", ["a.webp", "a.png", "a.gif", "a.avif"])
 def test_an_animation_among_others_is_counted(tmp_path: Path, name: str) -> None:
     save_all(tmp_path / name, name[2:].upper(), images())
     write_image(tmp_path / "f1.png", FRAMES[0])

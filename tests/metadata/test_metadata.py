@@ -22,6 +22,7 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
 
 from allfocus.core.color import linear_to_srgb
+from allfocus.formats.write import Picture, write_images
 from allfocus.io import (
     Metadata,
     finish_metadata,
@@ -338,6 +339,8 @@ def test_a_damaged_profile_is_dropped_and_named(tmp_path: Path) -> None:
         assert found.icc is None
         assert found.exif and found.xmp
         assert re.fullmatch(r"in\.jpg: its ICC profile can't be read \(.*\) and was left out", found.notes[0])
+        told = write_images([Picture(tmp_path / name, picture(), found) for name in ("out.png", "map.png")])
+        assert [str(note) for note in told] == list(found.notes)
 
 
 @pytest.mark.parametrize("level", [0, 0.002, 0.1, 0.5, 1])

@@ -111,6 +111,12 @@ def sketch_pyramid(frame: Array, covered: Array | None = None, is_sketch: bool =
     )
 
 
+def pair_levels(one: RegistrationPyramid, other: RegistrationPyramid) -> list[tuple[Level, Level]]:
+    """The levels that both pyramids have, coarse to fine."""
+    others = {level.scale: level for level in other.levels}
+    return [(level, others[level.scale]) for level in one.levels if level.scale in others]
+
+
 def measure_sharpness(plane: FloatArray) -> FloatArray:
     """Mean squared differences over two pixels, in four directions, in patches: (h, w) -> (4, h / PATCH, w / PATCH)."""
     middle = plane[1:-1, 1:-1]

@@ -24,6 +24,9 @@ STRONG = 0.5
 #: Shares of the area with detail: what a motion leaves unlike must be so large for another motion to be looked for, and
 #: a fixed pattern, or what has moved, to be believed.
 MIN_UNLIKE, MIN_FIXED, MIN_MOVED = 0.1, 0.01, 0.05
+#: What has moved must be so many times what the motion leaves unlike: a motion between frames whose blur differs much
+#: fits a little better here and worse there, and explains nothing.
+MIN_EXPLAINED = 0.5
 #: Pixels around a fixed pattern whose normalised contrast it changes.
 REACH = 5
 

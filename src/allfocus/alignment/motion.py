@@ -67,6 +67,8 @@ def make_pixel_scale(size: tuple[int, int]) -> Matrix:
 
 def to_pixels(motion: Matrix, size: tuple[int, int]) -> Matrix:
     """A motion as a homography of pixels (x, y, 1), for pictures of this height and width."""
+    if np.array_equal(motion, np.eye(3)):
+        return np.eye(3)  # no motion is none at all: rounding would make some billionths of one
     scale = make_pixel_scale(size)
     return normalise(scale @ motion @ np.linalg.inv(scale))
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from allfocus.alignment.comparison import FINAL_STEPS, MIN_CHECKED, Comparison, Part
-from allfocus.alignment.contrast_pyramid import Level, RegistrationPyramid
-from allfocus.alignment.fixed_pattern import MIN_FIXED, MIN_MOVED, MIN_UNLIKE, Overlay, widen
+from allfocus.alignment.contrast_pyramid import RegistrationPyramid, pair_levels
+from allfocus.alignment.fixed_pattern import MIN_EXPLAINED, MIN_FIXED, MIN_MOVED, MIN_UNLIKE, Overlay, widen
 from allfocus.alignment.motion import DEGREES_OF_FREEDOM, Matrix
 from allfocus.alignment.sift import guess_motion
 from allfocus.core.color import Array
@@ -123,7 +123,8 @@ def find_fixed(
         found = overlay.measure(second)
         if agreement >= MIN_AGREEMENT and found.moved_share > max(areas.moved_share, found.fixed_share, MIN_MOVED):
             motion, areas = second, found
-    if areas.fixed_share < MIN_FIXED or areas.moved_share < areas.fixed_share:
+    believed = max(areas.fixed_share, MIN_EXPLAINED * areas.unlike_share)
+    if areas.fixed_share < MIN_FIXED or areas.moved_share < believed:
         return None
     return Fixed(pattern=areas.fixed, motion=motion)
 
@@ -178,9 +179,3 @@ def compare_finest_level(
 ) -> Comparison:
     """The comparison at the finest level that both pyramids have, without what is ignored."""
     return Comparison(*pair_levels(one, other)[-1], one.size, ignored, part)
-
-
-def pair_levels(one: RegistrationPyramid, other: RegistrationPyramid) -> list[tuple[Level, Level]]:
-    """The levels that both pyramids have, coarse to fine."""
-    others = {level.scale: level for level in other.levels}
-    return [(level, others[level.scale]) for level in one.levels if level.scale in others]

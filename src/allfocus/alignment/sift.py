@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from allfocus.alignment.contrast_pyramid import RegistrationPyramid
+from allfocus.alignment.contrast_pyramid import RegistrationPyramid, pair_levels
 from allfocus.alignment.fixed_pattern import fit_mask
 from allfocus.alignment.motion import Matrix, from_pixels
 from allfocus.core.color import Array, FloatArray
@@ -27,16 +27,15 @@ def guess_motion(one: RegistrationPyramid, other: RegistrationPyramid, ignored: 
     Returns:
         (3, 3), in normalised coordinates, see `motion`.
     """
-    (here, described), (there, described_there) = (
-        detect_features(pyramid.levels[-1].planes[..., 0], ignored) for pyramid in (one, other)
-    )
+    levels = pair_levels(one, other)[-1]  # of an earlier frame the finest may not be kept
+    (here, described), (there, described_there) = (detect_features(level.planes[..., 0], ignored) for level in levels)
     if min(len(here), len(there)) < MIN_MATCHES:
         return np.eye(3)
     pairs = [(best, second) for best, second in cv2.BFMatcher().knnMatch(described, described_there, k=2)]
     good = [best for best, second in pairs if best.distance < RATIO * second.distance]
     if len(good) < MIN_MATCHES:
         return np.eye(3)
-    scale = one.levels[-1].scale
+    scale = levels[0].scale
     source, target = here[[match.queryIdx for match in good]], there[[match.trainIdx for match in good]]
     matrix, _ = cv2.estimateAffinePartial2D(
         (source + 0.5) * scale - 0.5, (target + 0.5) * scale - 0.5, ransacReprojThreshold=INLIER_PIXELS * scale

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from allfocus.alignment.comparison import Comparison
-from allfocus.alignment.contrast_pyramid import RegistrationPyramid
+from allfocus.alignment.contrast_pyramid import RegistrationPyramid, pair_levels
 from allfocus.alignment.motion import DEGREES_OF_FREEDOM, Matrix
 from allfocus.alignment.pair import (
     AGREEMENT_SIDE,
     PairMotion,
     evaluate_motions,
-    pair_levels,
 )
 from allfocus.options import MotionModel
 

@@ -26,6 +26,7 @@ from allfocus.formats.pixels import (
     read_pillow,
     widen,
 )
+from allfocus.formats.several import Animation
 from allfocus.metadata import ifd
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.budget import LIMIT, Budget
@@ -122,6 +123,17 @@ class Avif(Format):
         """Decoded by Pillow."""
         with open_avif(path) as image:
             return read_pillow(image, path.name, read_orientation(lambda: make_blocks(image.info, path)))
+
+    def count_frames(self, path: Path) -> int:
+        """How many pictures an animation has; 1 for others."""
+        with open_avif(path) as image:
+            return int(image.n_frames)
+
+    def frame_reader(self, path: Path, positions: Sequence[int]) -> Callable[[int], Array]:
+        """See `Animation`."""
+        from PIL.AvifImagePlugin import AvifImageFile
+
+        return Animation(AvifImageFile, path).read
 
     def blocks(self, path: Path) -> Blocks:
         """As Pillow finds them."""

@@ -126,7 +126,7 @@ def write_images(
         cancelled: once it is set, by another thread, nothing is written.
 
     Returns:
-        Notes on what a format could not keep.
+        Notes on what a format could not keep, and on metadata that could not be read.
 
     Raises:
         WriteError: one can't be written; nothing is left behind.
@@ -135,6 +135,8 @@ def write_images(
     given = [Picture(*picture) for picture in pictures]
     wanted = [check_content(picture) for picture in given if picture.image is not None]
     notes = [note for picture in given for note in picture.notes]
+    damages = [text for picture in wanted if picture.metadata is not None for text in picture.metadata.notes]
+    notes += [Note(code="metadata-left-out", message=text) for text in dict.fromkeys(damages)]
     with whole_files([picture.path for picture in wanted]) as parts:
         # in threads, so that Ctrl-C need not wait for an encoder
         encoded = in_background(make_content, wanted, cancelled)

@@ -206,5 +206,5 @@ def convert_by_lcms(picture: Array, source: bytes, target: bytes) -> Array:
         intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
         made = ImageCms.profileToProfile(Image.fromarray(picture), profiles[0], profiles[1], renderingIntent=intent)
     except (ImageCms.PyCMSError, OSError) as error:
-        raise ValueError(str(error)) from error
+        raise ValueError("a profile that Little CMS can't use") from error
     return np.asarray(made)

@@ -36,6 +36,9 @@ PRIMARIES = {
 #: Of Adobe RGB (1998), with its exponent.
 ADOBE_PRIMARIES, ADOBE_GAMMA = (D65, (0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), 563 / 256
 
+#: Exponents of PNG that mean something, times 100,000 and from samples to light the other way round: of 10 and of 1/10.
+MIN_GAMMA, MAX_GAMMA = 10_000, 1_000_000
+
 #: Curve of ITU-R BT.709 as an ICC parametric curve: exponent, a, b, c, d.
 BT709_CURVE = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
 
@@ -72,7 +75,8 @@ def profile_of_png(gamma: int | None, chromaticities: tuple[int, ...] | None, *,
     pairs = tuple(zip(points[::2], points[1::2], strict=True)) or PRIMARIES[1]
     is_srgb = np.allclose(pairs, PRIMARIES[1], atol=0.002)
     is_usual = gamma is None or abs(gamma - 45455) < 100
-    if gamma == 0 or any(not 0 < y <= 1 for _, y in pairs) or (is_usual and is_srgb):
+    is_known = gamma is None or MIN_GAMMA <= gamma <= MAX_GAMMA
+    if not is_known or any(not 0 < y <= 1 for _, y in pairs) or (is_usual and is_srgb):
         return None
     curve = make_curve(3, SRGB_CURVE) if gamma is None else make_curve(0, (1e5 / gamma,))
     name = f"gamma {'of sRGB' if gamma is None else f'{1e5 / gamma:.4g}'}{'' if is_srgb else ', own primaries'}"

@@ -64,7 +64,13 @@ def find_obstacles(
 
 def name_profile(profile: bytes | None) -> str:
     """What to call a profile."""
-    return (read_profile_name(profile) or "an unnamed profile") if profile else "no profile"
+    if not profile:
+        return "no profile"
+    try:
+        read_colour_space(profile)
+    except ValueError as error:
+        return f"a damaged profile ({error})"
+    return read_profile_name(profile) or "an unnamed profile"
 
 
 def read_profile_name(profile: bytes | None) -> str:
