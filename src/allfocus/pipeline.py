@@ -205,13 +205,16 @@ def check_model(options: FusionOptions, source: Listing | FocalStack) -> None:
 
 def open_model(options: FusionOptions, source: Listing | FocalStack) -> FusionModel:
     """The model, prepared for as many pixels as there are."""
-    return load_model(options.model, not options.draft and len(source) * source.frame.pixels >= Plan.LARGE)
+    is_large = not options.draft and len(source) * source.frame.pixels >= Plan.LARGE
+    return load_model(options.model, is_large, options.device)
 
 
 def decide_by_network(
     registered: Registered, model: FusionModel, options: FusionOptions, keep: bool
 ) -> NetworkDecision:
     """What this network decides about registered frames."""
+    notes = [Note(code="model", message=line) for line in model.card.warnings()]
+    notes += [Note(code="device", message=model.device_note)] if model.device_note else []
     return NetworkDecision(
         registered.frames,
         model,
@@ -220,5 +223,5 @@ def decide_by_network(
         prefer=options.prefer,
         depth=options.depth,
         keep=keep,
-        notes=[Note(code="model", message=line) for line in model.card.warnings()],
+        notes=notes,
     )
