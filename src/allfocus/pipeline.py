@@ -10,7 +10,7 @@ from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window, relative_to
 from allfocus.decision.coarse_to_fine import SearchRule
-from allfocus.decision.decision import Decision, check_window, touching
+from allfocus.decision.decision import Decision, TiledDecision, check_window, touching
 from allfocus.decision.laplacian import LaplacianDecision
 from allfocus.decision.model import FusionModel, load_model
 from allfocus.decision.network import NetworkDecision
@@ -21,6 +21,7 @@ from allfocus.plan import Plan, plan_for
 from allfocus.registered import Registered, check_channels, check_decision
 from allfocus.registration import register
 from allfocus.result import FusionResult, make_result
+from allfocus.run.allocator import return_freed_memory
 from allfocus.run.context import Run
 from allfocus.run.progress import Progress, silent
 from allfocus.run.workers import one_thread_each
@@ -173,6 +174,9 @@ def compose(
                 preview(compositor.canvas(), done)
         canvas = compositor.canvas()
         veil = None
+        if isinstance(decision, TiledDecision):
+            decision.rest()
+        return_freed_memory()
         if remover:
             spared = decision.painted(composed) if isinstance(decision, PaintedDecision) else None
             veil = remover.remove(canvas.images[0], canvas.maps["index_map"], composed, whole, spared)
