@@ -3,7 +3,8 @@
     python benchmarks/speed/memory.py OUT.csv FOLDER [--quick]
 
 FOLDER holds the stacks, which are made once (see `stack`). Each case is one run of the command line, for its frames as
-they are and moved, alone and with all outputs and reports, and with as little memory as it accepts.
+they are and moved, alone and with all outputs and reports, and with as little memory as it accepts. A row is printed as
+soon as it is known.
 """
 
 import csv
@@ -19,7 +20,7 @@ import cv2
 
 HERE = Path(__file__).parent
 #: Frames, width and height.
-SIZES = ((7, 2048, 1536), (7, 6000, 4000), (14, 6000, 4000))
+SIZES = ((7, 2048, 1536), (7, 3000, 2000), (20, 3000, 2000), (7, 6000, 4000))
 #: By how many pixels the odd frames of a moved stack are shifted.
 SHIFT = 6
 #: The least memory that is tried, in GB, is that which the plan names in its refusal.
@@ -41,27 +42,28 @@ def moved(frames: Sequence[str], folder: Path) -> list[str]:
 
 def run(arguments: Sequence[str]) -> tuple[int, float, str]:
     """Status, peak memory in GB and messages of one run of the command line."""
-    command = [sys.executable, "-m", "allfocus", "fuse", *arguments]
+    command = [sys.executable, "-m", "allfocus", "fuse", "--progress=json", *arguments]
     process = subprocess.Popen(command, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     said = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
-    return status, used.ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6), said
+    return status, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9, said
 
 
 def measure(name: str, arguments: Sequence[str], folder: Path) -> dict[str, Any]:
     """What is planned, allowed and used."""
     status, used, said = run([*arguments, "-o", str(folder / "out.png")])
-    planned = re.search(r"about ([\d.]+) GB of memory", said)
+    planned = re.search(r'"memory": (\d+)', said)
     if status or planned is None:
         sys.exit(f"failed: {name}\n{said}")
+    expected = int(planned[1]) / 1e9
     allowed = re.search(r"--max-memory=(\S+)GB", " ".join(arguments))
     row = {
         "stack": name,
-        "planned_gb": float(planned[1]),
+        "planned_gb": expected,
         "allowed_gb": float(allowed[1]) if allowed else "",
         "used_gb": used,
-        "used_by_planned": used / float(planned[1]),
+        "used_by_planned": used / expected,
     }
     print(row, flush=True)
     return row

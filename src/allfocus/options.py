@@ -9,12 +9,11 @@ import tomllib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from math import inf
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args
 
 from allfocus.core.sizes import parse_size
-from allfocus.core.typed import alternatives, check_fields, choices, declared, unknown_key
+from allfocus.core.typed import check_fields, declared, describe_fields, unknown_key
 from allfocus.errors import ConfigError, OptionError
 
 #: What decides which frame is in focus.
@@ -34,6 +33,9 @@ MOTIONS: tuple[MotionModel, ...] = get_args(MotionModel)
 
 #: In which order the frames are focused.
 Order = Literal["names", "time", "focus"]
+
+#: Where the network computes.
+Device = Literal["auto", "cpu", "cuda", "coreml", "dml"]
 
 #: Groups of options, as help and forms list them.
 FUSION, ALIGNMENT, OUTPUT, MACHINE = "Fusion", "Alignment", "More output", "Time and memory"
@@ -144,6 +146,12 @@ class FusionOptions:
         low=1,
         metavar="PX",
         flags=("--max-tile", "--tile"),
+    )
+    device: Device = declared(
+        "auto",
+        help="Where the network computes: the processor, or what another build of onnxruntime knows (NVIDIA, Apple, "
+        "DirectX 12); auto takes the best there is.",
+        group=MACHINE,
     )
     max_memory: int | str | None = declared(
         None, help="Memory to use, such as 2GB (default: most of what is free).", group=MACHINE, metavar="SIZE"
@@ -269,32 +277,6 @@ def build_options(values: Mapping[str, Any]) -> FusionOptions:
     return with_options(None, {name.replace("-", "_"): value for name, value in values.items() if value is not None})
 
 
-#: How JSON schema calls the types of options.
-JSON_TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", Path: "string"}
-
-
 def describe_options(kind: type[Any] = FusionOptions) -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of a dataclass of options: what forms and documentation are made from."""
-    hints = get_type_hints(kind)
-    properties = {}
-    for item in fields(kind):
-        allowed, kinds = choices(hints[item.name]), alternatives(hints[item.name])
-        names = [JSON_TYPES[one] for one in kinds if one in JSON_TYPES]
-        is_optional = type(None) in kinds
-        described: dict[str, Any] = {"title": item.name.replace("_", " "), "description": item.metadata["help"]}
-        if allowed:
-            described["enum"] = [*allowed, *([None] if is_optional else [])]
-        else:
-            types = [*names, *(["null"] if is_optional else [])]
-            described["type"] = types[0] if len(types) == 1 else types
-        if "range" in item.metadata:
-            low, high = item.metadata["range"]
-            described |= {"minimum": low} if high == inf else {"minimum": low, "maximum": high}
-        properties[item.name] = {**described, "default": item.default, "group": item.metadata["group"]}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "allfocus options",
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": False,
-    }
+    return describe_fields(kind, "allfocus options")

@@ -10,7 +10,7 @@ from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window, relative_to
 from allfocus.decision.coarse_to_fine import SearchRule
-from allfocus.decision.decision import Decision, check_window, touching
+from allfocus.decision.decision import Decision, TiledDecision, check_window, touching
 from allfocus.decision.laplacian import LaplacianDecision
 from allfocus.decision.model import FusionModel, load_model
 from allfocus.decision.network import NetworkDecision
@@ -21,6 +21,7 @@ from allfocus.plan import Plan, plan_for
 from allfocus.registered import Registered, check_channels, check_decision
 from allfocus.registration import register
 from allfocus.result import FusionResult, make_result
+from allfocus.run.allocator import return_freed_memory
 from allfocus.run.context import Run
 from allfocus.run.progress import Progress, silent
 from allfocus.run.workers import one_thread_each
@@ -173,6 +174,9 @@ def compose(
                 preview(compositor.canvas(), done)
         canvas = compositor.canvas()
         veil = None
+        if isinstance(decision, TiledDecision):
+            decision.rest()
+        return_freed_memory()
         if remover:
             spared = decision.painted(composed) if isinstance(decision, PaintedDecision) else None
             veil = remover.remove(canvas.images[0], canvas.maps["index_map"], composed, whole, spared)
@@ -205,13 +209,16 @@ def check_model(options: FusionOptions, source: Listing | FocalStack) -> None:
 
 def open_model(options: FusionOptions, source: Listing | FocalStack) -> FusionModel:
     """The model, prepared for as many pixels as there are."""
-    return load_model(options.model, not options.draft and len(source) * source.frame.pixels >= Plan.LARGE)
+    is_large = not options.draft and len(source) * source.frame.pixels >= Plan.LARGE
+    return load_model(options.model, is_large, options.device)
 
 
 def decide_by_network(
     registered: Registered, model: FusionModel, options: FusionOptions, keep: bool
 ) -> NetworkDecision:
     """What this network decides about registered frames."""
+    notes = [Note(code="model", message=line) for line in model.card.warnings()]
+    notes += [Note(code="device", message=model.device_note)] if model.device_note else []
     return NetworkDecision(
         registered.frames,
         model,
@@ -220,5 +227,5 @@ def decide_by_network(
         prefer=options.prefer,
         depth=options.depth,
         keep=keep,
-        notes=[Note(code="model", message=line) for line in model.card.warnings()],
+        notes=notes,
     )

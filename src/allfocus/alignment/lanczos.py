@@ -5,7 +5,7 @@ same sub-pixel phase, row after row. So one band of weights, shared by many rows
 times as fast as 64 look-ups for each pixel (two-pass warping: Catmull and Smith, 10.1145/965139.807414).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import cv2
@@ -22,10 +22,17 @@ SEGMENT, STEPS = 32, 64
 FEWEST_LINES = 10
 #: Rows of the result that are computed at a time, so that intermediate planes stay small.
 STRIP = 256
+#: What makes other values of values, each by itself.
+Change = Callable[[Array], Array]
 #: OpenCV's names of sample types.
 DEPTHS: dict[np.dtype[np.generic], int] = {np.dtype(np.uint8): cv2.CV_8U, np.dtype(np.uint16): cv2.CV_16U}
 #: Largest change of scale along an axis that is supported.
 MAX_SCALE = 1.3
+
+
+def as_it_is(values: Array) -> Array:
+    """No change."""
+    return values
 
 
 def can_resample(matrix: Matrix) -> bool:
@@ -36,12 +43,14 @@ def can_resample(matrix: Matrix) -> bool:
     return bool(is_affine and is_moderate and max(abs(b / e), abs(d)) * FEWEST_LINES * STEPS < 2)
 
 
-def resample(frame: Array, matrix: Matrix) -> Array:
+def resample(frame: Array, matrix: Matrix, before: Change = as_it_is, after: Change = as_it_is) -> Array:
     """Warp a frame (H, W[, 3]) by a matrix from pixels of the result to pixels of the frame; edges are repeated.
 
     Args:
         frame: uint8, uint16 or float32.
         matrix: one for which `can_resample` holds.
+        before: done to values of the frame, a few rows at a time.
+        after: the same to those of the result, which have the frame's dtype in the end.
 
     Returns:
         An array of the frame's shape and dtype.
@@ -53,11 +62,13 @@ def resample(frame: Array, matrix: Matrix) -> Array:
         bottom = min(top + STRIP, height)
         ends = [d * x + e * y + f for x in (0, width) for y in (top, bottom)]
         first, last = int(np.floor(min(ends))) - LOBES, int(np.ceil(max(ends))) + SEGMENT
-        planes = split_channels(take_rows(frame, first, last))
+        source = before(take_rows(frame, first, last))
+        planes = split_channels(source)
         # x in the frame, as a function of x in the result and the row of the frame
         across = resample_rows(planes, a - b * d / e, b / e, c - b * f / e + b / e * first, width)
         down = resample_columns(across, e, d, f + e * top - first, bottom - top)
-        result[top:bottom] = merge_channels(down, frame.dtype).reshape(bottom - top, width, *frame.shape[2:])
+        merged = merge_channels(down, source.dtype).reshape(bottom - top, width, *frame.shape[2:])
+        result[top:bottom] = after(merged)
     return result
 
 

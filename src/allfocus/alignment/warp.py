@@ -7,7 +7,7 @@ import numpy as np
 
 from allfocus.alignment.brightness import match_exposure
 from allfocus.alignment.flow import map_pixels
-from allfocus.alignment.lanczos import can_resample, resample
+from allfocus.alignment.lanczos import Change, as_it_is, can_resample, resample
 from allfocus.alignment.motion import Matrix, map_points
 from allfocus.alignment.photometric import ExposureTransfer
 from allfocus.core.color import Array, FloatArray, full_scale
@@ -56,10 +56,19 @@ def warp_frame(
         return match_exposure(frame, exposure, frame.dtype)
     # with 16 bits in between, 8-bit values are rounded once
     deeper = np.uint16 if frame.dtype == np.uint8 else frame.dtype
-    deep = frame if exposure.is_same else match_exposure(frame, exposure, deeper)
-    warped = resample_by_matrix(deep, matrix) if flow is None else resample_by_flow(deep, matrix, flow)
-    if warped.dtype != frame.dtype:
-        warped = np.rint(warped * np.float32(full_scale(frame.dtype) / full_scale(deep.dtype))).astype(frame.dtype)
+
+    def match(values: Array) -> Array:
+        return values if exposure.is_same else match_exposure(values, exposure, deeper)
+
+    def reduce_depth(values: Array) -> Array:
+        if values.dtype == frame.dtype:
+            return values
+        return np.rint(values * np.float32(full_scale(frame.dtype) / full_scale(deeper))).astype(frame.dtype)
+
+    if flow is None:
+        warped = resample_by_matrix(frame, matrix, match, reduce_depth)
+    else:
+        warped = resample_by_flow(frame, matrix, flow, match, reduce_depth)
     if filling is not None:
         unseen = ~find_seen(matrix, size)
         warped[unseen] = filling[unseen]
@@ -110,18 +119,39 @@ def is_unmoved(matrix: Matrix, size: tuple[int, int]) -> bool:
     return bool(np.abs(map_points(matrix, corners) - corners).max() < STILL)
 
 
-def resample_by_matrix(frame: Array, matrix: Matrix) -> Array:
-    """Warp a frame (H, W[, 3]) by a matrix from pixels of the result to pixels of the frame; edges are repeated."""
+def resample_by_matrix(frame: Array, matrix: Matrix, before: Change = as_it_is, after: Change = as_it_is) -> Array:
+    """Warp a frame (H, W[, 3]) by a matrix from pixels of the result to pixels of the frame; edges are repeated.
+
+    What is done `before` and `after`, see `resample`, is done a few rows at a time.
+    """
     if can_resample(matrix):
-        return resample(frame, matrix)
+        return resample(frame, matrix, before, after)
     size = frame.shape[1::-1]
     flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
+    deep = in_strips(frame, before)
     if np.allclose(matrix[2], (0, 0, 1), atol=1e-12):
-        return np.asarray(cv2.warpAffine(frame, matrix[:2], size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
-    return np.asarray(cv2.warpPerspective(frame, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE))
+        warped = cv2.warpAffine(deep, matrix[:2], size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    else:
+        warped = cv2.warpPerspective(deep, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    del deep
+    return in_strips(np.asarray(warped), after)
 
 
-def resample_by_flow(frame: Array, matrix: Matrix, flow: FloatArray) -> Array:
+def in_strips(values: Array, change: Change) -> Array:
+    """A change of values, a few rows at a time; the array itself where nothing changes."""
+    first = change(values[:STRIP])
+    if first is values or np.shares_memory(first, values):
+        return values
+    changed = np.empty(values.shape, first.dtype)
+    changed[:STRIP] = first
+    for top in range(STRIP, len(values), STRIP):
+        changed[top : top + STRIP] = change(values[top : top + STRIP])
+    return changed
+
+
+def resample_by_flow(
+    frame: Array, matrix: Matrix, flow: FloatArray, before: Change = as_it_is, after: Change = as_it_is
+) -> Array:
     """Warp a frame (H, W[, 3]) by an optical flow and a matrix, strip by strip; edges are repeated."""
     size = frame.shape[0], frame.shape[1]
     warped = np.empty_like(frame)
@@ -130,8 +160,9 @@ def resample_by_flow(frame: Array, matrix: Matrix, flow: FloatArray) -> Array:
         x, y = map_pixels(matrix, flow, size, rows)
         first = int(np.clip(np.floor(y.min()) - REACH, 0, size[0] - 1))
         last = int(np.clip(np.ceil(y.max()) + REACH, first + 1, size[0]))
-        source = frame[first:last]
-        warped[rows] = cv2.remap(source, x, y - first, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+        source = before(frame[first:last])
+        moved = cv2.remap(source, x, y - first, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE)
+        warped[rows] = after(np.asarray(moved))
     return warped
 
 

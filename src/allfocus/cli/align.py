@@ -13,7 +13,10 @@ from allfocus.outputs.asked import Asked
 from allfocus.run.streams import say
 
 #: Options of the fusion that don't matter for the alignment.
-OTHERS = (*STEPS["decide"], *STEPS["compose"], "max_tile", "draft", "channel_for_focus", "no_align", "outputs", "slab")
+OTHERS = (
+    *(*STEPS["decide"], *STEPS["compose"], "max_tile", "device", "draft", "channel_for_focus", "no_align", "outputs"),
+    "slab",
+)
 
 
 @command(Asked, FusionOptions, skip=OTHERS)

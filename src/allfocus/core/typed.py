@@ -23,6 +23,9 @@ WORDS: dict[Any, str] = {
     Path: "a path",
 }
 
+#: How JSON schema calls them.
+JSON_TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", Path: "string"}
+
 
 def bounded(default: Any, low: float, high: float) -> Any:
     """A dataclass field whose value a recipe may set between `low` and `high`, both included."""
@@ -138,3 +141,30 @@ def check_choice(place: str, value: Any, allowed: tuple[str, ...]) -> str:
     near = get_close_matches(str(value), allowed, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(allowed)}"
     raise ConfigError(f"{place} {value!r}: {hint}")
+
+
+def describe_fields(kind: type[Any], title: str) -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of a dataclass whose fields are `declared`."""
+    hints = get_type_hints(kind)
+    properties = {}
+    for item in fields(kind):
+        allowed, kinds = choices(hints[item.name]), alternatives(hints[item.name])
+        names = [JSON_TYPES[one] for one in kinds if one in JSON_TYPES]
+        is_optional = type(None) in kinds
+        described: dict[str, Any] = {"title": item.name.replace("_", " "), "description": item.metadata["help"]}
+        if allowed:
+            described["enum"] = [*allowed, *([None] if is_optional else [])]
+        else:
+            types = [*names, *(["null"] if is_optional else [])]
+            described["type"] = types[0] if len(types) == 1 else types
+        if "range" in item.metadata:
+            low, high = item.metadata["range"]
+            described |= {"minimum": low} if high == inf else {"minimum": low, "maximum": high}
+        properties[item.name] = {**described, "default": item.default, "group": item.metadata["group"]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": title,
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }

@@ -139,6 +139,9 @@ class TiledDecision(ABC):
         """
         return decide_window(self, window)
 
+    def rest(self) -> None:  # noqa: B027 (most keep none)
+        """Give back the memory that is kept for the next tile: none is asked for soon."""
+
 
 def decide_window(decision: Decision, window: Window) -> Choice:
     """The choice for any window, put together from the tiles that it touches; see `TiledDecision.at`."""

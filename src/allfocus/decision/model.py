@@ -13,8 +13,9 @@ from allfocus.decision.model_card import FORMAT as FORMAT
 from allfocus.decision.model_card import MOST_BLOCKS, read_card
 from allfocus.decision.model_card import ModelCard as ModelCard
 from allfocus.decision.onnx_file import MOST_BYTES, check_graph, digest, read_properties
-from allfocus.decision.session import open_session, shrinking
+from allfocus.decision.session import Session, open_session, shrinking
 from allfocus.errors import ModelError, OptionError, printable
+from allfocus.options import Device
 
 #: The weights that ship with the package.
 SHIPPED = Path(__file__).parents[1] / "weights" / "default.onnx"
@@ -74,13 +75,15 @@ class FusionModel:
 
     Attributes:
         card: what it says about itself.
+        device: where it computes, and in `device_note` what a user should know of that, or nothing.
     """
 
-    def __init__(self, session: Any, card: ModelCard) -> None:
-        self.card = card
-        self._session = session
-        self._inputs = [value.name for value in session.get_inputs()]
-        self._context_channels = next(int(value.shape[1]) for value in session.get_inputs() if value.name == INPUTS[3])
+    def __init__(self, opened: Session, card: ModelCard) -> None:
+        self.card, self.device, self.device_note = card, opened.device, opened.note
+        self._session = opened
+        inputs = opened.session.get_inputs()
+        self._inputs = [value.name for value in inputs]
+        self._context_channels = next(int(value.shape[1]) for value in inputs if value.name == INPUTS[3])
 
     @property
     def reach(self) -> int:
@@ -146,8 +149,11 @@ class FusionModel:
     def give_back(self) -> None:
         """Give back the memory that is kept from answer to answer: those to come will be of other sizes.
 
-        The smallest level is answered for that, since it happens at the end of an answer.
+        The smallest level is answered for that, since it happens at the end of an answer. Other devices have memory of
+        their own.
         """
+        if self.device != "cpu":
+            return
         pixels, energy = np.zeros((2, 3, 2 * PATCH, 2 * PATCH), np.float32), np.zeros((2, ENERGIES, 2, 2), np.float32)
         context = np.zeros((2, self._context_channels, 1, 1), np.float32)
         self._run(pixels, energy, np.zeros((2, 1, PATCH, PATCH), np.float32), context, options=shrinking())
@@ -193,15 +199,17 @@ def require_quality(path: Path | None) -> None:
         raise OptionError(f"out-of-focus, veiled: {path} has not learned them; leave them out, or train it for longer")
 
 
-def load_model(path: Path | None = None, is_large: bool = False) -> FusionModel:
+def load_model(path: Path | None = None, is_large: bool = False, device: Device = "cpu") -> FusionModel:
     """Load a model file, or the shipped weights.
 
     Args:
         path: the file.
         is_large: whether to prepare it for many pixels: loading takes a tenth of a second more, and each look a
             third less.
+        device: where it computes.
 
     Raises:
+        MissingExtraError: the device can't be used here.
         ModelError: the file is missing, corrupt, or not an allfocus model of this format.
     """
     chosen = SHIPPED if path is None else Path(path)
@@ -209,15 +217,16 @@ def load_model(path: Path | None = None, is_large: bool = False) -> FusionModel:
         changed = chosen.stat().st_mtime_ns
     except OSError as error:
         raise ModelError(f"{chosen}: can't be read ({error.strerror}); expected a model file (.onnx)") from error
-    return _load(chosen, changed, is_large)
+    return _load(chosen, changed, is_large, device)
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, changed: int, is_large: bool) -> FusionModel:
+def _load(path: Path, changed: int, is_large: bool, device: Device) -> FusionModel:
     """Load `path`; `changed` (its time stamp) makes a file written anew load anew."""
     content = read_content(path)
     metadata = check_content(path, content)
-    session = open_session(path, content, is_large, path == SHIPPED)
+    opened = open_session(path, content, is_large, path == SHIPPED, device)
+    session = opened.session
     try:
         shapes = {value.name: value.shape for value in session.get_inputs()}
         inputs, outputs = set(shapes), {value.name for value in session.get_outputs()}
@@ -231,7 +240,7 @@ def _load(path: Path, changed: int, is_large: bool) -> FusionModel:
     card = read_card(path, metadata[CARD_KEY])
     if card.checksum is not None and card.checksum != digest(content, CARD_KEY):
         raise ModelError(f"{path}: damaged, its checksum is not that of its card; get or train it again")
-    return FusionModel(session, card)
+    return FusionModel(opened, card)
 
 
 def read_content(path: Path) -> bytes:

@@ -58,7 +58,7 @@ class NetworkDecision(TiledDecision):
         keep: bool = False,
         notes: Sequence[Note] = (),
     ) -> None:
-        self._run = run
+        self._run, self._model = run, model
         self._pyramid = StackPyramid(frames, run, by_focus=model.wants_order)
         self.size, self.count = self._pyramid.size, len(frames)
         self.noise = measure_noise(self._pyramid.frames)
@@ -109,6 +109,10 @@ class NetworkDecision(TiledDecision):
             out_of_focus=None if found.quality is None else found.quality[0] > OUT_OF_FOCUS,
             veiled=None if found.quality is None else found.quality[1] > VEILED,
         )
+
+    def rest(self) -> None:
+        """Give back what the network keeps."""
+        self._model.give_back()
 
 
 class Keeper:

@@ -137,6 +137,11 @@ class PaintedDecision(TiledDecision):
                 sheet.lay(self._take(stroke, sheet, place), covered, stroke.gain)
         return sheet.choice()
 
+    def rest(self) -> None:
+        """Give back what the base keeps."""
+        if isinstance(self._base, TiledDecision):
+            self._base.rest()
+
     def painted(self, window: Window) -> Array:
         """(h, w) bool, which pixels of a window are as somebody painted them."""
         mask = np.zeros([part.stop - part.start for part in window], np.bool_)

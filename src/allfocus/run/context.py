@@ -33,7 +33,6 @@ class Run:
         cancelled: once it is set the work ends with `Cancelled`, within a tile or a frame.
         region: side in pixels of what is worked on at a time where a frame is more than that: it is read, looked at and
             composed in parts; None: frames are taken as a whole.
-        device: where the network computes: `cpu`, or another device that onnxruntime was built for.
     """
 
     workers: int = 1
@@ -41,7 +40,6 @@ class Run:
     progress: Progress = silent
     cancelled: Event = field(default_factory=Event)
     region: int | None = None
-    device: str = "cpu"
 
     @property
     def in_parts(self) -> bool:

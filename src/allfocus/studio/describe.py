@@ -10,7 +10,8 @@ from allfocus.studio.tiles import SIDE
 
 #: Options that are not in the page's form: they name files, say what the machine may use, or are chosen elsewhere.
 HIDDEN = (
-    *("draft", "model", "transforms", "max_tile", "max_memory", "max_pixels", "spool", "reference", "stack", "depth"),
+    *("draft", "model", "transforms", "max_tile", "device", "max_memory", "max_pixels", "spool", "reference", "stack"),
+    "depth",
 )
 
 
