@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from allfocus.core.windows import Window, grow, intersect, relative_to
 from allfocus.decision.decision import Decision, touching
 from allfocus.decision.painted import ORIGINAL, STEPS, PaintedDecision, Stroke
 from allfocus.decision.recent import Recent
+from allfocus.decision.sheet import Sheets
 from allfocus.errors import ConfigError
 from allfocus.jobs.events import JobRequest, Kept
 from allfocus.jobs.halos import Halos
@@ -24,6 +26,8 @@ from allfocus.run.workers import one_thread_each
 
 #: The most strokes that are told apart when they change at once.
 FEW = 8
+#: Strokes that need not be placed again with every stroke that comes.
+PLACED = 2048
 #: How far, in pixels, composing carries what was painted.
 SPREAD = 16
 #: Gains are whole powers of this: few different ones, each too close to the next to be seen.
@@ -51,13 +55,22 @@ def place_strokes(registered: Registered, strokes: Sequence[Stroke]) -> list[Str
             known = 0 <= stroke.frame < len(registered.names)
             name = registered.names[stroke.frame] if known else f"frame {stroke.frame}"
             raise ConfigError(f"stroke from {name}: this frame is not used; remove the stroke, or use the frame")
-        points = tuple((x - left, y - top) for x, y in stroke.points)
-        placed.append(replace(stroke, points=points, frame=None if stroke.frame is None else rows[stroke.frame]))
+        placed.append(move_stroke(stroke, left, top, None if stroke.frame is None else rows[stroke.frame]))
     return placed
 
 
+@lru_cache(PLACED)
+def move_stroke(stroke: Stroke, left: int, top: int, frame: int | None) -> Stroke:
+    """The stroke with its points counted from elsewhere, and its frame, if it has one, by another number."""
+    return replace(stroke, points=tuple((x - left, y - top) for x, y in stroke.points), frame=frame)
+
+
 def paint_over(
-    registered: Registered, decision: Decision, request: JobRequest, known: Mapping[str, Decision] | None = None
+    registered: Registered,
+    decision: Decision,
+    request: JobRequest,
+    known: Mapping[str, Decision] | None = None,
+    sheets: Sheets | None = None,
 ) -> Decision:
     """A decision with the visible strokes of a request over it.
 
@@ -66,6 +79,7 @@ def paint_over(
         decision: about them.
         request: its strokes, and the options of the layers that they take their pixels from.
         known: decisions that are at hand, by the names of their layers; by default they are made here.
+        sheets: painted tiles that are kept from one call to the next; see `PaintedDecision`.
 
     Raises:
         ConfigError: a stroke takes its pixels from something that does not exist.
@@ -79,7 +93,7 @@ def paint_over(
             name: decision if is_same_for("decide", options, request.options) else decide(registered, options=options)
             for name, options in wanted.items()
         }
-    return PaintedDecision(decision, strokes, known)
+    return PaintedDecision(decision, strokes, known, sheets)
 
 
 def used_layers(request: JobRequest) -> list[str]:
@@ -115,6 +129,7 @@ class Retouch:
         self.request, self.registered, self.canvas = kept.request, kept.registered, kept.canvas
         self._decision, self._halos, self._veil = Recent(kept.decision), Halos(kept), kept.veil
         self._others: dict[FusionOptions, Decision] = {}
+        self._sheets = Sheets()
 
     def change(self, strokes: Sequence[Stroke], layers: Mapping[str, FusionOptions] | None = None) -> list[Window]:
         """Have these strokes over the picture instead of those that are there; see `settle`.
@@ -177,7 +192,7 @@ class Retouch:
 
     def _paint(self, request: JobRequest) -> Decision:
         known = {name: self._other(layer_options(request, name)) for name in used_layers(request)}
-        return paint_over(self.registered, self._decision, request, known)
+        return paint_over(self.registered, self._decision, request, known, self._sheets)
 
     def _other(self, options: FusionOptions) -> Decision:
         """The decision of a layer, which is made once."""
@@ -241,6 +256,8 @@ def is_empty(window: Window) -> bool:
 
 def differing(old: Sequence[Stroke], new: Sequence[Stroke]) -> list[Stroke]:
     """The visible strokes that only one of two lists holds; all of both where the others change their order."""
+    if tuple(new[: len(old)]) == tuple(old):
+        return [stroke for stroke in new[len(old) :] if stroke.visible]
     old, new = ([stroke for stroke in strokes if stroke.visible] for strokes in (old, new))
     gone, come = Counter(old) - Counter(new), Counter(new) - Counter(old)
     kept = [[stroke for stroke in strokes if stroke not in gone and stroke not in come] for strokes in (old, new)]
