@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from itertools import islice
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -13,21 +14,18 @@ from allfocus.core.color import Array, srgb_to_linear, to_unit
 from allfocus.core.windows import Window, grow, intersect, relative_to
 from allfocus.decision.decision import Decision, touching
 from allfocus.decision.painted import ORIGINAL, STEPS, PaintedDecision, Stroke
-from allfocus.decision.recent import Recent
+from allfocus.decision.recent import RECENT, Recent
 from allfocus.decision.sheet import Sheets
-from allfocus.errors import ConfigError
 from allfocus.jobs.events import JobRequest, Kept
 from allfocus.jobs.halos import Halos
+from allfocus.jobs.strokes import layer_options, paint_over, place_strokes, used_layers
 from allfocus.options import FusionOptions, is_same_for
 from allfocus.pipeline import decide
-from allfocus.registered import Registered
 from allfocus.result import FusionResult, make_result
 from allfocus.run.workers import one_thread_each
 
 #: The most strokes that are told apart when they change at once.
 FEW = 8
-#: Strokes that need not be placed again with every stroke that comes.
-PLACED = 2048
 #: How far, in pixels, composing carries what was painted.
 SPREAD = 16
 #: Gains are whole powers of this: few different ones, each too close to the next to be seen.
@@ -39,78 +37,6 @@ MOST_GAIN = 2.0
 SAMPLES, DARKEST, BRIGHTEST, FEWEST = 200_000, 0.002, 0.9, 20
 #: Side in pixels of the square whose half a stroke's edge reaches beyond what the brush covers.
 RIM = 9
-
-
-def place_strokes(registered: Registered, strokes: Sequence[Stroke]) -> list[Stroke]:
-    """Strokes in pixels of the registered frames, with frames counted among those that are used.
-
-    Raises:
-        ConfigError: a stroke takes its pixels from a frame that is not used.
-    """
-    top, left = (0, 0) if registered.window is None else (part.start for part in registered.window)
-    rows = {position: row for row, position in enumerate(registered.positions)}
-    placed = []
-    for stroke in strokes:
-        if stroke.frame is not None and stroke.frame not in rows:
-            known = 0 <= stroke.frame < len(registered.names)
-            name = registered.names[stroke.frame] if known else f"frame {stroke.frame}"
-            raise ConfigError(f"stroke from {name}: this frame is not used; remove the stroke, or use the frame")
-        placed.append(move_stroke(stroke, left, top, None if stroke.frame is None else rows[stroke.frame]))
-    return placed
-
-
-@lru_cache(PLACED)
-def move_stroke(stroke: Stroke, left: int, top: int, frame: int | None) -> Stroke:
-    """The stroke with its points counted from elsewhere, and its frame, if it has one, by another number."""
-    return replace(stroke, points=tuple((x - left, y - top) for x, y in stroke.points), frame=frame)
-
-
-def paint_over(
-    registered: Registered,
-    decision: Decision,
-    request: JobRequest,
-    known: Mapping[str, Decision] | None = None,
-    sheets: Sheets | None = None,
-) -> Decision:
-    """A decision with the visible strokes of a request over it.
-
-    Args:
-        registered: the frames.
-        decision: about them.
-        request: its strokes, and the options of the layers that they take their pixels from.
-        known: decisions that are at hand, by the names of their layers; by default they are made here.
-        sheets: painted tiles that are kept from one call to the next; see `PaintedDecision`.
-
-    Raises:
-        ConfigError: a stroke takes its pixels from something that does not exist.
-    """
-    strokes = place_strokes(registered, [stroke for stroke in request.strokes if stroke.visible])
-    if not strokes:
-        return decision
-    if known is None:
-        wanted = {name: layer_options(request, name) for name in used_layers(request)}
-        known = {
-            name: decision if is_same_for("decide", options, request.options) else decide(registered, options=options)
-            for name, options in wanted.items()
-        }
-    return PaintedDecision(decision, strokes, known, sheets)
-
-
-def used_layers(request: JobRequest) -> list[str]:
-    """Names of the layers that visible strokes take their pixels from."""
-    names = dict.fromkeys(stroke.source for stroke in request.strokes if stroke.visible)
-    return [name for name in names if name not in ("", ORIGINAL, *STEPS)]
-
-
-def layer_options(request: JobRequest, name: str) -> FusionOptions:
-    """The options of a layer; raises `ConfigError` where there is no such layer, or it would align anew."""
-    if name not in request.layers:
-        known = ", ".join([*STEPS, ORIGINAL, *request.layers])
-        raise ConfigError(f"stroke from {name!r}: expected a frame, or one of {known}")
-    options = request.layers[name]
-    if not is_same_for("align", options, request.options):
-        raise ConfigError(f"layer {name!r}: its alignment differs from the picture's; give both the same options")
-    return options
 
 
 class Retouch:
@@ -129,7 +55,7 @@ class Retouch:
         self.request, self.registered, self.canvas = kept.request, kept.registered, kept.canvas
         self._decision, self._halos, self._veil = Recent(kept.decision), Halos(kept), kept.veil
         self._others: dict[FusionOptions, Decision] = {}
-        self._sheets = Sheets()
+        self._sheets, self._making, self._warming = Sheets(), Lock(), Lock()
 
     def change(self, strokes: Sequence[Stroke], layers: Mapping[str, FusionOptions] | None = None) -> list[Window]:
         """Have these strokes over the picture instead of those that are there; see `settle`.
@@ -152,6 +78,31 @@ class Retouch:
                 self._put(canvas, window, self._where(changed, window))
         self._halos.touch(windows)
         return windows
+
+    def warm(self, x: float, y: float, radius: float, source: str = "") -> None:
+        """Have at hand what a stroke at a place would need, so that it is shown sooner; from any thread, one at a time.
+
+        Args:
+            x: of the brush, as the points of strokes.
+            y: as for that.
+            radius: of the brush in pixels.
+            source: the layer that the pixels would be taken from, if it is one.
+
+        Raises:
+            ConfigError: there is no such layer, or no such brush.
+        """
+        [placed] = place_strokes(self.registered, [Stroke(source=ORIGINAL, points=((x, y),), radius=radius)])
+        window = self._reach(placed)
+        if is_empty(window) or not self._warming.acquire(blocking=False):
+            return
+        try:
+            names = [] if source in ("", ORIGINAL, *STEPS) else [source]
+            with one_thread_each():
+                for decision in [self._decision, *(self._other(layer_options(self.request, name)) for name in names)]:
+                    for tile in islice(touching(decision, window), RECENT):
+                        decision.decide_tile(tile)
+        finally:
+            self._warming.release()
 
     @property
     def is_settled(self) -> bool:
@@ -198,9 +149,10 @@ class Retouch:
         """The decision of a layer, which is made once."""
         if is_same_for("decide", options, self.request.options):
             return self._decision
-        if options not in self._others:
-            self._others[options] = Recent(decide(self.registered, options=options))
-        return self._others[options]
+        with self._making:
+            if options not in self._others:
+                self._others[options] = Recent(decide(self.registered, options=options))
+            return self._others[options]
 
     def _reach(self, stroke: Stroke) -> Window:
         """The part of the picture that a stroke may change; it may be empty."""
