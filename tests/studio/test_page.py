@@ -88,6 +88,7 @@ def save(page: Any, path: Path) -> Array:
     """Save as a person does."""
     show_tab(page, "Save")
     page.get_by_label("File", exact=True).fill(path.name)
+    page.get_by_label("Layers", exact=True).select_option("")
     page.get_by_role("button", name="Save picture").click()
     page.locator("#saved", has_text="Saved").wait_for()
     return read_image(path)

@@ -143,7 +143,7 @@ function connectTools(app) {
   };
   view.viewer.addHandler("update-viewport", showZoom);
   const ask = seldom(60, async (/** @type {number} */ x, /** @type {number} */ y) => {
-    const at = await get(`/api/at?x=${x.toFixed(1)}&y=${y.toFixed(1)}`).catch(() => ({}));
+    const at = await get(`/api/at?x=${x.toFixed(1)}&y=${y.toFixed(1)}${app.retouch.brush}`).catch(() => ({}));
     find("here").textContent = at.name ? WORDS.here(at) : "";
   });
   find("stage-area").addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {

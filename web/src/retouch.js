@@ -28,6 +28,13 @@ export class Retouch {
     new ResizeObserver(() => this.paint()).observe(this.canvas);
   }
 
+  /** What a stroke would be made with, for the server to have it at hand. */
+  get brush() {
+    if (!this.isPainting) return "";
+    const source = find("source").value;
+    return `&radius=${this.radius}${source.startsWith("frame:") ? "" : `&source=${encodeURIComponent(source)}`}`;
+  }
+
   get radius() {
     return Math.round(SMALLEST * (LARGEST / SMALLEST) ** (find("radius").value / 100));
   }

@@ -42,7 +42,7 @@ export class Save {
   async savePicture() {
     const maps = [...find("maps").querySelectorAll("input:checked")].map((box) => box.value);
     find("saved").textContent = "…";
-    const answer = await this.app.ask("/api/save", { path: find("path").value, maps });
+    const answer = await this.app.ask("/api/save", { path: find("path").value, maps, layers: find("layers").value });
     find("saved").textContent = answer ? WORDS.saved(answer.files) : "";
     find("downloads").replaceChildren(...links(answer?.files ?? []));
   }

@@ -7,7 +7,7 @@ import numpy as np
 
 from allfocus.alignment.brightness import match_exposure
 from allfocus.alignment.photometric import ExposureTransfer
-from allfocus.composition.blend import REACH_IN_NOISE, SQUARE, blend_alike
+from allfocus.composition.blend import NOTHING, REACH_IN_NOISE, SQUARE, blend_alike
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.windows import Window, intersect, relative_to
 from allfocus.decision.decision import MAPS, Choice, Decision, list_sources
@@ -96,8 +96,13 @@ class Compositor:
         extras = choice.extras if self._noise >= NOISY and self._how != "hard" else ()
         sources = [*list_sources(choice), *((int(k), 1.0) for k in extras)]
         seen = grow_within(wanted, REACH_IN_NOISE, choice.around)
-        frames = [[brighten(self._run.cut(stack[k], seen), gain) for k, gain in sources] for stack in self._stacks]
         weights = choice.weights[(slice(None), *relative_to(seen, choice.around))]
+        # strokes bring many gains; what has no weight here need not be made brighter
+        sources = [
+            (k, 1.0 if gain != 1 and self._noise < NOISY and weights[row].max() <= NOTHING else gain)
+            for row, (k, gain) in enumerate(sources)
+        ]
+        frames = [[brighten(self._run.cut(stack[k], seen), gain) for k, gain in sources] for stack in self._stacks]
         shares = np.concatenate([weights, np.zeros((len(extras), *weights.shape[1:]), np.float32)])
         made = blend_alike(frames, shares, self._how, self._noise, relative_to(wanted, seen))
         return [image[relative_to(shared, wanted)] for image in made]

@@ -1,15 +1,15 @@
 """A decision that was painted over: under a stroke the chosen frame has the weight that the brush gives it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.windows import Window, intersect, relative_to
-from allfocus.decision.decision import MAPS, Choice, Decision, TiledDecision, list_sources
-from allfocus.decision.depth import WITHIN_A_FRAME
+from allfocus.decision.decision import Choice, Decision, TiledDecision
+from allfocus.decision.sheet import Sheet, Sheets, choose_frames
 from allfocus.errors import ConfigError
 
 #: Sources of a stroke that are neither a frame nor another decision: the frame before or after the one that the picture
@@ -65,7 +65,11 @@ class Stroke:
 
     def bounds(self, window: Window) -> Window:
         """The part of a window that the brush may have covered; empty, with no rows or columns, if there is none."""
-        return intersect(window, box_around(self.points, self.radius))
+        return intersect(window, self._box)
+
+    @cached_property
+    def _box(self) -> Window:
+        return box_around(self.points, self.radius)
 
     def cover(self, window: Window) -> FloatArray:
         """How much of each pixel of a window the brush covers, (h, w) in [0, 1]."""
@@ -103,17 +107,25 @@ class PaintedDecision(TiledDecision):
         base: what is painted over.
         strokes: from first to last.
         others: decisions about the same frames that strokes may take their pixels from, by their names.
+        sheets: where painted tiles are kept for the next decision with more strokes over the same base; None: nowhere.
 
     Raises:
         ConfigError: a stroke takes its pixels from a frame or decision that does not exist.
     """
 
-    def __init__(self, base: Decision, strokes: Sequence[Stroke], others: Mapping[str, Decision] | None = None) -> None:
+    def __init__(
+        self,
+        base: Decision,
+        strokes: Sequence[Stroke],
+        others: Mapping[str, Decision] | None = None,
+        sheets: Sheets | None = None,
+    ) -> None:
         self._base, self.strokes, self._others = base, tuple(strokes), dict(others or {})
+        self._sheets = sheets or Sheets(0)
+        known = [*STEPS, ORIGINAL, *self._others]
         for stroke in strokes:
             if stroke.frame is not None and stroke.frame not in range(base.count):
                 raise ConfigError(f"stroke from frame {stroke.frame}: expected 0 to {base.count - 1}")
-            known = [*STEPS, ORIGINAL, *self._others]
             if stroke.source and stroke.source not in known:
                 raise ConfigError(f"stroke from {stroke.source!r}: expected a frame, or one of {', '.join(known)}")
         self.size, self.count, self.noise = base.size, base.count, base.noise
@@ -129,12 +141,14 @@ class PaintedDecision(TiledDecision):
         strokes = [stroke for stroke in self.strokes if stroke.visible and stroke.touches(choice.around)]
         if not strokes:
             return choice
-        sheet = Sheet(choice)
-        for stroke in strokes:
+        wanted = [(stroke, self._others.get(stroke.source)) for stroke in strokes]
+        sheet, laid = self._sheets.take(tile, wanted) or (Sheet(choice), 0)
+        for stroke in strokes[laid:]:
             place = stroke.bounds(choice.around)
             covered = stroke.cover(place)
             if covered.any():
                 sheet.lay(self._take(stroke, sheet, place), covered, stroke.gain)
+        self._sheets.keep(tile, sheet, wanted)
         return sheet.choice()
 
     def rest(self) -> None:
@@ -152,7 +166,7 @@ class PaintedDecision(TiledDecision):
                 here[stroke.cover(place) > 0] = stroke.source != ORIGINAL
         return mask
 
-    def _take(self, stroke: Stroke, sheet: "Sheet", place: Window) -> Choice:
+    def _take(self, stroke: Stroke, sheet: Sheet, place: Window) -> Choice:
         """What a stroke brings to a place."""
         if stroke.frame is not None:
             size = [part.stop - part.start for part in place]
@@ -163,92 +177,6 @@ class PaintedDecision(TiledDecision):
             moved = sheet.picked(place).astype(np.int64) + STEPS[stroke.source]
             return choose_frames(place, np.clip(moved, 0, self.count - 1).astype(np.uint16))
         return self._others[stroke.source].at(place)
-
-
-def choose_frames(window: Window, index_map: Array) -> Choice:
-    """The choice that takes each pixel from the frame that `index_map` names, and is certain of it."""
-    candidates = np.unique(index_map)
-    certain = np.ones(index_map.shape, np.float32)
-    return Choice(
-        window=window,
-        around=window,
-        candidates=candidates,
-        extras=np.empty(0, np.uint16),
-        weights=np.stack([(index_map == frame).astype(np.float32) for frame in candidates]),
-        index_map=index_map,
-        confidence=certain,
-        depth=index_map.astype(np.float32),
-        depth_error=np.full(index_map.shape, WITHIN_A_FRAME**0.5, np.float32),
-        out_of_focus=np.zeros(index_map.shape, bool),
-        veiled=np.zeros(index_map.shape, bool),
-    )
-
-
-class Sheet:
-    """A tile's choice while strokes are laid over it; where the brush covers more than half, the maps change too."""
-
-    def __init__(self, choice: Choice) -> None:
-        self._base = choice
-        self._planes = dict(zip(list_sources(choice), choice.weights.copy(), strict=True))
-        self._own = len(self._planes)
-        self._maps = {name: None if (plane := getattr(choice, name)) is None else plane.copy() for name in MAPS}
-
-    def picked(self, place: Window) -> Array:
-        """(h, w), the frame with the largest weight at a place."""
-        here = relative_to(place, self._base.around)
-        best = np.argmax(np.stack([plane[here] for plane in self._planes.values()]), axis=0)
-        return np.asarray(np.array([frame for frame, _ in self._planes], np.uint16)[best])
-
-    def original(self, place: Window) -> Choice:
-        """What was at a place before anything was painted; its maps only where the tile has some."""
-        base, shared = self._base, intersect(place, self._base.window)
-        is_empty = any(part.stop <= part.start for part in shared)
-        window = tuple(slice(part.start, max(part.start, part.stop)) for part in shared)
-        here = (slice(0, 0), slice(0, 0)) if is_empty else relative_to(shared, base.window)
-        maps: dict[str, Any] = {name: None if (plane := getattr(base, name)) is None else plane[here] for name in MAPS}
-        weights = base.weights[(slice(None), *relative_to(place, base.around))]
-        return replace(base, window=(window[0], window[1]), around=place, weights=weights, **maps)
-
-    def lay(self, source: Choice, covered: FloatArray, gain: float) -> None:
-        """Lay one stroke over: `covered` says how much of each pixel of `source.around` the brush covers."""
-        here = relative_to(source.around, self._base.around)
-        for plane in self._planes.values():
-            plane[here] *= 1 - covered
-        for (frame, own), weights in zip(list_sources(source), source.weights, strict=True):
-            key = frame, float(np.float32(own * gain))
-            if key not in self._planes:
-                self._planes[key] = np.zeros(self._base.weights.shape[1:], np.float32)
-            self._planes[key][here] += covered * weights
-        shared = intersect(source.window, self._base.window)
-        if all(part.start < part.stop for part in shared):
-            self._lay_maps(source, covered[relative_to(shared, source.around)], shared)
-
-    def _lay_maps(self, source: Choice, covered: FloatArray, shared: Window) -> None:
-        is_painted = covered > 0.5
-        there, here = relative_to(shared, source.window), relative_to(shared, self._base.window)
-        for name, plane in self._maps.items():
-            if plane is None:
-                continue
-            brought = getattr(source, name)
-            if brought is None:  # the source knows less than the base
-                unknown = np.nan if name == "depth_error" else 0
-                brought = source.index_map if name == "depth" else np.full(source.index_map.shape, unknown, plane.dtype)
-            np.copyto(plane[here], brought[there].astype(plane.dtype), where=is_painted)
-
-    def choice(self) -> Choice:
-        """The choice with all strokes; what was brought and is covered again is left out."""
-        rows = [(key, plane) for row, (key, plane) in enumerate(self._planes.items()) if row < self._own or plane.any()]
-        used = {frame for (frame, _), _ in rows}
-        gains = np.array([gain for (_, gain), _ in rows], np.float32)
-        base, maps = self._base, dict[str, Any](self._maps)
-        return replace(
-            base,
-            candidates=np.array([frame for (frame, _), _ in rows], np.uint16),
-            extras=np.array([frame for frame in base.extras if int(frame) not in used], np.uint16),
-            weights=np.stack([plane for _, plane in rows]),
-            gains=None if (gains == 1).all() else gains,
-            **maps,
-        )
 
 
 class LabelledDecision(PaintedDecision):

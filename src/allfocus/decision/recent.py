@@ -8,7 +8,7 @@ from allfocus.core.windows import Window
 from allfocus.decision.decision import Choice, Decision, TiledDecision
 
 #: Tiles whose choices are at hand while somebody paints.
-RECENT = 4
+RECENT = 6
 
 
 class Recent(TiledDecision):

@@ -16,7 +16,7 @@ from allfocus.errors import StackError
 from allfocus.formats.write import Picture, write_images, write_ome_files
 from allfocus.jobs.checks import check_job, find_channel, needed_maps, slab_files, slabs_of, stack_options, volume_maps
 from allfocus.jobs.events import Event, JobRequest, JobResult, Kept, Listener
-from allfocus.jobs.retouch import paint_over
+from allfocus.jobs.strokes import paint_over
 from allfocus.options import FusionOptions, is_same_for
 from allfocus.outputs.files import make_files
 from allfocus.outputs.ome_files import make_ome_files

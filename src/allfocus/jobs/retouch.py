@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -12,13 +14,13 @@ from allfocus.core.color import Array, srgb_to_linear, to_unit
 from allfocus.core.windows import Window, grow, intersect, relative_to
 from allfocus.decision.decision import Decision, touching
 from allfocus.decision.painted import ORIGINAL, STEPS, PaintedDecision, Stroke
-from allfocus.decision.recent import Recent
-from allfocus.errors import ConfigError
+from allfocus.decision.recent import RECENT, Recent
+from allfocus.decision.sheet import Sheets
 from allfocus.jobs.events import JobRequest, Kept
 from allfocus.jobs.halos import Halos
+from allfocus.jobs.strokes import layer_options, paint_over, place_strokes, used_layers
 from allfocus.options import FusionOptions, is_same_for
 from allfocus.pipeline import decide
-from allfocus.registered import Registered
 from allfocus.result import FusionResult, make_result
 from allfocus.run.workers import one_thread_each
 
@@ -37,68 +39,6 @@ SAMPLES, DARKEST, BRIGHTEST, FEWEST = 200_000, 0.002, 0.9, 20
 RIM = 9
 
 
-def place_strokes(registered: Registered, strokes: Sequence[Stroke]) -> list[Stroke]:
-    """Strokes in pixels of the registered frames, with frames counted among those that are used.
-
-    Raises:
-        ConfigError: a stroke takes its pixels from a frame that is not used.
-    """
-    top, left = (0, 0) if registered.window is None else (part.start for part in registered.window)
-    rows = {position: row for row, position in enumerate(registered.positions)}
-    placed = []
-    for stroke in strokes:
-        if stroke.frame is not None and stroke.frame not in rows:
-            known = 0 <= stroke.frame < len(registered.names)
-            name = registered.names[stroke.frame] if known else f"frame {stroke.frame}"
-            raise ConfigError(f"stroke from {name}: this frame is not used; remove the stroke, or use the frame")
-        points = tuple((x - left, y - top) for x, y in stroke.points)
-        placed.append(replace(stroke, points=points, frame=None if stroke.frame is None else rows[stroke.frame]))
-    return placed
-
-
-def paint_over(
-    registered: Registered, decision: Decision, request: JobRequest, known: Mapping[str, Decision] | None = None
-) -> Decision:
-    """A decision with the visible strokes of a request over it.
-
-    Args:
-        registered: the frames.
-        decision: about them.
-        request: its strokes, and the options of the layers that they take their pixels from.
-        known: decisions that are at hand, by the names of their layers; by default they are made here.
-
-    Raises:
-        ConfigError: a stroke takes its pixels from something that does not exist.
-    """
-    strokes = place_strokes(registered, [stroke for stroke in request.strokes if stroke.visible])
-    if not strokes:
-        return decision
-    if known is None:
-        wanted = {name: layer_options(request, name) for name in used_layers(request)}
-        known = {
-            name: decision if is_same_for("decide", options, request.options) else decide(registered, options=options)
-            for name, options in wanted.items()
-        }
-    return PaintedDecision(decision, strokes, known)
-
-
-def used_layers(request: JobRequest) -> list[str]:
-    """Names of the layers that visible strokes take their pixels from."""
-    names = dict.fromkeys(stroke.source for stroke in request.strokes if stroke.visible)
-    return [name for name in names if name not in ("", ORIGINAL, *STEPS)]
-
-
-def layer_options(request: JobRequest, name: str) -> FusionOptions:
-    """The options of a layer; raises `ConfigError` where there is no such layer, or it would align anew."""
-    if name not in request.layers:
-        known = ", ".join([*STEPS, ORIGINAL, *request.layers])
-        raise ConfigError(f"stroke from {name!r}: expected a frame, or one of {known}")
-    options = request.layers[name]
-    if not is_same_for("align", options, request.options):
-        raise ConfigError(f"layer {name!r}: its alignment differs from the picture's; give both the same options")
-    return options
-
-
 class Retouch:
     """A picture that is painted on: strokes in, and only what they change is composed anew.
 
@@ -115,6 +55,7 @@ class Retouch:
         self.request, self.registered, self.canvas = kept.request, kept.registered, kept.canvas
         self._decision, self._halos, self._veil = Recent(kept.decision), Halos(kept), kept.veil
         self._others: dict[FusionOptions, Decision] = {}
+        self._sheets, self._making, self._warming = Sheets(), Lock(), Lock()
 
     def change(self, strokes: Sequence[Stroke], layers: Mapping[str, FusionOptions] | None = None) -> list[Window]:
         """Have these strokes over the picture instead of those that are there; see `settle`.
@@ -137,6 +78,31 @@ class Retouch:
                 self._put(canvas, window, self._where(changed, window))
         self._halos.touch(windows)
         return windows
+
+    def warm(self, x: float, y: float, radius: float, source: str = "") -> None:
+        """Have at hand what a stroke at a place would need, so that it is shown sooner; from any thread, one at a time.
+
+        Args:
+            x: of the brush, as the points of strokes.
+            y: as for that.
+            radius: of the brush in pixels.
+            source: the layer that the pixels would be taken from, if it is one.
+
+        Raises:
+            ConfigError: there is no such layer, or no such brush.
+        """
+        [placed] = place_strokes(self.registered, [Stroke(source=ORIGINAL, points=((x, y),), radius=radius)])
+        window = self._reach(placed)
+        if is_empty(window) or not self._warming.acquire(blocking=False):
+            return
+        try:
+            names = [] if source in ("", ORIGINAL, *STEPS) else [source]
+            with one_thread_each():
+                for decision in [self._decision, *(self._other(layer_options(self.request, name)) for name in names)]:
+                    for tile in islice(touching(decision, window), RECENT):
+                        decision.decide_tile(tile)
+        finally:
+            self._warming.release()
 
     @property
     def is_settled(self) -> bool:
@@ -177,15 +143,16 @@ class Retouch:
 
     def _paint(self, request: JobRequest) -> Decision:
         known = {name: self._other(layer_options(request, name)) for name in used_layers(request)}
-        return paint_over(self.registered, self._decision, request, known)
+        return paint_over(self.registered, self._decision, request, known, self._sheets)
 
     def _other(self, options: FusionOptions) -> Decision:
         """The decision of a layer, which is made once."""
         if is_same_for("decide", options, self.request.options):
             return self._decision
-        if options not in self._others:
-            self._others[options] = Recent(decide(self.registered, options=options))
-        return self._others[options]
+        with self._making:
+            if options not in self._others:
+                self._others[options] = Recent(decide(self.registered, options=options))
+            return self._others[options]
 
     def _reach(self, stroke: Stroke) -> Window:
         """The part of the picture that a stroke may change; it may be empty."""
@@ -241,6 +208,8 @@ def is_empty(window: Window) -> bool:
 
 def differing(old: Sequence[Stroke], new: Sequence[Stroke]) -> list[Stroke]:
     """The visible strokes that only one of two lists holds; all of both where the others change their order."""
+    if tuple(new[: len(old)]) == tuple(old):
+        return [stroke for stroke in new[len(old) :] if stroke.visible]
     old, new = ([stroke for stroke in strokes if stroke.visible] for strokes in (old, new))
     gone, come = Counter(old) - Counter(new), Counter(new) - Counter(old)
     kept = [[stroke for stroke in strokes if stroke not in gone and stroke not in come] for strokes in (old, new)]

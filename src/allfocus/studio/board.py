@@ -1,5 +1,6 @@
 """The board: what is painted on the picture, and how picture and project are saved."""
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -51,6 +52,14 @@ class Board(Gallery):
             self._set_strokes([*self.strokes, stroke])
             self.undone = []
         self._autosave()
+
+    def warm(self, x: float, y: float, radius: float, source: str) -> None:
+        """The brush is above a place of the picture: have at hand what a stroke there would need."""
+        with self.lock:
+            retouch = self.retouch
+        if retouch is not None and self.state == "ready":
+            with contextlib.suppress(AllFocusError):  # the stroke itself will say so
+                retouch.warm(x, y, radius, source)
 
     def undo(self, count: int = 1) -> None:
         """Take back the last strokes."""
@@ -163,7 +172,7 @@ class Board(Gallery):
             request = replace(self.request, outputs=outputs)
             check_wishes(outputs, request.options)
             check_stack(request, listing)
-            made, notes = write_result(retouch.result(), request, self.seconds)
+            made, notes = write_result(retouch.result(), request, self.seconds, registered=retouch.registered)
             self.saved |= set(made)
         for note in notes:
             self.hub.tell("warning", message=str(note))

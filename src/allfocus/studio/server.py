@@ -1,6 +1,7 @@
 """The server: what the page asks for, answered from the session."""
 
 import json
+import math
 from collections.abc import Callable
 from functools import partial
 from importlib import resources
@@ -10,6 +11,7 @@ from typing import Any
 import anyio.to_thread
 import cv2
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -29,6 +31,8 @@ from allfocus.studio.tiles import encode, render_tile, render_whole
 MOST_BYTES = 4_000_000
 #: What is made of depth, and can be written by itself.
 EXPORTS = ("surface", "stereo", "anaglyph", "rocking")
+#: Endings of files of layers that can be written beside the picture.
+LAYERS = (".psd", ".ora")
 #: The page's files by their names, and their media types.
 TYPES = {
     ".html": "text/html",
@@ -110,12 +114,16 @@ class Server:
         return StreamingResponse(self.session.hub.stream(), media_type="text/event-stream", headers=headers)
 
     async def at(self, request: Request) -> Response:
-        """What is known of one pixel."""
+        """What is known of one pixel; with the radius of a brush above it, a stroke may come."""
+        given = {"radius": "0", **request.query_params}
         try:
-            x, y = (float(request.query_params[name]) for name in ("x", "y"))
+            x, y, radius = (float(given[name]) for name in ("x", "y", "radius"))
         except (KeyError, ValueError):
             return JSONResponse({"error": "at: expected x and y"}, 400)
-        return JSONResponse(await anyio.to_thread.run_sync(self.session.at, x, y))
+        if not all(map(math.isfinite, (x, y, radius))):
+            return JSONResponse({"error": "at: expected finite numbers"}, 400)
+        soon = BackgroundTask(self.session.warm, x, y, radius, given.get("source", "")) if radius > 0 else None
+        return JSONResponse(await anyio.to_thread.run_sync(self.session.at, x, y), background=soon)
 
     async def thumbnail(self, request: Request) -> Response:
         """A small picture of a frame."""
@@ -202,8 +210,12 @@ class Server:
         return session.describe_strokes()
 
     def save(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Write the picture and the maps that are wanted."""
-        outputs = Outputs(image=self._place(values["path"]))
+        """Write the picture, and the maps and layers that are wanted; layers by the ending of their file."""
+        path, ending = values["path"], str(values.get("layers") or "")
+        if ending not in ("", *LAYERS):
+            raise OptionError(f"layers {ending}: expected one of {', '.join(LAYERS)}")
+        layers = self._place(str(Path(path).with_suffix("")) + f"_layers{ending}") if ending else None
+        outputs = Outputs(image=self._place(path), layers=layers)
         return {"files": self.session.save(add_listed(outputs, ",".join(["image", *values.get("maps", ())])))}
 
     def export(self, values: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,89 @@
+"""The strokes of a request: put in their places over the frames, and over a decision."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from allfocus.decision.decision import Decision
+from allfocus.decision.painted import ORIGINAL, STEPS, PaintedDecision, Stroke
+from allfocus.decision.sheet import Sheets
+from allfocus.errors import ConfigError
+from allfocus.jobs.events import JobRequest
+from allfocus.options import FusionOptions, is_same_for
+from allfocus.pipeline import decide
+from allfocus.registered import Registered
+
+#: Strokes that need not be placed again with every stroke that comes.
+PLACED = 2048
+
+
+def place_strokes(registered: Registered, strokes: Sequence[Stroke]) -> list[Stroke]:
+    """Strokes in pixels of the registered frames, with frames counted among those that are used.
+
+    Raises:
+        ConfigError: a stroke takes its pixels from a frame that is not used.
+    """
+    top, left = (0, 0) if registered.window is None else (part.start for part in registered.window)
+    rows = {position: row for row, position in enumerate(registered.positions)}
+    placed = []
+    for stroke in strokes:
+        if stroke.frame is not None and stroke.frame not in rows:
+            known = 0 <= stroke.frame < len(registered.names)
+            name = registered.names[stroke.frame] if known else f"frame {stroke.frame}"
+            raise ConfigError(f"stroke from {name}: this frame is not used; remove the stroke, or use the frame")
+        placed.append(move_stroke(stroke, left, top, None if stroke.frame is None else rows[stroke.frame]))
+    return placed
+
+
+@lru_cache(PLACED)
+def move_stroke(stroke: Stroke, left: int, top: int, frame: int | None) -> Stroke:
+    """The stroke with its points counted from elsewhere, and its frame, if it has one, by another number."""
+    return replace(stroke, points=tuple((x - left, y - top) for x, y in stroke.points), frame=frame)
+
+
+def paint_over(
+    registered: Registered,
+    decision: Decision,
+    request: JobRequest,
+    known: Mapping[str, Decision] | None = None,
+    sheets: Sheets | None = None,
+) -> Decision:
+    """A decision with the visible strokes of a request over it.
+
+    Args:
+        registered: the frames.
+        decision: about them.
+        request: its strokes, and the options of the layers that they take their pixels from.
+        known: decisions that are at hand, by the names of their layers; by default they are made here.
+        sheets: painted tiles that are kept from one call to the next; see `PaintedDecision`.
+
+    Raises:
+        ConfigError: a stroke takes its pixels from something that does not exist.
+    """
+    strokes = place_strokes(registered, [stroke for stroke in request.strokes if stroke.visible])
+    if not strokes:
+        return decision
+    if known is None:
+        wanted = {name: layer_options(request, name) for name in used_layers(request)}
+        known = {
+            name: decision if is_same_for("decide", options, request.options) else decide(registered, options=options)
+            for name, options in wanted.items()
+        }
+    return PaintedDecision(decision, strokes, known, sheets)
+
+
+def used_layers(request: JobRequest) -> list[str]:
+    """Names of the layers that visible strokes take their pixels from."""
+    names = dict.fromkeys(stroke.source for stroke in request.strokes if stroke.visible)
+    return [name for name in names if name not in ("", ORIGINAL, *STEPS)]
+
+
+def layer_options(request: JobRequest, name: str) -> FusionOptions:
+    """The options of a layer; raises `ConfigError` where there is no such layer, or it would align anew."""
+    if name not in request.layers:
+        known = ", ".join([*STEPS, ORIGINAL, *request.layers])
+        raise ConfigError(f"stroke from {name!r}: expected a frame, or one of {known}")
+    options = request.layers[name]
+    if not is_same_for("align", options, request.options):
+        raise ConfigError(f"layer {name!r}: its alignment differs from the picture's; give both the same options")
+    return options
