@@ -13,13 +13,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 CORE := $(VENV)/.core-installed
 FULL := $(VENV)/.full-installed
+DOCS := $(VENV)/.docs-installed
 SCENES ?= benchmarks/scenes.json
 MINUTES ?= 5
 SEED ?= 0
 
 PAGE := src/allfocus/studio/assets/page.js
 
-.PHONY: demo test test-fast check format studio wheel fuzz bench evaluate pictures train-smoke clean
+.PHONY: demo test test-fast check format studio wheel sdist docs man fuzz bench evaluate pictures train-smoke clean
 
 demo: $(CORE)  ## fuse the focal stack that ships with the package
 	$(BIN)/allfocus demo
@@ -46,6 +47,14 @@ studio: $(PAGE)  ## build the page of allfocus studio; needs Node.js
 
 wheel: $(FULL) $(PAGE)  ## a wheel that holds the page, and works without Node.js
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+docs: $(DOCS)  ## the site, in build/site: no warning, no dead link, no figure that was not measured
+	$(BIN)/python docs/make_figures.py --check
+	$(BIN)/python docs/make_site.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/zensical build --strict --clean
+
+man: $(CORE)  ## the man page, build/allfocus.1
+	$(BIN)/python docs/make_commands.py --man
 
 .PHONY: page-if-possible
 page-if-possible:
@@ -91,4 +100,8 @@ $(CORE): $(BIN)/python pyproject.toml constraints.txt
 
 $(FULL): $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e ".[train,microscopy,dev]"
+	@touch $(CORE) $@
+
+$(DOCS): $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e ".[docs]"
 	@touch $(CORE) $@

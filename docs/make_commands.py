@@ -25,16 +25,16 @@ HEADER = """\
 
 <!-- made by `python docs/make_commands.py` from the commands; change those, not this file -->
 
-What `allfocus COMMAND --help` says, for all commands. The options of a fusion stand once, under `allfocus fuse`, with their
-names in option files [on a page of their own](options.md). `python -m allfocus` is the same program.
+What `allfocus COMMAND --help` says, for all commands. The options of a fusion stand once, under `allfocus fuse`, with
+their names in option files [on a page of their own](options.md). `python -m allfocus` is the same program.
 
 Exit codes: 0 done, 1 input that can't be used, 2 wrong usage, 130 interrupted, 141 the pipe it wrote to was closed.
 
 ## Completion
 
-`allfocus --install-completion` teaches bash, zsh, fish or PowerShell, whichever it is called from, to complete commands,
-options and their values; `allfocus --show-completion` prints what it would install. `make man` writes a man page,
-`build/allfocus.1`.
+`allfocus --install-completion` teaches bash, zsh, fish or PowerShell, whichever it is called from, to complete
+commands, options and their values; `allfocus --show-completion` prints what it would install. `make man` writes a man
+page, `build/allfocus.1`.
 """
 
 
@@ -126,7 +126,7 @@ def make_man() -> str:
     """The man page, for `man -l build/allfocus.1`."""
     seconds = int(os.environ.get("SOURCE_DATE_EPOCH", "0")) or None
     day = datetime.datetime.fromtimestamp(seconds, datetime.UTC).date() if seconds else datetime.date.today()
-    lines = [f'.TH ALLFOCUS 1 "{day}" "allfocus {__version__}" "User Commands"', ".SH NAME"]
+    lines = [f'.TH ALLFOCUS 1 "{day}" "allfocus {__version__}" "User Commands"', ".ad l", ".SH NAME"]
     lines += ["allfocus \\- turn photos focused at different distances into one picture that is sharp everywhere"]
     lines += [".SH SYNOPSIS", ".B allfocus", ".I COMMAND", "[OPTIONS] ARGUMENTS", ".SH COMMANDS"]
     for command in commands():

@@ -3,8 +3,8 @@
     python docs/make_figures.py           rewrites the tables
     python docs/make_figures.py --check   fails where a page shows other figures than those files
 
-A table stands between `<!-- table NAME -->` and `<!-- end of table -->`; NAME is a key of TABLES. `make docs` and a test
-check all of them.
+A table stands between `<!-- table NAME -->` and `<!-- end of table -->`; NAME is a key of TABLES. `make docs` and a
+test check all of them.
 """
 
 import csv

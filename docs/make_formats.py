@@ -17,24 +17,26 @@ HEADER = """\
 
 <!-- made by `python docs/make_formats.py` from the list of formats; change that, not this file -->
 
-What a file is is decided by its content, not by its name. `allfocus.formats.registry.register` adds a format of your own.
+The content decides what a file is, not its name. `allfocus.formats.registry.register` adds a format of your own.
 
 ## Read
 
 """
 
 WRITTEN = """
+DNG files are read as RAW, those of OME-TIFF and ImageJ as TIFF.
+
 ## Written
 
-The ending of `-o` chooses. What a format can't hold is stretched, left out or refused, and a note says so. Metadata that is
-kept wherever a format has a place for it: EXIF, XMP, colour profile, resolution and the size of pixels; IPTC only where the
-table says so.
+The ending of `-o` chooses. What a format can't hold is stretched, left out or refused, and a note says so. Metadata
+that is kept wherever a format has a place for it: EXIF, XMP, colour profile, resolution and the size of pixels; IPTC
+only where the table says so.
 
 """
 
 ENDINGS = """
-Maps are written as PNG or TIFF, surfaces as STL, PLY or GLB, layers as PSD, PSB, OpenRaster or TIFF, moving pictures as MP4
-or WebP: [options](options.md#files). What is kept of microscopes' files: [microscopes](microscopes.md#formats).
+Maps are written as PNG or TIFF, surfaces as STL, PLY or GLB, layers as PSD, PSB, OpenRaster or TIFF, moving pictures as
+MP4 or WebP: [options](options.md#files). What is kept of microscopes' files: [microscopes](microscopes.md#formats).
 """
 
 HOLDS = {"picture": "a picture", "planes": "planes along axes", "frames": "frames of a video"}
@@ -42,7 +44,9 @@ HOLDS = {"picture": "a picture", "planes": "planes along axes", "frames": "frame
 
 def reads(one: Format) -> bool:
     """Whether files of a format are read, and not by another one that knows them too."""
-    return any(getattr(type(one), name, None) is not getattr(Format, name) for name in ("read", "planes", "frame_reader"))
+    return any(
+        getattr(type(one), name, None) is not getattr(Format, name) for name in ("read", "planes", "frame_reader")
+    )
 
 
 def make_page() -> str:
@@ -77,7 +81,9 @@ def endings(one: Format) -> str:
 
 def samples(depths: tuple[type[np.generic], ...]) -> str:
     """Sample types, such as `uint8`."""
-    return ", ".join(sorted((np.dtype(each).name for each in depths), key=lambda name: (name.strip("0123456789"), len(name), name)))
+    return ", ".join(
+        sorted((np.dtype(each).name for each in depths), key=lambda name: (name.strip("0123456789"), len(name), name))
+    )
 
 
 def written(one: Format) -> list[str]:

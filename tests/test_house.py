@@ -116,7 +116,7 @@ def flag_help(flag: inspect.Parameter) -> str:
 
 def test_the_command_line_stays_small() -> None:
     lines = sum(len(path.read_text().splitlines()) for path in SOURCES if "cli" in path.parts)
-    assert lines <= 1560  # ten commands, of which options make most of the lines
+    assert lines <= 1570  # ten commands, of which options make most of the lines
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -43,21 +43,23 @@ for command in (fuse, align, info, batch, watch, studio, train, evaluate, synth,
     app.command(cls=PlainCommand, context_settings=SETTINGS)(command)
 
 
-def print_version(value: bool) -> None:
-    """Print the version and stop."""
-    if value:
-        say(f"allfocus {__version__}")
-        raise typer.Exit
-
-
 @app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="With --version: all that a bug report needs.")] = False,
 ) -> None:
     """Turn photos focused at different distances into one picture that is sharp everywhere."""
+    if version:
+        say(f"allfocus {__version__}")
+        if verbose:
+            from allfocus.decision.session import describe_providers
+            from allfocus.run.about import surroundings
+
+            say("\n".join([*surroundings(), describe_providers()]))
+        raise typer.Exit
+    if verbose:
+        raise OptionError("--verbose goes with --version; commands say all there is to say by themselves")
     if context.invoked_subcommand is None:
         say(context.get_help())
 

@@ -11,6 +11,16 @@ from allfocus.run.workers import cpus
 #: Bytes that models from elsewhere may use together: a base, some for each processor, since tiles are worked on side by
 #: side, and no more than a share of what is free when the first of them is loaded.
 BASE, EACH, SHARE = 1_000_000_000, 500_000_000, 0.7
+PROVIDERS = ["CPUExecutionProvider"]
+
+
+def describe_providers() -> str:
+    """What computes networks, of all that this onnxruntime could use; or why it can't be loaded."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        return f"onnxruntime can't be loaded: {error}"
+    return f"networks run on {', '.join(PROVIDERS)}; onnxruntime has {', '.join(onnxruntime.get_available_providers())}"
 
 
 def open_session(path: Path, content: bytes, is_large: bool, is_ours: bool) -> Any:
@@ -40,9 +50,8 @@ def open_session(path: Path, content: bytes, is_large: bool, is_ours: bool) -> A
         limit_memory()
         options.add_session_config_entry("session.use_env_allocators", "1")
         left_out = ["ConstantFolding"]  # it computes before any limit holds, and ours leave it nothing to do
-    providers = ["CPUExecutionProvider"]
     try:
-        return onnxruntime.InferenceSession(content, options, providers=providers, disabled_optimizers=left_out)
+        return onnxruntime.InferenceSession(content, options, providers=PROVIDERS, disabled_optimizers=left_out)
     # onnxruntime raises classes of its own that share no public root
     except Exception as error:
         raise ModelError(f"{path}: corrupt, or no ONNX model at all; get or train it again") from error
