@@ -14,6 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 CORE := $(VENV)/.core-installed
 FULL := $(VENV)/.full-installed
 DOCS := $(VENV)/.docs-installed
+RELEASE := $(VENV)/.release-installed
 SCENES ?= benchmarks/scenes.json
 MINUTES ?= 5
 SEED ?= 0
@@ -45,8 +46,11 @@ fuzz: $(FULL)  ## changed copies of small files of every format: make fuzz MINUT
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED)
 studio: $(PAGE)  ## build the page of allfocus studio; needs Node.js
 
-wheel: $(FULL) $(PAGE)  ## a wheel that holds the page, and works without Node.js
-	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+wheel sdist: $(RELEASE) $(PAGE)  ## a wheel that holds the page, and works without Node.js; the sources: twice the same bytes
+	$(BIN)/python release/sbom.py build/sbom
+	export SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 1577836800) ALLFOCUS_RELEASE=1; \
+	$(BIN)/python -m hatchling build -d dist -t $@
+	$(BIN)/twine check --strict dist/allfocus-$$($(BIN)/python -m hatchling version)*.$(if $(filter wheel,$@),whl,tar.gz)
 
 docs: $(DOCS)  ## the site, in build/site: no warning, no dead link, no figure that was not measured
 	$(BIN)/python docs/make_figures.py --check
@@ -62,6 +66,7 @@ page-if-possible:
 	else echo "npm is not installed: the page is not built, and its tests are skipped" >&2; fi
 
 web/node_modules/.installed: web/package.json web/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is not installed: the page needs Node.js to be built" >&2; exit 1; }
 	cd web && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
@@ -102,6 +107,6 @@ $(FULL): $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e ".[train,microscopy,dev]"
 	@touch $(CORE) $@
 
-$(DOCS): $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) -e ".[docs]"
+$(DOCS) $(RELEASE): $(VENV)/.%-installed: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e ".[$*]"
 	@touch $(CORE) $@
