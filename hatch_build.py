@@ -24,7 +24,9 @@ class ReleaseHook(BuildHookInterface):
         root = Path(self.root)
         missing = [name for name in PARTS if not (root / PAGE / name).is_file()]
         if missing:
-            raise SystemExit(f"the page is not built: {PAGE} lacks {', '.join(missing)}; run make studio (needs Node.js)")
+            raise SystemExit(
+                f"the page is not built: {PAGE} lacks {', '.join(missing)}; run make studio (needs Node.js)"
+            )
         lists = sorted((root / LISTS).glob("*.cdx.json"))
         if self.target_name == "wheel":
             if not lists:

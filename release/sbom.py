@@ -47,7 +47,15 @@ def needs(name: str) -> list[str]:
 def python_list() -> str:
     """The list of Python packages."""
     tool = Path(sys.executable).parent / "cyclonedx-py"
-    command = [str(tool), "requirements", "--pyproject", "pyproject.toml", "--output-reproducible", "--short-PURLs", "-"]
+    command = [
+        str(tool),
+        "requirements",
+        "--pyproject",
+        "pyproject.toml",
+        "--output-reproducible",
+        "--short-PURLs",
+        "-",
+    ]
     return run(command, "\n".join(core()))
 
 
