@@ -13,13 +13,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 CORE := $(VENV)/.core-installed
 FULL := $(VENV)/.full-installed
+DOCS := $(VENV)/.docs-installed
+RELEASE := $(VENV)/.release-installed
 SCENES ?= benchmarks/scenes.json
 MINUTES ?= 5
 SEED ?= 0
 
 PAGE := src/allfocus/studio/assets/page.js
 
-.PHONY: demo test test-fast check format studio wheel fuzz bench evaluate pictures train-smoke clean
+.PHONY: demo test test-fast check format studio wheel sdist docs man fuzz bench evaluate pictures train-smoke clean
 
 demo: $(CORE)  ## fuse the focal stack that ships with the package
 	$(BIN)/allfocus demo
@@ -44,8 +46,19 @@ fuzz: $(FULL)  ## changed copies of small files of every format: make fuzz MINUT
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED)
 studio: $(PAGE)  ## build the page of allfocus studio; needs Node.js
 
-wheel: $(FULL) $(PAGE)  ## a wheel that holds the page, and works without Node.js
-	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+wheel sdist: $(RELEASE) $(PAGE)  ## a wheel that holds the page, and works without Node.js; the sources: twice the same bytes
+	$(BIN)/python release/sbom.py build/sbom
+	export SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 1577836800) ALLFOCUS_RELEASE=1; \
+	$(BIN)/python -m hatchling build -d dist -t $@
+	$(BIN)/twine check --strict dist/allfocus-$$($(BIN)/python -m hatchling version)*.$(if $(filter wheel,$@),whl,tar.gz)
+
+docs: $(DOCS)  ## the site, in build/site: no warning, no dead link, no figure that was not measured
+	$(BIN)/python docs/make_figures.py --check
+	$(BIN)/python docs/make_site.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/zensical build --strict --clean
+
+man: $(CORE)  ## the man page, build/allfocus.1
+	$(BIN)/python docs/make_commands.py --man
 
 .PHONY: page-if-possible
 page-if-possible:
@@ -53,6 +66,7 @@ page-if-possible:
 	else echo "npm is not installed: the page is not built, and its tests are skipped" >&2; fi
 
 web/node_modules/.installed: web/package.json web/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is not installed: the page needs Node.js to be built" >&2; exit 1; }
 	cd web && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
@@ -91,4 +105,8 @@ $(CORE): $(BIN)/python pyproject.toml constraints.txt
 
 $(FULL): $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e ".[train,microscopy,dev]"
+	@touch $(CORE) $@
+
+$(DOCS) $(RELEASE): $(VENV)/.%-installed: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e ".[$*]"
 	@touch $(CORE) $@

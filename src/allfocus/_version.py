@@ -1,3 +1,3 @@
 """The version, said once; nothing needs the package root to know it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,5 +1,6 @@
 """The program as a whole: its help, its version, wrong usage."""
 
+import platform
 import re
 import subprocess
 import sys
@@ -15,6 +16,13 @@ from pictures import picture
 
 def test_version_and_help(cli: Cli) -> None:
     assert cli("--version").out == f"allfocus {__version__}\n"
+    said = cli("--version", "--verbose").out
+    assert said.startswith(f"allfocus {__version__}\nPython {platform.python_version()}")
+    assert all(
+        word in said for word in (platform.platform(), "processors: ", " GB free of ", "numpy 2", "ExecutionProvider")
+    )
+    assert "pytest" not in said
+    assert cli("--verbose").code == 2
     for typed in ([], ["--help"]):
         outcome = cli(*typed)
         assert outcome.code == 0

@@ -14,7 +14,6 @@ from typing import Annotated, Any
 
 import typer
 
-from allfocus._version import __version__
 from allfocus.cli.align import align
 from allfocus.cli.batch import batch
 from allfocus.cli.demo import demo
@@ -35,27 +34,25 @@ from allfocus.run.streams import claim_streams, say, silence, unsaid
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + the signal's number
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
-
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=SETTINGS)
 for command in (fuse, align, info, batch, watch, studio, train, evaluate, synth, demo):
     app.command(cls=PlainCommand, context_settings=SETTINGS)(command)
 
 
-def print_version(value: bool) -> None:
-    """Print the version and stop."""
-    if value:
-        say(f"allfocus {__version__}")
-        raise typer.Exit
-
-
 @app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="With --version: all that a bug report needs.")] = False,
 ) -> None:
     """Turn photos focused at different distances into one picture that is sharp everywhere."""
+    if version:
+        from allfocus.jobs.about import describe_program
+
+        say(describe_program(verbose))
+        raise typer.Exit
+    if verbose:
+        raise OptionError("--verbose goes with --version; commands say all there is to say by themselves")
     if context.invoked_subcommand is None:
         say(context.get_help())
 

@@ -17,6 +17,17 @@ from allfocus.run.workers import cpus
 #: Bytes that models from elsewhere may use together: a base, some for each processor, since tiles are worked on side by
 #: side, and no more than a share of what is free when the first of them is loaded.
 BASE, EACH, SHARE = 1_000_000_000, 500_000_000, 0.7
+PROCESSOR = "CPUExecutionProvider"
+
+
+def describe_providers() -> str:
+    """What computes networks, of all that this onnxruntime could use; or why it can't be loaded."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        return f"onnxruntime can't be loaded: {error}"
+    there = ", ".join(onnxruntime.get_available_providers())
+    return f"networks run on {PROCESSOR}, or as --device says; onnxruntime has {there}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +137,7 @@ def open_on(device: str, content: bytes, is_large: bool, is_ours: bool) -> Sessi
     """A model on a device; or in a line why it can't be opened there."""
     import onnxruntime
 
-    providers: list[Any] = ["CPUExecutionProvider"]  # which has all that others leave out
+    providers: list[Any] = [PROCESSOR]  # which has all that others leave out
     accelerator = ACCELERATORS.get(device)
     if accelerator is not None:
         providers.insert(0, (accelerator.provider, dict(accelerator.settings)))
