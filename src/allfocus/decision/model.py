@@ -10,7 +10,7 @@ import numpy as np
 from allfocus.core.color import FloatArray
 from allfocus.core.pyramid import ENERGIES, PATCH, PyramidLevel
 from allfocus.decision.model_card import FORMAT as FORMAT
-from allfocus.decision.model_card import MOST_BLOCKS, read_card
+from allfocus.decision.model_card import MOST_BLOCKS, check_format, read_card
 from allfocus.decision.model_card import ModelCard as ModelCard
 from allfocus.decision.onnx_file import MOST_BYTES, check_graph, digest, read_properties
 from allfocus.decision.session import Session, open_session, shrinking
@@ -261,6 +261,7 @@ def check_content(path: Path, content: bytes) -> dict[str, str]:
         raise ModelError(f"{path}: corrupt, or no ONNX model at all; get or train it again") from error
     if CARD_KEY not in metadata:
         raise ModelError(f"{path}: not an allfocus model; expected a file that `allfocus train` wrote")
+    check_format(path, metadata[CARD_KEY])  # before its graph, which may be another in another format
     if path == SHIPPED:
         return metadata  # which was checked when it was made; the walk takes as long as opening it
     try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from allfocus.errors import ModelError
+from allfocus.errors import ModelError, printable
 
 #: The layout of inputs and outputs that training writes; and those that this version reads. One look answers every
 #: level of a file of format 4, so it is not asked whether an level is the finest.
@@ -63,12 +63,25 @@ class ModelCard:
         return tuple(found)
 
 
+def check_format(path: Path, text: str) -> None:
+    """Raise `ModelError` for a card of another format; one that can't be read is left to `read_card`."""
+    try:
+        card = json.loads(text)
+        number, maker = card["format"], printable(str(card.get("version", "unknown"))[:40])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return
+    if number not in READ:
+        raise ModelError(
+            f"{path}: a model of another format than {FORMAT}, made by allfocus {maker}; "
+            "update allfocus or train it again"
+        )
+
+
 def read_card(path: Path, text: str) -> ModelCard:
     """The card in a model's metadata; raises `ModelError` for one that is damaged, or of another format."""
     try:
         card = json.loads(text)
-        if card.pop("format") not in READ:
-            raise ModelError(f"{path}: a model of another format than {FORMAT}; update allfocus or train it again")
+        del card["format"]
         read = ModelCard(**card)
         check_card(read)
         return read

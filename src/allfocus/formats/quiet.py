@@ -84,6 +84,9 @@ _sinks: list[Sink] = []
 def catch_lines() -> Iterator[list[str]]:
     """Catch what libraries write to stderr within; their lines are in the list afterwards."""
     lines: list[str] = []
+    if not hasattr(os, "pread"):  # Windows, where an open file keeps its name, and libraries have a stderr of their own
+        yield lines
+        return
     if not _sinks:
         try:
             os.fstat(2)

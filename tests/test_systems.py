@@ -1,0 +1,95 @@
+"""What only some systems have is asked for before it is used: Windows, by taking away what it lacks."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from allfocus.io import write_image
+from pictures import focal_frames
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "src/allfocus").rglob("*.py"))
+
+#: Modules that Windows lacks.
+UNIX_MODULES = {"fcntl", "resource", "termios", "tty", "pty", "pwd", "grp", "syslog", "readline", "posix"}
+
+#: What Windows lacks of modules that it has.
+UNIX_NAMES = {
+    "os": "chown fchown fchmod pread pwrite posix_fallocate sched_getaffinity sysconf statvfs getuid geteuid fork "
+    "mkfifo killpg getpgid setsid nice getloadavg uname",
+    "signal": "pthread_sigmask pthread_kill sigwait SIGKILL SIGHUP SIGQUIT SIGUSR1 SIGUSR2 SIGALRM SIGPIPE SIGCHLD",
+    "mmap": "MADV_DONTNEED MADV_SEQUENTIAL",
+}
+
+PRELUDE = """
+import sys
+# what is not of allfocus may use what this system has, as it would there what Windows has
+import cv2, numpy, onnxruntime, PIL.Image, psutil, subprocess, tempfile, shutil, tifffile, typer, platform
+platform.platform(); psutil.virtual_memory(); psutil.cpu_count()
+import mmap, os, signal
+taken = {names}
+for module, words in taken.items():
+    for word in words.split():
+        if hasattr(sys.modules[module], word):
+            delattr(sys.modules[module], word)
+from allfocus.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_no_module_needs_what_only_unix_has() -> None:
+    found = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            found += [f"{path.name}: {name}" for name in names if name.partition(".")[0] in UNIX_MODULES]
+    assert not found
+
+
+def test_files_are_opened_with_their_encoding() -> None:
+    """Elsewhere than on Unix text is not UTF-8 by itself."""
+    found = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                words = {word.arg for word in node.keywords}
+                content = int(node.func.attr == "write_text")  # a package's `read_text(name)` is another one
+                if (
+                    node.func.attr in ("read_text", "write_text")
+                    and len(node.args) == content
+                    and "encoding" not in words
+                ):
+                    found.append(f"{path.name}:{node.lineno}")
+    assert not found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fuse", "stack", "-o", "sharp.tif", "--max-memory", "600MB", "--spool", ".", "--depth", "depth.tif"],
+        ["--version", "--verbose"],
+    ],
+)
+def test_commands_do_without_what_windows_lacks(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "stack").mkdir()
+    for number, frame in enumerate(focal_frames(64, 72, 2)):
+        write_image(tmp_path / "stack" / f"f{number}.tif", frame)
+    code = PRELUDE.format(names=UNIX_NAMES)
+    for _ in range(2):  # the second time over what the first wrote
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+    assert not [path.name for path in tmp_path.iterdir() if path.suffix in (".part", ".old")]
