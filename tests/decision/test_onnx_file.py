@@ -74,9 +74,15 @@ def put_domain(model: Any) -> None:
     model.graph.node[0].domain = "com.example"
 
 
+def take_an_axis(model: Any) -> None:
+    """An input of three axes, on which onnxruntime would end the process."""
+    model.graph.input[1].type.tensor_type.shape.dim.pop(0)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (take_an_axis, "other axes"),
         (put_loop, "it uses the operator Loop"),
         (put_in_a_branch, "it uses the operator Loop"),
         (put_large_constant, "larger numbers"),

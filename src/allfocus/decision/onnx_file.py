@@ -27,7 +27,11 @@ ENDLESS = 1 << 62
 
 #: Numbers of fields: of a model, a graph, an operator, an attribute and a tensor.
 GRAPH, OPSETS, PROPERTIES, TRAINING, FUNCTIONS = 7, 8, 14, 20, 25
-NODES, INITIALIZERS, SPARSE_INITIALIZERS = 1, 5, 15
+NODES, INITIALIZERS, INPUT, SPARSE_INITIALIZERS = 1, 5, 11, 15
+#: The way from an input to its axes: its type, that of a tensor, the shape, an axis.
+TO_AXES = (2, 1, 2, 1)
+#: How many axes the inputs of our graphs have: pictures, and switches.
+AXES = (4, 0)
 OPERATOR, ATTRIBUTES, DOMAIN = 4, 5, 7
 WHOLE, TENSOR, INNER, WHOLES, TENSORS, INNERS, SPARSE, SPARSES = 3, 5, 6, 8, 10, 11, 22, 23
 KIND, WHOLE_DATA, RAW_DATA, EXTERNAL_DATA, LOCATION = 2, 7, 9, 13, 14
@@ -128,8 +132,19 @@ def check_graph(data: bytes) -> None:
                 check_tensor(data, field)
             elif field.number == SPARSE_INITIALIZERS:
                 raise ValueError("it holds sparse constants")
+            elif field.number == INPUT and not depth and count_axes(data, field) not in AXES:
+                raise ValueError("its inputs have other axes than those of ours")  # which onnxruntime takes on trust
         if nodes > MOST_NODES or depth > DEEPEST:
             raise ValueError("it holds more operators than any of ours")
+
+
+def count_axes(data: bytes, value: Field) -> int:
+    """How many axes an input has."""
+    parts = [value]
+    for number in TO_AXES:
+        inner = [field for part in parts for field in list_fields(data, part.content, part.end)]
+        parts = [field for field in inner if field.number == number and data[field.start] & 7 == BYTES]
+    return len(parts)
 
 
 def check_node(data: bytes, node: Field) -> list[Field]:
