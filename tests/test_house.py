@@ -42,6 +42,24 @@ def test_nothing_heavy_loads_before_it_is_needed() -> None:
     assert [line for line in lines if line.startswith("LOADED")] == len(uses) * ["LOADED []"]
 
 
+@pytest.mark.slow
+def test_importing_and_helping_cost_as_much_as_before() -> None:
+    unit = cpu_seconds("import numpy")  # a bare interpreter takes less than the clock of the system tells apart
+    assert cpu_seconds("import allfocus; allfocus.__all__") < unit
+    assert cpu_seconds("from allfocus.cli import main; main(['fuse', '--help'])") < 4 * unit
+
+
+def cpu_seconds(code: str) -> float:
+    """Of a new interpreter that runs `code`: the least of three, since others use this machine too."""
+    times = []
+    for _ in range(3):
+        before = os.times()
+        python(code)
+        after = os.times()
+        times.append(after.children_user - before.children_user + after.children_system - before.children_system)
+    return min(times)
+
+
 def test_public_names_are_sorted_and_there() -> None:
     assert sorted(allfocus.__all__) == sorted(set(allfocus.__all__))
     for name in allfocus.__all__:
@@ -202,14 +220,19 @@ def test_the_wheel_holds_the_program_and_its_data_and_nothing_else(wheel: Path) 
 
 
 @pytest.mark.slow
+def test_the_same_sources_make_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path), str(ROOT))
+    assert next(tmp_path.glob("*.whl")).read_bytes() == wheel.read_bytes()
+
+
+@pytest.mark.slow
 def test_the_core_alone_runs_the_demo_and_stays_small(wheel: Path, tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
-    wanted = ["-c", str(ROOT / "constraints.txt"), str(wheel)]
-    pip("--python", str(venv / "bin/python"), "install", "--no-compile", *wanted)
+    pip("--python", str(venv / "bin/python"), "install", "--no-compile", str(wheel))  # as anybody does: unpinned
     site = next(venv.glob("lib/python*/site-packages"))
     assert not (site / "torch").exists()
-    assert installed_size(site) <= 300 * MEBI
+    assert installed_size(site) <= 300e6
 
     clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     said = subprocess.run([venv / "bin/allfocus", "--version"], capture_output=True, text=True, check=True, env=clean)

@@ -19,7 +19,7 @@ UNIX_MODULES = {"fcntl", "resource", "termios", "tty", "pty", "pwd", "grp", "sys
 
 #: What Windows lacks of modules that it has.
 UNIX_NAMES = {
-    "os": "chown fchown fchmod pread pwrite posix_fallocate sched_getaffinity sysconf statvfs getuid geteuid fork "
+    "os": "chown fchown fchmod pread pwrite posix_fallocate sched_getaffinity statvfs getuid geteuid fork "
     "mkfifo killpg getpgid setsid nice getloadavg uname",
     "signal": "pthread_sigmask pthread_kill sigwait SIGKILL SIGHUP SIGQUIT SIGUSR1 SIGUSR2 SIGALRM SIGPIPE SIGCHLD",
     "mmap": "MADV_DONTNEED MADV_SEQUENTIAL",
