@@ -57,6 +57,7 @@ def register_stack(
     """`register` of frames that were read from `source`; those of files are overwritten."""
     listing = source if isinstance(source, Listing) else None
     names, notes = tuple(stack.names), (*(() if listing is None else listing.notes), *stack.notes)
+    AlignOptions(reference=find_reference(options.reference, names)).check_reference(len(stack))
     with one_thread_each():
         if like is not None:
             check_alike(stack, like)

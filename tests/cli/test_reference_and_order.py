@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from allfocus import FusionOptions, fuse
+from allfocus import fuse
 from allfocus.errors import AlignmentError
 from allfocus.io import write_image
 from conftest import Cli
@@ -32,10 +32,10 @@ def test_the_reference_is_named_by_name_or_number(tmp_path: Path, cli: Cli) -> N
         (tmp_path / "out.tif").unlink()
     wrong = cli(*base, "--reference", "4")
     assert (wrong.code, wrong.err) == (2, "error: reference 4: expected the name of a frame, or a number from 1 to 3\n")
-    with pytest.raises(
-        AlignmentError, match="reference 7: expected a frame from 1 to 3, by its position counted from 0: 0 to 2"
-    ):
-        fuse(focal_frames(64, 96, 3), options=FusionOptions(method="laplacian", reference=7))
+    words = "reference 7: expected a frame from 1 to 3, by its position counted from 0: 0 to 2"
+    for align in ("auto", "none"):
+        with pytest.raises(AlignmentError, match=words):
+            fuse(focal_frames(64, 96, 3), method="laplacian", align=align, reference=7)
 
 
 def test_frames_are_ordered_by_when_they_were_taken(tmp_path: Path, cli: Cli) -> None:

@@ -82,6 +82,8 @@ class Chain:
         self.size = (0, 0)
         self._recent: list[tuple[int, RegistrationPyramid]] = []
         self._drifts: list[PairMotion] = []
+        #: what was compared last: useless frames are looked for by the exposures that are used later
+        self._exposures: dict[tuple[object, ...], list[ExposureTransfer]] = {}
 
     def add(self, pyramid: RegistrationPyramid) -> None:
         """Register the next frame to those before it."""
@@ -185,9 +187,13 @@ class Chain:
         self, model: MotionModel, reference: int, group: Sequence[int], by_channel: bool
     ) -> list[ExposureTransfer]:
         """The exposure of each frame against the reference, see `photometric.estimate_exposures`."""
-        parents = [None if link is None else link.parent for link in self.links]
-        motions = self.compose_motions(model, reference, group)
-        return estimate_exposures(self.lights, motions, parents, reference, group, by_channel)
+        wanted = (len(self.links), model, reference, tuple(group), by_channel)
+        if wanted not in self._exposures:
+            parents = [None if link is None else link.parent for link in self.links]
+            motions = self.compose_motions(model, reference, group)
+            found = estimate_exposures(self.lights, motions, parents, reference, group, by_channel)
+            self._exposures = {wanted: found}
+        return list(self._exposures[wanted])
 
 
 def measure_excess(motion: PairMotion) -> dict[MotionModel, float]:

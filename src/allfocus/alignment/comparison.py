@@ -49,12 +49,12 @@ class Comparison:
         self._ignored = None if ignored is None else fit_mask(ignored, one.planes.shape[:2])
         self._middle = np.array([size[1] - 1, size[0] - 1], np.float32) / 2
         self._half = float(np.hypot(*size) / 2)
-        contrast = one.planes[..., 3]
+        usable = one.planes[..., 3] > NOISE
         if self._ignored is not None:
-            contrast = contrast * ~self._ignored
+            usable &= ~self._ignored
         if part != "all":
-            contrast = contrast * (map_checks(contrast.shape, self._scale, size) == (part == "check"))
-        rows, columns = choose_points(contrast, most or (MAX_CHECKED if part == "check" else MAX_POINTS))
+            usable &= map_checks(usable.shape, self._scale, size) == (part == "check")
+        rows, columns = choose_points(usable, most or (MAX_CHECKED if part == "check" else MAX_POINTS))
         self._here = self._to_normalised(np.stack([columns, rows], axis=1).astype(np.float32))
         self._values = one.planes[rows, columns]
         self.side = max(one.planes.shape)
@@ -194,12 +194,12 @@ def number_patches(points: FloatArray) -> Array:
     return np.asarray(np.floor((points + 1) * (RESIDUAL_PATCHES / 2)), int)
 
 
-def choose_points(contrast: FloatArray, most: int = MAX_POINTS) -> tuple[Array, Array]:
-    """Rows and columns of points to compare, drawn at random where there is contrast: a lattice would alias."""
-    candidates = np.flatnonzero(contrast > NOISE)
+def choose_points(usable: Array, most: int = MAX_POINTS) -> tuple[Array, Array]:
+    """Rows and columns of points to compare, drawn at random of those that are usable: a lattice would alias."""
+    candidates = np.flatnonzero(usable)
     if len(candidates) > most:
         candidates = np.sort(candidates[np.random.default_rng(0).integers(0, len(candidates), most)])
-    rows, columns = np.divmod(candidates, contrast.shape[1])
+    rows, columns = np.divmod(candidates, usable.shape[1])
     return rows, columns
 
 
