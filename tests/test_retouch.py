@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from allfocus import ConfigError, FusionOptions, Job, JobRequest, Outputs, ReadError, Stroke
+from allfocus.decision.painted import PaintedDecision
+from allfocus.decision.sheet import Sheets
 from allfocus.io import read_image, write_image
 from allfocus.jobs.events import Aligned, Kept
 from allfocus.jobs.project import load_project, make_project, save_project
@@ -264,3 +266,27 @@ def test_leaving_out_names_frames_that_are_there_and_leaves_two(frames: tuple[Pa
         Job(replace(request, leave_out=("f9",))).check()
     with pytest.raises(ValueError, match="at least 2"):
         Job(replace(request, leave_out=("f0.png", "f1.png", "f2.png"))).check()
+
+
+def test_one_more_stroke_is_laid_over_what_is_painted(kept: Kept) -> None:
+    sheets, strokes = Sheets(), strokes_everywhere(12)
+    for k in (3, 7, 12, 5, 12):  # more, fewer, and more again
+        kept_on = PaintedDecision(kept.decision, strokes[:k], sheets=sheets)
+        anew = PaintedDecision(kept.decision, strokes[:k])
+        for tile in anew.tiles():
+            one, other = kept_on.decide_tile(tile), anew.decide_tile(tile)
+            assert one.weights.tobytes() == other.weights.tobytes()
+            assert one.candidates.tolist() == other.candidates.tolist()
+            assert one.index_map.tobytes() == other.index_map.tobytes()
+    [tile, *_] = anew.tiles()
+    assert sheets.take(tile, [(stroke, None) for stroke in strokes[1:]]) is None  # another first stroke
+
+
+def test_a_brush_above_the_picture_changes_nothing(kept: Kept) -> None:
+    retouch = Retouch(kept)
+    before = kept.canvas.images[0].tobytes()
+    for x, y, source in ((50, 60, ""), (-900, 5, "nearer"), (299, 259, "original")):
+        retouch.warm(x, y, 40, source)
+    assert kept.canvas.images[0].tobytes() == before
+    with pytest.raises(ConfigError, match="nowhere"):
+        retouch.warm(50, 60, 40, "nowhere")

@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,3 +114,17 @@ def test_addresses_that_can_t_be_had(tmp_path: Path, cli: Cli, page_files: None,
     assert done.code == 2
     assert says in done.err
     assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_layers_are_saved_beside_the_picture(studio: Studio) -> None:
+    while studio.state()["state"] == "running":
+        time.sleep(0.1)
+    for ending, start in ((".psd", b"8BPS"), (".ora", b"PK")):
+        status, answer = studio.ask("POST", "/api/save", {"path": "out.tif", "layers": ending})
+        assert status == 200, answer
+        files = [Path(path) for path in json.loads(answer)["files"]]
+        assert [path.name for path in files] == ["out.tif", f"out_layers{ending}"]
+        assert files[1].read_bytes().startswith(start)
+    assert studio.ask("POST", "/api/save", {"path": "out.tif", "layers": ".exe"})[0] == 400
+    assert studio.ask("GET", "/api/at?x=5&y=5&radius=nan")[0] == 400

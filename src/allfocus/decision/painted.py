@@ -137,6 +137,14 @@ class PaintedDecision(TiledDecision):
 
     def decide_tile(self, tile: Window) -> Choice:
         """The choice for one tile, painted over."""
+        return self.decide_within(tile, None)
+
+    def decide_within(self, tile: Window, part: Window | None) -> Choice:
+        """The choice for one tile, for whoever looks at a part of the picture alone; None: at all of the tile.
+
+        What strokes bring to other parts has no weight there, and is left out: hundreds of them don't slow down the
+        next one.
+        """
         choice = self._base.decide_tile(tile)
         strokes = [stroke for stroke in self.strokes if stroke.visible and stroke.touches(choice.around)]
         if not strokes:
@@ -149,7 +157,7 @@ class PaintedDecision(TiledDecision):
             if covered.any():
                 sheet.lay(self._take(stroke, sheet, place), covered, stroke.gain)
         self._sheets.keep(tile, sheet, wanted)
-        return sheet.choice()
+        return sheet.choice(None if part is None else intersect(part, choice.around))
 
     def rest(self) -> None:
         """Give back what the base keeps."""

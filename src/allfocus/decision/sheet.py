@@ -88,9 +88,14 @@ class Sheet:
                 brought = source.index_map if name == "depth" else np.full(source.index_map.shape, unknown, plane.dtype)
             np.copyto(plane[here], brought[there].astype(plane.dtype), where=is_painted)
 
-    def choice(self) -> Choice:
-        """The choice with all strokes; what was brought and is covered again is left out."""
-        rows = [(key, plane) for row, (key, plane) in enumerate(self._planes.items()) if row < self._own or plane.any()]
+    def choice(self, seen: Window | None = None) -> Choice:
+        """The choice with all strokes; what was brought and is covered again, or is not in `seen`, is left out."""
+        here = (slice(None), slice(None)) if seen is None else relative_to(seen, self._base.around)
+        rows = [
+            (key, plane)
+            for row, (key, plane) in enumerate(self._planes.items())
+            if row < self._own or plane[here].any()
+        ]
         used = {frame for (frame, _), _ in rows}
         gains = np.array([gain for (_, gain), _ in rows], np.float32)
         base = self._base

@@ -9,10 +9,12 @@ from threading import Lock
 import cv2
 import numpy as np
 
+from allfocus.composition.blend import REACH_IN_NOISE
 from allfocus.composition.compositor import Canvas, Compositor, align_to_squares
 from allfocus.core.color import Array, srgb_to_linear, to_unit
 from allfocus.core.windows import Window, grow, intersect, relative_to
-from allfocus.decision.decision import Decision, touching
+from allfocus.decision.decision import Choice, Decision, touching
+from allfocus.decision.noise import NOISY
 from allfocus.decision.painted import ORIGINAL, STEPS, PaintedDecision, Stroke
 from allfocus.decision.recent import RECENT, Recent
 from allfocus.decision.sheet import Sheets
@@ -178,8 +180,16 @@ class Retouch:
         compositor = Compositor(registered.frames, [], painted, how, registered.run, window)
         with one_thread_each():
             for tile in touching(painted, window):
-                compositor.add(painted.decide_tile(tile))
+                compositor.add(self._decide(painted, tile, window))
         return compositor.canvas()
+
+    def _decide(self, painted: Decision, tile: Window, window: Window) -> Choice:
+        """The choice for a tile, of which a window is composed."""
+        if not isinstance(painted, PaintedDecision) or painted.noise >= NOISY:  # in noise, what has no weight counts
+            return painted.decide_tile(tile)
+        height, width = self.registered.size
+        squares = align_to_squares(intersect(window, tile), tile)
+        return painted.decide_within(tile, grow(squares, REACH_IN_NOISE, height, width))
 
     def _where(self, changed: Sequence[Stroke], window: Window) -> Array | None:
         """(h, w) bool, where a window is shown anew at once; None: everywhere, as there are no halos to come back."""
