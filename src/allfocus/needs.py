@@ -12,7 +12,7 @@ from allfocus.options import FusionOptions
 BASE, GIVEN_BACK = 245_000_000, 95_000_000
 #: Bytes that a worker needs for each pixel that the network is given: its features, a few times over; and in the finest
 #: levels, with what is made of its answer.
-COARSE_PIXEL, FINE_PIXEL = 56, 63
+COARSE_PIXEL, FINE_PIXEL = 56, 70
 #: Bytes of pages that a worker has mapped of frames in scratch files.
 MAPPED = 60_000_000
 #: Copies of a frame that a worker has at once while it is decoded, aligned and made a pyramid; and that are there while
