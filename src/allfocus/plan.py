@@ -14,25 +14,17 @@ from allfocus.decision.logit_store import count_stored_bytes
 from allfocus.decision.stack_pyramid import KEPT, REGIONS_AT_ONCE, count_kept_bytes
 from allfocus.errors import ResourceError
 from allfocus.formats.format import PlaneParts
+from allfocus.needs import DECODING, MAPS, Needs
 from allfocus.options import FusionOptions, Method
 from allfocus.run.context import Run
 from allfocus.run.machine import Machine
 from allfocus.run.progress import Progress, silent
 from allfocus.run.scratch import Scratch, gigabytes
 
-#: Python, the libraries and the network.
-BASE = 300_000_000
-#: Bytes that the network needs for each pixel that it is given: its features, a few times over.
-BYTES_PER_PIXEL = 110
 #: Share of the free memory that is used unless somebody allows more.
 SHARE = 0.7
-#: Copies of a frame that are there at once while it is decoded, while its pyramid is made, and while it is written.
-DECODING, BUILDING, WRITING = 3.0, 2.5, 2.5
-#: Bytes a pixel of the index map, the confidence and two masks; and of a depth map, while it is completed.
-MAPS, DEPTH = 8, 40
-#: Bytes a pixel of the veil's share and of its two masks; its colour takes as much as a frame. And what a worker needs
-#: to solve one cell, of so many layers at most.
-VEIL, SOLVING = 6, 150_000_000
+#: Bytes of a fusion in parts, beside what it works on; and of each pixel that the network is given.
+PARTS_BASE, PARTS_PIXEL = 300_000_000, 110
 
 #: Side in pixels of the regions that are composed one after the other where a frame is worked on in parts, and the
 #: bytes that a pixel of one takes beside its pictures, while it is put together.
@@ -175,7 +167,7 @@ def plan_fusion(
     Args:
         frames: how many.
         frame: shape and depth of each.
-        options: method, depth, max_memory and spool matter.
+        options: method, align, halos, draft, depth, max_memory and spool matter.
         are_files: whether they are still to be read; else they are in memory, and not counted.
         machine: what there is.
         channels: how many other channels, of as many frames like these, are composed by the same decision.
@@ -183,29 +175,21 @@ def plan_fusion(
     Raises:
         ResourceError: memory or disk can't hold it.
     """
-    kept = (1 + channels) * frame.nbytes if are_files else 0
-    kept += count_kept_bytes(frame) + count_stored_bytes(frame, KEPT) if options.method == "network" else 0
-    kept *= frames
-    to_files = kept > machine.kept_in_memory
+    needs = Needs(frames, frame, options, are_files=are_files, channels=channels)
+    to_files = needs.kept > machine.kept_in_memory
     allowed = int(SHARE * machine.free_memory) if options.memory_limit is None else options.memory_limit
-    removes = options.halos == "remove" and not options.draft
-    fixed = BASE + frame.pixels * (MAPS + (DEPTH if options.depth else 0)) + (1 + channels) * frame.nbytes
-    fixed += (VEIL * frame.pixels + frame.nbytes) if removes else 0
-    fixed += 0 if to_files else kept
-    given = BYTES_PER_PIXEL * min(PIXELS_AT_ONCE, frames * frame.pixels)
-    solving = SOLVING if removes else 0
-    one_worker = int(max(solving, DECODING * frame.nbytes if are_files else 0, BUILDING * frame.nbytes, given))
-    workers = max(1, min(machine.processors, frames, (allowed - fixed) // one_worker))
+    most = max(1, min(machine.processors, frames))
+    workers = next((count for count in range(most, 1, -1) if needs.memory(count, to_files) <= allowed), 1)
     plan = Plan(
         frames=frames,
         frame=frame,
         method=options.method,
         workers=workers,
-        memory=fixed + max(workers * one_worker, int(WRITING * frame.nbytes)),
+        memory=needs.memory(workers, to_files),
         allowed=allowed,
-        on_disk=kept if to_files else 0,
+        on_disk=needs.kept if to_files else 0,
         scratch=None,
-        halos=removes,
+        halos=needs.removes,
     )
     require_memory(plan)
     return with_scratch(plan, options.spool or machine.scratch) if to_files else plan
@@ -235,15 +219,15 @@ def plan_parts(
     region = min(REGION**2, frame.pixels)
     composing = region * (COMPOSING + 2 * (1 + channels) * bytes_per_pixel) + count_waiting_bytes(frame.size, CELL)
     one_worker = int(
-        max(DECODING * rows, frame.nbytes + LEVELS * REGIONS_AT_ONCE * REGION**2, BYTES_PER_PIXEL * PIXELS_AT_ONCE)
+        max(DECODING * rows, frame.nbytes + LEVELS * REGIONS_AT_ONCE * REGION**2, PARTS_PIXEL * PIXELS_AT_ONCE)
     )
-    workers = max(1, min(machine.processors, (allowed - BASE - composing) // one_worker))
+    workers = max(1, min(machine.processors, (allowed - PARTS_BASE - composing) // one_worker))
     plan = Plan(
         frames=frames,
         frame=frame,
         method=options.method,
         workers=workers,
-        memory=BASE + composing + workers * one_worker,
+        memory=PARTS_BASE + composing + workers * one_worker,
         allowed=allowed,
         on_disk=on_disk,
         scratch=None,

@@ -40,8 +40,11 @@ def fill_depth(depth: FloatArray, guide: FloatArray) -> FloatArray:
     filled = np.full_like(depth, np.average(depth, weights=weight))
     for reach in reversed(REACHES):
         fitted, support = _fit(depth, weight, guide, reach)
-        trust = np.clip(support / np.float32(ENOUGH), 0, 1)
-        filled += trust * (fitted - filled)
+        support /= np.float32(ENOUGH)
+        fitted -= filled
+        fitted *= np.clip(support, 0, 1, out=support)
+        filled += fitted
+        del fitted, support
     return np.where(known, depth, np.clip(filled, lowest, highest))
 
 
@@ -61,12 +64,29 @@ def _fit(depth: FloatArray, weight: FloatArray, guide: FloatArray, reach: int) -
         side = 2 * reach + 1
         return np.asarray(cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE), np.float32)
 
-    support = mean(weight)
-    level, place = mean(weight * guide) / support, mean(weight * depth) / support
-    together = mean(weight * guide * depth) / support - level * place
-    spread = mean(weight * np.square(guide)) / support - np.square(level)
-    slope = together / (np.maximum(spread, 0) + np.float32(FLAT))
-    return mean(slope) * guide + mean(place - slope * level), support
+    # in place, since a plane of a large picture is large
+    support, product = mean(weight), weight * guide
+    level = mean(product)
+    product *= depth
+    together = mean(product)
+    place = mean(np.multiply(weight, depth, out=product))
+    np.square(guide, out=product)
+    product *= weight
+    spread = mean(product)
+    for plane in (level, together, place, spread):
+        plane /= support
+    together -= np.multiply(level, place, out=product)
+    spread -= np.square(level, out=product)
+    del product
+    np.maximum(spread, 0, out=spread)
+    spread += np.float32(FLAT)
+    slope = np.divide(together, spread, out=together)
+    level *= slope
+    place -= level
+    fitted = mean(slope)
+    fitted *= guide
+    fitted += mean(place)
+    return fitted, support
 
 
 def depth_preview(depth: FloatArray, frames: int, ends: tuple[int, int] | None = None) -> Array:
