@@ -46,7 +46,7 @@ class Needs:
         kept = (1 + channels) * frame.nbytes if are_files else 0
         kept += count_kept_bytes(frame) + count_stored_bytes(frame, KEPT) if self._has_network else 0
         self.kept = frames * kept
-        self._coarse = COARSE_PIXEL * min(PIXELS_AT_ONCE, frames * frame.pixels // 4**KEPT)
+        self._coarse = COARSE_PIXEL * min(PIXELS_AT_ONCE, frames * frame.pixels >> 2 * KEPT)
         self._fine = FINE_PIXEL * min(PIXELS_OF_PLACE, frames * frame.pixels)
         self._results = frame.pixels * (MAPS + DEPTH * options.depth) + (1 + channels) * frame.nbytes
         self._results += (VEIL * frame.pixels + frame.nbytes) if self.removes else 0
