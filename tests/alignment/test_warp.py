@@ -1,5 +1,7 @@
 """Warping one frame, and the window that all frames show."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -31,3 +33,13 @@ def test_what_all_frames_saw_is_as_large_as_can_be() -> None:
     assert find_seen(turned, SIZE)[rows, columns].all()
     for wider in ((slice(rows.start - 9, rows.stop), columns), (rows, slice(columns.start, columns.stop + 9))):
         assert not find_seen(turned, SIZE)[wider].all()
+
+
+def test_a_brighter_frame_is_warped_without_deeper_copies_of_it() -> None:
+    frame = np.zeros((4096, 64, 3), np.uint8)
+    matrix = np.array([[1, 0, 0.3], [0, 1, 5.2], [0, 0, 1]])
+    tracemalloc.start()
+    warp_frame(frame, matrix, ExposureTransfer(gain=(1.1,)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6 * frame.nbytes  # with copies of floats it is 12
