@@ -150,7 +150,7 @@ class FusionOptions:
     device: Device = declared(
         "auto",
         help="Where the network computes: the processor, or what another build of onnxruntime knows (NVIDIA, Apple, "
-        "DirectX 12); auto takes the best there is.",
+        "DirectX 12); auto takes NVIDIA or DirectX where installed.",
         group=MACHINE,
     )
     max_memory: int | str | None = declared(

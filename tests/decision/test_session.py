@@ -55,7 +55,7 @@ def test_every_device_that_can_be_asked_for_is_known() -> None:
 
 @pytest.mark.parametrize(
     ("there", "expected"),
-    [([], "cpu"), (["AzureExecutionProvider"], "cpu"), ([COREML], "coreml"), ([DML, CUDA], "cuda"), ([DML], "dml")],
+    [([], "cpu"), (["AzureExecutionProvider"], "cpu"), ([COREML], "cpu"), ([DML, CUDA], "cuda"), ([DML], "dml")],
 )
 def test_auto_is_the_best_there_is(install: Install, there: list[str], expected: str) -> None:
     install(*there)

@@ -39,12 +39,14 @@ class Accelerator:
         settings: of it, see the provider's own page.
         install: where such a build is from.
         is_shared: whether several threads may run one session at once.
+        is_extra: whether such a build was installed on purpose, so that `auto` means it.
     """
 
     provider: str
     settings: Mapping[str, str] = field(default_factory=dict)
     install: str
     is_shared: bool = False
+    is_extra: bool = True
 
 
 #: By their names as an option, the best first. CUDA's heuristics, since tiles differ in size and a search for the
@@ -60,7 +62,9 @@ ACCELERATORS: Mapping[str, Accelerator] = {
         provider="DmlExecutionProvider",
         install="pip uninstall onnxruntime, pip install onnxruntime-directml (Windows)",
     ),
-    "coreml": Accelerator(provider="CoreMLExecutionProvider", install="pip install onnxruntime (on a Mac)"),
+    "coreml": Accelerator(
+        provider="CoreMLExecutionProvider", install="pip install onnxruntime (on a Mac)", is_extra=False
+    ),
 }
 
 
@@ -124,7 +128,7 @@ def choose_device(device: Device) -> str:
     there = onnxruntime.get_available_providers()
     known = [name for name, accelerator in ACCELERATORS.items() if accelerator.provider in there]
     if device == "auto":
-        return known[0] if known else "cpu"
+        return next((name for name in known if ACCELERATORS[name].is_extra), "cpu")
     if device not in known:
         raise MissingExtraError(
             f"device {device}: the onnxruntime that is installed computes on {', '.join([*known, 'cpu'])} alone; "
