@@ -86,9 +86,10 @@ def find_rims(labels: Array, defocus: Defocus) -> tuple[Array, Array]:
             found, parts = cv2.connectedComponents(here.astype(np.uint8))
             farthest = np.zeros(found, np.float32)
             np.maximum.at(farthest, parts.ravel(), distance.ravel())
-            for part in np.flatnonzero(farthest[1:] < wide) + 1:
-                count += 1
-                rims[parts == part] = count
+            narrow = np.flatnonzero(farthest[1:] < wide) + 1
+            numbers = np.zeros(found, np.int32)
+            numbers[narrow] = count + 1 + np.arange(len(narrow))
+            rims, count = rims + numbers[parts], count + len(narrow)
         nearer |= here & (rims == 0)
     return rims, _pick_behind(labels, rims > 0, used)
 
