@@ -171,14 +171,14 @@ def test_models_of_others_are_refused(
     tmp_path: Path, inputs: tuple[str, ...], outputs: tuple[str, ...], card: str | None
 ) -> None:
     path = write_foreign(tmp_path / "foreign.onnx", inputs, outputs, card)
-    with pytest.raises(ModelError, match=r"foreign\.onnx: not an allfocus model"):
+    with pytest.raises(ModelError, match=r"foreign\.onnx: (not an allfocus model|no model that allfocus exports)"):
         load_model(path)
 
 
 def test_a_network_for_other_octaves_is_refused(tmp_path: Path) -> None:
     card = json.dumps({"format": FORMAT, "name": "a", "version": "1"})
     path = write_foreign(tmp_path / "old.onnx", INPUTS, OUTPUTS, card)
-    with pytest.raises(ModelError, match="other channels"):
+    with pytest.raises(ModelError, match="other (channels|axes)"):
         load_model(path)
 
 

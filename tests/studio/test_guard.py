@@ -117,8 +117,14 @@ def test_addresses_that_can_t_be_had(tmp_path: Path, cli: Cli, page_files: None,
 
 
 @pytest.mark.slow
-def test_layers_are_saved_beside_the_picture(studio: Studio) -> None:
-    while studio.state()["state"] == "running":
+def test_layers_are_saved_beside_the_picture(tmp_path: Path, page_files: None) -> None:
+    with running(write_scene(tmp_path / "stack", 240, 320, 3), "--method", "laplacian") as studio:
+        save_layers(studio)
+
+
+def save_layers(studio: Studio) -> None:
+    limit = time.monotonic() + 60
+    while studio.state()["state"] != "ready" and time.monotonic() < limit:
         time.sleep(0.1)
     for ending, start in ((".psd", b"8BPS"), (".ora", b"PK")):
         status, answer = studio.ask("POST", "/api/save", {"path": "out.tif", "layers": ending})
