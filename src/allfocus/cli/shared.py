@@ -26,6 +26,10 @@ ProgressOption = Annotated[
         help="Show progress as a bar on a terminal, as lines of JSON on stderr, or not at all.", rich_help_panel=MACHINE
     ),
 ]
+PhotosArgument = Annotated[
+    list[Path],
+    typer.Argument(metavar="PHOTO|FOLDER", readable=False, help="Photos and folders of photos; one is enough."),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
 

@@ -7,17 +7,14 @@ import typer
 
 from allfocus.cli.flags import command
 from allfocus.cli.progress import show_progress
-from allfocus.cli.shared import QuietOption, output_option
+from allfocus.cli.shared import PhotosArgument, QuietOption, output_option
 from allfocus.run.install import extra
 from allfocus.run.streams import say
 
 
 @command()
 def synth(
-    photos: Annotated[
-        list[Path],
-        typer.Argument(metavar="PHOTO|FOLDER", readable=False, help="Photos and folders of photos; one is enough."),
-    ],
+    photos: PhotosArgument,
     output: Annotated[Path, output_option("FOLDER", "A new folder for the scenes.")],
     *,
     kind: Annotated[

@@ -8,7 +8,7 @@ import typer
 
 from allfocus.cli.flags import command
 from allfocus.cli.progress import live_bar
-from allfocus.cli.shared import QuietOption, output_option
+from allfocus.cli.shared import PhotosArgument, QuietOption, output_option
 from allfocus.run.install import extra
 from allfocus.run.streams import say
 
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
 @command()
 def train(
-    photos: Annotated[
-        list[Path],
-        typer.Argument(metavar="PHOTO|FOLDER", readable=False, help="Photos and folders of photos; one is enough."),
-    ],
+    photos: PhotosArgument,
     output: Annotated[Path, output_option("MODEL.onnx", "The model to write.")],
     *,
     recipe: Annotated[

@@ -11,6 +11,9 @@ from allfocus.core.color import FloatArray
 #: variance in pixels, which is the square of the radius of a disc.
 WIDE, SPREAD = 5.0, 3.6
 
+#: Radii in pixels above this are rounded to 10 %.
+COARSE = 2.5
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Defocus:
@@ -56,3 +59,10 @@ def disc(radius: float) -> FloatArray:
     rows, columns = np.mgrid[-half : half + 1, -half : half + 1]
     kernel = np.clip(radius + 0.5 - np.hypot(rows, columns), 0, 1)
     return np.asarray(kernel / kernel.sum(), np.float32)
+
+
+def round_radius(radius: float) -> float:
+    """A radius in pixels to a quarter, or to 10 % where that is more: frames whose discs are alike share one."""
+    if radius < COARSE:
+        return round(radius * 4) / 4
+    return float(COARSE * 1.1 ** round(np.log(radius / COARSE) / np.log(1.1)))

@@ -18,10 +18,11 @@ from functools import lru_cache, partial
 import cv2
 import numpy as np
 
-from allfocus.composition.defocus import Defocus, disc_blur
+from allfocus.composition.defocus import Defocus, disc_blur, round_radius
 from allfocus.composition.layout import Layer
 from allfocus.composition.planes import (
     add_up,
+    compare,
     continue_labels,
     enlarge,
     fill_from_around,
@@ -45,10 +46,10 @@ BESIDE, BESIDE_ALL = 0.5, 2.0
 NONE, FULL = 0.15, 0.9
 #: Sigma in pixels over which evidence about a matte is summed.
 PATCH = 0.6
-#: Radii in pixels above this are rounded to 10 %.
-COARSE = 2.5
 #: From the first share of light on that is not the picked layer's the picture is changed; from the second, in full.
 TOUCHED, IN_FULL = 0.02, 0.07
+#: What impossible light counts as, beside a misfit.
+IMPOSSIBLE = 2.0
 #: Light, 1 is white, that differences are relative to at the least.
 DIM = 0.03
 
@@ -109,14 +110,17 @@ class LayeredWindow:
     def misfit(self) -> FloatArray:
         """How far what the layers' own frames show is from what they should, (h, w), display-encoded."""
         total = np.zeros(self.of.shape, np.float32)
-        self._encoded = self._encoded or [linear_to_srgb(seen) for seen in self.own]
-        for row, seen in enumerate(self._encoded):
+        for row, seen in enumerate(self._encode()):
             light = self.colours[row]
             if row < len(self.layers) - 1:
                 light = self.behind[row] + spread(self.mattes[row], light) * (light - self.behind[row])
             made = self.veils[row] + spread(self.shares[row], light) * light
-            total += add_up(np.abs(linear_to_srgb(np.clip(made, 0, 1)) - seen)) / seen.shape[2]
+            total += compare(made, seen)
         return total
+
+    def loss(self) -> FloatArray:
+        """The misfit, and what light would be impossible, (h, w): the smaller, the better the layers explain."""
+        return self.misfit() + IMPOSSIBLE * self.excess()
 
     def misfit_to(self, other: "LayeredWindow") -> FloatArray:
         """How far the frames that another window's layers own are from what these layers make of them, as `misfit`."""
@@ -124,10 +128,14 @@ class LayeredWindow:
         blurred = lru_cache(None)(lambda row, radius: self._blur(lights[row], radius))
         stacked = lru_cache(None)(partial(self._stack, range(len(self.layers) - 1, -1, -1), blurred))
         total = np.zeros(self.of.shape, np.float32)
-        for row, seen in enumerate(other.own):
-            made = other._choose(row, stacked)[..., :-1]
-            total += add_up(np.abs(linear_to_srgb(np.clip(made, 0, 1)) - linear_to_srgb(seen))) / seen.shape[2]
+        for row, seen in enumerate(other._encode()):
+            total += compare(other._choose(row, stacked)[..., :-1], seen)
         return total
+
+    def _encode(self) -> list[FloatArray]:
+        """What is seen of each layer in its own frames, display-encoded."""
+        self._encoded = self._encoded or [linear_to_srgb(seen) for seen in self.own]
+        return self._encoded
 
     def misfit_without_covering(self) -> FloatArray:
         """As `misfit`, if nothing covered anything: each pixel of a frame blurred by the disc of its own layer alone.
@@ -286,10 +294,3 @@ class LayeredWindow:
                 mixed = cv2.copyTo(of_frame(frame), here.view(np.uint8), made.copy() if made is kept else made)
                 made = np.asarray(mixed, np.float32).reshape(kept.shape)
         return made
-
-
-def round_radius(radius: float) -> float:
-    """A radius in pixels to a quarter, or to 10 % where that is more: frames whose discs are alike share one."""
-    if radius < COARSE:
-        return round(radius * 4) / 4
-    return float(COARSE * 1.1 ** round(np.log(radius / COARSE) / np.log(1.1)))

@@ -37,8 +37,6 @@ FEW, WIDEST = 3, 4.0
 TURNS, MORE_TURNS = 3, 2
 #: How far beyond their edges things may be the sharpest ones, in pixels: as far as detail is averaged.
 BESIDE = 6.0
-#: What light that can't be counts as, beside a misfit.
-IMPOSSIBLE = 2.0
 
 
 def measure_defocus(frames: Sequence[Array], run: Run | None = None) -> Defocus | None:
@@ -224,7 +222,7 @@ def compare_misfits(one: LayeredWindow, other: LayeredWindow) -> float:
 
     By square roots, so that few places where both fail don't decide.
     """
-    first, second = (float(np.sqrt(window.misfit() + IMPOSSIBLE * window.excess()).sum()) for window in (one, other))
+    first, second = (float(np.sqrt(window.loss()).sum()) for window in (one, other))
     return (second - first) / max(first + second, 1e-9)
 
 

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from allfocus.core.color import Array, FloatArray
+from allfocus.core.color import Array, FloatArray, linear_to_srgb
 
 #: Below the first share of light left, what is behind a veil is continued from around; above the second it is trusted.
 DARK, CLEAR = 0.15, 0.35
@@ -95,3 +95,9 @@ def add_up(values: FloatArray) -> FloatArray:
 def soften(plane: FloatArray, sigma: float) -> FloatArray:
     """A plane blurred by a Gaussian."""
     return np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma), np.float32)
+
+
+def compare(made: FloatArray, encoded: FloatArray) -> FloatArray:
+    """How far light (h, w, c) is from a display-encoded picture, mean over the channels, display-encoded."""
+    apart = add_up(np.abs(linear_to_srgb(np.clip(made, 0, 1)) - encoded)) / encoded.shape[2]
+    return np.asarray(apart, np.float32)

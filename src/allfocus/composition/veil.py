@@ -231,13 +231,12 @@ class VeilRemover:
             layers = find_layers(np.bincount(labels.ravel(), minlength=len(self._frames)), self._defocus)
             window = LayeredWindow(small, labels, layers, self._defocus.scaled(scale))
             window.render_as_picked()
-            before = window.misfit() + 2 * window.excess(), window.misfit_without_covering()
+            before = window.loss(), window.misfit_without_covering()
             window.solve(TURNS)
             return Solution(window=window, labels=labels, before=before, picked_anew=labels != few)
 
         found = pick_behind_rims(solve(few.astype(np.intp)), self._defocus.scaled(scale), solve)
-        solved = found.window.misfit() + 2 * found.window.excess()
-        return found, measure_gain(*found.before, solved, max(self._widest / scale / 4, 1))
+        return found, measure_gain(*found.before, found.window.loss(), max(self._widest / scale / 4, 1))
 
     def _enlarge(
         self, box: Window, seen: Window, found: Solution, gain: FloatArray, index_map: Array, origin: Window

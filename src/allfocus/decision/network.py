@@ -92,9 +92,11 @@ class NetworkDecision(TiledDecision):
         frames = self._cut(found)
         inner = found.inner
         own = found.logits[(slice(None), *inner)]
-        chances, best = softmax_weights(own, sharpness=1), winner(own)
+        best = winner(own)
         index_map = order[best]
-        depth, error = self._meter.measure(tile, chances, order, index_map) if self._meter else (None, None)
+        depth = error = None
+        if self._meter:
+            depth, error = self._meter.measure(tile, softmax_weights(own, sharpness=1), order, index_map)
         picked, sure = [frame[inner] for frame in frames], measure_chances(own, self.noise)
         return Choice(
             window=tile,
