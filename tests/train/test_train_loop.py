@@ -17,7 +17,7 @@ from allfocus.decision.laplacian import local_laplacian_energy
 from allfocus.decision.model import load_model
 from allfocus.errors import ConfigError, ModelError, ReadError, WriteError
 from allfocus.run.atomic import write_file
-from allfocus.train.checkpoint import load_checkpoint, save_checkpoint
+from allfocus.train.checkpoint import RunFiles, load_checkpoint, save_checkpoint
 from allfocus.train.config import (
     DataConfig,
     NetworkConfig,
@@ -32,7 +32,7 @@ from allfocus.train.puzzles.pixel_groups import generate
 from allfocus.train.rehearsal import rehearse
 from allfocus.train.step import PATIENCE, TrainState, learning_rate, plan_step, schedule_fraction
 from allfocus.train.train import TrainingReport, choose_device, torch_threads, train
-from allfocus.train.trainer import RunFiles, Trainer
+from allfocus.train.trainer import Trainer
 from allfocus.train.validate import laplacian_energy, measure, picked, psnr, validation_groups
 
 TINY = Recipe(

@@ -41,9 +41,7 @@ def train(
             help="Start from these weights, a model or a checkpoint; `shipped`: those of the package.",
         ),
     ] = None,
-    prove: Annotated[
-        Path | None, typer.Option(metavar="STACK", readable=False, help="A focal stack of yours to prove the gain on.")
-    ] = None,
+    prove: Annotated[Path | None, typer.Option(metavar="STACK", readable=False, help="Prove the gain on this.")] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", min=0, max=2**31 - 1, help="Instead of the recipe's.")
     ] = None,
@@ -54,7 +52,9 @@ def train(
     with extra("train", "training"):
         from allfocus.train import train as room
         from allfocus.train.onnx.weights import choose_recipe, find_start
+        from allfocus.train.processes import here
 
+    quiet = quiet or not here().leads
     with live_bar(quiet) as bar:
 
         def show(event: "TrainingEvent") -> None:

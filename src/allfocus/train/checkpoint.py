@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a run needs to go on exactly where it stopped.
+"""The files of a run; checkpoints among them: everything that it needs to go on exactly where it stopped.
 
 There is no generator state among it: all that is random in step k is drawn from the recipe's seed and k.
 """
@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,29 @@ FORMAT = "allfocus checkpoint 1"
 
 #: What must be the same to go on with a run: what it learns from, and what learns. The schedule may change.
 SAME = ("seed", "data", "shuffle", "network")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFiles:
+    """The files that a run keeps: state to resume from, log as CSV, plot of the log."""
+
+    checkpoint: Path
+    log: Path
+    curve: Path
+
+    @classmethod
+    def beside(cls, output: Path) -> Self:
+        """The files of the run that makes the model `output`."""
+        return cls(
+            checkpoint=output.with_name(f"{output.stem}.checkpoint.pt"),
+            log=output.with_name(f"{output.stem}.log.csv"),
+            curve=output.with_name(f"{output.stem}.curve.png"),
+        )
+
+    @property
+    def spare(self) -> Path:
+        """Where an earlier run's checkpoint goes."""
+        return self.checkpoint.with_suffix(".previous.pt")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from allfocus.errors import ConfigError
 from allfocus.train.config import Recipe, TrainingConfig
 from allfocus.train.network.fusion_network import FusionNetwork
 from allfocus.train.network.losses import fusion_loss
+from allfocus.train.processes import Processes
 from allfocus.train.puzzles.pixel_groups import Groups
 
 #: So many steps in a row without a usable gradient mean that the run is lost.
@@ -108,6 +109,11 @@ class TrainState:
         self.config = recipe.training
         self.device = device
         self.misses = 0
+        self.learner: nn.Module = self.network
+
+    def join(self, processes: Processes) -> None:
+        """Learn together with other processes from now on."""
+        self.learner = processes.joined(self.network)
 
     def update(self, groups: Groups, octaves: int, rate: float, step: int) -> float:
         """Take one optimiser step at the learning rate `rate`; return the loss before it.
@@ -117,9 +123,9 @@ class TrainState:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits, flaws = self.network(groups.frames, octaves)
-        loss = fusion_loss([octave.float() for octave in logits], flaws.float(), groups)
+        # no half precision on GPUs: the measure of sharpness is a difference of neighbours, often less than its steps
+        logits, flaws = self.learner(groups.frames, octaves)
+        loss = fusion_loss(logits, flaws, groups)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)

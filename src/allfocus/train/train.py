@@ -12,14 +12,16 @@ from allfocus._version import __version__
 from allfocus.decision.model import ModelCard
 from allfocus.errors import ConfigError, EndingError, WriteError
 from allfocus.run.atomic import check_folder, check_no_input, real_path
+from allfocus.train.checkpoint import RunFiles
 from allfocus.train.config import Recipe
 from allfocus.train.events import Listener, ignore
 from allfocus.train.flaw_skill import flaw_skill
 from allfocus.train.onnx.export import export, model_card
 from allfocus.train.own_stack import stack_puzzles
+from allfocus.train.processes import connected
 from allfocus.train.proof import Gain, prove
 from allfocus.train.rehearsal import rehearse
-from allfocus.train.trainer import RunFiles, Trainer
+from allfocus.train.trainer import Trainer
 from allfocus.train.validate import Scores
 
 
@@ -104,9 +106,9 @@ def train(
     check_no_input([output, files.log, files.curve, files.spare], inputs)  # the checkpoint is moved, not replaced
     if minutes is not None:
         recipe = replace(recipe, training=replace(recipe.training, minutes=minutes))
-    place = choose_device(device)
-    with torch_threads(recipe.training.threads):
-        trainer = Trainer(recipe, place, files, progress, clock=clock, started=started)
+    with torch_threads(recipe.training.threads), connected() as processes:
+        place = choose_device(device, processes.local_rank)
+        trainer = Trainer(recipe, place, files, progress, processes=processes, clock=clock, started=started)
         trainer.read(photos)
         trainer.start_from(resume, init)
         if stack is not None:
@@ -130,7 +132,8 @@ def finish(trainer: Trainer, scores: Scores, output: Path) -> TrainingReport:
     gains = prove(trainer.state.ema, trainer.start, trainer.proofs, trainer.recipe.training.octaves_max)
     card = model_card(trainer.recipe, trainer.photos, figures)
     trainer.tell("export", f"writing {output}")
-    export(trainer.state.ema, output, card)
+    if trainer.processes.leads:
+        export(trainer.state.ema, output, card)
     return TrainingReport(
         output=output,
         files=trainer.files,
@@ -154,13 +157,15 @@ def check_target(output: Path) -> None:
     check_folder(real_path(output).parent)
 
 
-def choose_device(name: str) -> torch.device:
-    """The torch device for `auto`, `cpu` or `cuda`."""
+def choose_device(name: str, number: int = 0) -> torch.device:
+    """The torch device for `auto`, `cpu` or `cuda`; of several GPUs the one of process `number`, in turn."""
     if name not in ("auto", "cpu", "cuda"):
         raise ConfigError(f"device: expected auto, cpu or cuda, found {name}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("device: cuda asked for, but torch finds no CUDA GPU here; use cpu or auto")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if name == "cpu" or not torch.cuda.is_available():
+        if name == "cuda":
+            raise ConfigError("device: cuda asked for, but torch finds no CUDA GPU here; use cpu or auto")
+        return torch.device("cpu")
+    return torch.device("cuda", number % torch.cuda.device_count())
 
 
 @contextmanager

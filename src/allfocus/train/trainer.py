@@ -2,24 +2,33 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Self
 
 import torch
 from torch import Tensor
 
 from allfocus.errors import ConfigError, ModelError
-from allfocus.train.checkpoint import SAME, Checkpoint, load_checkpoint, require_fit, require_same, save_checkpoint
+from allfocus.train.checkpoint import (
+    SAME,
+    Checkpoint,
+    RunFiles,
+    load_checkpoint,
+    require_fit,
+    require_same,
+    save_checkpoint,
+)
 from allfocus.train.config import Recipe
 from allfocus.train.curves import Row, write_curve, write_log
 from allfocus.train.data import CropSampler, PhotoSet, hold_back, read_photos
 from allfocus.train.events import Kind, Listener, TrainingEvent, TrainingInterrupted, ignore, stop_requests
 from allfocus.train.network.fusion_network import FusionNetwork
 from allfocus.train.onnx.weights import Start, load_start
+from allfocus.train.processes import Processes
 from allfocus.train.proof import fresh_puzzles
 from allfocus.train.puzzles.pixel_groups import Groups, generate
 from allfocus.train.step import TrainState, learning_rate, plan_step, schedule_fraction
@@ -28,28 +37,12 @@ from allfocus.train.validate import SCORES, Scores, describe, latest_scores, mea
 #: Steps between rows of the log.
 ROW_STEPS = 10
 
+#: Steps whose crops are drawn ahead, each in a thread of its own. A GPU is done with a step before one is drawn; on the
+#: CPU drawing takes little beside the step, and more threads would take its cores.
+AHEAD = {"cpu": 1, "cuda": 4}
 
-@dataclass(frozen=True, kw_only=True)
-class RunFiles:
-    """The files that a run keeps: state to resume from, log as CSV, plot of the log."""
-
-    checkpoint: Path
-    log: Path
-    curve: Path
-
-    @classmethod
-    def beside(cls, output: Path) -> Self:
-        """The files of the run that makes the model `output`."""
-        return cls(
-            checkpoint=output.with_name(f"{output.stem}.checkpoint.pt"),
-            log=output.with_name(f"{output.stem}.log.csv"),
-            curve=output.with_name(f"{output.stem}.curve.png"),
-        )
-
-    @property
-    def spare(self) -> Path:
-        """Where an earlier run's checkpoint goes."""
-        return self.checkpoint.with_suffix(".previous.pt")
+#: A run of one process.
+ALONE = Processes()
 
 
 class Trainer:
@@ -60,6 +53,7 @@ class Trainer:
         device: where to compute.
         files: what it keeps.
         listener: called with every event.
+        processes: that train together.
         clock: seconds from any start.
         started: when, by that clock, the time limit began to run; by default now.
 
@@ -87,10 +81,12 @@ class Trainer:
         files: RunFiles,
         listener: Listener = ignore,
         *,
+        processes: Processes = ALONE,
         clock: Callable[[], float] = time.monotonic,
         started: float | None = None,
     ) -> None:
-        self.recipe, self.device, self.files, self.listener = recipe, device, files, listener
+        self.recipe, self.device, self.files, self.processes = recipe, device, files, processes
+        self.listener = listener if processes.leads else ignore
         self.state = TrainState(recipe, device)
         self.step = 0
         self.rows: list[Row] = []
@@ -142,7 +138,7 @@ class Trainer:
             self.adopt(load_start(init), init)
         if resume:
             self.restore(load_checkpoint(resume), resume)
-        elif self.files.checkpoint.exists():
+        elif self.processes.leads and self.files.checkpoint.exists():
             spare = self.files.spare
             self.files.checkpoint.replace(spare)
             self.tell("note", f"an earlier run's checkpoint is now {spare}")
@@ -186,19 +182,21 @@ class Trainer:
             TrainingInterrupted: Ctrl-C or SIGTERM came, and the state is saved.
         """
         config = self.recipe.training
-        with stop_requests() as stop, ThreadPoolExecutor(1) as pool:
-            crops = pool.submit(self.draw_crops, self.step)
+        self.state.join(self.processes)
+        ahead = AHEAD[self.device.type]
+        with stop_requests() as stop, ThreadPoolExecutor(ahead) as pool:
+            crops = deque(pool.submit(self.draw_crops, self.step + k) for k in range(ahead))
             if self.step == 0 and self.fraction >= 1:
                 raise ConfigError(f"minutes: {config.minutes} were over before the first step; allow more")
-            while (fraction := self.fraction) < 1:
-                ready = crops.result()
-                crops = pool.submit(self.draw_crops, self.step + 1)
+            while (fraction := self.processes.leading(self.fraction)) < 1:
+                ready = crops.popleft().result()
+                crops.append(pool.submit(self.draw_crops, self.step + ahead))
                 self.take_step(ready, fraction)
                 if self.step % config.validate_every == 0:
                     self.validate()
                 elif self.step % ROW_STEPS == 0:
                     self.add_row(None)
-                if stop():
+                if self.processes.any(stop()):
                     self.save()
                     raise TrainingInterrupted(self.files.checkpoint, self.step)
                 if self.clock() - self.saved >= 60 * config.checkpoint_minutes:
@@ -208,14 +206,14 @@ class Trainer:
         return scores
 
     def draw_crops(self, step: int) -> Tensor:
-        """The crops of a step; drawn on the CPU while the step before it computes."""
+        """The crops of a step, this process's own; drawn on the CPU while steps before it are computed."""
         plan = plan_step(self.recipe, step)
-        return self.sampler.batch(step, plan.groups, plan.crop)
+        return self.sampler.batch(step * self.processes.count + self.processes.rank, plan.groups, plan.crop)
 
     def take_step(self, crops: Tensor, fraction: float) -> None:
         """Shuffle the crops into groups and learn from them once."""
         plan = plan_step(self.recipe, self.step)
-        rng = torch.Generator(self.device).manual_seed(plan.seed)
+        rng = torch.Generator(self.device).manual_seed(plan.seed + self.processes.rank)
         groups = generate(crops.to(self.device), self.recipe.shuffle, plan.frames, rng)
         self.rate = learning_rate(self.recipe.training, self.step, fraction)
         self.losses.append(self.state.update(groups, plan.octaves, self.rate, self.step))
@@ -223,13 +221,14 @@ class Trainer:
         self.tell("step")
 
     def validate(self) -> Scores:
-        """Measure the averaged weights, once a step, and bring the log up to date."""
+        """Measure the averaged weights, once a step, and bring the log up to date; all processes do, one writes."""
         latest = self.rows[-1] if self.rows else {}
         if self.scores is None or latest.get("step") != self.step or latest.get("network") is None:
             self.scores = measure(self.state.ema, self.held_back, self.recipe.training.octaves_max)
             self.add_row(self.scores)
             self.tell("validation", describe(self.step, self.loss, self.scores))
-        write_log(self.files.log, self.rows)
+        if self.processes.leads:
+            write_log(self.files.log, self.rows)
         return self.scores
 
     def add_row(self, scores: Scores | None) -> None:
@@ -245,7 +244,10 @@ class Trainer:
         return sum(self.losses) / len(self.losses) if self.losses else self.loss
 
     def save(self) -> None:
-        """Write checkpoint, log and plot."""
+        """Write checkpoint, log and plot; what every process has is the same but for its own losses."""
+        self.saved = self.clock()
+        if not self.processes.leads:
+            return
         saved = Checkpoint(
             recipe=self.recipe,
             photos=self.fingerprint(),
@@ -260,7 +262,6 @@ class Trainer:
         save_checkpoint(self.files.checkpoint, saved)
         write_log(self.files.log, self.rows)
         write_curve(self.files.curve, self.rows)
-        self.saved = self.clock()
         self.tell("checkpoint", str(self.files.checkpoint))
 
     def fingerprint(self) -> list[str]:
