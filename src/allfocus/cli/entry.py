@@ -1,12 +1,9 @@
 """Where every command starts and every error ends: one line on stderr and an exit code."""
 
-import logging
 import os
 import sys
 import traceback
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +26,7 @@ from allfocus.cli.watch import watch
 from allfocus.errors import AllFocusError, BadFramesError, OptionError, PreflightError
 from allfocus.run.allocator import keep_freed_memory
 from allfocus.run.signals import terminations_as_interrupts
-from allfocus.run.streams import claim_streams, say, silence, unsaid
+from allfocus.run.streams import claim_streams, quiet_libraries, say, silence, unsaid
 
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + the signal's number
 
@@ -142,17 +139,3 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, OSError) and error.strerror:
         return f"error: {error.filename or 'input or output'}: {error.strerror}", FAILED
     return f"error: internal error ({type(error).__name__}: {error}); run with --debug and report it", FAILED
-
-
-@contextmanager
-def quiet_libraries() -> Iterator[None]:
-    """Keep stderr for our own line: what libraries warn of is either an error of ours or does not matter."""
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # read when OpenCV is imported
-    handler = logging.NullHandler()  # without any handler Python prints warnings
-    logging.getLogger().addHandler(handler)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.getLogger().removeHandler(handler)

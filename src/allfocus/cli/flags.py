@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
 import typer
 
+from allfocus.core.renames import warn_renamed
 from allfocus.core.sizes import parse_size
 from allfocus.core.typed import alternatives, choices
 from allfocus.errors import OptionError
 from allfocus.options import OLD_VALUES
-from allfocus.run.streams import say
 
 OptionClass = type[Any]
 Command = Callable[..., None]
@@ -101,11 +101,11 @@ def is_typed(context: typer.Context, name: str) -> bool:
 
 
 def by_new_names(typed: Mapping[str, Any], items: Iterable["Field[Any]"]) -> Iterator[tuple[str, Any]]:
-    """What was typed, old names of flags replaced by the new ones, with a note; the new one wins."""
+    """What was typed, old names of flags replaced by the new ones, with a warning; the new one wins."""
     for item in items:
         for old in item.metadata.get("old_flags", ()):
             if old_name(old) in typed:
-                say(f"note: {old} is called --{item.name.replace('_', '-')} now", err=True)
+                warn_renamed(old, f"--{item.name.replace('_', '-')}")
                 yield item.name, typed[old_name(old)]
         if item.name in typed:
             yield item.name, typed[item.name]
