@@ -49,7 +49,7 @@ def claim_streams() -> None:
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Keep stderr for our own lines: what libraries warn of does not matter; old names that were typed are told once."""
+    """Keep stderr for our own lines: what libraries warn of does not matter; old names are told once."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # read when OpenCV is imported
     handler = logging.NullHandler()  # without any handler Python prints warnings
     logging.getLogger().addHandler(handler)
