@@ -133,7 +133,8 @@ def flag_type(item: "Field[Any]", hint: Any) -> tuple[Any, dict[str, Any]]:
     more: dict[str, Any] = {} if "metavar" not in item.metadata else {"metavar": item.metadata["metavar"]}
     old = [value for name, value in OLD_VALUES if name == item.name]
     if old:
-        return str, {"metavar": f"[{'|'.join(choices(hint))}]", "parser": choice_parser(choices(hint), old)}
+        more = {"metavar": f"[{'|'.join(choices(hint))}]", "autocompletion": lambda: list(choices(hint))}
+        return str, {**more, "parser": choice_parser(choices(hint), old)}
     if choices(hint):
         allowed = Literal[choices(hint)]  # type: ignore[valid-type]
         return (allowed | None if item.default is None else allowed), more
