@@ -182,3 +182,6 @@ def test_old_flags_work_for_one_release(tmp_path: Path, cli: Cli) -> None:
     old = cli("fuse", *frames, "-o", tmp_path / "out.png", "--method", "classic")
     assert old.code == 0
     assert ", laplacian," in old.out
+    assert old.err == "note: method 'classic' is called 'laplacian' now\n"
+    (tmp_path / "old.toml").write_text('method = "classic"')
+    assert cli("fuse", *frames, "-o", tmp_path / "out.png", "--options", tmp_path / "old.toml").err == old.err

@@ -3,6 +3,7 @@
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -151,6 +152,24 @@ def test_results_are_compared_by_identity_and_speak_briefly(frames: list[Array])
     assert repr(decision.at(window)).startswith("<Choice rows 0:8, columns 0:16, of frames ")
 
 
+def test_steps_say_what_they_expected(frames: list[Array]) -> None:
+    registered = align(frames, align="none")
+    decision = decide(registered, method="laplacian")
+    wrong: Any = frames
+    for call in (
+        lambda: decide(wrong, method="laplacian"),
+        lambda: compose(wrong, decision),
+        lambda: align(frames, like=wrong),
+        lambda: compose(registered, decision, channels=[wrong]),
+    ):
+        with pytest.raises(StackError, match=r"expected registered frames, as align returns them, found \w+"):
+            call()
+    with pytest.raises(StackError, match="expected a decision, as decide returns it, found list"):
+        compose(registered, wrong)
+    with pytest.raises(OptionError, match="expected a result, as fuse returns it, found list"):
+        allfocus.save(wrong, "sharp.png")
+
+
 def test_old_names_warn_and_work(frames: list[Array], tiny_model: Path) -> None:
     result = fuse(frames, model=tiny_model, align="none")
     for old, new in (("flaws", result.quality), ("companions", result.channels), ("area", result.window)):
@@ -159,8 +178,9 @@ def test_old_names_warn_and_work(frames: list[Array], tiny_model: Path) -> None:
     assert result.quality is not None
     with pytest.warns(DeprecationWarning, match="unsharp is called out_of_focus"):
         assert result.quality.unsharp is result.quality.out_of_focus
-    with pytest.warns(DeprecationWarning, match="method 'classic' is called 'laplacian'"):
+    with pytest.warns(DeprecationWarning, match="method 'classic' is called 'laplacian'") as warned:
         assert fuse(frames, **{"method": "classic", "align": "none"}).method == "laplacian"
+    assert [warning.filename for warning in warned] == [__file__]  # the line to change, and once
     with pytest.warns(DeprecationWarning, match="Flaws is called"):
         assert allfocus.Flaws is allfocus.QualityMasks
 

@@ -4,7 +4,6 @@ Importing this package is cheap: torch, onnxruntime and OpenCV load only when a 
 stand once, in ``__init__.pyi``; the modules ``allfocus.io`` and ``allfocus.metrics`` load on first use too.
 """
 
-import warnings
 from importlib import import_module
 from typing import Any
 
@@ -22,5 +21,5 @@ def __getattr__(name: str) -> Any:
     if name not in _OLD_NAMES:
         return _load(name)
     module, new = _OLD_NAMES[name]
-    warnings.warn(f"allfocus.{name} is called allfocus.{new} now", DeprecationWarning, stacklevel=2)
+    import_module("allfocus.core.renames").warn_renamed(f"allfocus.{name}", f"allfocus.{new}")
     return getattr(import_module(f"allfocus.{module}"), new)

@@ -6,12 +6,12 @@ range, group and help stand here and nowhere else.
 
 import json
 import tomllib
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from allfocus.core.renames import warn_renamed
 from allfocus.core.sizes import parse_size
 from allfocus.core.typed import check_fields, declared, describe_fields, unknown_key
 from allfocus.errors import ConfigError, OptionError
@@ -170,7 +170,7 @@ class FusionOptions:
     )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "method", rename_value("method", self.method, stacklevel=4))
+        object.__setattr__(self, "method", rename_value("method", self.method))
         try:
             check_fields(self)
             for name in ("max_memory", "max_pixels"):
@@ -191,12 +191,12 @@ class FusionOptions:
         return int(self.max_pixels)
 
 
-def rename_value(name: str, value: Any, stacklevel: int = 3) -> Any:
+def rename_value(name: str, value: Any) -> Any:
     """The value of an option, by its new name if it was renamed; warns of the old one."""
     new = OLD_VALUES.get((name, value)) if isinstance(value, str) else None
     if new is None:
         return value
-    warnings.warn(f"{name} {value!r} is called {new!r} now", DeprecationWarning, stacklevel=stacklevel)
+    warn_renamed(f"{name} {value!r}", repr(new))
     return new
 
 

@@ -18,7 +18,7 @@ from allfocus.decision.painted import PaintedDecision
 from allfocus.formats.pixels import limit_pixels
 from allfocus.options import FusionOptions, with_options
 from allfocus.plan import Plan, plan_for
-from allfocus.registered import Registered, check_channels, check_decision
+from allfocus.registered import Registered, check_channels, check_decision, check_registered
 from allfocus.registration import register
 from allfocus.result import FusionResult, make_result
 from allfocus.run.allocator import return_freed_memory
@@ -120,10 +120,12 @@ def decide(
         changes: options by their names.
 
     Raises:
+        StackError: the frames were not registered.
         ModelError: the model can't be loaded.
         OptionError: an unknown option, or a value that makes no sense.
     """
     options = with_options(options, changes)
+    check_registered(registered)
     with one_thread_each():
         if options.method == "laplacian":
             return LaplacianDecision(registered.frames, registered.run)

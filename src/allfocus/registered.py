@@ -84,14 +84,24 @@ class Registered:
 
 def check_alike(stack: FocalStack, like: Registered) -> None:
     """Raise `StackError` unless another channel has as many frames, as large."""
+    check_registered(like)
     size = like.size if like.source is None else like.source.frame.size
     found, wanted = (len(stack), (stack.height, stack.width)), (len(like.names), size)
     if found[0] != wanted[0] or (like.source is not None and found[1] != wanted[1]):
         raise StackError(f"channel of {found[0]} frames, {found[1]}; expected {wanted[0]} frames, {wanted[1]}")
 
 
+def check_registered(given: object) -> None:
+    """Raise `StackError` for what was not registered."""
+    if not isinstance(given, Registered):
+        raise StackError(f"expected registered frames, as align returns them, found {type(given).__name__}")
+
+
 def check_decision(registered: Registered, decision: Decision) -> None:
     """Raise `StackError` unless a decision is for these frames."""
+    check_registered(registered)
+    if not hasattr(decision, "decide_tile"):
+        raise StackError(f"expected a decision, as decide returns it, found {type(decision).__name__}")
     if decision.count != len(registered.frames) or decision.size != registered.size:
         height, width = decision.size
         raise StackError(
@@ -103,6 +113,7 @@ def check_decision(registered: Registered, decision: Decision) -> None:
 def check_channels(registered: Registered, channels: Sequence[Registered]) -> None:
     """Raise `StackError` unless other channels have the same frames, as large."""
     for channel in channels:
+        check_registered(channel)
         if channel.positions != registered.positions or channel.size != registered.size:
             raise StackError(f"{channel} is no other channel of {registered}; align it with like=")
 

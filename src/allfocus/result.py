@@ -1,7 +1,6 @@
 """FusionResult: what comes out of a fusion."""
 
 import base64
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -19,6 +18,7 @@ from allfocus.composition.veil import Veil
 from allfocus.core.color import Array, FloatArray, luma, to_unit
 from allfocus.core.coverage import cut_coverage, name_fillers
 from allfocus.core.notes import Note
+from allfocus.core.renames import warn_renamed
 from allfocus.core.samples import Samples
 from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window, shift
@@ -32,7 +32,7 @@ Value = TypeVar("Value")
 THUMBNAIL = 320
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class QualityMasks:
     """Where the picture can't be trusted, because no choice among the frames is good.
 
@@ -47,6 +47,9 @@ class QualityMasks:
     out_of_focus: Array
     veiled: Array
     gap: tuple[int, int] | None = None
+
+    def __repr__(self) -> str:
+        return f"<QualityMasks {self.out_of_focus.mean():.1%} out of focus, {self.veiled.mean():.1%} veiled>"
 
     @property
     def unsharp(self) -> Array:
@@ -263,7 +266,7 @@ def make_quality(registered: Registered, canvas: Canvas, veil: Veil | None = Non
 
 def _renamed(old: str, new: str, value: Value) -> Value:
     """Hand out a value under its old name, with a warning that names the new one."""
-    warnings.warn(f"{old} is called {new} now", DeprecationWarning, stacklevel=3)
+    warn_renamed(old, new)
     return value
 
 

@@ -32,7 +32,7 @@ MapName = Literal["index_map", "confidence", "depth", "depth_error"]
 MAP_NAMES: tuple[MapName, ...] = get_args(MapName)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class VolumeResult:
     """What a volume was fused to: pictures and maps of the size of its planes.
 
@@ -54,6 +54,9 @@ class VolumeResult:
     channel_for_focus: int | None = None
     notes: tuple[Note, ...] = ()
     quality: tuple[StackQuality, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<VolumeResult {self.images.shape} {self.images.dtype} of {self.volume}>"
 
 
 def fuse_volume(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from allfocus import __version__
+from allfocus.cli import main
 from allfocus.io import write_image
 from conftest import Cli
 from pictures import picture
@@ -38,6 +39,26 @@ def test_wrong_usage_is_one_line_and_exit_2(cli: Cli, typed: str, words: str) ->
     assert outcome.err.startswith("error: ")
     assert outcome.err.count("\n") == 1
     assert words in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("words", "answers"),
+    [
+        ("allfocus tr", ["train"]),
+        ("allfocus fuse --meth", ["--method"]),
+        ("allfocus fuse --method ", ["network", "laplacian"]),
+        ("allfocus fuse --compose h", ["hard"]),
+    ],
+)
+def test_shells_are_told_what_can_be_typed_next(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], words: str, answers: list[str]
+) -> None:
+    asked = {"_ALLFOCUS_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert (ended.value.code, capfd.readouterr().out.split()) == (0, answers)
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from allfocus.core.color import Array
 from allfocus.core.stack import FocalStack
@@ -132,6 +133,20 @@ def test_other_channels_are_refused(channels: int) -> None:
 def test_all_that_yields_frames_is_a_stack(wrap: Callable[[list[Array]], Any]) -> None:
     assert_same(frames_of(wrap(pictures())), pictures())
     assert_same(frames_of(wrap(pictures(gray=True))), pictures(gray=True))
+
+
+def test_a_sequence_of_the_old_kind_is_a_stack() -> None:
+    class Reader:
+        def __getitem__(self, position: int) -> Array:
+            return pictures()[position]
+
+    assert_same(frames_of(Reader()), pictures())
+
+
+@pytest.mark.parametrize("mode", ["P", "CMYK", "YCbCr"])
+def test_pictures_of_pillow_show_their_colours(mode: str) -> None:
+    given = [Image.fromarray(frame).convert(mode) for frame in pictures()]
+    assert_same(frames_of(given), [np.asarray(one.convert("RGB")) for one in given])
 
 
 def test_objects_that_turn_into_arrays_are_taken() -> None:

@@ -67,6 +67,9 @@ def test_stacks_and_listings_are_what_they_are(folder: Path) -> None:
     assert open_source(listing) is listing
     stack = read_stack(listing)
     assert open_source(stack) is stack
+    assert np.array_equal(listing[-1], stack[2])
+    assert repr(listing) == f"<Listing of 3 frames, 48x32 RGB uint8, in {folder}>"
+    assert len({listing, open_stack(folder)}) == 2
 
 
 def test_a_single_file_is_no_stack(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """Alignment: the registration of a stack as a value, the options that ask for one, and the notes that explain it."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,6 +8,7 @@ import numpy as np
 from allfocus.alignment.photometric import ExposureTransfer
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.notes import Note
+from allfocus.core.renames import warn_renamed
 from allfocus.errors import AlignmentError, ConfigError
 from allfocus.options import EXPOSURES, MOTIONS, Exposure, MotionModel
 
@@ -107,13 +107,13 @@ class Alignment:
     @property
     def tones(self) -> Sequence[ExposureTransfer]:
         """Deprecated name of `exposures`."""
-        warnings.warn("Alignment.tones is deprecated; use Alignment.exposures", DeprecationWarning, stacklevel=2)
+        warn_renamed("tones", "exposures")
         return self.exposures
 
     @property
     def fields(self) -> Sequence[FloatArray | None]:
         """Deprecated name of `flows`."""
-        warnings.warn("Alignment.fields is deprecated; use Alignment.flows", DeprecationWarning, stacklevel=2)
+        warn_renamed("fields", "flows")
         return self.flows
 
     def pick(self, positions: Sequence[int]) -> "Alignment":

@@ -1,12 +1,9 @@
 """Where every command starts and every error ends: one line on stderr and an exit code."""
 
-import logging
 import os
 import sys
 import traceback
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from allfocus._version import __version__
 from allfocus.cli.align import align
 from allfocus.cli.batch import batch
 from allfocus.cli.demo import demo
@@ -29,10 +27,12 @@ from allfocus.cli.watch import watch
 from allfocus.errors import AllFocusError, BadFramesError, OptionError, PreflightError
 from allfocus.run.allocator import keep_freed_memory
 from allfocus.run.signals import terminations_as_interrupts
-from allfocus.run.streams import claim_streams, say, silence, unsaid
+from allfocus.run.streams import claim_streams, quiet_libraries, say, silence, unsaid
 
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + the signal's number
 
+#: The variable by which a shell asks what can be typed next.
+COMPLETING = "_ALLFOCUS_COMPLETE"
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=SETTINGS)
 for command in (fuse, align, info, batch, watch, studio, train, evaluate, synth, demo):
@@ -47,9 +47,11 @@ def root(
 ) -> None:
     """Turn photos focused at different distances into one picture that is sharp everywhere."""
     if version:
-        from allfocus.jobs.about import describe_program
+        say(f"allfocus {__version__}")
+        if verbose:
+            from allfocus.jobs.about import describe_surroundings
 
-        say(describe_program(verbose))
+            say("\n".join(describe_surroundings()))
         raise typer.Exit
     if verbose:
         raise OptionError("--verbose goes with --version; commands say all there is to say by themselves")
@@ -101,6 +103,8 @@ def answer_for_stdout(code: int) -> int:
 
 def run(arguments: Sequence[str], session: Session) -> int:
     """Parse and call, without Typer's own boxes round errors."""
+    if COMPLETING in os.environ:  # set by what --install-completion installed, which reads the answer from stdout
+        program().main(prog_name="allfocus")
     check_dashes(arguments)
     if "" in arguments or any(word.startswith("--") and word.endswith("=") for word in arguments):
         raise OptionError("an argument is empty; expected a name or a value: is a variable of the shell not set?")
@@ -142,17 +146,3 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, OSError) and error.strerror:
         return f"error: {error.filename or 'input or output'}: {error.strerror}", FAILED
     return f"error: internal error ({type(error).__name__}: {error}); run with --debug and report it", FAILED
-
-
-@contextmanager
-def quiet_libraries() -> Iterator[None]:
-    """Keep stderr for our own line: what libraries warn of is either an error of ours or does not matter."""
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # read when OpenCV is imported
-    handler = logging.NullHandler()  # without any handler Python prints warnings
-    logging.getLogger().addHandler(handler)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.getLogger().removeHandler(handler)

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
 import typer
 
+from allfocus.core.renames import warn_renamed
 from allfocus.core.sizes import parse_size
 from allfocus.core.typed import alternatives, choices
 from allfocus.errors import OptionError
 from allfocus.options import OLD_VALUES
-from allfocus.run.streams import say
 
 OptionClass = type[Any]
 Command = Callable[..., None]
@@ -101,11 +101,11 @@ def is_typed(context: typer.Context, name: str) -> bool:
 
 
 def by_new_names(typed: Mapping[str, Any], items: Iterable["Field[Any]"]) -> Iterator[tuple[str, Any]]:
-    """What was typed, old names of flags replaced by the new ones, with a note; the new one wins."""
+    """What was typed, old names of flags replaced by the new ones, with a warning; the new one wins."""
     for item in items:
         for old in item.metadata.get("old_flags", ()):
             if old_name(old) in typed:
-                say(f"note: {old} is called --{item.name.replace('_', '-')} now", err=True)
+                warn_renamed(old, f"--{item.name.replace('_', '-')}")
                 yield item.name, typed[old_name(old)]
         if item.name in typed:
             yield item.name, typed[item.name]
@@ -133,7 +133,8 @@ def flag_type(item: "Field[Any]", hint: Any) -> tuple[Any, dict[str, Any]]:
     more: dict[str, Any] = {} if "metavar" not in item.metadata else {"metavar": item.metadata["metavar"]}
     old = [value for name, value in OLD_VALUES if name == item.name]
     if old:
-        return str, {"metavar": f"[{'|'.join(choices(hint))}]", "parser": choice_parser(choices(hint), old)}
+        more = {"metavar": f"[{'|'.join(choices(hint))}]", "autocompletion": lambda: list(choices(hint))}
+        return str, {**more, "parser": choice_parser(choices(hint), old)}
     if choices(hint):
         allowed = Literal[choices(hint)]  # type: ignore[valid-type]
         return (allowed | None if item.default is None else allowed), more

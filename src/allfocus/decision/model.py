@@ -85,6 +85,9 @@ class FusionModel:
         self._inputs = [value.name for value in inputs]
         self._context_channels = next(int(value.shape[1]) for value in inputs if value.name == INPUTS[3])
 
+    def __repr__(self) -> str:
+        return f"<FusionModel {self.card.name!r} on {self.device}>"
+
     @property
     def reach(self) -> int:
         """How far, in pixels of its level, the network sees around a pixel when it refines."""

@@ -9,7 +9,7 @@ from typing import Any
 from allfocus.errors import ModelError, printable
 
 #: The layout of inputs and outputs that training writes; and those that this version reads. One look answers every
-#: level of a file of format 4, so it is not asked whether an level is the finest.
+#: level of a file of format 4, so it is not asked whether a level is the finest.
 FORMAT, READ = 5, (4, 5)
 #: Blocks in a model whose card does not tell: as many as training allows.
 MOST_BLOCKS = 6
@@ -20,7 +20,7 @@ LEAST_GAIN = 0.25
 LONGEST_TEXT = 200
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ModelCard:
     """What a model says about itself.
 
@@ -48,6 +48,9 @@ class ModelCard:
     def knows_flaws(self) -> bool:
         """Whether it has learned where no frame is good; models whose card does not say so have."""
         return bool(self.figures.get("flaws_learned", True))
+
+    def __repr__(self) -> str:
+        return f"<ModelCard {self.name!r}, made by allfocus {self.version}>"
 
     def warnings(self) -> tuple[str, ...]:
         """What whoever fuses with this model should know, one line each; empty for a good one."""

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 
-from allfocus._version import __version__
 from allfocus.run.install import PACKAGE
 from allfocus.run.machine import measure_free_memory
 from allfocus.run.workers import cpus
@@ -15,12 +14,7 @@ DEVELOPMENT = {"dev", "docs"}
 REQUIREMENT = re.compile(r"([\w.-]+)[^;]*(?:;.*extra == ['\"]([\w-]+)['\"])?")
 
 
-def describe_program(thoroughly: bool = False) -> str:
-    """Name and version; thoroughly: and Python, system, memory, packages and what computes networks, a line each."""
-    return "\n".join([f"allfocus {__version__}", *(surroundings() if thoroughly else [])])
-
-
-def surroundings() -> list[str]:
+def describe_surroundings() -> list[str]:
     """Lines on Python, system, memory, packages and what computes networks."""
     import psutil
 

@@ -5,7 +5,7 @@ Nothing in here fails a fusion: what is damaged is left out, with a note.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 
 from allfocus._version import __version__
@@ -33,7 +33,7 @@ MOST_NAMED = 8
 COMPOSITES_SINCE = b"0232"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Metadata:
     """What is kept of a frame beside its pixels.
 
@@ -60,6 +60,11 @@ class Metadata:
     text: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     camera: CameraColours | None = None
+
+    def __repr__(self) -> str:
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        found = [f"{name} of {len(v)} bytes" if isinstance(v, bytes) else name for name, v in values.items() if v]
+        return f"<Metadata: {', '.join(found) or 'none'}>"
 
 
 @contextmanager

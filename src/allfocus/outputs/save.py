@@ -46,6 +46,9 @@ def save(result: FusionResult, path: Path | str, **maps: Any) -> list[Note]:
 
 def check_result(result: FusionResult, outputs: Outputs, *, has_frames: bool = False) -> None:
     """Raise `OptionError` for an output that a result does not have; its frames may be at hand beside it."""
+    if not isinstance(result, FusionResult):
+        found = type(result).__name__
+        raise OptionError(f"expected a result, as fuse returns it, found {found}; write_image writes arrays")
     if outputs.layers is not None and not has_frames:
         raise OptionError("layers: a result holds no frames; they are made by a Job, or on the command line")
     for name, needed in NEEDED.items():

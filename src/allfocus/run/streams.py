@@ -1,9 +1,14 @@
 """Lines to stdout and stderr, whatever state these are in."""
 
+import logging
 import os
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
+from allfocus.core.renames import RenamedWarning
 from allfocus.errors import printable
 
 #: Why stdout took no more lines of this command: the work goes on without them, and its exit code tells.
@@ -40,3 +45,19 @@ def claim_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keep stderr for our own lines: what libraries warn of does not matter; old names are told once."""
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # read when OpenCV is imported
+    handler = logging.NullHandler()  # without any handler Python prints warnings
+    logging.getLogger().addHandler(handler)
+    try:
+        with warnings.catch_warnings(record=True, action="ignore") as renamed:
+            warnings.simplefilter("always", RenamedWarning)
+            yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        for line in dict.fromkeys(str(warning.message) for warning in renamed):
+            say(f"note: {line}", err=True)

@@ -14,6 +14,9 @@ COLOURS = ("c", "s", "channel", "channels", "band", "color", "colour", "rgb", "r
 #: Numbers of samples in a pixel.
 SAMPLES = (1, 3, 4)
 
+#: Pictures of Pillow whose samples are no gray and no RGB, by their mode, and what shows the same.
+OTHER_COLOURS = {"P": "RGB", "PA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "LAB": "RGB", "HSV": "RGB", "LA": "RGBA"}
+
 #: A picture is hardly ever more than twice as long as high, or as high as long.
 LONG = 2
 
@@ -138,6 +141,8 @@ def make_frames(items: Sequence[Any]) -> list[Array]:
 
 def as_picture(item: Any) -> Array:
     """One picture as a NumPy array in this machine's byte order, (H, W) instead of (H, W, 1)."""
+    if getattr(item, "mode", None) in OTHER_COLOURS and hasattr(item, "convert"):
+        item = item.convert(OTHER_COLOURS[item.mode])
     samples, axes = read_samples(item), find_axis_names(item)
     if axes:
         samples = order_axes(samples, axes, has_frames=False)

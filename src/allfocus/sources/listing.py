@@ -9,7 +9,7 @@ from typing import Literal
 from allfocus.core.color import Array
 from allfocus.core.coverage import split_coverage
 from allfocus.core.notes import Note
-from allfocus.core.stack import FrameInfo
+from allfocus.core.stack import FrameInfo, channels_of, size_of
 from allfocus.errors import AllFocusError, ReadError, StackError
 from allfocus.formats.format import PlaneParts
 from allfocus.metadata.camera import CameraColours
@@ -19,7 +19,7 @@ from allfocus.metadata.colours import convert_colours
 Reader = Callable[[], Array]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Listing:
     """What a stack in files is, found out without decoding it.
 
@@ -63,6 +63,14 @@ class Listing:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __getitem__(self, position: int) -> Array:
+        return read_frame(self, range(len(self))[position])
+
+    def __repr__(self) -> str:
+        where = self.paths[0].parent if len(self.paths) == len(self) else self.paths[0]
+        size = f"{size_of(self.frame)} {channels_of(self.frame)} {self.frame.dtype}"
+        return f"<Listing of {len(self)} frames, {size}, in {where}>"
 
     @property
     def files(self) -> list[Path]:

@@ -59,10 +59,11 @@ def open_whole(frames: Frames, order: Order = "names", stack: int | str | None =
         return open_stack(frames, order, stack)
     if is_array(frames):
         items: list[Any] = [*split_array(frames)]
-    elif isinstance(frames, Iterable):
-        items = list(frames)
     else:
-        raise StackError(f"expected paths or arrays to fuse, found {type(frames).__name__}")
+        try:
+            items = list(iter(frames))
+        except TypeError:
+            raise StackError(f"expected paths or arrays to fuse, found {type(frames).__name__}") from None
     if items and all(isinstance(item, str | PathLike) for item in items):
         return open_stack(items, order, stack)
     return make_stack(items)

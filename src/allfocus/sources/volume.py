@@ -36,7 +36,7 @@ class VolumeStack:
     listing: Listing
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Volume:
     """The axes of a file of planes, and a focal stack for each position, time and channel.
 
@@ -78,6 +78,9 @@ class Volume:
     def files(self) -> list[Path]:
         """All files that the planes come from: none of them may be written to."""
         return [self.path, *self.others]
+
+    def __repr__(self) -> str:
+        return f"<Volume {self.path.name}: {self}>"
 
     def __str__(self) -> str:
         """What there is several of, for a person."""
