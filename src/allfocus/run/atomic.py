@@ -64,6 +64,13 @@ def leads_in_a_circle(path: Path) -> bool:
     return False
 
 
+def explain_missing(path: Path) -> str:
+    """Why there is nothing at a path, as it follows its name in a message."""
+    if leads_in_a_circle(path):
+        return "is a link that leads back to itself"
+    return f"is a link to {path.readlink()}, which does not exist" if path.is_symlink() else "does not exist"
+
+
 def check_no_input(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
     """Raise `WriteError` for an output that is a file which is read, be it through links or by another name of it."""
     for path in outputs:
