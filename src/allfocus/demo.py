@@ -10,7 +10,6 @@ import numpy as np
 from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
-from allfocus.errors import WriteError
 from allfocus.formats.read import read_image
 from allfocus.formats.write import Picture, check_outputs, write_images
 from allfocus.metadata.carry import sign_map
@@ -67,7 +66,7 @@ def run(folder: Path, progress: Progress = silent, *, options: FusionOptions | N
     """Fuse the shipped focal stack and write what came of it.
 
     Args:
-        folder: where the pictures go; made if missing.
+        folder: where the pictures go.
         progress: called while the fusion works.
         options: how to fuse; by default with the shipped network.
 
@@ -75,7 +74,7 @@ def run(folder: Path, progress: Progress = silent, *, options: FusionOptions | N
         The figures and the files.
 
     Raises:
-        WriteError: the folder can't be made or written to.
+        WriteError: the folder is missing or can't be written to.
         ModelError: the model can't be loaded.
     """
     files = places(folder)
@@ -101,11 +100,7 @@ def run(folder: Path, progress: Progress = silent, *, options: FusionOptions | N
 
 
 def places(folder: Path) -> dict[str, Path]:
-    """What the demo writes and where; makes the folder."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"{folder} can't be made a folder: {error.strerror}") from error
+    """What the demo writes and where."""
     return {
         "sharp picture": folder / "sharp.png",
         "index map": folder / "index_map.png",

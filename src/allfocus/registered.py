@@ -33,6 +33,7 @@ class Registered:
         is_cropped: whether that is less than all of them.
         notes: what a user should know.
         source: the files that the frames came from; None for arrays.
+        asked_reference: position in the input of the frame that was asked for as the reference; None: none was.
         run: workers and scratch files, which keep the frames.
     """
 
@@ -44,6 +45,7 @@ class Registered:
     is_cropped: bool = False
     notes: tuple[Note, ...] = ()
     source: Listing | None = None
+    asked_reference: int | None = None
     run: Run = field(default_factory=Run)
 
     @property

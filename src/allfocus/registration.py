@@ -57,7 +57,8 @@ def register_stack(
     """`register` of frames that were read from `source`; those of files are overwritten."""
     listing = source if isinstance(source, Listing) else None
     names, notes = tuple(stack.names), (*(() if listing is None else listing.notes), *stack.notes)
-    AlignOptions(reference=find_reference(options.reference, names)).check_reference(len(stack))
+    reference = find_reference(options.reference, names)
+    AlignOptions(reference=reference).check_reference(len(stack))
     with one_thread_each():
         if like is not None:
             check_alike(stack, like)
@@ -69,9 +70,17 @@ def register_stack(
         if is_as_given and stack.is_covered:
             positions = tuple(range(len(stack)))
             notes = (*notes, *note_moved_parts(find_moved_parts(run.in_turn(stack.frames)), positions, names))
-            return Registered(stack=stack, positions=positions, names=names, notes=notes, source=listing, run=run)
+            return Registered(
+                stack=stack,
+                positions=positions,
+                names=names,
+                notes=notes,
+                source=listing,
+                asked_reference=reference,
+                run=run,
+            )
         if is_as_given:
-            alignment = make_identity(len(stack))
+            alignment = make_identity(len(stack), reference)
         else:
             if like is not None:
                 alignment = follow(stack, like, options, run)
@@ -113,6 +122,7 @@ def register_stack(
             *note_moved_parts(moved, used, names),
         ),
         source=listing,
+        asked_reference=reference,
         run=run,
     )
 

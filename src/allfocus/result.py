@@ -83,6 +83,7 @@ class FusionResult:
         veil: the light that near, blurred things laid over the picture, and where it was removed; None if it was not
             looked for, or nothing could be said about it.
         samples: the type and the range of the numbers in the frames.
+        asked_reference: the frame that was asked for as the reference; None: none was.
     """
 
     image: Array
@@ -102,6 +103,7 @@ class FusionResult:
     order: tuple[int, ...] = ()
     veil: Veil | None = None
     samples: Samples | None = None
+    asked_reference: int | None = None
 
     @property
     def frame_count(self) -> int:
@@ -119,8 +121,10 @@ class FusionResult:
 
     @property
     def reference(self) -> int:
-        """The frame that the picture lies over: the reference, or the middle one."""
-        return self.frame_count // 2 if self.alignment is None else self.alignment.reference
+        """The frame that the picture lies over, and whose metadata it has: the reference, or the middle one."""
+        if self.alignment is not None:
+            return self.alignment.reference
+        return self.frame_count // 2 if self.asked_reference is None else self.asked_reference
 
     def shown(self, picture: Array) -> Array:
         """A picture or a frame, in the numbers of the source, as it can be looked at; see `Samples.shown`."""
@@ -208,6 +212,7 @@ def make_result(
         source=registered.source,
         order=registered.positions if is_ordered(registered) else (),
         samples=stack.samples or Samples(dtype=stack.dtype),
+        asked_reference=registered.asked_reference,
     )
 
 

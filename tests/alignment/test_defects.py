@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -16,9 +17,15 @@ from moved_scenes import SIZE, scene
 STEP = 4
 
 
-def make_stack(kind: str, faults: list[tuple[int, int]], value: float, step: int = STEP, count: int = 5) -> FocalStack:
-    """A scene that moves to the left, with pixels of this value (white is 1) that stay put."""
+def make_stack(
+    kind: str, faults: list[tuple[int, int]], value: float, step: int = STEP, count: int = 5, glitter: int = 0
+) -> FocalStack:
+    """A scene that moves to the left, with pixels of this value (white is 1) that stay put, and glitter that does not."""
     wide = scene(3, (SIZE[0], SIZE[1] + count * step))
+    rng = np.random.default_rng(0)
+    points = np.zeros(wide.shape[:2], np.float32)
+    points[rng.integers(0, len(points), glitter), rng.integers(0, points.shape[1], glitter)] = 3 * rng.random(glitter)
+    wide = np.clip(0.2 + 0.5 * wide + cv2.GaussianBlur(points, (0, 0), 0.7)[..., None], 0, 1) if glitter else wide
     gray = kind.startswith("gray")
     dtype = np.dtype(kind.removeprefix("gray "))
     frames: list[Array] = []
@@ -53,6 +60,16 @@ def test_pixels_that_stay_put_are_found_and_filled(kind: str, value: float) -> N
     filled = fill_defects(stack.frames[0], defects)
     assert np.abs(filled.astype(float) - clean.frames[0]).max() < 0.15 * full_scale(filled.dtype)
     assert np.array_equal(filled[~defects], stack.frames[0][~defects])
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_pixels_that_stay_put_are_found_in_glitter(value: float) -> None:
+    faults = [(40 + 11 * k, 60 + 13 * k) for k in range(20)]
+    defects = find_defects(make_stack("uint8", faults, value, glitter=1500), moved(5))
+    assert defects is not None
+    assert all(defects[place].any() for place in faults)
+    assert np.count_nonzero(defects) <= len(faults) + 2
+    assert find_defects(make_stack("uint8", [], value, glitter=1500), moved(5)) is None
 
 
 def test_where_nothing_moved_nothing_is_a_defect() -> None:

@@ -137,6 +137,13 @@ def test_links_that_lead_in_a_circle_are_followed_once(tmp_path: Path) -> None:
     assert len(look(tmp_path).stacks) == 1
 
 
+def test_a_frame_that_is_a_link_to_nowhere_is_one(tmp_path: Path) -> None:
+    write_stack(tmp_path / "stack")
+    (tmp_path / "stack" / "z.png").symlink_to("gone.png")
+    (stack,) = look(tmp_path).stacks
+    assert stack.paths[-1].name == "z.png"
+
+
 @pytest.mark.parametrize("name", ["empty", "gone"])
 def test_where_there_is_nothing_one_line_says_so(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()

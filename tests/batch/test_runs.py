@@ -131,3 +131,18 @@ def test_a_scheduler_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert batch.returncode == 1
     assert said.count("\n") == 1
     assert "tcp://127.0.0.1:1 can't be reached" in said
+
+
+def test_a_script_that_its_workers_would_run_too_is_told(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from allfocus.batch.cluster import open_crew\n"
+        "from allfocus.batch.wishes import BatchOptions\n"
+        "with open_crew(BatchOptions(workers=1), Path()):\n"
+        "    print('started')\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "below 'if __name__ == \"__main__\":'" in done.stderr.splitlines()[-1]
+    assert done.stderr.count("Traceback") == 1

@@ -457,6 +457,25 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, cli: Cli, monkeypatch: pytes
     assert files_below(tmp_path) == before
 
 
+@pytest.mark.parametrize("full_after", [0, 1])
+def test_a_full_disk_leaves_no_registered_frame_and_no_folder(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, full_after: int
+) -> None:
+    frames = write_pair(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    left = [full_after]
+
+    def sync(descriptor: int) -> None:
+        if not left[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        left[0] -= 1
+
+    monkeypatch.setattr("os.fsync", sync)
+    outcome = cli("align", *frames, "-o", tmp_path / "new" / "aligned", "--align", "none")
+    assert_one_line(outcome, 1, "No space left on device", "nothing was kept")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.slow
 def test_a_disk_that_fills_up_while_writing_leaves_nothing(tmp_path: Path) -> None:
     """The system itself refuses to write more than 1 kB: half a file is there before the error comes."""

@@ -38,6 +38,23 @@ def test_the_reference_is_named_by_name_or_number(tmp_path: Path, cli: Cli) -> N
             fuse(focal_frames(64, 96, 3), method="laplacian", align=align, reference=7)
 
 
+def test_the_picture_has_the_metadata_of_the_reference_when_nothing_is_aligned_too(tmp_path: Path, cli: Cli) -> None:
+    for k, frame in enumerate(focal_frames(32, 48, 3)):
+        exif = Image.Exif()
+        exif[0x010F] = f"camera {k}"
+        Image.fromarray(frame).save(tmp_path / f"img{k}.png", exif=exif)
+    out = tmp_path / "out.png"
+    base = ["fuse", "--method", "laplacian", "--no-align", "--halos", "keep", tmp_path, "-o", out]
+    for typed, maker in (
+        ([], "camera 1"),
+        (["--reference", "1"], "camera 0"),
+        (["--reference", "img2.png"], "camera 2"),
+    ):
+        assert cli(*base, *typed).code == 0
+        with Image.open(out) as made:
+            assert made.getexif()[0x010F] == maker
+
+
 def test_frames_are_ordered_by_when_they_were_taken(tmp_path: Path, cli: Cli) -> None:
     for k, (name, frame) in enumerate(zip("cab", focal_frames(64, 96, 3), strict=True)):
         exif = Image.Exif()

@@ -3,6 +3,7 @@
 import gc
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from allfocus.core.color import Array
 from pictures import focal_frames
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-pytest.importorskip("napari", reason="needs the extra napari", exc_type=ImportError)
+with warnings.catch_warnings():  # of packages that napari loads
+    warnings.simplefilter("ignore")
+    pytest.importorskip("napari", reason="needs the extra napari", exc_type=ImportError)
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # warnings of napari's own
 

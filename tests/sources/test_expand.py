@@ -50,6 +50,19 @@ def test_a_damaged_picture_in_a_folder_is_named_not_left_out(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("leads_to", "said"), [("c.png", "leads back to itself"), ("x/y.png", "to x/y.png, which does")]
+)
+def test_a_link_that_leads_nowhere_is_named_not_left_out(tmp_path: Path, leads_to: str, said: str) -> None:
+    write_pair(tmp_path)
+    (tmp_path / "c.png").symlink_to(leads_to)
+    for given in ([tmp_path], sorted(tmp_path.iterdir())):
+        with pytest.raises(ReadError, match=rf"c\.png is a link .*{said}"):
+            inspect_stack(list_frames(given))
+    (tmp_path / "c.png").rename(tmp_path / "c.txt")
+    inspect_stack(list_frames([tmp_path]))
+
+
+@pytest.mark.parametrize(
     ("start", "suffix", "kind"),
     [
         (b"\xff\xd8\xff\xe1", "", "JPEG"),

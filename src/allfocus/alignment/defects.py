@@ -21,8 +21,8 @@ MOVED = 3.0
 #: A pixel stands out if it differs from the median of 5 x 5 pixels by this share of white, and by so many times what
 #: those around it differ by; of a defect's neighbours half of the first will do.
 STANDS_OUT, TIMES = 0.08, 4.0
-#: Share of the frames in which a defective pixel stands out at least.
-MOST = 0.75
+#: Shares of the frames in which a defective pixel stands out at least: the first by which hardly any is one by chance.
+MOST = (0.6, 0.75, 1.0)
 #: Around what stands out alone nothing but its neighbours differs from the median by this share of as much.
 ALONE = 0.5
 #: Pixels by which frames are shifted to see how much agrees by chance, and how many times as many defects must be.
@@ -31,8 +31,8 @@ CONTROL, CLEARLY = 11, 4
 ABOVE, BELOW = 1, 2
 #: Most pixels that are looked at, and largest share of the samples that may be defective: beyond that it is texture.
 MAX_CANDIDATES, MAX_SHARE = 20_000, 0.002
-#: Pixels to each side that are looked at.
-REACH = 3
+#: Pixels to each side that are looked at, and places that are at a time.
+REACH, AT_ONCE = 3, 1000
 INNER = np.s_[:, 1:-1, 1:-1]
 
 
@@ -52,41 +52,44 @@ def find_defects(stack: FocalStack, alignment: Alignment) -> Array | None:
     pair = [stack.frames[first], stack.frames[second]]
     frames = [*pair, *(stack.frames[k] for k in alignment.used if k not in (first, second))]
     outliers = find_outliers(pair[0]), find_outliers(pair[1])
-    found = find_agreeing(frames, outliers)
-    moves = measure_moves(alignment.matrices[first], alignment.matrices[second], found)
-    found = tuple(axis[moves >= MOVED] for axis in found)
-    by_chance = len(find_agreeing(frames, outliers, CONTROL)[0]) if len(found[0]) else 0
-    if not CLEARLY * by_chance < len(found[0]) <= MAX_SHARE * pair[0].size:
+    places, agree = find_agreeing(frames, outliers)
+    moves = measure_moves(alignment.matrices[first], alignment.matrices[second], places)
+    agree &= moves >= MOVED
+    by_chance = find_agreeing(frames, outliers, CONTROL)[1] if agree.any() else agree
+    clearly = CLEARLY * by_chance.sum(axis=1) < agree.sum(axis=1)
+    if not clearly.any():
+        return None
+    agree = agree[clearly.argmax()]
+    if agree.sum() > MAX_SHARE * pair[0].size:
         return None
     defects = np.zeros(pair[0].shape, np.uint8)
-    defects[found] = 1
+    defects[tuple(axis[agree] for axis in places)] = 1
     return add_neighbours(defects, pair)
 
 
-def find_agreeing(frames: Sequence[Array], outliers: Sequence[Array], shift: int = 0) -> tuple[Array, ...]:
-    """The samples that stand out in the same direction in the first two frames and in most of the others.
+def find_agreeing(
+    frames: Sequence[Array], outliers: Sequence[Array], shift: int = 0
+) -> tuple[tuple[Array, ...], Array]:
+    """The samples that are outliers in the same direction in the first two frames, and stand out alone in most of all.
 
     Args:
         frames: all of them.
         outliers: of the first two frames, see `find_outliers`.
         shift: by so many pixels more, down and to the right, each frame after the first is read: what still agrees
             does so by chance.
+
+    Returns:
+        Places of the n samples, and for each share of `MOST` which of them stand out in so many frames: (3, n) bool.
     """
     one, other = outliers
     there = np.roll(other, (-shift, -shift), (0, 1)) if shift else other
     places = np.unravel_index(np.flatnonzero(np.bitwise_and(one, there)), one.shape)
     if not 0 < len(places[0]) <= MAX_CANDIDATES:
-        return tuple(axis[:0] for axis in places)
+        return tuple(axis[:0] for axis in places), np.zeros((len(MOST), 0), bool)
     sign = np.where(one[places] & ABOVE, 1, -1)
-    size, doubt = one.shape[:2], 2 if len(frames) == 2 else 1
-
-    def vote(position: int) -> Array:
-        moved = [(at + position * shift) % side for at, side in zip(places[:2], size, strict=True)]
-        return stands_out(frames[position], [*moved, *places[2:]], sign, doubt)
-
-    votes = np.array([vote(position) for position in range(len(frames))])
-    agree = votes[:2].all(axis=0) & (votes.mean(axis=0) >= MOST)
-    return tuple(axis[agree] for axis in places)
+    parts = [slice(start, start + AT_ONCE) for start in range(0, len(sign), AT_ONCE)]
+    agree = [stands_out(frames, [axis[part] for axis in places], sign[part], shift) for part in parts]
+    return places, np.concatenate(agree, axis=1)
 
 
 def find_farthest(alignment: Alignment, size: tuple[int, int]) -> tuple[int, int]:
@@ -110,18 +113,34 @@ def find_outliers(frame: Array) -> Array:
     return (above.view(np.uint8) * np.uint8(ABOVE) | below.view(np.uint8) * np.uint8(BELOW)).reshape(frame.shape)
 
 
-def stands_out(frame: Array, places: Sequence[Array], sign: Array, doubt: float = 1) -> Array:
-    """Whether samples stand out alone from those around them in a frame, in the direction of `sign`: (n,) bool.
+def stands_out(frames: Sequence[Array], places: Sequence[Array], sign: Array, shift: int) -> Array:
+    """Whether samples stand out alone, in the direction of `sign`, from those around them: (3, n) bool, by `MOST`.
 
-    By `doubt` times as much as usual.
+    What is bright around them in a few frames, since the scene moves, does not count. Two frames show less, and samples
+    must stand out twice as much. For `shift` see `find_agreeing`.
     """
-    around = cut_around(frame, places)
-    usual = np.median(around[INNER].reshape(len(around), -1), axis=1)
-    differs = (around[:, REACH, REACH] - usual) * sign
-    others = (around - usual[:, None, None]) * sign[:, None, None]
-    others[:, REACH - 1 : REACH + 2, REACH - 1 : REACH + 2] = 0
-    bound = np.maximum(full_scale(frame.dtype) * STANDS_OUT, doubt * TIMES * np.abs(others).mean(axis=(1, 2)))
-    return np.asarray((differs > bound) & (others.max(axis=(1, 2)) < ALONE / doubt * differs))
+    differences = []
+    for position, frame in enumerate(frames):
+        moved = [(at + position * shift) % side for at, side in zip(places[:2], frame.shape[:2], strict=True)]
+        around = cut_around(frame, [*moved, *places[2:]])
+        usual = np.median(around[INNER].reshape(len(around), -1), axis=1)
+        differences.append((around - usual[:, None, None]) * sign[:, None, None])
+    fewer = [int((1 - most) * len(frames)) for most in MOST]
+    ranked = np.partition(differences, fewer, axis=0)
+    doubt = 2 if len(frames) == 2 else 1
+    least = full_scale(frames[0].dtype) * STANDS_OUT
+    return np.stack([stand_alone(ranked[k], least, doubt) for k in fewer])
+
+
+def stand_alone(shown: Array, least: float, doubt: float) -> Array:
+    """Whether the middle of each square (n, 7, 7) is larger, by `least` and clearly, than what is around: (n,) bool."""
+    differs = shown[:, REACH, REACH].copy()
+    around = shown.copy()
+    around[:, REACH - 1 : REACH + 2, REACH - 1 : REACH + 2] = 0
+    # what is far smaller is no reason to doubt
+    usual = np.minimum(np.abs(around).mean(axis=(1, 2)), 2 * np.maximum(around, 0).mean(axis=(1, 2)))
+    bound = np.maximum(least, doubt * TIMES * usual)
+    return np.asarray((differs > bound) & (around.max(axis=(1, 2)) < ALONE / doubt * differs))
 
 
 def cut_around(plane: Array, places: Sequence[Array]) -> Array:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from multiprocessing import resource_tracker
+from multiprocessing import current_process, resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,10 +90,16 @@ def quiet_dask() -> None:
 
 @contextmanager
 def open_local(wishes: BatchOptions, max_memory: int | None) -> "Iterator[tuple[Client, int]]":
-    """Start workers on this machine: one stack at a time each, in a process that is replaced if it dies."""
+    """Start workers on this machine: one stack at a time each, in a process that is replaced if it dies.
+
+    Raises:
+        BatchError: they can't be started.
+    """
     import dask
     from distributed import Client, LocalCluster
 
+    if getattr(current_process(), "_inheriting", False):
+        raise SystemExit(1)  # a worker that runs the script which starts it: `start_error` is what the user sees
     free = measure_free_memory()
     workers = wishes.workers or max(1, min(cpus(), int(SHARE * free) // (max_memory or WORKER_MEMORY)))
     threads = wishes.threads_per_worker or max(1, cpus() // workers)
@@ -107,14 +113,17 @@ def open_local(wishes: BatchOptions, max_memory: int | None) -> "Iterator[tuple[
     }
     os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of workers, and of what cleans up after a killed batch
     with dask.config.set(settings), interrupts_are_ours():
-        cluster = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=int(SHARE * free / workers),
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        )
+        try:
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=int(SHARE * free / workers),
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+            )
+        except (RuntimeError, OSError) as error:
+            raise start_error(error) from None
     client = Client(cluster, set_as_default=False)
     try:
         yield client, threads
@@ -123,6 +132,15 @@ def open_local(wishes: BatchOptions, max_memory: int | None) -> "Iterator[tuple[
             client.close(timeout=GRACE)
         with suppress(Exception):
             cluster.close(timeout=GRACE)
+
+
+def start_error(error: Exception) -> BatchError:
+    """The error of workers that don't start on this machine."""
+    reason = str(error).partition("\n")[0] or type(error).__name__
+    return BatchError(
+        f"workers can't be started on this machine ({reason}); a script must run its batch below "
+        "'if __name__ == \"__main__\":', since each worker imports it"
+    )
 
 
 @contextmanager

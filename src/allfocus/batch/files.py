@@ -45,7 +45,7 @@ def is_one_picture(path: Path) -> bool:
     """Whether a path is a picture, a video, or a folder that is one."""
     if path.is_dir():
         return path.name.lower().endswith(PICTURE_FOLDERS)
-    return path.is_file() and looks_like_frames(path)
+    return looks_like_frames(path)
 
 
 def split_alone(files: Sequence[Path]) -> tuple[list[tuple[Path, ...]], list[Path]]:

@@ -12,7 +12,7 @@ from allfocus.batch.split import split_folder, split_pattern
 from allfocus.batch.wishes import Grouping
 from allfocus.core.names import find_name
 from allfocus.errors import ReadError
-from allfocus.run.atomic import real_path
+from allfocus.run.atomic import explain_missing, real_path
 from allfocus.sources.expand import expand
 from allfocus.sources.leftovers import leave_out
 from allfocus.sources.stacks import TOGETHER, FoundStack, are_planes, group_planes
@@ -78,7 +78,7 @@ def find_tree(
     stacks, left_over = list[TreeStack](), list[Leftover]()
     for root in dict.fromkeys(path for given in roots for path in expand(given)):
         if not root.exists():
-            raise ReadError(f"{root} does not exist; expected a folder with focal stacks below it")
+            raise ReadError(f"{root} {explain_missing(root)}; expected a folder with focal stacks below it")
         finder = Finder(root, wishes, asked)
         finder.look(skip)
         stacks += finder.stacks

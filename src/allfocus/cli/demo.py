@@ -6,6 +6,7 @@ from typing import Annotated
 from allfocus.cli.flags import command
 from allfocus.cli.progress import show_progress
 from allfocus.cli.shared import QuietOption, output_option
+from allfocus.run.atomic import made_folder
 from allfocus.run.streams import say
 
 
@@ -18,7 +19,7 @@ def demo(
     """Fuse the focal stack that ships with the package, and measure the result against its truth."""
     from allfocus import demo as room
 
-    with show_progress(quiet) as progress:
+    with made_folder(output), show_progress(quiet) as progress:
         report = room.run(output, progress)
     if not quiet:
         say(str(report))

@@ -12,6 +12,7 @@ from pathlib import Path
 from allfocus.errors import EndingError, ReadError
 from allfocus.formats.filebytes import address_of, is_address, read_start
 from allfocus.formats.format import Capacity, Format
+from allfocus.run.atomic import explain_missing
 
 #: Modules that hold formats, in the order in which they are asked whether a file is theirs. RAW comes before TIFF,
 #: which many RAW files are at heart; the weakest signature comes last.
@@ -102,7 +103,7 @@ def find_format(path: Path) -> Format:
             raise ReadError(f"{path} is a folder; expected a picture")
         return found
     if not is_there:
-        raise ReadError(f"{path} does not exist")
+        raise ReadError(f"{path} {explain_missing(path)}")
     if not path.is_file():
         raise ReadError(f"{path} is not an ordinary file; expected a picture")
     found = recognize(path)
@@ -127,13 +128,14 @@ def find_kind(path: Path) -> str:
 def looks_like_frames(path: Path) -> bool:
     """Whether a file in a folder is meant as a picture or a video: by its content, or by a name that promises one.
 
-    What only its name makes a picture is damaged; it is to be reported, not left out. Of folders those that hold one
-    picture or volume are meant.
+    What only its name makes a picture is damaged, or a link that leads nowhere; it is to be reported, not left out. Of
+    folders those that hold one picture or volume are meant.
     """
-    if not path.is_file():
+    is_file, leads_nowhere = path.is_file(), path.is_symlink() and not path.exists()
+    if not (is_file or leads_nowhere):
         return path.is_dir() and recognize(path) is not None
     suffix = path.suffix.lower()
-    return any(suffix in each.extensions for each in list_formats()) or recognize(path) is not None
+    return any(suffix in each.extensions for each in list_formats()) or (is_file and recognize(path) is not None)
 
 
 # --- writing -------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Write pictures and volumes: checked before work starts, whole or not at all."""
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -135,8 +135,7 @@ def write_images(
     given = [Picture(*picture) for picture in pictures]
     wanted = [check_content(picture) for picture in given if picture.image is not None]
     notes = [note for picture in given for note in picture.notes]
-    damages = [text for picture in wanted if picture.metadata is not None for text in picture.metadata.notes]
-    notes += [Note(code="metadata-left-out", message=text) for text in dict.fromkeys(damages)]
+    notes += note_damages(wanted)
     with whole_files([picture.path for picture in wanted]) as parts:
         # in threads, so that Ctrl-C need not wait for an encoder
         encoded = in_background(make_content, wanted, cancelled)
@@ -144,6 +143,28 @@ def write_images(
             write_part(picture.path, part, content)
             notes += lost
     return notes
+
+
+def write_in_turn(paths: Sequence[Path], pictures: Iterable[Picture]) -> list[Note]:
+    """`write_images` of pictures that are made one after the other, so that no more than one is in memory.
+
+    Args:
+        paths: where they go.
+        pictures: one for each path, in the same order.
+    """
+    notes: dict[Note, None] = {}
+    with whole_files(paths) as parts:
+        for part, picture in zip(parts, pictures, strict=True):
+            [(content, lost)] = in_background(make_content, [check_content(picture)])
+            write_part(picture.path, part, content)
+            notes |= dict.fromkeys([*picture.notes, *note_damages([picture]), *lost])
+    return list(notes)
+
+
+def note_damages(pictures: Sequence[Picture]) -> list[Note]:
+    """Notes on metadata that could not be read."""
+    texts = [text for picture in pictures if picture.metadata is not None for text in picture.metadata.notes]
+    return [Note(code="metadata-left-out", message=text) for text in dict.fromkeys(texts)]
 
 
 def check_content(picture: Picture) -> Picture:

@@ -12,6 +12,7 @@ from allfocus.options import build_options
 from allfocus.outputs.aligned import plan_aligned, write_aligned
 from allfocus.outputs.words import describe_alignment
 from allfocus.pipeline import align
+from allfocus.run.atomic import made_folder
 from allfocus.run.progress import Progress, silent
 from allfocus.sources.expand import list_frames
 from allfocus.sources.leftovers import protect
@@ -52,9 +53,10 @@ def align_files(
         check_outputs([], [*protect(paths), *settings], [transforms])
     with limit_pixels(chosen.pixel_limit):
         listing = open_stack(paths, chosen.order, chosen.stack)
-    targets = plan_aligned(listing, folder, ending, [*protect(paths), *listing.files, *settings], transforms)
-    registered = align(listing, options=chosen, progress=progress)
-    notes = [*registered.notes, *write_aligned(registered, targets, transforms)]
+    with made_folder(folder):
+        targets = plan_aligned(listing, folder, ending, [*protect(paths), *listing.files, *settings], transforms)
+        registered = align(listing, options=chosen, progress=progress)
+        notes = [*registered.notes, *write_aligned(registered, targets, transforms)]
     used, size = len(registered.positions), size_of(registered.frames[0])
     lines = [f"{folder}: {used} of {len(listing)} frames, {size}, {time.monotonic() - started:.1f} s"]
     if registered.alignment is not None:

@@ -6,7 +6,7 @@ import secrets
 import tempfile
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -64,6 +64,13 @@ def leads_in_a_circle(path: Path) -> bool:
     return False
 
 
+def explain_missing(path: Path) -> str:
+    """Why there is nothing at a path, as it follows its name in a message."""
+    if leads_in_a_circle(path):
+        return "is a link that leads back to itself"
+    return f"is a link to {path.readlink()}, which does not exist" if path.is_symlink() else "does not exist"
+
+
 def check_no_input(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
     """Raise `WriteError` for an output that is a file which is read, be it through links or by another name of it."""
     for path in outputs:
@@ -90,6 +97,29 @@ def check_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise WriteError(f"folder {folder} can't be written to: {error.strerror}") from error
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """A folder that the work within the block writes to, made if missing; if the work fails no empty one is left.
+
+    Raises:
+        WriteError: it can't be made.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise WriteError(f"{folder} is not a folder; name another place") from error
+        except OSError as error:
+            raise WriteError(f"{folder} can't be made a folder: {error.strerror}") from error
+        yield
+    except BaseException:
+        with suppress(OSError):  # what somebody put there stays, and what is around it
+            for each in missing:
+                each.rmdir()
+        raise
 
 
 def same_file(one: Path, other: Path) -> bool:

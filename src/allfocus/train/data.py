@@ -15,6 +15,7 @@ import torch
 from allfocus.core.color import Array, from_unit, to_unit
 from allfocus.errors import AllFocusError, ReadError
 from allfocus.formats.read import read_image
+from allfocus.run.atomic import explain_missing
 from allfocus.run.progress import Progress, silent
 from allfocus.train.config import DataConfig
 
@@ -53,7 +54,7 @@ def find_photos(inputs: Sequence[Path]) -> list[Path]:
     found: dict[Path, Path] = {}
     for source in inputs:
         if not source.exists():
-            raise ReadError(f"{source} does not exist; expected a photo or a folder of photos")
+            raise ReadError(f"{source} {explain_missing(source)}; expected a photo or a folder of photos")
         for path in photos_below(source) if source.is_dir() else [source]:
             found.setdefault(path.resolve(), path)
     if not found:
