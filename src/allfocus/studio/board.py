@@ -146,7 +146,12 @@ class Board(Gallery):
             }
             for stroke in self.strokes
         ]
-        return {"strokes": rows, "can_redo": len(self.undone)}
+        shown = self.layers.get("result")
+        return {
+            "strokes": rows,
+            "can_redo": len(self.undone),
+            "version": 0 if shown is None else shown.version,
+        }
 
     def result(self) -> FusionResult:
         """The picture and all its maps as they are now.
