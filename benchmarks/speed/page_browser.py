@@ -7,28 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from studio_page import CHROMIUM, Studio, wait_ready
+from studio_page import CHROMIUM, WATCH_STROKES, Studio, wait_ready
 
-#: Milliseconds from the end of a stroke until it is drawn, and until the picture in sight holds it.
-WATCH = """() => {
-  window.seen = [];
-  const { retouch, view } = studio;
-  let ended = 0;
-  retouch.canvas.addEventListener('pointerup', () => { ended = performance.now(); }, true);
-  const draw = retouch.preview.draw.bind(retouch.preview);
-  retouch.preview.draw = (context, stroke) => {
-    const isWhole = draw(context, stroke);
-    if (ended && isWhole) requestAnimationFrame(() => window.seen.at(-1).drawn ??= performance.now() - seen.at(-1).ended);
-    if (ended) { window.seen.push({ ended }); ended = 0; }
-    return isWhole;
-  };
-  const wait = view.whenShown.bind(view);
-  view.whenShown = async (...given) => {
-    const one = window.seen.at(-1);
-    await wait(...given);
-    one.shown = performance.now() - one.ended;
-  };
-}"""
 #: Milliseconds of each full-size tile of the picture, up to 60 of them, decoded.
 TILES = """async () => {
   const { size, version } = studio.state.layers.result;
@@ -106,7 +86,7 @@ def paint(page: Any, frame: str) -> Iterator[tuple[str, float, str]]:
     page.get_by_label("Take pixels from").select_option(f"frame:{frame}")
     page.evaluate("studio.view.goTo([800, 800, 1200, 1200], 1)")
     page.wait_for_timeout(3000)
-    page.evaluate(WATCH)
+    page.evaluate(WATCH_STROKES)
     box = page.locator("#view").bounding_box()
     for k in range(20):
         x, y = box["x"] + 200 + 25 * k, box["y"] + 150 + 20 * k
@@ -117,6 +97,10 @@ def paint(page: Any, frame: str) -> Iterator[tuple[str, float, str]]:
         page.mouse.up()
         page.wait_for_timeout(1500)
     seen = json.loads(page.evaluate("JSON.stringify(seen)"))
-    yield "stroke until it is drawn, browser, median, ms", median(one["drawn"] for one in seen if "drawn" in one), "< 150"
+    yield (
+        "stroke until it is drawn, browser, median, ms",
+        median(one["drawn"] for one in seen if "drawn" in one),
+        "< 150",
+    )
     yield "stroke until it is drawn, browser, longest, ms", max(one["drawn"] for one in seen if "drawn" in one), "< 150"
     yield "stroke until the picture holds it, browser, median, ms", median(one["shown"] for one in seen), ""

@@ -220,12 +220,14 @@ class Board(Gallery):
     def flush(self) -> None:
         """Save the project now if something is unsaved."""
         with self.lock:
-            is_wanted, self._is_saving = self._is_saving, False
+            is_wanted, self._is_saving = self._is_saving or self._is_unsaved, False
         if not is_wanted:
             return
         try:
             self.save_project()
+            self._is_unsaved = False
         except AllFocusError as error:
+            self._is_unsaved = True  # tried again with the next stroke, and at the end
             self.hub.tell("warning", message=f"the project is not saved: {error}")
 
     @property
