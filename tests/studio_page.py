@@ -27,7 +27,7 @@ SCREENS = ROOT / "build/screens"
 PATIENCE = 60_000
 
 
-#: Notes in `seen` the milliseconds from the end of each stroke until it is drawn, and until the picture in sight holds it.
+#: Notes in `seen` the milliseconds from the end of each stroke until it is drawn, and until the picture holds it.
 WATCH_STROKES = """() => {
   window.seen = [];
   const { retouch, view } = studio;
@@ -36,8 +36,10 @@ WATCH_STROKES = """() => {
   const draw = retouch.preview.draw.bind(retouch.preview);
   retouch.preview.draw = (context, stroke) => {
     const isWhole = draw(context, stroke);
-    if (ended && isWhole) requestAnimationFrame(() => window.seen.at(-1).drawn ??= performance.now() - seen.at(-1).ended);
-    if (ended) { window.seen.push({ ended }); ended = 0; }
+    if (ended) window.seen.push({ ended });
+    ended = 0;
+    const one = window.seen.at(-1);
+    if (one && isWhole) requestAnimationFrame(() => { one.drawn ??= performance.now() - one.ended; });
     return isWhole;
   };
   const wait = view.whenShown.bind(view);

@@ -21,8 +21,8 @@ from studio_page import Studio, opened, running, wait_ready, write_scene
 
 pytest.importorskip("uvicorn", reason="the page needs the extra web")
 
-from allfocus.studio.guard import Guard  # noqa: E402
-from allfocus.studio.shelf import Shelf  # noqa: E402
+from allfocus.studio.guard import Guard
+from allfocus.studio.shelf import Shelf
 
 #: Files that a server may have open here: few, so that a crowd of a few hundred would be too many.
 FEW_FILES = 256

@@ -8,7 +8,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-
 from numpy.typing import DTypeLike
 
 from allfocus.core.color import Array, FloatArray
