@@ -30,9 +30,9 @@ HEADERS = (
 class Guard:
     """ASGI middleware: checks Host, Origin and the token, and adds headers.
 
-    The token comes once in the address, as ``?token=...``, and is a cookie from then on; a ticket may come in its place,
-    once. The Host is checked since a
-    foreign name may be made to point at this machine (DNS rebinding), the Origin since other pages may post here.
+    The token comes once in the address, as ``?token=...``, and is a cookie from then on; a ticket may come in its
+    place, once. The Host is checked since a foreign name may be made to point at this machine (DNS rebinding), the
+    Origin since other pages may post here.
 
     Args:
         app: what is guarded.
