@@ -23,6 +23,7 @@ from allfocus.jobs.retouch import Retouch
 from allfocus.outputs.wishes import Outputs, check_wishes
 from allfocus.registration import find_reference
 from allfocus.result import FusionResult
+from allfocus.run.allocator import return_freed_memory
 from allfocus.sources.listing import Listing
 from allfocus.studio.gallery import MAPS, VEIL, Gallery
 
@@ -179,6 +180,7 @@ class Board(Gallery):
             check_stack(request, listing)
             made, notes = write_result(retouch.result(), request, self.seconds, registered=retouch.registered)
             self.saved |= set(made)
+        return_freed_memory()
         for note in notes:
             self.hub.tell("warning", message=str(note))
         return [str(path) for path in made]
