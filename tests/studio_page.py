@@ -27,6 +27,30 @@ SCREENS = ROOT / "build/screens"
 PATIENCE = 60_000
 
 
+#: Notes in `seen` the milliseconds from the end of each stroke until it is drawn, and until the picture holds it.
+WATCH_STROKES = """() => {
+  window.seen = [];
+  const { retouch, view } = studio;
+  let ended = 0;
+  retouch.canvas.addEventListener('pointerup', () => { ended = performance.now(); }, true);
+  const draw = retouch.preview.draw.bind(retouch.preview);
+  retouch.preview.draw = (context, stroke) => {
+    const isWhole = draw(context, stroke);
+    if (ended) window.seen.push({ ended });
+    ended = 0;
+    const one = window.seen.at(-1);
+    if (one && isWhole) requestAnimationFrame(() => { one.drawn ??= performance.now() - one.ended; });
+    return isWhole;
+  };
+  const wait = view.whenShown.bind(view);
+  view.whenShown = async (...given) => {
+    const one = window.seen.at(-1);
+    await wait(...given);
+    one.shown = performance.now() - one.ended;
+  };
+}"""
+
+
 def scene(height: int, width: int, count: int, dtype: str = "uint8", seed: int = 1) -> list[Array]:
     """Frames of a colourful scene of shapes, each sharp in its own band of columns."""
     rng = np.random.default_rng(seed)

@@ -1,8 +1,10 @@
 """Retouch: strokes over a picture, undone without a trace, kept in a project, and fused again to the same bytes."""
 
+import gc
 import json
 from dataclasses import replace
 from pathlib import Path
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -184,6 +186,9 @@ def test_brightness_is_matched_along_the_edge(tmp_path: Path) -> None:
     retouch.change([stroke])
     assert stroke.gain == pytest.approx(0.54, abs=0.02)  # of linear light
     assert abs(float(canvas.images[0][100, 110].mean()) - 121.5) < 3
+    everywhere = Stroke(frame=0, points=((110, 100),), radius=400, hardness=1)
+    retouch.change([everywhere, stroke])
+    assert np.abs(canvas.images[0].astype(int) - dark).max() <= 6  # no rim where the stroke ends
 
 
 def test_a_project_writes_the_same_bytes(kept: Kept, frames: tuple[Path, ...], tmp_path: Path, cli: Cli) -> None:
@@ -258,6 +263,30 @@ def test_a_job_goes_on_from_what_was_kept(frames: tuple[Path, ...], kept: Kept) 
     assert np.array_equal(again.fused.image, fresh.fused.image)  # type: ignore[union-attr]
     fewer = Job(replace(request, leave_out=("f1.png",)), keep=True, reuse=kept).run()
     assert fewer.fused.names == ("f0.png", "f2.png", "f3.png")  # type: ignore[union-attr]
+
+
+def test_a_job_that_goes_on_holds_nothing_of_the_ones_before(frames: tuple[Path, ...]) -> None:
+    kept, pictures = None, []
+    for compose in ("hard", "band", "hard"):
+        request = JobRequest(frames=frames, outputs=Outputs(), options=replace(OPTIONS, compose=compose))
+        kept = Job(request, keep=True, reuse=kept).run().kept
+        assert kept is not None
+        pictures.append(ref(kept.canvas))
+    gc.collect()
+    assert [picture() is None for picture in pictures] == [True, True, False]
+
+
+def test_hundreds_of_gains_take_no_more_room(kept: Kept) -> None:
+    strokes = [
+        Stroke(frame=k % 3, points=((120 + k % 40, 130),), radius=30, gain=0.8 + k / 500, hardness=0.2)
+        for k in range(200)
+    ]
+    painted = PaintedDecision(kept.decision, strokes)
+    [choice, *_] = [painted.decide_tile(tile) for tile in painted.tiles()]
+    assert len(choice.candidates) <= painted.count
+    assert np.allclose(choice.weights.sum(axis=0), 1, atol=1e-4)
+    assert choice.gains is not None
+    assert choice.gains.shape == choice.weights.shape
 
 
 def test_leaving_out_names_frames_that_are_there_and_leaves_two(frames: tuple[Path, ...]) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 from allfocus.core.color import Array
 from allfocus.io import read_image
 from conftest import Cli
-from studio_page import Studio, check_access, opened, running, shoot, wait_ready, write_scene
+from studio_page import WATCH_STROKES, Studio, check_access, opened, running, shoot, wait_ready, write_scene
 
 pytestmark = pytest.mark.slow
 
@@ -144,8 +144,11 @@ def test_painting_undoing_and_saving_what_the_command_line_makes_too(
     page.get_by_label("Take pixels from").select_option("frame:img_0.tif")
     page.get_by_role("button", name="Paint", exact=True).click()
     at = pixels_at(page, 400, 200, 200, 200)
+    page.evaluate(WATCH_STROKES)
     drag(page, [(450, 280), (550, 300)])
     count_strokes(page, 1)
+    wait_for(page, "seen.length === 1 && seen[0].shown")
+    assert page.evaluate("seen[0].drawn") < 1000  # about 15 on a machine that does nothing else
     assert not np.array_equal(pixels_at(page, 400, 200, 200, 200), at)
     shoot(page, "painted")
     page.get_by_label("Take pixels from").select_option("nearer")

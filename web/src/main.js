@@ -57,6 +57,7 @@ class App {
     this.height.draw();
     this.drawProgress(state.progress);
     this.fail(state.state === "failed" ? state.error : "");
+    find("notes-title").hidden = !state.notes.length;
     find("notes").replaceChildren(...state.notes.map((/** @type {string} */ note) => make("li", {}, note)));
   }
 

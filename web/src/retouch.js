@@ -1,6 +1,7 @@
 // Painting: the brush, and the list of strokes.
 import { find, make } from "./dom.js";
 import { fill } from "./look.js";
+import { Preview } from "./preview.js";
 import { WORDS } from "./words.js";
 
 const SMALLEST = 2;
@@ -15,8 +16,9 @@ export class Retouch {
     this.points = [];
     /** @type {number[] | null} */
     this.at = null;
-    /** @type {{points: number[][], radius: number}[]} */
+    /** Strokes that are not part of the picture in sight yet. @type {any[]} */
     this.waiting = [];
+    this.preview = new Preview(app);
     this.canvas = find("overlay");
     find("brush").onclick = () => this.toggle();
     find("undo").onclick = () => this.undo();
@@ -25,6 +27,8 @@ export class Retouch {
     this.#label();
     this.#connect();
     app.view.viewer.addHandler("update-viewport", () => this.paint());
+    app.view.viewer.addHandler("animation-finish", () => this.#prepare());
+    find("source").onchange = () => this.#prepare();
     new ResizeObserver(() => this.paint()).observe(this.canvas);
   }
 
@@ -33,6 +37,11 @@ export class Retouch {
     if (!this.isPainting) return "";
     const source = find("source").value;
     return `&radius=${this.radius}${source.startsWith("frame:") ? "" : `&source=${encodeURIComponent(source)}`}`;
+  }
+
+  /** Have at hand what a stroke would show. */
+  #prepare() {
+    if (this.isPainting) this.preview.prepare(find("source").value);
   }
 
   get radius() {
@@ -57,6 +66,7 @@ export class Retouch {
     find("brush").setAttribute("aria-pressed", String(this.isPainting));
     this.canvas.classList.toggle("painting", this.isPainting);
     if (this.isPainting && !this.app.look.base.startsWith("frame/")) this.app.look.choose("result");
+    this.#prepare();
     this.paint();
   }
 
@@ -112,6 +122,7 @@ export class Retouch {
     const select = find("source");
     const next = select.selectedIndex + by;
     if (next >= 0 && next < select.options.length) select.selectedIndex = next;
+    this.#prepare();
   }
 
   #move(/** @type {PointerEvent} */ event) {
@@ -128,15 +139,26 @@ export class Retouch {
     if (Math.hypot(point[0] - last[0], point[1] - last[1]) >= far) this.points.push(point);
   }
 
-  async #send() {
-    const source = find("source").value;
-    const stroke = { points: this.points, radius: this.radius, hardness: find("hardness").value / 100 };
-    const taken = source.startsWith("frame:") ? { frame: source.slice(6) } : { source };
+  /** The stroke that is under way. */
+  get stroke() {
+    return { points: this.points, radius: this.radius, hardness: find("hardness").value / 100, source: find("source").value };
+  }
+
+  #send() {
+    const { stroke } = this;
     this.points = [];
+    this.#add(stroke, find("match").checked);
+  }
+
+  /** Add a stroke; it is drawn over the picture until the picture holds it. */
+  async #add(/** @type {any} */ stroke, /** @type {boolean} */ match) {
+    const { source, ...form } = stroke;
+    const taken = source.startsWith("frame:") ? { frame: source.slice(6) } : { source };
     this.waiting.push(stroke);
     this.paint();
-    await this.app.ask("/api/strokes", { action: "add", match: find("match").checked, stroke: { ...stroke, ...taken } });
-    this.waiting.shift();
+    const answer = await this.app.ask("/api/strokes", { action: "add", match, stroke: { ...form, ...taken } });
+    if (answer) await this.app.view.whenShown("result", answer.version);
+    this.waiting.splice(this.waiting.indexOf(stroke), 1);
     this.paint();
   }
 
@@ -149,11 +171,11 @@ export class Retouch {
   }
 
   /** Take a place from a frame. @param {string} name @param {number[]} box */
-  async takePlace(name, box) {
+  takePlace(name, box) {
     const [left, top, right, bottom] = box;
     const point = [(left + right) / 2, (top + bottom) / 2];
     const radius = 0.75 * Math.max(right - left, bottom - top);
-    await this.app.ask("/api/strokes", { action: "add", stroke: { frame: name, points: [point], radius, hardness: 0.6 } });
+    return this.#add({ source: `frame:${name}`, points: [point], radius, hardness: 0.6 }, true);
   }
 
   /** The server's list of strokes. @param {any} message */
@@ -210,9 +232,8 @@ export class Retouch {
     const size = app.view.scale / ratio;
     const marked = app.doubts?.box;
     if (marked) this.#box(context, marked);
-    if (!this.isPainting) return;
-    for (const stroke of [...this.waiting, { points: this.points, radius: this.radius }]) {
-      if (!stroke.points.length) continue;
+    for (const stroke of [...this.waiting, this.stroke]) {
+      if (!stroke.points.length || this.preview.draw(context, stroke)) continue;
       context.beginPath();
       for (const point of [stroke.points[0], ...stroke.points]) context.lineTo(...app.view.toScreen(point[0], point[1]));
       context.lineCap = context.lineJoin = "round";
@@ -220,7 +241,7 @@ export class Retouch {
       context.strokeStyle = "rgb(64 160 255 / 35%)";
       context.stroke();
     }
-    if (!this.at) return;
+    if (!this.at || !this.isPainting) return;
     const [x, y] = app.view.toScreen(this.at[0], this.at[1]);
     for (const [colour, line] of [["#000", 3], ["#fff", 1.2]]) {
       context.strokeStyle = colour;

@@ -64,6 +64,9 @@ export class View {
     this.changes = new Map();
     /** @type {Set<string>} */
     this.adding = new Set();
+    /** The latest versions that are in sight, by the names of layers. @type {Map<string, number>} */
+    this.inSight = new Map();
+    this.stamp = 0;
     /** @type {any} */ (this.viewer.drawer).minimumOverlapRequired = () => false;
     this.viewer.addHandler("tile-invalidated", (event) => this.#refresh(event));
     this.viewer.addHandler("zoom", () => this.#smooth());
@@ -209,7 +212,24 @@ export class View {
       }
     }
     const loaded = stale.filter((tile) => /** @type {any} */ (tile).loaded);
-    /** @type {any} */ (this.viewer.world).requestTileInvalidateEvent(loaded, Date.now(), false);
+    const drawn = loaded.filter((tile) => /** @type {any} */ (tile).beingDrawn);
+    this.#renew(drawn).then(() => {
+      this.inSight.set(name, Math.max(version, this.inSight.get(name) ?? 0));
+      this.#renew(loaded.filter((tile) => !drawn.includes(tile)));
+    });
+  }
+
+  /** Fetch tiles anew; a time that was used already would be ignored. @returns {Promise<any>} */
+  #renew(/** @type {any[]} */ tiles) {
+    this.stamp = Math.max(this.stamp + 1, Date.now());
+    return /** @type {any} */ (this.viewer.world).requestTileInvalidateEvent(tiles, this.stamp, false);
+  }
+
+  /** Wait until a version of a layer is in sight, or never will be. @param {string} name @param {number} version */
+  async whenShown(name, version) {
+    const limit = performance.now() + 5000;
+    const isOld = () => Math.max(this.inSight.get(name) ?? 0, this.shown.get(name)?.layer.version ?? version) < version;
+    while (isOld() && performance.now() < limit) await new Promise((done) => setTimeout(done, 20));
   }
 
   #touches(/** @type {any} */ image, /** @type {any} */ tile, /** @type {number[][]} */ boxes) {

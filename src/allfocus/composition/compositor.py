@@ -7,10 +7,10 @@ import numpy as np
 
 from allfocus.alignment.brightness import match_exposure
 from allfocus.alignment.photometric import ExposureTransfer
-from allfocus.composition.blend import NOTHING, REACH_IN_NOISE, SQUARE, blend_alike
+from allfocus.composition.blend import REACH_IN_NOISE, SQUARE, blend_alike
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.windows import Window, intersect, relative_to
-from allfocus.decision.decision import MAPS, Choice, Decision, list_sources
+from allfocus.decision.decision import GAIN_STEP, MAPS, Choice, Decision
 from allfocus.decision.noise import NOISY
 from allfocus.options import Composition
 from allfocus.run.context import Run
@@ -94,23 +94,28 @@ class Compositor:
         wanted = align_to_squares(shared, choice.window)
         # in noise, frames that can't win still count where they are the same
         extras = choice.extras if self._noise >= NOISY and self._how != "hard" else ()
-        sources = [*list_sources(choice), *((int(k), 1.0) for k in extras)]
         seen = grow_within(wanted, REACH_IN_NOISE, choice.around)
-        weights = choice.weights[(slice(None), *relative_to(seen, choice.around))]
-        # strokes bring many gains; what has no weight here need not be made brighter
-        sources = [
-            (k, 1.0 if gain != 1 and self._noise < NOISY and weights[row].max() <= NOTHING else gain)
-            for row, (k, gain) in enumerate(sources)
-        ]
-        frames = [[brighten(self._run.cut(stack[k], seen), gain) for k, gain in sources] for stack in self._stacks]
+        there = (slice(None), *relative_to(seen, choice.around))
+        frames = [[self._run.cut(stack[k], seen) for k in (*choice.candidates, *extras)] for stack in self._stacks]
+        for row, gains in enumerate(() if choice.gains is None else choice.gains[there]):
+            for own in frames:
+                own[row] = brighten(own[row], gains)
+        weights = choice.weights[there]
         shares = np.concatenate([weights, np.zeros((len(extras), *weights.shape[1:]), np.float32)])
         made = blend_alike(frames, shares, self._how, self._noise, relative_to(wanted, seen))
         return [image[relative_to(shared, wanted)] for image in made]
 
 
-def brighten(pixels: Array, gain: float) -> Array:
-    """Pixels whose linear light is multiplied by a gain."""
-    return pixels if gain == 1 else match_exposure(pixels, ExposureTransfer(gain=(1 / gain,)), pixels.dtype)
+def brighten(pixels: Array, gains: Array) -> Array:
+    """Pixels whose linear light is multiplied by gains, (H, W) powers of `GAIN_STEP`."""
+    if not gains.any():
+        return pixels
+    made = pixels.copy()
+    for power in np.unique(gains[gains != 0]):
+        there = gains == power
+        transfer = ExposureTransfer(gain=(GAIN_STEP ** -float(power),))
+        made[there] = match_exposure(pixels[there], transfer, pixels.dtype)
+    return made
 
 
 def grow_within(part: Window, by: int, tile: Window) -> Window:

@@ -14,7 +14,7 @@ from allfocus.run.context import Run
 #: Side of a place in pixels, and of the cells that doubt is summed up in; how many places are listed at most.
 SIDE, CELL, MOST = 64, 8, 100
 #: Differences below this, unit scale, can't be seen; and the mean doubt of a place that is not worth looking at.
-UNSEEN, NOTHING = 2 / 255, 1e-7
+UNSEEN, NOTHING = 2 / 255, 3e-4
 #: Weights are taken to the power of this to be chances again: they were sharpened for composing.
 SOFTEN = 0.25
 #: Where the decision is sure and wrong it has no doubt of its own, so that a plain focus measure has a say as well:
@@ -31,7 +31,8 @@ class Doubt:
 
     Attributes:
         window: rows and columns of the picture.
-        error: the mean squared error, unit scale, that a better choice may save there.
+        error: the mean error, unit scale, that a better choice may save there: of each pixel the root of the mean
+            square by what is held possible. Squares themselves would be those of a few bright pixels.
         frames: those that compete there, the likeliest first, by their positions among those that are decided on.
     """
 
@@ -60,7 +61,7 @@ def find_doubts(frames: Sequence[Array], decision: Decision, image: Array, run: 
 
 
 def doubt_tile(frames: Sequence[Array], decision: Decision, image: Array, run: Run, tile: Window) -> FloatArray:
-    """(h / 8, w / 8), sums over cells of a tile of the squared error that a better choice may save."""
+    """(h / 8, w / 8), sums over cells of a tile of the error that a better choice may save."""
     choice = decision.decide_tile(tile)
     picture, here = to_unit(run.cut(image, tile)), relative_to(tile, choice.around)
     pixels = [to_unit(run.cut(frames[frame], choice.around)) for frame in choice.candidates]
@@ -71,7 +72,7 @@ def doubt_tile(frames: Sequence[Array], decision: Decision, image: Array, run: R
         gap = np.square(frame[here] - picture)
         gap = gap if gap.ndim == 2 else gap.mean(axis=2)
         total += ((1 - SECOND) * chance + SECOND * other) * np.where(gap > UNSEEN**2, gap, 0)
-    padded = cv2.copyMakeBorder(total, 0, -height % CELL, 0, -width % CELL, cv2.BORDER_CONSTANT, value=(0.0,))
+    padded = cv2.copyMakeBorder(np.sqrt(total), 0, -height % CELL, 0, -width % CELL, cv2.BORDER_CONSTANT, value=(0.0,))
     cells = padded.reshape(padded.shape[0] // CELL, CELL, padded.shape[1] // CELL, CELL)
     return np.asarray(cells.sum(axis=(1, 3)), np.float32)
 
@@ -92,13 +93,13 @@ def measure_chances(pixels: Sequence[FloatArray]) -> FloatArray:
 
 def find_places(doubt: FloatArray, size: tuple[int, int], most: int) -> list[tuple[Window, float]]:
     """Squares that hold most doubt, one after the other, none over another; each with its mean."""
-    left, side, found = doubt.copy(), SIDE // CELL, []
+    side, found = SIDE // CELL, []
+    sums = cv2.boxFilter(doubt, -1, (side, side), anchor=(0, 0), normalize=False, borderType=cv2.BORDER_CONSTANT)
     for _ in range(most):
-        sums = cv2.boxFilter(left, -1, (side, side), anchor=(0, 0), normalize=False, borderType=cv2.BORDER_CONSTANT)
         _, total, _, (column, row) = cv2.minMaxLoc(sums)
         if total / SIDE**2 < NOTHING:
             break
-        left[row : row + side, column : column + side] = 0
+        sums[max(0, row - side + 1) : row + side, max(0, column - side + 1) : column + side] = 0
         down, across = (
             slice(start * CELL, min(start * CELL + SIDE, length))
             for start, length in zip((row, column), size, strict=True)

@@ -37,8 +37,8 @@ class Choice:
         depth_error: (h, w) float32, its standard error in frames; None as for that.
         out_of_focus: (h, w) bool, sharp in no frame; None where nothing is known about it.
         veiled: (h, w) bool, seen only through the blur of something nearer; None as for that.
-        gains: (n,) float32, what the linear light of each candidate is multiplied by; None: nothing. A frame may be
-            among the candidates once for each gain.
+        gains: (n, h', w') int16 over `around`, what the linear light of each candidate is multiplied by, as powers of
+            `GAIN_STEP`; None: nothing, as zeros.
     """
 
     window: Window
@@ -52,7 +52,7 @@ class Choice:
     depth_error: FloatArray | None = None
     out_of_focus: Array | None = None
     veiled: Array | None = None
-    gains: FloatArray | None = None
+    gains: Array | None = None
 
     def __repr__(self) -> str:
         rows, columns = self.window
@@ -60,6 +60,8 @@ class Choice:
         return f"<Choice rows {rows.start}:{rows.stop}, columns {columns.start}:{columns.stop}, of frames {frames}>"
 
 
+#: Gains are whole powers of this, each too close to the next to be seen.
+GAIN_STEP = 1.005
 #: Fields of a choice that have a value for each pixel of its window.
 MAPS = ("index_map", "confidence", "depth", "depth_error", "out_of_focus", "veiled")
 
@@ -171,46 +173,43 @@ def crop(choice: Choice, window: Window) -> Choice:
         name: None if (plane := getattr(choice, name)) is None else plane[relative_to(window, choice.window)]
         for name in MAPS
     }
+    here = (slice(None), *relative_to(window, choice.around))
     return Choice(
         window=window,
         around=window,
         candidates=choice.candidates,
         extras=choice.extras,
-        weights=choice.weights[(slice(None), *relative_to(window, choice.around))],
-        gains=choice.gains,
+        weights=choice.weights[here],
+        gains=None if choice.gains is None else choice.gains[here],
         **maps,
     )
 
 
-def list_sources(choice: Choice) -> list[tuple[int, float]]:
-    """The frame and the gain of each candidate."""
-    gains = [1.0] * len(choice.candidates) if choice.gains is None else choice.gains
-    return [(int(frame), float(gain)) for frame, gain in zip(choice.candidates, gains, strict=True)]
-
-
 def join(parts: Sequence[Choice], window: Window) -> Choice:
     """One choice of several that cover a window: all their candidates, each with the weight that its part gives it."""
-    rows = {source: row for row, source in enumerate(dict.fromkeys(s for part in parts for s in list_sources(part)))}
+    frames = list(dict.fromkeys(int(frame) for part in parts for frame in part.candidates))
     size = tuple(part.stop - part.start for part in window)
-    weights = np.zeros((len(rows), *size), np.float32)
+    weights = np.zeros((len(frames), *size), np.float32)
+    gains = None if all(part.gains is None for part in parts) else np.zeros(weights.shape, np.int16)
     maps: dict[str, Any] = {
         name: None if (plane := getattr(parts[0], name)) is None else np.empty(size, plane.dtype) for name in MAPS
     }
     for part in parts:
         place = relative_to(part.window, window)
-        for source, plane in zip(list_sources(part), part.weights, strict=True):
-            weights[(rows[source], *place)] = plane
+        rows = [frames.index(int(frame)) for frame in part.candidates]
+        weights[(rows, *place)] = part.weights
+        if gains is not None and part.gains is not None:
+            gains[(rows, *place)] = part.gains
         for name, whole in maps.items():
             if whole is not None:
                 whole[place] = getattr(part, name)
-    extras = {int(k) for part in parts for k in part.extras} - {frame for frame, _ in rows}
-    gains = np.array([gain for _, gain in rows], np.float32)
+    extras = {int(k) for part in parts for k in part.extras} - set(frames)
     return Choice(
         window=window,
         around=window,
-        candidates=np.array([frame for frame, _ in rows], np.uint16),
+        candidates=np.array(frames, np.uint16),
         extras=np.array(sorted(extras), np.uint16),
         weights=weights,
-        gains=None if (gains == 1).all() else gains,
+        gains=gains,
         **maps,
     )

@@ -7,9 +7,9 @@ from functools import cached_property
 import numpy as np
 
 from allfocus.core.color import Array, FloatArray
-from allfocus.core.windows import Window, intersect, relative_to
+from allfocus.core.windows import Window, grow, intersect, relative_to
 from allfocus.decision.decision import Choice, Decision, TiledDecision
-from allfocus.decision.sheet import Sheet, Sheets, choose_frames
+from allfocus.decision.sheet import MARGIN, Sheet, Sheets, choose_frames
 from allfocus.errors import ConfigError
 
 #: Sources of a stroke that are neither a frame nor another decision: the frame before or after the one that the picture
@@ -152,7 +152,7 @@ class PaintedDecision(TiledDecision):
         wanted = [(stroke, self._others.get(stroke.source)) for stroke in strokes]
         sheet, laid = self._sheets.take(tile, wanted) or (Sheet(choice), 0)
         for stroke in strokes[laid:]:
-            place = stroke.bounds(choice.around)
+            place = intersect(grow(stroke.bounds(choice.around), MARGIN, *self.size), choice.around)
             covered = stroke.cover(place)
             if covered.any():
                 sheet.lay(self._take(stroke, sheet, place), covered, stroke.gain)

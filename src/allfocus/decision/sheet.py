@@ -6,16 +6,20 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any
 
+import cv2
 import numpy as np
+from numpy.typing import DTypeLike
 
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.windows import Window, intersect, relative_to
-from allfocus.decision.decision import MAPS, Choice, list_sources
+from allfocus.decision.decision import GAIN_STEP, MAPS, Choice
 from allfocus.decision.depth import WITHIN_A_FRAME
 from allfocus.decision.recent import RECENT
 
 #: What lies on a sheet: each stroke, and the decision that it takes its pixels from, if it is another.
 Laid = Sequence[tuple[Any, Any]]
+#: How far beyond a stroke, in pixels, its source is made as bright: composing looks as far around a pixel.
+MARGIN = 8
 
 
 def choose_frames(window: Window, index_map: Array) -> Choice:
@@ -38,11 +42,16 @@ def choose_frames(window: Window, index_map: Array) -> Choice:
 
 
 class Sheet:
-    """A tile's choice while strokes are laid over it; where the brush covers more than half, the maps change too."""
+    """A tile's choice while strokes are laid over it; where the brush covers more than half, the maps change too.
+
+    It holds one plane of weights, and one of gains, for each frame, however many strokes there are.
+    """
 
     def __init__(self, choice: Choice) -> None:
         self._base = choice
-        self._planes = dict(zip(list_sources(choice), choice.weights.copy(), strict=True))
+        frames = [int(frame) for frame in choice.candidates]
+        self._planes = dict(zip(frames, choice.weights.copy(), strict=True))
+        self._gains = {} if choice.gains is None else dict(zip(frames, choice.gains.copy(), strict=True))
         self._own = len(self._planes)
         self._maps = {name: None if (plane := getattr(choice, name)) is None else plane.copy() for name in MAPS}
 
@@ -50,7 +59,7 @@ class Sheet:
         """(h, w), the frame with the largest weight at a place."""
         here = relative_to(place, self._base.around)
         best = np.argmax(np.stack([plane[here] for plane in self._planes.values()]), axis=0)
-        return np.asarray(np.array([frame for frame, _ in self._planes], np.uint16)[best])
+        return np.asarray(np.array(list(self._planes), np.uint16)[best])
 
     def original(self, place: Window) -> Choice:
         """What was at a place before anything was painted; its maps only where the tile has some."""
@@ -59,22 +68,32 @@ class Sheet:
         window = tuple(slice(part.start, max(part.start, part.stop)) for part in shared)
         here = (slice(0, 0), slice(0, 0)) if is_empty else relative_to(shared, base.window)
         maps: dict[str, Any] = {name: None if (plane := getattr(base, name)) is None else plane[here] for name in MAPS}
-        weights = base.weights[(slice(None), *relative_to(place, base.around))]
-        return replace(base, window=(window[0], window[1]), around=place, weights=weights, **maps)
+        there = (slice(None), *relative_to(place, base.around))
+        gains = None if base.gains is None else base.gains[there]
+        weights = base.weights[there]
+        return replace(base, window=(window[0], window[1]), around=place, weights=weights, gains=gains, **maps)
 
     def lay(self, source: Choice, covered: FloatArray, gain: float) -> None:
         """Lay one stroke over: `covered` says how much of each pixel of `source.around` the brush covers."""
         here = relative_to(source.around, self._base.around)
         for plane in self._planes.values():
             plane[here] *= 1 - covered
-        for (frame, own), weights in zip(list_sources(source), source.weights, strict=True):
-            key = frame, float(np.float32(own * gain))
-            if key not in self._planes:
-                self._planes[key] = np.zeros(self._base.weights.shape[1:], np.float32)
-            self._planes[key][here] += covered * weights
+        steps = round(float(np.log(gain) / np.log(GAIN_STEP)))
+        for row, (frame, weights) in enumerate(zip(source.candidates, source.weights, strict=True)):
+            added = covered * weights
+            plane = self._plane(self._planes, int(frame), np.float32)
+            own = steps if source.gains is None else steps + source.gains[row].astype(np.float32)
+            if int(frame) in self._gains or np.any(own):
+                mix_gains(self._plane(self._gains, int(frame), np.int16)[here], plane[here], added, own, covered)
+            plane[here] += added
         shared = intersect(source.window, self._base.window)
         if all(part.start < part.stop for part in shared):
             self._lay_maps(source, covered[relative_to(shared, source.around)], shared)
+
+    def _plane(self, planes: dict[int, Array], frame: int, kind: DTypeLike) -> Array:
+        if frame not in planes:
+            planes[frame] = np.zeros(self._base.weights.shape[1:], kind)
+        return planes[frame]
 
     def _lay_maps(self, source: Choice, covered: FloatArray, shared: Window) -> None:
         is_painted = covered > 0.5
@@ -91,23 +110,34 @@ class Sheet:
     def choice(self, seen: Window | None = None) -> Choice:
         """The choice with all strokes; what was brought and is covered again, or is not in `seen`, is left out."""
         here = (slice(None), slice(None)) if seen is None else relative_to(seen, self._base.around)
-        rows = [
-            (key, plane)
-            for row, (key, plane) in enumerate(self._planes.items())
+        planes = {
+            frame: plane
+            for row, (frame, plane) in enumerate(self._planes.items())
             if row < self._own or plane[here].any()
-        ]
-        used = {frame for (frame, _), _ in rows}
-        gains = np.array([gain for (_, gain), _ in rows], np.float32)
-        base = self._base
+        }
+        gains = {frame: self._gains[frame] for frame in planes if frame in self._gains}
+        none, base = np.zeros(self._base.weights.shape[1:], np.int16), self._base
         maps: dict[str, Any] = {name: None if plane is None else plane.copy() for name, plane in self._maps.items()}
         return replace(
             base,
-            candidates=np.array([frame for (frame, _), _ in rows], np.uint16),
-            extras=np.array([frame for frame in base.extras if int(frame) not in used], np.uint16),
-            weights=np.stack([plane for _, plane in rows]),
-            gains=None if (gains == 1).all() else gains,
+            candidates=np.array(list(planes), np.uint16),
+            extras=np.array([frame for frame in base.extras if int(frame) not in planes], np.uint16),
+            weights=np.stack(list(planes.values())),
+            gains=np.stack([gains.get(frame, none) for frame in planes]) if gains else None,
             **maps,
         )
+
+
+def mix_gains(gains: Array, weights: FloatArray, added: FloatArray, own: FloatArray | int, covered: FloatArray) -> None:
+    """Change the gains of a frame where a stroke adds some of it: to the mean, by what is there and what is added.
+
+    Beyond the stroke, where there is nothing of the frame yet, its gain reaches as far as composing will look.
+    """
+    left = weights + added
+    share = np.divide(added, left, out=np.zeros_like(left), where=left > 0)
+    near = cv2.dilate((covered > 0).astype(np.uint8), np.ones((2 * MARGIN + 1,) * 2, np.uint8)) > 0
+    share[near & (left <= 0)] = 1
+    gains[...] = np.rint(gains + share * (own - gains.astype(np.float32)))
 
 
 class Sheets:

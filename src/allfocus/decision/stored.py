@@ -31,7 +31,7 @@ ARRAYS: Mapping[str, type[np.generic]] = {
     "depth_error": np.float32,
     "out_of_focus": np.bool_,
     "veiled": np.bool_,
-    "gains": np.float32,
+    "gains": np.int16,
 }
 #: Largest header and most tiles of a file; more makes no sense.
 HEADER_LIMIT, MOST_TILES = 16_000_000, 200_000
@@ -128,7 +128,7 @@ class StoredDecision(TiledDecision):
         own, around = (tuple(part.stop - part.start for part in place) for place in (choice.window, choice.around))
         wanted = dict.fromkeys(MAPS, own) | {
             "weights": (np.size(choice.candidates), *around),
-            "gains": (np.size(choice.candidates),),
+            "gains": (np.size(choice.candidates), *around),
         }
         for name, kind in ARRAYS.items():
             array = getattr(choice, name)

@@ -82,10 +82,13 @@ class Job:
         """
         started = time.monotonic()
         source, plan = self.check()
-        if isinstance(source, Volume):
-            made = self._run_volume(source, plan, started)
-        else:
-            made = self._run_stack(source, plan, started)
+        try:
+            if isinstance(source, Volume):
+                made = self._run_volume(source, plan, started)
+            else:
+                made = self._run_stack(source, plan, started)
+        finally:  # frames that were kept know the job by its run, and with it all jobs before
+            self._reuse = self._canvas = None
         for note in made.notes:
             self._listen(Event(kind="note", note=note))
         self._listen(Event(kind="result", result=made))
@@ -136,6 +139,7 @@ class Job:
         run = plan.start(self._report, self._cancelled)
         registered = self._register(listing, options, run)
         decision = self._decide(registered, options)
+        self._reuse = None  # its picture makes room for the new one
         painted = paint_over(registered, decision, request)
         result = compose(registered, painted, options=options, preview=self._preview)
         assert self._canvas is not None

@@ -13,11 +13,11 @@ from allfocus.composition.blend import REACH_IN_NOISE
 from allfocus.composition.compositor import Canvas, Compositor, align_to_squares
 from allfocus.core.color import Array, srgb_to_linear, to_unit
 from allfocus.core.windows import Window, grow, intersect, relative_to
-from allfocus.decision.decision import Choice, Decision, touching
+from allfocus.decision.decision import GAIN_STEP, Choice, Decision, touching
 from allfocus.decision.noise import NOISY
 from allfocus.decision.painted import ORIGINAL, STEPS, PaintedDecision, Stroke
 from allfocus.decision.recent import RECENT, Recent
-from allfocus.decision.sheet import Sheets
+from allfocus.decision.sheet import MARGIN, Sheets
 from allfocus.jobs.events import JobRequest, Kept
 from allfocus.jobs.halos import Halos
 from allfocus.jobs.strokes import layer_options, paint_over, place_strokes, used_layers
@@ -29,9 +29,7 @@ from allfocus.run.workers import one_thread_each
 #: The most strokes that are told apart when they change at once.
 FEW = 8
 #: How far, in pixels, composing carries what was painted.
-SPREAD = 16
-#: Gains are whole powers of this: few different ones, each too close to the next to be seen.
-GAIN_STEP = 1.005
+SPREAD = 16 + MARGIN
 #: Gains beyond this, or its inverse, are no difference of brightness but of what is seen.
 MOST_GAIN = 2.0
 #: Pixels at the edge of a stroke that are looked at, at most; the linear light that tells of brightness; the fewest

@@ -23,6 +23,7 @@ from allfocus.jobs.retouch import Retouch
 from allfocus.outputs.wishes import Outputs, check_wishes
 from allfocus.registration import find_reference
 from allfocus.result import FusionResult
+from allfocus.run.allocator import return_freed_memory
 from allfocus.sources.listing import Listing
 from allfocus.studio.gallery import MAPS, VEIL, Gallery
 
@@ -146,7 +147,12 @@ class Board(Gallery):
             }
             for stroke in self.strokes
         ]
-        return {"strokes": rows, "can_redo": len(self.undone)}
+        shown = self.layers.get("result")
+        return {
+            "strokes": rows,
+            "can_redo": len(self.undone),
+            "version": 0 if shown is None else shown.version,
+        }
 
     def result(self) -> FusionResult:
         """The picture and all its maps as they are now.
@@ -174,6 +180,7 @@ class Board(Gallery):
             check_stack(request, listing)
             made, notes = write_result(retouch.result(), request, self.seconds, registered=retouch.registered)
             self.saved |= set(made)
+        return_freed_memory()
         for note in notes:
             self.hub.tell("warning", message=str(note))
         return [str(path) for path in made]
@@ -215,12 +222,14 @@ class Board(Gallery):
     def flush(self) -> None:
         """Save the project now if something is unsaved."""
         with self.lock:
-            is_wanted, self._is_saving = self._is_saving, False
+            is_wanted, self._is_saving = self._is_saving or self._is_unsaved, False
         if not is_wanted:
             return
         try:
             self.save_project()
+            self._is_unsaved = False
         except AllFocusError as error:
+            self._is_unsaved = True  # tried again with the next stroke, and at the end
             self.hub.tell("warning", message=f"the project is not saved: {error}")
 
     @property

@@ -8,6 +8,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from allfocus.errors import AllFocusError, OptionError
 from allfocus.studio.session import Session
+from allfocus.studio.shelf import check_length
 
 
 class Entrance:
@@ -34,8 +35,9 @@ class Entrance:
 
     async def drop(self, request: Request) -> Response:
         """Keep one dropped file; a page that goes in the middle leaves nothing."""
-        place = request.path_params
+        place, length = request.path_params, request.headers.get("content-length", "0")
         try:
+            check_length(place["name"], int(length) if length.isdecimal() else 0)
             folder = await self.shelf.take(place["batch"], place["folder"], place["name"], request.stream())
         except ClientDisconnect:
             return Response(status_code=400)

@@ -79,7 +79,7 @@ class Gallery:
         self._kept: Kept | None = None
         self._thread: Thread | None = None
         self._draft_cancel = Flag()
-        self._is_saving, self.seconds, self._painted_at = False, 0.0, 0.0
+        self._is_saving, self._is_unsaved, self.seconds, self._painted_at = False, False, 0.0, 0.0
         self._settling: Thread | None = None
         self._version, self._told, self._pending = 0, 0.0, list[Window]()
 

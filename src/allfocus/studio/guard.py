@@ -30,8 +30,9 @@ HEADERS = (
 class Guard:
     """ASGI middleware: checks Host, Origin and the token, and adds headers.
 
-    The token comes once in the address, as ``?token=...``, and is a cookie from then on. The Host is checked since a
-    foreign name may be made to point at this machine (DNS rebinding), the Origin since other pages may post here.
+    The token comes once in the address, as ``?token=...``, and is a cookie from then on; a ticket may come in its
+    place, once. The Host is checked since a foreign name may be made to point at this machine (DNS rebinding), the
+    Origin since other pages may post here.
 
     Args:
         app: what is guarded.
@@ -41,6 +42,13 @@ class Guard:
 
     def __init__(self, app: App, token: str, hosts: frozenset[str]) -> None:
         self._app, self._token, self._hosts = app, token, hosts
+        self._tickets: set[str] = set()
+
+    def make_ticket(self) -> str:
+        """A secret that lets one page in, and no other after it."""
+        ticket = secrets.token_urlsafe(24)
+        self._tickets.add(ticket)
+        return ticket
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -71,7 +79,8 @@ class Guard:
     def _check_token(self, scope: Scope, headers: dict[bytes, str]) -> Response | None:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         name = cookie_name(scope)
-        if given and scope["path"] == "/" and scope["method"] == "GET" and self._is_token(given):
+        is_first = scope["path"] == "/" and scope["method"] == "GET"
+        if given and is_first and (self._is_token(given) or self._is_ticket(given)):
             response = RedirectResponse("/", 303)
             response.set_cookie(name, self._token, httponly=True, samesite="strict", path="/")
             return response
@@ -82,6 +91,12 @@ class Guard:
         if name in cookie and self._is_token(cookie[name].value):
             return None
         return PlainTextResponse("open the address that allfocus studio printed, with its token\n", 401)
+
+    def _is_ticket(self, given: str) -> bool:
+        """Whether a ticket is good; it is used up then."""
+        is_good = given in self._tickets
+        self._tickets.discard(given)
+        return is_good
 
     def _is_token(self, given: str) -> bool:
         return secrets.compare_digest(given.encode(), self._token.encode())

@@ -13,6 +13,8 @@ from pathlib import Path
 import uvicorn
 
 from allfocus.errors import OptionError
+from allfocus.studio.doorway import AT_ONCE, Doorway
+from allfocus.studio.guard import Guard
 from allfocus.studio.hub import Hub
 from allfocus.studio.server import Server, find_assets
 from allfocus.studio.session import Session
@@ -77,8 +79,11 @@ def serve(
     session = Session(Hub(), Shelf(roots or default_roots()))
     with contextlib.closing(open_socket(host, port)) as listener:
         hosts = frozenset({"127.0.0.1", "localhost", "::1", host.lower()}) if is_loopback(host) else frozenset[str]()
+        guard = Guard(Server(session, assets).app(), token, hosts)
         config = uvicorn.Config(
-            Server(session, assets).app(token, hosts),
+            guard,
+            http=Doorway,
+            backlog=AT_ONCE,
             log_level="critical",
             lifespan="off",
             ws="none",
@@ -91,7 +96,9 @@ def serve(
             address = f"http://{shown}:{listener.getsockname()[1]}/?token={token}"
             say(f"page: {address}")
             if browser:
-                threading.Thread(target=open_browser, args=(address,), daemon=True).start()
+                # others on this machine can read what a browser was started with: this address opens the page once
+                once = f"http://{shown}:{listener.getsockname()[1]}/?token={guard.make_ticket()}"
+                threading.Thread(target=open_browser, args=(once,), daemon=True).start()
             with contextlib.suppress(KeyboardInterrupt):
                 Stoppable(config, session).run(sockets=[listener])
         finally:

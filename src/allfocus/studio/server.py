@@ -21,7 +21,6 @@ from allfocus.options import build_options, plain_options
 from allfocus.outputs.wishes import Outputs, add_listed
 from allfocus.studio.describe import HIDDEN, describe_session
 from allfocus.studio.entrance import Entrance
-from allfocus.studio.guard import Guard
 from allfocus.studio.opening import with_depth
 from allfocus.studio.session import Session
 from allfocus.studio.surface import pack_surface
@@ -54,8 +53,8 @@ class Server:
     def __init__(self, session: Session, assets: Path) -> None:
         self.session, self.assets, self.entrance = session, assets, Entrance(session)
 
-    def app(self, token: str, hosts: frozenset[str]) -> Guard:
-        """The application, guarded."""
+    def app(self) -> Starlette:
+        """The application; whoever serves it guards it."""
         gets = {
             "/": self.page,
             "/assets/{name}": self.asset,
@@ -83,7 +82,7 @@ class Server:
         routes = [Route(path, answer, methods=["GET"]) for path, answer in gets.items()]
         routes += [Route(path, partial(self.post, do), methods=["POST"]) for path, do in posts.items()]
         routes.append(Route("/dropped/{batch}/{folder}/{name}", self.entrance.drop, methods=["PUT"]))
-        return Guard(Starlette(routes=routes), token, hosts)
+        return Starlette(routes=routes)
 
     # --- the page ------------------------------------------------------------------------------------
 
@@ -177,7 +176,7 @@ class Server:
             answer = await anyio.to_thread.run_sync(do, values)
         except AllFocusError as error:
             return JSONResponse({"error": str(error)}, 400)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             return JSONResponse({"error": f"the request makes no sense ({type(error).__name__}: {error})"}, 400)
         return JSONResponse(answer or {})
 

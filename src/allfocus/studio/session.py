@@ -17,6 +17,7 @@ from allfocus.jobs.project import SUFFIX, name_project_output
 from allfocus.jobs.retouch import Retouch
 from allfocus.options import FusionOptions, is_same_for
 from allfocus.outputs.wishes import Outputs
+from allfocus.run.allocator import return_freed_memory
 from allfocus.run.workers import one_thread_each
 from allfocus.sources.colours import read_frame_metadata
 from allfocus.sources.listing import Listing
@@ -242,6 +243,7 @@ class Session(Board):
         self.hub.tell("state")
         if state == "ready":
             self._look_for_doubts(job)
+        return_freed_memory()
 
     def _look_for_doubts(self, job: Job) -> None:
         """Find the places that a person should look at; in the thread of the job, so that it is cancelled like it."""

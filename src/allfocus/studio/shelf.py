@@ -64,7 +64,8 @@ class Shelf:
             path = Path(typed).resolve()
             is_there = path.exists()
         except (OSError, ValueError, RuntimeError) as error:
-            raise ReadError(f"{typed!r} can't be opened: {error}") from None
+            why = getattr(error, "strerror", None) or error
+            raise ReadError(f"{typed!r} can't be opened: {why}; choose another file or folder") from None
         if not typed or not any(path.is_relative_to(root) for root in self.roots):
             where = ", ".join(str(root) for root in self.roots)
             raise OptionError(f"{typed}: the page opens files below {where} only; add a folder with --root")
@@ -159,11 +160,8 @@ class Shelf:
                 async for piece in parts:
                     written += len(piece)
                     self._bytes += len(piece)
-                    if written > MOST_EACH or self._bytes > MOST_ALL or self._is_disk_full(len(piece)):
-                        raise OptionError(
-                            f"{name}: dropped files may have {MOST_EACH / 1e9:g} GB each and {MOST_ALL / 1e9:g} GB in "
-                            "all, and must leave room on the disk; open a folder instead"
-                        )
+                    is_too_much = self._bytes > MOST_ALL or self._is_disk_full(len(piece))
+                    check_length(name, MOST_EACH + 1 if is_too_much else written)
                     await anyio.to_thread.run_sync(file.write, piece)
             part.replace(path)
         except BaseException as error:
@@ -203,6 +201,15 @@ def is_frame(path: Path) -> bool:
         return os.access(path, os.R_OK) and looks_like_frames(path)
     except (OSError, AllFocusError):
         return False
+
+
+def check_length(name: str, length: int) -> None:
+    """Raise `OptionError` where a dropped file has more bytes than are taken."""
+    if length > MOST_EACH:
+        raise OptionError(
+            f"{name}: dropped files may have {MOST_EACH / 1e9:g} GB each and {MOST_ALL / 1e9:g} GB in all, and must "
+            "leave room on the disk; open a folder instead"
+        )
 
 
 def check_name(name: str) -> None:
