@@ -1,4 +1,4 @@
-"""The small files under integrations/: in the programs that they are for where these are installed, else in stand-ins."""
+"""The small files under integrations/: in the programs they are for where these are installed, else in stand-ins."""
 
 import configparser
 import json
