@@ -18,7 +18,12 @@ RESULTS = ROOT / "benchmarks/results"
 MARKS = re.compile(r"(<!-- table ([\w-]+)[^>]*-->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 #: What methods and tools are called in tables.
-TITLES = {"allfocus": "**allfocus**", "wta": "Laplacian rule", "openfocus_v3": "openfocus, its network V3"}
+TITLES = {
+    "allfocus": "**allfocus**",
+    "allfocus_halos_keep": "allfocus, `--halos keep`",
+    "wta": "Laplacian rule",
+    "openfocus_v3": "openfocus, its network V3",
+}
 
 Row = dict[str, str]
 
