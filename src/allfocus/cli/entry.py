@@ -33,6 +33,9 @@ from allfocus.run.streams import claim_streams, say, silence, unsaid
 
 FAILED, USAGE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141  # the last two: 128 + the signal's number
 
+#: What a shell sets that asks which words may follow what was typed so far.
+COMPLETION = "_ALLFOCUS_COMPLETE"
+
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=SETTINGS)
 for command in (fuse, align, info, batch, watch, studio, train, evaluate, synth, demo):
@@ -100,7 +103,11 @@ def answer_for_stdout(code: int) -> int:
 
 
 def run(arguments: Sequence[str], session: Session) -> int:
-    """Parse and call, without Typer's own boxes round errors."""
+    """Parse and call, without Typer's own boxes round errors; or answer a shell."""
+    if instruction := os.environ.get(COMPLETION):
+        from typer.completion import shell_complete
+
+        return shell_complete(program(), {}, "allfocus", COMPLETION, instruction)
     check_dashes(arguments)
     if "" in arguments or any(word.startswith("--") and word.endswith("=") for word in arguments):
         raise OptionError("an argument is empty; expected a name or a value: is a variable of the shell not set?")
