@@ -18,7 +18,15 @@ RESULTS = ROOT / "benchmarks/results"
 MARKS = re.compile(r"(<!-- table ([\w-]+)[^>]*-->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 #: What methods and tools are called in tables.
-TITLES = {"allfocus": "**allfocus**", "wta": "Laplacian rule", "openfocus_v3": "openfocus, its network V3"}
+TITLES = {
+    "allfocus": "**allfocus**",
+    "allfocus_halos_keep": "allfocus, `--halos keep`",
+    "wta": "Laplacian rule",
+    "openfocus_v3": "openfocus, its network V3",
+}
+
+#: Methods of the table in README.
+SHORT = frozenset({"oracle", "allfocus", "allfocus_halos_keep", "wta", "openfocus_v3", "enfuse"})
 
 Row = dict[str, str]
 
@@ -81,12 +89,13 @@ def growth(by: str, title: str, count: str) -> Callable[[], str]:
     return make
 
 
-def quality() -> str:
-    """PSNR over the Laplacian rule, and SSIM."""
+def quality(only: frozenset[str] | None = None) -> str:
+    """PSNR over the Laplacian rule, and SSIM, of some methods or all."""
     groups = ["layered", "lightfield", "aymaz", "all"]
     lines = [
         [TITLES.get(row["method"], row["method"]), *(row[group] for group in groups), row["ssim"], row["scenes"]]
         for row in rows("quality")
+        if only is None or row["method"] in only
     ]
     return table(["", *(f"{group} dB" for group in groups), "all SSIM", "scenes"], lines)
 
@@ -98,6 +107,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "growth-frames": growth("frames", "frames of 3.1 MP", "frames"),
     "growth-megapixels": growth("megapixels", "megapixels of 3 frames", "mp"),
     "quality": quality,
+    "quality-short": lambda: quality(SHORT),
 }
 
 

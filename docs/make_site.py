@@ -20,7 +20,13 @@ TARGET = ROOT / "build/pages"
 FILES = "files"
 
 #: Pages that lie outside of docs/.
-OTHERS = {"CHANGELOG.md": "changes.md", "CONTRIBUTING.md": "contributing.md", "SECURITY.md": "security.md"}
+OTHERS = {
+    "CHANGELOG.md": "changes.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+    "models/README.md": "models.md",
+    "models/default.md": "model-default.md",
+}
 LINK = re.compile(r"(\]\()([^)#:\s]+)((?:#[^)]*)?\))")
 CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 

@@ -15,7 +15,7 @@ from allfocus.io import write_image
 from pictures import focal_frames
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "models").glob("*.md"))]
 #: What a file of the Citation File Format may hold at its top, by the schema of version 1.2.0.
 CITATION_KEYS = set(
     re.findall(

@@ -41,6 +41,18 @@ def test_pages_are_made_from_the_code(name: str) -> None:
     assert made == (DOCS / f"{name}.md").read_text(encoding="utf-8"), f"run python docs/make_{name}.py"
 
 
+def test_models_have_their_cards() -> None:
+    models = script("make_models")
+    files = sorted(models["WEIGHTS"].glob("*.onnx"))
+    assert {path.stem for path in files} == {path.stem for path in models["CARDS"].glob("*.md")} - {"README"}
+    for path in files:
+        page = (models["CARDS"] / f"{path.stem}.md").read_text(encoding="utf-8")
+        assert models["make_page"](path) == page, "run python docs/make_models.py"
+        _, _, by_hand = page.partition(models["MARK"])
+        titles = ("What it is for", "How it was trained", "Limits")
+        assert all(f"\n## {title}\n" in by_hand for title in titles)
+
+
 def test_figures_are_those_that_were_measured() -> None:
     figures = script("make_figures")
     assert not figures["stale"](), "run python docs/make_figures.py"

@@ -36,6 +36,27 @@ for module, words in taken.items():
     for word in words.split():
         if hasattr(sys.modules[module], word):
             delattr(sys.modules[module], word)
+
+import fcntl  # of this system, to play the other one: there an open file can't be removed or renamed
+
+def refuse_open(do):
+    def done(*paths, **options):
+        opened = [os.path.realpath(f"/proc/self/fd/{{number}}") for number in os.listdir("/proc/self/fd")]
+        if any(os.path.realpath(path) in (*opened, LOCKED) for path in paths if os.path.exists(path)):
+            raise PermissionError(13, "The process cannot access the file because it is being used by another process")
+        return do(*paths, **options)
+    return done
+
+LOCKED = os.path.realpath(os.environ.get("LOCKED", "/nothing"))
+for word in ("remove", "unlink", "rename", "replace"):
+    setattr(os, word, refuse_open(getattr(os, word)))
+
+def fsync(number, do=os.fsync):
+    if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        raise OSError(9, "Bad file descriptor")  # only what may be written to is flushed there
+    do(number)
+
+os.fsync = fsync
 from allfocus.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -68,6 +89,27 @@ def test_files_are_opened_with_their_encoding() -> None:
     assert not found
 
 
+def as_on_windows(folder: Path, *arguments: str, **given: str) -> subprocess.CompletedProcess[str]:
+    """Run the program in a process that lacks what Windows lacks, and can't do what can't be done there."""
+    return subprocess.run(
+        [sys.executable, "-c", PRELUDE.format(names=UNIX_NAMES), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **given},
+    )
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """A folder of two frames."""
+    (tmp_path / "stack").mkdir()
+    for number, frame in enumerate(focal_frames(64, 72, 2)):
+        write_image(tmp_path / "stack" / f"f{number}.tif", frame)
+    return tmp_path
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
@@ -76,20 +118,40 @@ def test_files_are_opened_with_their_encoding() -> None:
         ["--version", "--verbose"],
     ],
 )
-def test_commands_do_without_what_windows_lacks(arguments: list[str], tmp_path: Path) -> None:
-    (tmp_path / "stack").mkdir()
-    for number, frame in enumerate(focal_frames(64, 72, 2)):
-        write_image(tmp_path / "stack" / f"f{number}.tif", frame)
-    code = PRELUDE.format(names=UNIX_NAMES)
+def test_commands_do_without_what_windows_lacks(arguments: list[str], stack: Path) -> None:
     for _ in range(2):  # the second time over what the first wrote
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        )
+        done = as_on_windows(stack, *arguments)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
-    assert not [path.name for path in tmp_path.iterdir() if path.suffix in (".part", ".old")]
+    assert not [path.name for path in stack.iterdir() if path.suffix in (".part", ".old")]
+
+
+@pytest.mark.slow
+def test_a_picture_that_another_program_has_open_stays_and_is_named(stack: Path) -> None:
+    (stack / "sharp.tif").write_bytes(b"shown by a viewer")
+    done = as_on_windows(stack, "fuse", "stack", "-o", "sharp.tif", "--method", "laplacian", "-q", LOCKED="sharp.tif")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "sharp.tif" in done.stderr
+    assert "used by another process" in done.stderr
+    assert (stack / "sharp.tif").read_bytes() == b"shown by a viewer"
+    assert sorted(path.name for path in stack.iterdir()) == ["sharp.tif", "stack"]
+
+
+@pytest.mark.parametrize(
+    ("name", "cleaned"),
+    [
+        ("con", "_con"),
+        ("Aux.tif", "_Aux.tif"),
+        ("LPT1", "_LPT1"),
+        ("console", "console"),
+        ("a:b?", "a_b_"),
+        ("ends with a dot. ", "ends with a dot"),
+        ("x" * 149 + ". more", "x" * 149),
+        ("...", "stack"),
+    ],
+)
+def test_names_of_pictures_are_names_on_windows_too(name: str, cleaned: str) -> None:
+    from allfocus.batch.labels import clean
+
+    assert clean(name) == cleaned

@@ -24,7 +24,11 @@ def strip(name: str) -> str:
     return stem[: -len(".ome")] if stem.lower().endswith(".ome") else stem
 
 
+#: What Windows takes for devices, whatever follows after a dot.
+DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3]) *(\.|$)", re.IGNORECASE)
+
+
 def clean(name: str) -> str:
     """A name that any file system takes, without characters that mean something to a shell or a page."""
-    cleaned = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|{}]+', "_", name).strip(" .")
-    return cleaned[:150] or "stack"
+    cleaned = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|{}]+', "_", name).strip(" .")[:150].rstrip(" .")
+    return f"_{cleaned}" if DEVICES.match(cleaned) else cleaned or "stack"

@@ -102,9 +102,11 @@ def answer_for_stdout(code: int) -> int:
 
 
 def run(arguments: Sequence[str], session: Session) -> int:
-    """Parse and call, without Typer's own boxes round errors."""
-    if COMPLETING in os.environ:  # set by what --install-completion installed, which reads the answer from stdout
-        program().main(prog_name="allfocus")
+    """Parse and call, without Typer's own boxes round errors; or answer a shell."""
+    if instruction := os.environ.get(COMPLETING):
+        from typer.completion import shell_complete
+
+        return shell_complete(program(), {}, "allfocus", COMPLETING, instruction)
     check_dashes(arguments)
     if "" in arguments or any(word.startswith("--") and word.endswith("=") for word in arguments):
         raise OptionError("an argument is empty; expected a name or a value: is a variable of the shell not set?")

@@ -10,7 +10,7 @@ from allfocus.run.machine import measure_free_memory
 from allfocus.run.workers import cpus
 
 #: Extras that only the development of allfocus needs.
-DEVELOPMENT = {"dev", "docs"}
+DEVELOPMENT = {"dev", "docs", "release"}
 REQUIREMENT = re.compile(r"([\w.-]+)[^;]*(?:;.*extra == ['\"]([\w-]+)['\"])?")
 
 
