@@ -121,7 +121,7 @@ def on_scenes(model: Path, scenes: Path) -> dict[str, float]:
 
 
 def on_domains(model: Path, held: Mapping[str, Sequence[Path]], recipe: Recipe) -> dict[str, float]:
-    """Mean PSNR over the classic rule on groups made from the held-back pictures of each domain."""
+    """Mean PSNR over the Laplacian rule on groups made from the held-back pictures of each domain."""
     network = load_start(model).network()
     data = replace(recipe.data, validation_groups=40)
     figures = {}
@@ -130,7 +130,7 @@ def on_domains(model: Path, held: Mapping[str, Sequence[Path]], recipe: Recipe) 
             sampler = CropSampler(read_photos(paths, data.crop).images, data, 99)
             groups = validation_groups(sampler, replace(base(1), data=data))
             scores = measure(network, groups, recipe.training.octaves_max)
-            figures[f"held-back {domain} dB"] = scores.network - scores.classic
+            figures[f"held-back {domain} dB"] = scores.network - scores.laplacian
     return figures
 
 
@@ -145,7 +145,7 @@ def read_rows(folder: Path) -> list[dict[str, str]]:
 
 
 def plot(rows: Sequence[Mapping[str, str]], path: Path) -> None:
-    """Two panels: gain over the classic rule on the scenes with truth, and on groups of each domain."""
+    """Two panels: gain over the Laplacian rule on the scenes with truth, and on groups of each domain."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -160,14 +160,14 @@ def plot(rows: Sequence[Mapping[str, str]], path: Path) -> None:
         [float(row["scenes dB"]) for row in shown],
         color=[colours[row["variant"].partition("-")[0]] for row in shown],
     )
-    left.set(xlabel="dB over the classic rule, scenes with truth", title=f"{shown[0]['steps']} steps each")
+    left.set(xlabel="dB over the Laplacian rule, scenes with truth", title=f"{shown[0]['steps']} steps each")
     trained = [row for row in rows if row["variant"].startswith("domain") or row["variant"] == "whole"]
     for offset, domain in enumerate(DOMAINS):
         gains = [float(row[f"held-back {domain} dB"]) for row in trained]
         right.bar([place + 0.27 * offset for place in range(len(trained))], gains, 0.25, label=f"tested on {domain}")
     labels = [row["variant"].replace("domain-", "").replace("whole", "all") for row in trained]
     right.set_xticks([place + 0.27 for place in range(len(trained))], [f"trained\non {label}" for label in labels])
-    right.set(ylabel="dB over the classic rule, generated groups")
+    right.set(ylabel="dB over the Laplacian rule, generated groups")
     right.legend(fontsize="small", loc="lower center")
     figure.savefig(path, dpi=110)
 

@@ -65,7 +65,7 @@ def with_truth(pictures: Sequence[Array], model: Path) -> float:
     photos = [prepare(picture, data.crop, share=3 * picture.size) for picture in pictures]  # none is reduced
     sampler = CropSampler(photos, data, 2**31 + 5)
     scores = measure(start.network(), validation_groups(sampler, replace(start.recipe, data=data)), 3)
-    return scores.network - scores.classic
+    return scores.network - scores.laplacian
 
 
 def main() -> None:

@@ -4,7 +4,7 @@
 
 Every variant trains for the same CPU time on one thread, on the same crops. Then its averaged weights answer the middle
 of every registered scene with truth, frames in the order given, and groups of both generators from held-back photos.
-`closed` is the share of the way from the classic rule to the oracle, of the hard pick; a variant that is done is not
+`closed` is the share of the way from the Laplacian rule to the oracle, of the hard pick; a variant that is done is not
 done again. `--model FILE` measures a model file or a checkpoint instead, `--start FILE` starts from one.
 """
 
@@ -121,7 +121,7 @@ def choose(network: nn.Module, frames: Sequence[Array]) -> FloatArray:
 
 
 def closed_by(network: nn.Module, loaded: Loaded) -> dict[str, float]:
-    """PSNR in dB of a hard pick over the classic rule's, the share of the way to the oracle, the same in the ring."""
+    """PSNR in dB of a hard pick over the Laplacian rule's, the share of the way to the oracle, the same in the ring."""
     assert loaded.truth is not None and loaded.oracle is not None and loaded.ring is not None
     frames = [middle(frame) for frame in loaded.frames]
     index = choose(network, frames).argmax(0).astype(np.uint16)
@@ -150,14 +150,14 @@ def on_scenes(network: nn.Module, scenes: Sequence[Loaded]) -> dict[str, float]:
 
 
 def on_groups(network: nn.Module, photos: Sequence[Array]) -> dict[str, float]:
-    """PSNR over the classic rule on new groups, of photos held back, of both generators."""
+    """PSNR over the Laplacian rule on new groups, of photos held back, of both generators."""
     figures = {}
     for name, data, puzzles in (("old", OLD_DATA, OLD_PUZZLES), ("new", NEW_DATA, NEW_PUZZLES)):
         recipe = replace(
             recipe_of("as shipped", 1), data=replace(data, validation_groups=40), shuffle=replace(puzzles, ordered=True)
         )
         scores = measure(network, validation_groups(CropSampler(photos, recipe.data, 99), recipe), 3)
-        figures[f"{name} groups dB"] = scores.pick - scores.classic
+        figures[f"{name} groups dB"] = scores.pick - scores.laplacian
         figures[f"{name} groups to oracle dB"] = scores.oracle - scores.pick
     return figures
 

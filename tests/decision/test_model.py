@@ -103,9 +103,16 @@ def card_with(**figures: object) -> ModelCard:
     ],
 )
 def test_a_card_warns_of_a_model_that_is_no_better_than_the_rule(network: float, words: str | None) -> None:
-    warnings = card_with(network=network, classic=30.0, oracle=36.0).warnings()
+    warnings = card_with(network=network, laplacian=30.0, oracle=36.0).warnings()
     assert len(warnings) == (words is not None)
     assert words is None or words in warnings[0]
+
+
+def test_a_card_with_the_old_name_of_the_laplacian_rule_warns_alike(tiny_model: Path, tmp_path: Path) -> None:
+    old = {"network": 29.0, "classic": 30.0, "oracle": 36.0}
+    card = load_model(rewritten(tiny_model, tmp_path / "old.onnx", lambda card: {**card, "figures": old})).card
+    assert card.figures == {"network": 29.0, "laplacian": 30.0, "oracle": 36.0}
+    assert "worse than the Laplacian rule" in card.warnings()[0]
 
 
 def test_a_card_warns_where_flaws_were_not_learned_and_only_there() -> None:
@@ -118,7 +125,7 @@ def test_a_card_warns_where_flaws_were_not_learned_and_only_there() -> None:
 def test_masks_that_a_model_never_learned_are_neither_made_nor_written(
     tiny_model: Path, tmp_path: Path, cli: Cli
 ) -> None:
-    change = {"network": 29.0, "classic": 30.0, "oracle": 36.0, "flaws_learned": False}
+    change = {"network": 29.0, "laplacian": 30.0, "oracle": 36.0, "flaws_learned": False}
     model = rewritten(tiny_model, tmp_path / "poor.onnx", lambda card: {**card, "figures": change})
     frames = write_pair(tmp_path, height=64, width=96)
     assert allfocus.fuse(list(map(Path, frames)), options=FusionOptions(model=model)).quality is None
@@ -193,7 +200,7 @@ def test_a_network_for_other_octaves_is_refused(tmp_path: Path) -> None:
         lambda card: {key: value for key, value in card.items() if key != "format"},
         lambda card: {**card, "no_such_key": 1},
         lambda card: {**card, "figures": [1]},
-        lambda card: {**card, "figures": {"network": "good", "classic": 30.0, "oracle": 36.0}},
+        lambda card: {**card, "figures": {"network": "good", "laplacian": 30.0, "oracle": 36.0}},
     ],
     ids=[
         "no json",

@@ -170,7 +170,7 @@ def make_model() -> bytes:
     ]
     graph = helper.make_graph(nodes, "g", inputs, outputs, [kernel, wide])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    card = {"format": FORMAT, "name": "x", "version": "1", "figures": {"network": 3.0, "classic": 2.0, "oracle": 4.0}}
+    card = {"format": FORMAT, "name": "x", "version": "1", "figures": {"network": 3.0, "laplacian": 2.0, "oracle": 4.0}}
     helper.set_model_props(model, {CARD_KEY: json.dumps(card)})
     return bytes(model.SerializeToString())
 

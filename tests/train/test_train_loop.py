@@ -214,6 +214,19 @@ def test_resuming_needs_the_same_recipe_and_notes_other_photos(
 
 
 @pytest.mark.slow
+def test_a_checkpoint_with_the_old_name_of_the_laplacian_rule_goes_on(
+    photo: Path, finished: TrainingReport, tmp_path: Path
+) -> None:
+    state = load_checkpoint(finished.files.checkpoint)
+    old = [{("classic" if name == "laplacian" else name): value for name, value in row.items()} for row in state.rows]
+    save_checkpoint(tmp_path / "old.pt", replace(state, rows=old))
+    assert same(load_checkpoint(tmp_path / "old.pt").rows, state.rows)
+    run = begin(photo, tmp_path / "m.onnx", resume=tmp_path / "old.pt")
+    run.learn()
+    assert curve(run.files.log) == curve(finished.files.log)
+
+
+@pytest.mark.slow
 def test_init_starts_a_new_run_from_the_averaged_weights(photo: Path, finished: TrainingReport, tmp_path: Path) -> None:
     trainer = Trainer(replace(TINY, seed=9), torch.device("cpu"), RunFiles.beside(tmp_path / "new.onnx"))
     trainer.start_from(None, finished.files.checkpoint)
@@ -468,7 +481,7 @@ def test_steps_without_a_finite_gradient_are_skipped_until_patience_ends() -> No
         state.update(broken, 2, 1e-3, PATIENCE - 1)
 
 
-def test_classic_rule_on_tensors_is_the_one_of_focus() -> None:
+def test_the_laplacian_rule_on_tensors_is_the_one_of_focus() -> None:
     frames = np.random.default_rng(4).random((2, 3, 3, 40, 56), np.float32)
     energy = laplacian_energy(torch.from_numpy(frames))
     assert energy.shape == (2, 3, 40, 56)
@@ -494,7 +507,7 @@ def test_validation_groups_never_change_and_cover_all_frame_counts(photo: Path) 
     assert [groups.frames.shape[1] for groups in first] == [2, 3]
     assert all(one.frames.equal(two.frames) for one, two in zip(first, second, strict=True))
     untrained = measure(TrainState(TINY, torch.device("cpu")).ema, first, 2)
-    assert untrained.oracle >= max(untrained.pick, untrained.classic)
+    assert untrained.oracle >= max(untrained.pick, untrained.laplacian)
 
 
 @pytest.mark.slow

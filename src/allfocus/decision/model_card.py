@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ MOST_BLOCKS = 6
 #: A network that closes less of the gap between the Laplacian rule and the best choice is hardly trained: one that has
 #: learned nothing closes up to 0.15 of it, since it blends frames; the shipped one 0.79.
 LEAST_GAIN = 0.25
+#: Figures that files of earlier versions call otherwise.
+OLD_FIGURES = {"classic": "laplacian"}
 #: Characters of a text of the card.
 LONGEST_TEXT = 200
 
@@ -55,8 +58,8 @@ class ModelCard:
     def warnings(self) -> tuple[str, ...]:
         """What whoever fuses with this model should know, one line each; empty for a good one."""
         found = []
-        if {"network", "classic", "oracle"} <= self.figures.keys():
-            network, rule, best = (self.figures[name] for name in ("network", "classic", "oracle"))
+        if {"network", "laplacian", "oracle"} <= self.figures.keys():
+            network, rule, best = (self.figures[name] for name in ("network", "laplacian", "oracle"))
             verdict = "is worse than the Laplacian rule" if network < rule else "is hardly trained"
             figures = f"{network:.1f} dB on held-back groups, the Laplacian rule {rule:.1f}, the best choice {best:.1f}"
             if network - rule < LEAST_GAIN * (best - rule):
@@ -85,11 +88,17 @@ def read_card(path: Path, text: str) -> ModelCard:
     try:
         card = json.loads(text)
         del card["format"]
+        card["figures"] = rename_figures(card.get("figures", {}))
         read = ModelCard(**card)
         check_card(read)
         return read
     except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ModelError(f"{path}: its model card is damaged ({error}); get or train it again") from error
+
+
+def rename_figures(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures by the names that they have now."""
+    return {OLD_FIGURES.get(name, name): value for name, value in figures.items()}
 
 
 def check_card(card: ModelCard) -> None:

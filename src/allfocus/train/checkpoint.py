@@ -13,6 +13,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from allfocus.decision.model_card import rename_figures
 from allfocus.errors import ConfigError, ModelError, ReadError
 from allfocus.run.atomic import fill_file
 from allfocus.train.config import Recipe, recipe_from, recipe_text
@@ -104,8 +105,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(values, dict) or values.pop("format", None) != FORMAT or set(values) != KEYS:
         raise ModelError(f"{path} is no allfocus checkpoint of this version")
     try:
-        recipe = recipe_from(tomllib.loads(values["recipe"]))
-        return check_values(Checkpoint(**{**values, "recipe": recipe}))
+        recipe, rows = recipe_from(tomllib.loads(values["recipe"])), [rename_figures(row) for row in values["rows"]]
+        return check_values(Checkpoint(**{**values, "recipe": recipe, "rows": rows}))
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: its recipe or its log make no sense ({error})") from error
 

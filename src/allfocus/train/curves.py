@@ -10,10 +10,10 @@ from allfocus.run.atomic import write_file
 #: One line of the log: what each column holds; None where a column has no value on that line.
 Row = Mapping[str, float | None]
 
-COLUMNS = ("step", "minutes", "learning_rate", "loss", "network", "pick", "classic", "oracle")
+COLUMNS = ("step", "minutes", "learning_rate", "loss", "network", "pick", "laplacian", "oracle")
 
 #: Colours that stay apart for colour-blind eyes (Okabe and Ito).
-COLORS = {"network": "#0072B2", "pick": "#56B4E9", "classic": "#D55E00", "oracle": "#009E73"}
+COLORS = {"network": "#0072B2", "pick": "#56B4E9", "laplacian": "#D55E00", "oracle": "#009E73"}
 
 
 def write_log(path: Path, rows: Sequence[Row]) -> None:

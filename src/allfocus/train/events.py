@@ -61,7 +61,7 @@ class TrainingEvent:
             parts.append(f"loss {self.loss:.3f}")
         if self.scores is not None:
             scores = self.scores
-            parts.append(f"{scores.network:.1f} dB (Laplacian {scores.classic:.1f}, oracle {scores.oracle:.1f})")
+            parts.append(f"{scores.network:.1f} dB (Laplacian {scores.laplacian:.1f}, oracle {scores.oracle:.1f})")
         return ", ".join(parts)
 
 

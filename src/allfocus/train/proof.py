@@ -90,7 +90,7 @@ def score(network: FusionNetwork, batches: Sequence[Groups], octaves: int) -> tu
     """PSNR in dB of the network and of the Laplacian rule on each group."""
     device = next(network.parameters()).device
     rows = torch.cat([score_batch(network, moved(groups, device), octaves) for groups in batches])
-    network_column, rule_column = SCORES.index("network"), SCORES.index("classic")
+    network_column, rule_column = SCORES.index("network"), SCORES.index("laplacian")
     return rows[:, network_column].tolist(), rows[:, rule_column].tolist()
 
 

@@ -26,13 +26,13 @@ class Scores:
     Attributes:
         network: frames composed with the network's soft weights.
         pick: at each pixel the frame that the network weighs most.
-        classic: at each pixel the frame with the largest local Laplacian energy.
+        laplacian: at each pixel the frame with the largest local Laplacian energy.
         oracle: at each pixel the frame nearest to the truth.
     """
 
     network: float
     pick: float
-    classic: float
+    laplacian: float
     oracle: float
 
 
@@ -43,7 +43,7 @@ def describe(step: int, loss: float, scores: Scores) -> str:
     """A measurement in one line."""
     return (
         f"step {step}: loss {loss:.4f}, network {scores.network:.2f} dB (hard pick {scores.pick:.2f}), "
-        f"Laplacian rule {scores.classic:.2f}, oracle {scores.oracle:.2f}"
+        f"Laplacian rule {scores.laplacian:.2f}, oracle {scores.oracle:.2f}"
     )
 
 

@@ -92,7 +92,7 @@ class Stem(nn.Module):
         self.pixels = nn.Conv2d(3 * PATCH**2, width, 3, padding=1)
         self.measures = nn.Conv2d(self.MEASURES + extra + context, width, 1)
         line = torch.exp(-0.5 * (torch.arange(-2.0, 3.0) / 0.75) ** 2)
-        # with the 4x4 mean before it, a Gaussian of about 3 pixels: the classic rule's window
+        # with the 4x4 mean before it, a Gaussian of about 3 pixels: the window of the Laplacian rule
         self.register_buffer("window", (line[:, None] * line / line.sum() ** 2)[None, None], persistent=False)
 
     def forward(
@@ -106,8 +106,8 @@ class Stem(nn.Module):
         wide = functional.conv2d(functional.pad(octave.energy[:, :1], (2, 2, 2, 2), mode="replicate"), self.window)
         log_energy = torch.log(torch.cat([octave.energy, wide], 1) + ENERGY_FLOOR)
         measures = relative(log_energy, stacks)
-        classic = measures[:, ENERGIES:]
-        common = log_energy[:, ENERGIES:] - classic  # mean over frames, F 1 h/P w/P
+        laplacian = measures[:, ENERGIES:]
+        common = log_energy[:, ENERGIES:] - laplacian  # mean over frames, F 1 h/P w/P
         known = torch.cat([0.5 * measures, 0.1 * common + 0.8, *extra], 1)
         weight = self.measures.weight
         side = functional.conv2d(known, weight[:, : known.shape[1]], self.measures.bias)
@@ -119,7 +119,7 @@ class Stem(nn.Module):
         seen = functional.conv2d(octave.pixels, patch_kernel(self.pixels.weight, PATCH), stride=PATCH, padding=PATCH)
         bias = self.pixels.bias
         assert bias is not None
-        return functional.relu(4 * (relative(seen, stacks) + bias[:, None, None]) + side), classic
+        return functional.relu(4 * (relative(seen, stacks) + bias[:, None, None]) + side), laplacian
 
 
 def doubled(planes: Tensor) -> Tensor:
@@ -137,10 +137,10 @@ class Head(nn.Module):
         for value in self.conv.parameters():
             nn.init.zeros_(value)
 
-    def forward(self, features: Tensor, classic: Tensor) -> Tensor:
+    def forward(self, features: Tensor, laplacian: Tensor) -> Tensor:
         """(F, C, h/P, w/P) and (F, 1, h/P, w/P) -> logits (F, 1, h, w)."""
         learned = functional.pixel_shuffle(self.conv(features), PATCH)
-        smooth = functional.interpolate(classic, scale_factor=float(PATCH), mode="bilinear", align_corners=False)
+        smooth = functional.interpolate(laplacian, scale_factor=float(PATCH), mode="bilinear", align_corners=False)
         return learned + self.classic_gain * smooth
 
 

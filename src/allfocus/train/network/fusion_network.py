@@ -9,9 +9,9 @@ they see through their mean and maximum, which treats all frames alike and works
 wanted, through a scan along the order of focus, which knows who is whose neighbour.
 
 Inside, features live at a quarter of the level's resolution: a 4x4 patch of pixels becomes channels
-(pixel unshuffle), and the head predicts the 16 logits of each patch. The classic focus measure (log of the
+(pixel unshuffle), and the head predicts the 16 logits of each patch. The Laplacian focus measure (log of the
 local Laplacian energy) is both an input and, times one learned number, part of the logits: with its heads
-at zero the untrained network decides as the classic rule does and learns only what the rule gets wrong.
+at zero the untrained network decides as the Laplacian rule does and learns only what the rule gets wrong.
 
 Beside the choice, `Flaws` says of the finest level where no choice is good: where no frame is sharp, and what
 is seen only through the blur of something nearer.
@@ -56,13 +56,13 @@ class Glance(nn.Module):
 
     def forward(self, octave: Octave, stacks: int) -> tuple[Tensor, Tensor]:
         """Level of size h x w -> logits (F, 1, h, w) and features for `Look` (F, C, h/P, w/P)."""
-        features, classic = self.stem(octave, [], None, stacks)
+        features, laplacian = self.stem(octave, [], None, stacks)
         for depth, block in enumerate(self.blocks):
             features = block(features, stacks)
             if depth < len(self.scans):
                 features = self.scans[depth](features)
         features = normalised(features)
-        return self.head(features, classic), normalised(self.context(features))
+        return self.head(features, laplacian), normalised(self.context(features))
 
 
 class Look(nn.Module):
@@ -92,14 +92,14 @@ class Look(nn.Module):
         """Level, coarser logits (F, 1, h/2, w/2) and features -> logits and features, as `Glance`."""
         prior = relative(logits, stacks).clamp(-LOGIT_RANGE, LOGIT_RANGE)
         extra = [0.25 * patches_to_channels(prior, PATCH // 2)]
-        features, classic = self.stem(octave, extra, context, stacks)
+        features, laplacian = self.stem(octave, extra, context, stacks)
         for block in self.blocks:
             features = block(features, stacks)
         features = normalised(features)
         if self.trust is None:
-            return self.head(features, classic) + self.carry * doubled(prior), features
+            return self.head(features, laplacian) + self.carry * doubled(prior), features
         learned, measured, carried = self.trust(context, stacks)
-        found = self.head(scaled(features, learned, stacks), scaled(classic, measured, stacks))
+        found = self.head(scaled(features, learned, stacks), scaled(laplacian, measured, stacks))
         return found + self.carry * doubled(scaled(prior, carried, stacks)), features
 
 
