@@ -102,7 +102,7 @@ def test_more_frames_do_not_make_it_worse(contrast: float, farthest: float, nois
     reached: list[float] = []
     for steps in (5, 10, 20):
         frames = noisy([frame[:, : WIDTH // 2] for frame in tilted_plane(sharp, steps, farthest)], noise)
-        reached.append(psnr(fuse(frames, align="none").image, in_bytes(sharp[:, : WIDTH // 2])))
+        reached.append(psnr(fuse(frames, align="none", halos="keep").image, in_bytes(sharp[:, : WIDTH // 2])))
         assert reached[-1] >= max(reached) - 0.1
 
 
@@ -110,7 +110,8 @@ def test_more_frames_do_not_make_it_worse(contrast: float, farthest: float, nois
 def test_a_gap_between_focus_steps_is_found_and_named() -> None:
     sharp, farthest = still_life(7), 24.0
     steps = tilted_plane(sharp, 7, farthest)
-    whole, gapped = fuse(steps).quality, fuse([steps[k] for k in (0, 1, 5, 6)]).quality
+    plain = {"align": "none", "halos": "keep"}  # neither says where the focus is
+    whole, gapped = (fuse([steps[k] for k in which], **plain).quality for which in (range(7), (0, 1, 5, 6)))
     assert whole is not None
     assert gapped is not None
     foci = np.array([0, 1, 5, 6]) / 6

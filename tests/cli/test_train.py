@@ -27,10 +27,10 @@ def test_train_without_its_extra_says_what_to_install(
     [
         (["photo.png", "-o", "mine.txt"], "mine.txt: expected a name that ends in .onnx"),
         (["photo.png", "-o", "new/mine.onnx"], "new does not exist"),
-        (["gone.png", "-o", "mine.onnx"], "gone.png does not exist"),
+        pytest.param(["gone.png", "-o", "mine.onnx"], "gone.png does not exist", marks=pytest.mark.slow),
         (["photo.png", "-o", "mine.onnx", "--recipe", "gone.toml"], "recipe gone.toml can't be read"),
         (["photo.png", "-o", "mine.onnx", "--recipe", "wrong.toml"], "did you mean crop?"),
-        (["photo.png", "-o", "mine.onnx", "--resume", "gone.pt"], "gone.pt"),
+        pytest.param(["photo.png", "-o", "mine.onnx", "--resume", "gone.pt"], "gone.pt", marks=pytest.mark.slow),
         (["garbage.png", "-o", "mine.onnx"], "garbage.png"),
     ],
 )

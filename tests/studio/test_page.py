@@ -330,15 +330,16 @@ def test_it_fits_every_screen(tmp_path: Path, browser: Any) -> None:
             page.reload()
             wait_ready(page)
             look_at_all(page, f"{width}_{scheme}")
+            if width in (1280, 390):  # both colour schemes, the widest and the narrowest
+                check_access(page)
             assert page.locator("#title").inner_text() == name
 
 
 def look_at_all(page: Any, name: str) -> None:
-    """Every tab fits, can be reached by keys, and has no serious finding of axe-core."""
+    """Every tab fits."""
     for tab in ("Look", "Retouch", "Options", "Save"):
         show_tab(page, tab)
         shoot(page, f"{tab.lower()}_{name}")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         panel = page.locator("#panel")
         assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth + 1")
-    check_access(page)

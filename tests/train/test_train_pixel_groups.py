@@ -370,10 +370,11 @@ def test_a_clipped_highlight_out_of_focus_is_larger_than_its_picture() -> None:
     assert white[1] > 1.3 * white[0]
 
 
+@pytest.mark.slow
 def test_everything_new_at_once_makes_sound_groups() -> None:
     names = ("shapes", "blotches", "apertures", "highlights", "small_blur", "breathing", "tone", "sharpen", "layers")
     config = config_of("depth", **dict.fromkeys(names, 0.7), ordered=True, frames_max=16)
-    groups = generate(crops_of(6, size=32), config, 16, seeded(2))
+    groups = generate(crops_of(3, size=32), config, 6, seeded(2))
     for value in (groups.frames, groups.truth, groups.errors, groups.flaws):
         assert value.isfinite().all()
         assert value.min() >= 0

@@ -110,6 +110,7 @@ def test_reversing_the_sequence_reverses_the_answer() -> None:
     torch.testing.assert_close(block(sequence.flip(1)), block(sequence).flip(1), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_gradient_reaches_every_parameter_of_the_block() -> None:
     block, sequence = seeded_scan(), torch.randn(2, 50, 8, generator=torch.Generator().manual_seed(3))
     (block(sequence) * torch.randn(2, 50, 8, generator=torch.Generator().manual_seed(4))).sum().backward()
