@@ -14,7 +14,7 @@ from allfocus.errors import BadFramesError, ReadError, StackError
 from allfocus.formats.read import read_header
 from allfocus.io import describe_frames, inspect_stack, read_image, read_stack, write_image
 from conftest import Cli
-from pictures import picture
+from pictures import picture, write_pair
 
 
 def write_frames(folder: Path, count: int, suffix: str = ".jpg") -> list[Path]:
@@ -241,3 +241,15 @@ def test_damaged_exif_does_not_stand_in_the_way_either(tmp_path: Path, suffix: s
     listing = inspect_stack(paths)
     assert read_stack(listing).frame.shape == (32, 48, 3)
     assert {(row.date, row.problem) for row in describe_frames(listing)} == {("", "ok")}
+
+
+@pytest.mark.parametrize("typed", [("--transforms", "gone.json"), ("--model", "gone.onnx"), ("--model", "img2.png")])
+def test_a_dry_run_finds_what_is_wrong_with_files_beside_the_frames(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, typed: tuple[str, str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frames = write_pair(tmp_path)
+    run, dry = (cli("fuse", *frames, "-o", "o.png", *typed, *more) for more in ((), ("--dry-run",)))
+    assert (dry.code, dry.err) == (run.code, run.err)
+    assert dry.code == 1
+    assert typed[1] in dry.err

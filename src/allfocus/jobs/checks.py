@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
+from allfocus.alignment.transforms_file import load_transforms
 from allfocus.core.names import find_name
 from allfocus.decision.model import require_quality
 from allfocus.errors import AllFocusError, EndingError, OptionError, PreflightError, ResourceError, StackError
@@ -18,6 +19,7 @@ from allfocus.outputs.layers import check_layers
 from allfocus.outputs.slabs import parse_slab, parse_slabs, slab_paths
 from allfocus.outputs.volume_surfaces import place_surfaces
 from allfocus.outputs.wishes import SETTINGS, Outputs, check_wishes
+from allfocus.pipeline import check_model
 from allfocus.plan import Plan, plan_for
 from allfocus.registration import find_reference
 from allfocus.run.machine import Machine
@@ -148,12 +150,20 @@ def check_stack(request: JobRequest, listing: Listing, machine: Machine | None =
     check_sizes(request.outputs, listing.frame.size)
     check_layers(request.outputs, listing)
     require_sizes(request.outputs, listing)
+    check_files(request.options, listing)
     try:
         return plan_for(listing, stack_options(request), machine=machine)
     except ResourceError as error:
         if listing.parts is None:
             raise
         raise ResourceError(f"{error}; written to a name that ends in .ome.zarr it is fused in parts") from None
+
+
+def check_files(options: FusionOptions, listing: Listing) -> None:
+    """Raise what is wrong with the transforms or the model, or `MissingExtraError` for a device that can't be used."""
+    if options.transforms is not None:
+        load_transforms(options.transforms, len(listing), listing.frame.size)
+    check_model(options, listing)
 
 
 def stack_options(request: JobRequest) -> FusionOptions:
@@ -204,6 +214,7 @@ def check_volume(request: JobRequest, volume: Volume, machine: Machine | None = 
     beside = 0 if channel is None else volume.axes["C"] - 1
     options = options_for_volumes(request.options, needed_maps(request))
     listing = volume.stacks[0].listing
+    check_files(options, listing)
     return plan_for(listing, options, beside, machine, listing.parts)
 
 

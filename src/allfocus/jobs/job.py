@@ -25,7 +25,7 @@ from allfocus.outputs.save import check_result
 from allfocus.outputs.slabs import fuse_slabs
 from allfocus.outputs.volume_surfaces import make_volume_surfaces
 from allfocus.outputs.words import quality_notes
-from allfocus.pipeline import check_model, compose, decide
+from allfocus.pipeline import compose, decide
 from allfocus.plan import Plan
 from allfocus.registered import Registered
 from allfocus.registration import register
@@ -135,7 +135,6 @@ class Job:
         """Fuse a stack and write what was asked for."""
         request, options = self.request, stack_options(self.request)
         self._begin(plan, plan.costs())
-        check_model(options, listing)
         run = plan.start(self._report, self._cancelled)
         registered = self._register(listing, options, run)
         decision = self._decide(registered, options)
