@@ -30,7 +30,7 @@ def make_page(path: Path) -> str:
     measured = {
         "held-back puzzles, PSNR": " · ".join(
             f"{title} {figures[key]:.2f} dB"
-            for key, title in (("network", "network"), ("classic", "Laplacian rule"), ("oracle", "oracle"))
+            for key, title in (("network", "network"), ("laplacian", "Laplacian rule"), ("oracle", "oracle"))
         ),
         "scenes with truth, over the Laplacian rule": on_scenes(),
     }
