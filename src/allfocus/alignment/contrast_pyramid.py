@@ -7,7 +7,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from allfocus.alignment.photometric import fine_factor, measure_fine_light, measure_light, shrink
+from allfocus.alignment.photometric import fine_factor, measure_fine_light, measure_light, shrink_by
 from allfocus.core.color import Array, FloatArray, luma, to_linear
 
 #: Longest side of the finest level at most, and shortest side of the coarsest level at least, in pixels.
@@ -89,7 +89,7 @@ def sketch_pyramid(frame: Array, covered: Array | None = None, is_sketch: bool =
     have moved. Where the frame is not `covered`, (H, W) bool, it has no contrast, which is to say no weight.
     """
     scale = -(-max(frame.shape[:2]) // MAX_SIDE)
-    small = shrink(frame, scale)
+    small = shrink_by(frame, scale)
     linear = to_linear(small)
     is_fine = scale == fine_factor(frame)
     light = measure_fine_light(small, linear, covered) if is_fine else measure_light(frame, covered)
@@ -98,10 +98,10 @@ def sketch_pyramid(frame: Array, covered: Array | None = None, is_sketch: bool =
     shown_as_white = max(white, MIN_WHITE_8_BIT) if frame.dtype == np.uint8 else white
     plane /= shown_as_white
     sharpness = measure_sharpness(plane) * np.float32((shown_as_white / white) ** 2)  # a dark frame is no less sharp
-    seen = None if covered is None else shrink(covered.astype(np.float32), scale)
+    seen = None if covered is None else shrink_by(covered.astype(np.float32), scale)
     levels = [Level(plane=plane, scale=scale, seen=seen, is_sketch=is_sketch)]
     while min(plane.shape) >= 2 * MIN_SIDE:
-        plane, scale, seen = shrink(plane, 2), scale * 2, None if seen is None else shrink(seen, 2)
+        plane, scale, seen = shrink_by(plane, 2), scale * 2, None if seen is None else shrink_by(seen, 2)
         levels.append(Level(plane=plane, scale=scale, seen=seen, is_sketch=is_sketch))
     return RegistrationPyramid(
         levels=levels[::-1],
@@ -126,7 +126,7 @@ def measure_sharpness(plane: FloatArray) -> FloatArray:
     def difference(down: int, right: int, up: int, left: int) -> FloatArray:
         return plane[down : down + height, right : right + width] - plane[up : up + height, left : left + width]
 
-    return np.stack([shrink(difference(*end) ** 2, min(PATCH, height, width)) for end in ends])
+    return np.stack([shrink_by(difference(*end) ** 2, min(PATCH, height, width)) for end in ends])
 
 
 def blur(plane: FloatArray, spread: float) -> FloatArray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from allfocus.alignment.photometric import shrink
+from allfocus.alignment.photometric import shrink_to
 from allfocus.core.color import Array, FloatArray, luma, to_unit
 from allfocus.core.notes import Note
 
@@ -69,7 +69,7 @@ def find_moved_parts(frames: Iterable[Array], covered: Sequence[Array | None] = 
 
 def make_band(frame: Array) -> FloatArray:
     """A small picture of the luma that holds structures of a few pixels alone."""
-    small = luma(to_unit(shrink(frame, max(1, max(frame.shape[:2]) // SIDE))))
+    small = luma(to_unit(shrink_to(frame, SIDE)))
     return np.asarray(cv2.GaussianBlur(small, (0, 0), FINE) - cv2.GaussianBlur(small, (0, 0), COARSE), np.float32)
 
 

@@ -94,7 +94,7 @@ def measure_light(frame: Array, covered: Array | None = None) -> FloatArray:
     by most programs preserves; and the first again, with what may be clipped, which is NaN in the others. All are NaN
     where the frame is not `covered`, (H, W) bool.
     """
-    fine = shrink(frame, fine_factor(frame))
+    fine = shrink_by(frame, fine_factor(frame))
     return measure_fine_light(fine, to_linear(fine), covered)
 
 
@@ -131,10 +131,10 @@ def measure_clipped_share(light: FloatArray) -> float:
 
 def shrink_to(plane: Array, side: int) -> Array:
     """Shrink by a whole factor so that the longest side becomes `side` or a little more."""
-    return shrink(plane, max(1, max(plane.shape[:2]) // side))
+    return shrink_by(plane, max(1, max(plane.shape[:2]) // side))
 
 
-def shrink(plane: Array, factor: int) -> Array:
+def shrink_by(plane: Array, factor: int) -> Array:
     """Means over squares of `factor` pixels a side; incomplete squares at the right and the bottom are dropped."""
     if factor == 1:
         return plane

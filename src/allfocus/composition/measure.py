@@ -57,7 +57,7 @@ def measure_defocus(frames: Sequence[Array], run: Run | None = None) -> Defocus 
     height, width = frames[0].shape[:2]
     scale = max(1.0, float(np.sqrt(height * width / PIXELS)))
     size = max(round(width / scale), 1), max(round(height / scale), 1)
-    small = [shrink(frames[k], size) for k in (run or Run()).in_turn(picked)]
+    small = [reduce_to_light(frames[k], size) for k in (run or Run()).in_turn(picked)]
     gray = [image.mean(axis=2) for image in small]
     encoded = [linear_to_srgb(image) for image in gray]
     labels, sure = find_sharpest(encoded)
@@ -86,7 +86,7 @@ def measure_defocus(frames: Sequence[Array], run: Run | None = None) -> Defocus 
     return replace(found, step=found.step * scale, positions=positions.astype(np.float32), near_first=near_first)
 
 
-def shrink(frame: Array, size: tuple[int, int]) -> FloatArray:
+def reduce_to_light(frame: Array, size: tuple[int, int]) -> FloatArray:
     """A frame, reduced to this width and height, (h, w, c) in linear light."""
     reduced = srgb_to_linear(to_unit(cv2.resize(frame, size, interpolation=cv2.INTER_AREA)))
     return reduced if reduced.ndim == 3 else reduced[..., None]

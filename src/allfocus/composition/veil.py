@@ -225,7 +225,7 @@ class VeilRemover:
         if len(find_layers(counts, self._defocus)) < 2:
             return None
         used = [int(k) for k in np.flatnonzero(counts)]
-        small = {k: to_light(shrink(self._run.cut(self._frames[k], seen), size)) for k in used}
+        small = {k: to_light(reduce_to(self._run.cut(self._frames[k], seen), size)) for k in used}
 
         def solve(labels: Array) -> Solution:
             layers = find_layers(np.bincount(labels.ravel(), minlength=len(self._frames)), self._defocus)
@@ -278,6 +278,6 @@ def to_light(frame: Array) -> FloatArray:
     return light if light.ndim == 3 else light[..., None]
 
 
-def shrink(frame: Array, size: tuple[int, int]) -> Array:
+def reduce_to(frame: Array, size: tuple[int, int]) -> Array:
     """A frame, reduced to this width and height."""
     return frame if frame.shape[1::-1] == size else np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA))

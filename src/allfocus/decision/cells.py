@@ -206,7 +206,7 @@ def mix(parts: Sequence[CellLogits], around: Window, size: tuple[int, int]) -> C
         size: of the picture.
     """
     own = parts[0]
-    alone = crop(own, shrink(own.cell, FADE, size))
+    alone = crop(own, inset(own.cell, FADE, size))
     found = [alone, *(mix_strip(parts, strip, size) for strip in split_rim(around, alone.around))]
     frames = np.unique(np.concatenate([part.frames for part in found]))
     shape = [part.stop - part.start for part in around]
@@ -242,7 +242,7 @@ def mix_strip(parts: Sequence[CellLogits], strip: Window, size: tuple[int, int])
     return replace(parts[0], frames=np.array(frames), logits=logits, missing=missing, around=strip)
 
 
-def shrink(cell: Window, by: int, size: tuple[int, int]) -> Window:
+def inset(cell: Window, by: int, size: tuple[int, int]) -> Window:
     """A cell without what is so close to other cells; nothing of narrow ones, at the ends of a picture."""
 
     def inside(part: slice, length: int) -> slice:

@@ -13,7 +13,7 @@ from allfocus.decision.model_card import FORMAT as FORMAT
 from allfocus.decision.model_card import MOST_BLOCKS, check_format, read_card
 from allfocus.decision.model_card import ModelCard as ModelCard
 from allfocus.decision.onnx_file import MOST_BYTES, check_graph, digest, read_properties
-from allfocus.decision.session import Session, open_session, shrinking
+from allfocus.decision.session import Session, open_session, release_options
 from allfocus.errors import ModelError, OptionError, printable
 from allfocus.options import Device
 
@@ -159,7 +159,7 @@ class FusionModel:
             return
         pixels, energy = np.zeros((2, 3, 2 * PATCH, 2 * PATCH), np.float32), np.zeros((2, ENERGIES, 2, 2), np.float32)
         context = np.zeros((2, self._context_channels, 1, 1), np.float32)
-        self._run(pixels, energy, np.zeros((2, 1, PATCH, PATCH), np.float32), context, options=shrinking())
+        self._run(pixels, energy, np.zeros((2, 1, PATCH, PATCH), np.float32), context, options=release_options())
 
     def _run(
         self,

@@ -183,7 +183,7 @@ def make_options(is_large: bool) -> Any:
 
 
 @cache
-def shrinking() -> Any:
+def release_options() -> Any:
     """What to run a session with so that it gives back, in the end, the memory that it keeps for the next run."""
     import onnxruntime
 

@@ -138,16 +138,16 @@ def cut(layer: Layer, level: int, place: Window, overviews: Overviews) -> Array:
     small = overviews.of(layer)
     further = level - OVERVIEW
     source = tuple(slice(part.start << further, part.stop << further) for part in place)
-    return shrink(small[source], further, layer.kind)
+    return shrink_to_level(small[source], further, layer.kind)
 
 
 def reduce_pixels(layer: Layer, pixels: Array, level: int) -> Array:
     """Pixels of a layer, smaller by so many powers of two; those of photos in 8 bits."""
-    small = shrink(pixels, level, layer.kind)
+    small = shrink_to_level(pixels, level, layer.kind)
     return to_8_bits(small) if layer.kind == "photo" else small
 
 
-def shrink(pixels: Array, level: int, kind: Kind) -> Array:
+def shrink_to_level(pixels: Array, level: int, kind: Kind) -> Array:
     """Smaller by so many powers of two: averaged photos and shades, picked values of maps."""
     if level == 0 or 0 in pixels.shape:
         return pixels
