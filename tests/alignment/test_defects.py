@@ -20,7 +20,7 @@ STEP = 4
 def make_stack(
     kind: str, faults: list[tuple[int, int]], value: float, step: int = STEP, count: int = 5, glitter: int = 0
 ) -> FocalStack:
-    """A scene that moves to the left, with pixels of this value (white is 1) that stay put, and glitter that does not."""
+    """A scene with glitter that moves to the left, and pixels of this value (white is 1) that stay put."""
     wide = scene(3, (SIZE[0], SIZE[1] + count * step))
     rng = np.random.default_rng(0)
     points = np.zeros(wide.shape[:2], np.float32)

@@ -125,7 +125,7 @@ def stands_out(frames: Sequence[Array], places: Sequence[Array], sign: Array, sh
         around = cut_around(frame, [*moved, *places[2:]])
         usual = np.median(around[INNER].reshape(len(around), -1), axis=1)
         differences.append((around - usual[:, None, None]) * sign[:, None, None])
-    fewer = [int((1 - most) * len(frames)) for most in MOST]
+    fewer = [int((1 - most) * (len(frames) - 1)) for most in MOST]
     ranked = np.partition(differences, fewer, axis=0)
     doubt = 2 if len(frames) == 2 else 1
     least = full_scale(frames[0].dtype) * STANDS_OUT
