@@ -137,8 +137,9 @@ def stand_alone(shown: Array, least: float, doubt: float) -> Array:
     differs = shown[:, REACH, REACH].copy()
     around = shown.copy()
     around[:, REACH - 1 : REACH + 2, REACH - 1 : REACH + 2] = 0
-    # what is far smaller is no reason to doubt
-    usual = np.minimum(np.abs(around).mean(axis=(1, 2)), 2 * np.maximum(around, 0).mean(axis=(1, 2)))
+    usual = np.abs(around).mean(axis=(1, 2))
+    if doubt == 1:  # what is far smaller is no reason to doubt
+        usual = np.minimum(usual, 2 * np.maximum(around, 0).mean(axis=(1, 2)))
     bound = np.maximum(least, doubt * TIMES * usual)
     return np.asarray((differs > bound) & (around.max(axis=(1, 2)) < ALONE / doubt * differs))
 
