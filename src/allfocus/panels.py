@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import cv2
@@ -58,16 +59,25 @@ def shrink(plane: Array, longest: int) -> FloatArray:
 
 
 def draw_panels(panels: Sequence[Panel]) -> "Figure":
-    """A figure of matplotlib: pictures as they are, maps in colours with their scale.
+    """A figure of matplotlib, which notebooks show: the picture, which comes first, and maps in colours with their scale.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
     with extra("notebooks", "drawing a result"):
         from matplotlib.figure import Figure
+
+    class Drawing(Figure):
+        """A figure that a notebook shows by itself: without pyplot, which would open windows elsewhere."""
+
+        def _repr_png_(self) -> bytes:
+            content = BytesIO()
+            self.savefig(content, format="png")
+            return content.getvalue()
+
     height, width = panels[0].plane.shape[:2]
     size = INCHES * len(panels), INCHES * min(max(height / width, 0.3), 3.0) + 0.4
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Drawing(figsize=size, layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, panel in zip(axes, panels, strict=True):
         small = shrink(panel.plane, LONGEST)
