@@ -59,7 +59,7 @@ def shrink(plane: Array, longest: int) -> FloatArray:
 
 
 def draw_panels(panels: Sequence[Panel]) -> "Figure":
-    """A figure of matplotlib, which notebooks show: the picture, which comes first, and maps in colours with their scale.
+    """A figure of matplotlib that notebooks show: the picture, which comes first, and maps in colours with their scale.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
