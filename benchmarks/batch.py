@@ -11,6 +11,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -167,13 +168,12 @@ def times(out: Path) -> dict[str, int]:
 
 
 def write_mixed(root: Path, count: int, scenes: list[Path]) -> int:
-    """Stacks of several sizes and formats, links to scenes among them; returns how many are broken."""
+    """Stacks of several sizes and formats, copies of scenes among them; returns how many are broken."""
     broken = 0
     for k in range(count):
         folder = root / f"plate{k % 7}" / f"well{k:03d}"
         if scenes and k % 4 == 3:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            folder.symlink_to(scenes[k // 4 % len(scenes)].absolute())
+            shutil.copytree(scenes[k // 4 % len(scenes)], folder)
             continue
         write_stack(folder, k, 60 + 10 * (k % 9), (".png", ".jpg", ".tif")[k % 3])
         if k % 20 == 1:

@@ -1,5 +1,6 @@
 """The examples run as they stand, on the stack that ships and on a folder."""
 
+import json
 import os
 import runpy
 import subprocess
@@ -12,6 +13,8 @@ from allfocus.io import write_image
 from pictures import focal_frames
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
+
+NOTEBOOKS = sorted(EXAMPLES[0].parent.glob("*.ipynb"))
 
 #: Those that run in the fast part: a fusion, and a job.
 QUICK = {"fuse_folder", "watch_a_job"}
@@ -81,3 +84,25 @@ def test_an_example_runs_without_a_folder_in_an_interpreter_of_its_own(tmp_path:
     assert small != source
     (tmp_path / "example.py").write_text(small)
     assert "of 5 frames by network" in run(tmp_path / "example.py", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of Jupyter's own
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.stem)
+def test_a_notebook_runs(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nbformat, nbclient = (pytest.importorskip(name, reason="needs nbclient") for name in ("nbformat", "nbclient"))
+    for number, frame in enumerate(focal_frames(80, 120, 3)):
+        write_image(tmp_path / f"frame{number}.webp", frame)
+    source = notebook.read_text()
+    small = source.replace(json.dumps('Path(allfocus.__file__).parent / "demo_stack"')[1:-1], "Path()")
+    assert small != source
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent / "src"))
+    book = nbformat.reads(small, as_version=4)
+    nbclient.NotebookClient(book, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [
+        output.data for cell in book.cells if cell.cell_type == "code" for output in cell.outputs if "data" in output
+    ]
+    assert any("<figcaption>depth" in data.get("text/html", "") for data in shown)
+    assert sum("image/png" in data for data in shown) == 2
+    assert {"sharp.png", "index.png"} <= {path.name for path in tmp_path.iterdir()}
+    assert all(not cell.get("outputs") for cell in json.loads(source)["cells"])  # committed without what was shown

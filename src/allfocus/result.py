@@ -1,13 +1,11 @@
 """FusionResult: what comes out of a fusion."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from html import escape
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import cv2
 import numpy as np
 
 from allfocus.alignment.alignment import Alignment
@@ -23,13 +21,14 @@ from allfocus.core.samples import Samples
 from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window, shift
 from allfocus.decision.decision import Decision
+from allfocus.panels import Panel, draw_panels, make_thumbnails
 from allfocus.registered import Registered
 from allfocus.sources.listing import Listing
 
-Value = TypeVar("Value")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-#: Longest side of the thumbnails that a notebook shows.
-THUMBNAIL = 320
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -157,21 +156,28 @@ class FusionResult:
 
     def _repr_html_(self) -> str:
         """Thumbnails of the picture and its maps, for notebooks."""
-        shades = self.index_map.astype(np.float32) / np.float32(max(self.frame_count - 1, 1))
-        shown: dict[str, FloatArray] = {
-            "picture": to_unit(self.shown(self.image)),
-            "frame": shades,
-            "confidence": self.confidence,
-        }
-        if self.depth is not None:
-            shown["depth"] = np.nan_to_num(self.depth) / np.float32(max(len(self.depth_frames) - 1, 1))
-        cells = "".join(
-            f'<figure style="display:inline-block;margin:4px"><img alt="{name}" src="{_data_url(plane)}">'
-            f"<figcaption>{name}</figcaption></figure>"
-            for name, plane in shown.items()
-        )
+        cells = make_thumbnails(self._panels())
         notes = "".join(f"<li>{escape(str(note))}</li>" for note in self.notes)
         return f"<div>{escape(repr(self))}<br>{cells}{f'<ul>{notes}</ul>' if notes else ''}</div>"
+
+    def plot(self) -> "Figure":
+        """The picture and its maps side by side, as a figure of matplotlib, which a notebook shows.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed (extra `notebooks`).
+        """
+        return draw_panels(self._panels())
+
+    def _panels(self) -> list[Panel]:
+        """The picture, and the maps that there are."""
+        panels = [
+            Panel(name="picture", plane=to_unit(self.shown(self.image))),
+            Panel(name="frame", plane=self.index_map, top=max(self.frame_count - 1, 1)),
+            Panel(name="confidence", plane=self.confidence),
+        ]
+        if self.depth is not None:
+            panels.append(Panel(name="depth", plane=self.depth, top=max(len(self.depth_frames) - 1, 1)))
+        return panels
 
 
 def make_result(
@@ -273,13 +279,3 @@ def _renamed(old: str, new: str, value: Value) -> Value:
     """Hand out a value under its old name, with a warning that names the new one."""
     warn_renamed(old, new)
     return value
-
-
-def _data_url(plane: FloatArray) -> str:
-    """A small PNG of a plane, 1 is white, as a link that carries it."""
-    scale = min(1.0, THUMBNAIL / max(plane.shape[:2]))
-    size = max(1, round(plane.shape[1] * scale)), max(1, round(plane.shape[0] * scale))
-    small = cv2.resize(np.clip(plane, 0, 1), size, interpolation=cv2.INTER_AREA)
-    shades = np.rint(small * 255).astype(np.uint8)
-    done, data = cv2.imencode(".png", shades if shades.ndim == 2 else shades[..., ::-1])
-    return f"data:image/png;base64,{base64.b64encode(data.tobytes()).decode()}" if done else ""

@@ -125,7 +125,7 @@ def stands_out(frames: Sequence[Array], places: Sequence[Array], sign: Array, sh
         around = cut_around(frame, [*moved, *places[2:]])
         usual = np.median(around[INNER].reshape(len(around), -1), axis=1)
         differences.append((around - usual[:, None, None]) * sign[:, None, None])
-    fewer = [int((1 - most) * len(frames)) for most in MOST]
+    fewer = [int((1 - most) * (len(frames) - 1)) for most in MOST]
     ranked = np.partition(differences, fewer, axis=0)
     doubt = 2 if len(frames) == 2 else 1
     least = full_scale(frames[0].dtype) * STANDS_OUT
@@ -137,8 +137,9 @@ def stand_alone(shown: Array, least: float, doubt: float) -> Array:
     differs = shown[:, REACH, REACH].copy()
     around = shown.copy()
     around[:, REACH - 1 : REACH + 2, REACH - 1 : REACH + 2] = 0
-    # what is far smaller is no reason to doubt
-    usual = np.minimum(np.abs(around).mean(axis=(1, 2)), 2 * np.maximum(around, 0).mean(axis=(1, 2)))
+    usual = np.abs(around).mean(axis=(1, 2))
+    if doubt == 1:  # what is far smaller is no reason to doubt
+        usual = np.minimum(usual, 2 * np.maximum(around, 0).mean(axis=(1, 2)))
     bound = np.maximum(least, doubt * TIMES * usual)
     return np.asarray((differs > bound) & (around.max(axis=(1, 2)) < ALONE / doubt * differs))
 

@@ -109,6 +109,10 @@ def open_local(wishes: BatchOptions, max_memory: int | None) -> "Iterator[tuple[
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.pause": False,
         "distributed.comm.retry.count": 0,
+        # Dask watches itself for its dashboard, which is not asked for: a sixth of a processor with two workers
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "1s",
+        "distributed.admin.system-monitor.interval": "5s",
         "distributed.logging": {"distributed": "critical"},
     }
     os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of workers, and of what cleans up after a killed batch

@@ -13,6 +13,7 @@ from allfocus.core.color import Array
 from allfocus.core.notes import Note
 from allfocus.core.samples import Samples
 from allfocus.errors import MissingExtraError, WriteError
+from allfocus.formats.filebytes import address_of, is_address
 from allfocus.formats.fit import check_picture, fit_metadata, fit_picture
 from allfocus.formats.format import Content
 from allfocus.formats.ome_file import OmeFile, Scale, check_planes
@@ -61,6 +62,8 @@ def check_output(path: Path | str, size: tuple[int, int] | None = None) -> None:
         WriteError: unknown ending, a size that the format can't store, or a place that `check_place` refuses.
     """
     path = Path(path)
+    if is_address(path):
+        raise WriteError(f"{address_of(path)} is an address; write to a folder on this machine, and copy it there")
     if path.is_dir() and path.suffix.lower() != ".zarr":
         raise WriteError(f"{path} is a folder; name a file in it, such as {path / 'sharp.png'}")
     writer, capacity = find_writer(path)
