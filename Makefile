@@ -46,7 +46,7 @@ format: $(FULL)  ## put the code into the form that check asks for
 fuzz: $(FULL)  ## changed copies of small files of every format: make fuzz MINUTES=5 SEED=0
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED)
 studio: $(PAGE)  ## build the page, which needs Node.js; in a terminal open it too: make studio STACK=folder/
-	@if [ -t 0 ] && [ -t 1 ]; then $(MAKE) --no-print-directory $(WEB) && $(BIN)/allfocus studio $(STACK); \
+	@if [ -t 0 ] && [ -t 1 ]; then $(MAKE) --silent --no-print-directory $(WEB) && $(BIN)/allfocus studio $(STACK); \
 	else echo "the page is built; allfocus studio opens it"; fi
 
 wheel sdist: $(RELEASE) $(PAGE)  ## a wheel that holds the page, and works without Node.js; the sources: twice the same bytes
