@@ -15,6 +15,7 @@ CORE := $(VENV)/.core-installed
 FULL := $(VENV)/.full-installed
 DOCS := $(VENV)/.docs-installed
 RELEASE := $(VENV)/.release-installed
+WEB := $(VENV)/.web-installed
 SCENES ?= benchmarks/scenes.json
 MINUTES ?= 5
 SEED ?= 0
@@ -44,7 +45,9 @@ format: $(FULL)  ## put the code into the form that check asks for
 
 fuzz: $(FULL)  ## changed copies of small files of every format: make fuzz MINUTES=5 SEED=0
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) --seed $(SEED)
-studio: $(PAGE)  ## build the page of allfocus studio; needs Node.js
+studio: $(PAGE)  ## build the page, which needs Node.js; in a terminal open it too: make studio STACK=folder/
+	@if [ -t 0 ] && [ -t 1 ]; then $(MAKE) --silent --no-print-directory $(WEB) && $(BIN)/allfocus studio $(STACK); \
+	else echo "the page is built; allfocus studio opens it"; fi
 
 wheel sdist: $(RELEASE) $(PAGE)  ## a wheel that holds the page, and works without Node.js; the sources: twice the same bytes
 	$(BIN)/python release/sbom.py build/sbom
@@ -62,7 +65,7 @@ man: $(CORE)  ## the man page, build/allfocus.1
 
 .PHONY: page-if-possible
 page-if-possible:
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory studio; \
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PAGE); \
 	else echo "npm is not installed: the page is not built, and its tests are skipped" >&2; fi
 
 web/node_modules/.installed: web/package.json web/package-lock.json
@@ -107,6 +110,6 @@ $(FULL): $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e ".[train,microscopy,dev]"
 	@touch $(CORE) $@
 
-$(DOCS) $(RELEASE): $(VENV)/.%-installed: $(BIN)/python pyproject.toml constraints.txt
+$(DOCS) $(RELEASE) $(WEB): $(VENV)/.%-installed: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e ".[$*]"
 	@touch $(CORE) $@

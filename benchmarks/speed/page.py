@@ -159,7 +159,7 @@ def use_long(studio: Studio, minutes: float, rng: np.random.Generator) -> Iterat
     """Memory of the server while somebody looks, paints, undoes and composes again for some minutes."""
     process, found, cycle = psutil.Process(studio.process.pid), list[float](), 0
     until = time.monotonic() + 60 * minutes
-    while time.monotonic() < until:
+    while time.monotonic() < until or cycle < 6:
         state, cycle = studio.state(), cycle + 1
         for place in list_tiles(state["layers"]["result"]["size"], rng, 40):
             layer = list(state["layers"])[int(rng.integers(0, len(state["layers"])))]

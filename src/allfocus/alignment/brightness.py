@@ -1,8 +1,5 @@
 """Make frames as bright as the reference, and find what they lack because they are burnt."""
 
-from functools import lru_cache
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import DTypeLike
@@ -27,7 +24,7 @@ def match_exposure(frame: Array, transfer: ExposureTransfer, dtype: DTypeLike) -
         gain = np.array(transfer.gain, np.float32)
         light = (srgb_to_linear(frame) - np.float32(transfer.offset)) / (gain if frame.ndim == 3 else gain[0])
         return linear_to_srgb(light)
-    tables = [build_table(gain, transfer.offset, frame.dtype, np.dtype(dtype)) for gain in transfer.gain]
+    tables = [build_table(gain, transfer.offset, frame.dtype, dtype) for gain in transfer.gain]
     if len(tables) == 1:
         return np.asarray(tables[0][frame])
     return np.stack([table[frame[..., channel]] for channel, table in enumerate(tables)], axis=-1)
@@ -44,8 +41,7 @@ def find_burnt(frame: Array, transfer: ExposureTransfer) -> Array | None:
     return np.asarray(cv2.dilate(burnt, np.ones((3, 3), np.uint8))) > 0 if burnt.any() else None
 
 
-@lru_cache(64)  # a soft brush has many gains
-def build_table(gain: float, offset: float, source: np.dtype[Any], target: np.dtype[Any]) -> Array:
+def build_table(gain: float, offset: float, source: DTypeLike, target: DTypeLike) -> Array:
     """Look-up table that undoes a gain and an offset, for every value of the dtype `source`, in the dtype `target`."""
     values = np.arange(int(full_scale(source)) + 1, dtype=np.float64)
     encoded = (values / values[-1]).astype(np.float32)

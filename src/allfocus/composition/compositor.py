@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from allfocus.alignment.brightness import match_exposure
-from allfocus.alignment.photometric import ExposureTransfer
+from allfocus.alignment.brightness import build_table
 from allfocus.composition.blend import REACH_IN_NOISE, SQUARE, blend_alike
-from allfocus.core.color import Array, FloatArray
+from allfocus.core.color import Array, FloatArray, full_scale, linear_to_srgb, srgb_to_linear
 from allfocus.core.windows import Window, intersect, relative_to
 from allfocus.decision.decision import GAIN_STEP, MAPS, Choice, Decision
 from allfocus.decision.noise import NOISY
@@ -108,14 +109,26 @@ class Compositor:
 
 def brighten(pixels: Array, gains: Array) -> Array:
     """Pixels whose linear light is multiplied by gains, (H, W) powers of `GAIN_STEP`."""
-    if not gains.any():
+    least, most = int(gains.min()), int(gains.max())
+    if least == most == 0:
         return pixels
-    made = pixels.copy()
-    for power in np.unique(gains[gains != 0]):
-        there = gains == power
-        transfer = ExposureTransfer(gain=(GAIN_STEP ** -float(power),))
-        made[there] = match_exposure(pixels[there], transfer, pixels.dtype)
-    return made
+    by_channel = gains if pixels.ndim == 2 else gains[..., None]
+    if pixels.dtype == np.float32:
+        factors = np.float32(GAIN_STEP) ** by_channel.astype(np.float32)
+        return np.where(by_channel == 0, pixels, linear_to_srgb(srgb_to_linear(pixels) * factors))
+    powers = np.flatnonzero(np.bincount((gains - least).ravel(), minlength=1)) + least
+    tables = np.stack([table_of(int(power), pixels.dtype) for power in powers])
+    starts = np.zeros(most - least + 1, np.intp)
+    starts[powers - least] = np.arange(len(powers)) * tables.shape[1]
+    return np.asarray(np.take(tables, starts[by_channel - least] + pixels))
+
+
+@lru_cache(300)  # all that strokes can have
+def table_of(power: int, kind: np.dtype[Any]) -> Array:
+    """What integers of a kind become where their linear light is multiplied by a power of `GAIN_STEP`."""
+    if power == 0:
+        return np.arange(int(full_scale(kind)) + 1, dtype=kind)
+    return build_table(GAIN_STEP**-power, 0.0, kind, kind)
 
 
 def grow_within(part: Window, by: int, tile: Window) -> Window:
