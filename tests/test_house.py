@@ -37,7 +37,15 @@ def test_nothing_heavy_loads_before_it_is_needed() -> None:
     uses = ["import allfocus; from allfocus.cli import main"]
     uses += [
         f"main({typed})"
-        for typed in (["--version"], ["--help"], ["fuse", "--help"], ["batch", "--help"], ["watch", "--help"], ["train", "--help"], [])
+        for typed in (
+            ["--version"],
+            ["--help"],
+            ["fuse", "--help"],
+            ["batch", "--help"],
+            ["watch", "--help"],
+            ["train", "--help"],
+            [],
+        )
     ]
     report = f"print('LOADED', [name for name in {HEAVY} if name in sys.modules])"
     lines = python("\n".join(["import sys", *(f"{use}\n{report}" for use in uses)])).splitlines()
