@@ -21,7 +21,7 @@ def make_page(path: Path) -> str:
     card = load_model(path).card
     figures, licences = card.figures, card.data["licences"]
     facts = {
-        "file": f"`{path.relative_to(ROOT).as_posix()}`, {path.stat().st_size / 1e6:.1f} MB",
+        "name": f"`{path.relative_to(ROOT).as_posix()}`, {path.stat().st_size / 1e6:.1f} MB",
         "checksum": f"`{card.checksum}`",
         "made": f"{(card.created or '')[:10]}, by allfocus {card.version}",
         "last run": f"{figures['steps']} steps, {figures['minutes']:.0f} minutes, seed {card.recipe['seed']}",
@@ -38,7 +38,7 @@ def make_page(path: Path) -> str:
         [
             f"# Model: {path.stem}\n",
             "<!-- made by `python docs/make_models.py` from the file's own card -->\n",
-            *table("", facts),
+            *table("the file", facts),
             *table("figures", measured),
             *table("photos by licence", {name: str(count) for name, count in licences.items()}),
             MARK + by_hand,

@@ -15,13 +15,16 @@ local dt = require "darktable"
 local NAME = "allfocus"
 local FORMATS = { tif = true, tiff = true, png = true, jpg = true, jpeg = true }
 
-dt.preferences.register(NAME, "program", "string", "allfocus: program", "what is called to fuse", "allfocus")
-
-local options = dt.new_widget("entry") {
-  text = "",
-  placeholder = "--refine local",
-  tooltip = "options of allfocus fuse, as they are typed",
-}
+-- without windows, as in darktable-cli, these would be waited for forever
+local options = { text = "" }
+if dt.configuration.has_gui then
+  dt.preferences.register(NAME, "program", "string", "allfocus: program", "what is called to fuse", "allfocus")
+  options = dt.new_widget("entry") {
+    text = "",
+    placeholder = "--refine local",
+    tooltip = "options of allfocus fuse, as they are typed",
+  }
+end
 
 --- A word as the system's shell takes it literally.
 local function quoted(word)
@@ -52,7 +55,8 @@ end
 
 --- What the shell is given; messages go into the file `said`.
 local function command(files, target, said)
-  local words = { quoted(dt.preferences.read(NAME, "program", "string")), "fuse" }
+  local program = dt.preferences.read(NAME, "program", "string")
+  local words = { quoted(program ~= "" and program or NAME), "fuse" }
   for _, file in ipairs(files) do
     table.insert(words, quoted(file))
   end
@@ -119,6 +123,8 @@ local function finish(_, exported)
   return picture
 end
 
-dt.register_storage(NAME, "fuse with allfocus", store, finish, supported, nil, options)
+if dt.configuration.has_gui then
+  dt.register_storage(NAME, "fuse with allfocus", store, finish, supported, nil, options)
+end
 
-return { finish = finish, supported = supported }
+return { finish = finish, supported = supported, options = options }
