@@ -74,5 +74,17 @@ def test_a_model_of_the_first_weeks_is_refused_with_its_version(old: Path, cli: 
     assert "made by allfocus 0.1.0; update allfocus or train it again" in outcome.err
 
 
-def test_the_shipped_model_is_of_0_1_0_and_loads() -> None:
-    assert allfocus.load_model().card.version == "0.1.0"
+def test_a_model_fuses(old: Path, cli: Cli) -> None:
+    assert allfocus.load_model(old / "tiny.onnx").card.version == "0.1.0"
+    outcome = cli("fuse", "frames", "--model", "tiny.onnx", "-o", "sharp.png")
+    assert outcome.code == 0, outcome.err
+    assert read_image(old / "sharp.png").shape == read_image(old / "painted.png").shape
+
+
+def test_training_goes_on_from_a_model(old: Path) -> None:
+    pytest.importorskip("torch")
+    from allfocus.train.onnx.weights import load_start
+
+    start = load_start(old / "tiny.onnx")
+    assert start.recipe.network.width == 8
+    assert set(start.network().state_dict()) == set(start.weights)
