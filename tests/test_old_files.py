@@ -74,11 +74,12 @@ def test_a_model_of_the_first_weeks_is_refused_with_its_version(old: Path, cli: 
     assert "made by allfocus 0.1.0; update allfocus or train it again" in outcome.err
 
 
-def test_a_model_fuses(old: Path, cli: Cli) -> None:
+def test_a_model_makes_its_picture(old: Path, cli: Cli) -> None:
     assert allfocus.load_model(old / "tiny.onnx").card.version == "0.1.0"
-    outcome = cli("fuse", "frames", "--model", "tiny.onnx", "-o", "sharp.png")
+    outcome = cli("fuse", "frames", "--model", "tiny.onnx", "--no-align", "-o", "sharp.png")
     assert outcome.code == 0, outcome.err
-    assert read_image(old / "sharp.png").shape == read_image(old / "painted.png").shape
+    made = read_image(old / "by_model.png").astype(int)
+    assert np.abs(read_image(old / "sharp.png") - made).max() <= 1  # processors differ in the last bit of a convolution
 
 
 def test_training_goes_on_from_a_model(old: Path) -> None:
