@@ -421,3 +421,9 @@ def test_what_is_no_array_is_no_picture(tmp_path: Path, given: object) -> None:
     with pytest.raises(WriteError, match="expected a picture as an array, found"):
         write_image(tmp_path / "out.png", given)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
+
+
+def test_an_address_is_no_place_for_an_output(tmp_path: Path, cli: Cli) -> None:
+    outcome = cli("fuse", *write_pair(tmp_path), "-o", "s3://lab/out.ome.zarr", "--method", "laplacian", "--no-align")
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+    assert "s3://lab/out.ome.zarr is an address; write to a folder" in outcome.err
