@@ -256,6 +256,14 @@ def test_the_core_alone_runs_the_demo_and_stays_small(wheel: Path, tmp_path: Pat
     ]
 
 
+@pytest.mark.slow
+def test_a_plain_install_stays_small_too(wheel: Path, tmp_path: Path) -> None:
+    """What anyone gets who knows nothing of constraints.txt, whatever was released since."""
+    site = tmp_path / "site"
+    pip("install", "--no-compile", "--target", str(site), str(wheel))
+    assert sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) <= 300e6
+
+
 def core_packages() -> list[Distribution]:
     """What allfocus needs without any extra, directly or not, as it is installed here."""
     found, waiting = dict[str, Distribution](), ["allfocus"]

@@ -72,7 +72,7 @@ def test_training_writes_what_inference_reads() -> None:
 
 def test_the_shipped_weights_load() -> None:
     model = load_model()
-    assert model.card.name == "network-2"
+    assert model.card.name == "network-2-flaws"
     assert model.card.data["photos"] >= 1
     answer = model.answer_coarsest(octave_of(2, 16, 16))
     assert np.isfinite(answer.logits).all()
