@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from allfocus.core.color import Array, FloatArray
+from allfocus.core.color import Array
+from allfocus.core.shrink import shrunk
 from allfocus.run.install import extra
 
 if TYPE_CHECKING:
@@ -45,17 +46,10 @@ def make_thumbnails(panels: Sequence[Panel]) -> str:
 
 def make_url(panel: Panel) -> str:
     """A small PNG, as a link that carries it."""
-    small = shrink(np.nan_to_num(panel.plane) / np.float32(panel.top), THUMBNAIL)
+    small = shrunk(np.asarray(np.nan_to_num(panel.plane) / np.float32(panel.top), np.float32), THUMBNAIL)
     shades = np.rint(np.clip(small, 0, 1) * 255).astype(np.uint8)
     done, data = cv2.imencode(".png", shades if shades.ndim == 2 else shades[..., ::-1])
     return f"data:image/png;base64,{base64.b64encode(data.tobytes()).decode()}" if done else ""
-
-
-def shrink(plane: Array, longest: int) -> FloatArray:
-    """A plane whose longest side is so many pixels at most, float32."""
-    scale = min(1.0, longest / max(plane.shape[:2]))
-    size = max(1, round(plane.shape[1] * scale)), max(1, round(plane.shape[0] * scale))
-    return np.asarray(cv2.resize(np.asarray(plane, np.float32), size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def draw_panels(panels: Sequence[Panel]) -> "Figure":
@@ -80,7 +74,7 @@ def draw_panels(panels: Sequence[Panel]) -> "Figure":
     figure = Drawing(figsize=size, layout="constrained")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, panel in zip(axes, panels, strict=True):
-        small = shrink(panel.plane, LONGEST)
+        small = shrunk(np.asarray(panel.plane, np.float32), LONGEST)
         is_map = panel is not panels[0]
         shown = axis.imshow(
             small if is_map else np.clip(small, 0, 1), cmap="viridis" if is_map else "gray", vmin=0, vmax=panel.top

@@ -439,10 +439,8 @@ def test_a_model_that_is_not_ours_is_refused(tmp_path: Path, cli: Cli, make: Cal
 # --- disks and permissions -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("full_after", [0, 1, 2])
-def test_a_full_disk_leaves_nothing(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, full_after: int) -> None:
-    frames = write_pair(tmp_path)
-    before = files_below(tmp_path)
+def fill_disk(monkeypatch: pytest.MonkeyPatch, full_after: int) -> None:
+    """Let the disk be full once so many files are written."""
     left = [full_after]
 
     def sync(descriptor: int) -> None:
@@ -451,6 +449,13 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, cli: Cli, monkeypatch: pytes
         left[0] -= 1
 
     monkeypatch.setattr("os.fsync", sync)
+
+
+@pytest.mark.parametrize("full_after", [0, 1, 2])
+def test_a_full_disk_leaves_nothing(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, full_after: int) -> None:
+    frames = write_pair(tmp_path)
+    before = files_below(tmp_path)
+    fill_disk(monkeypatch, full_after)
     maps = ["--index-map", tmp_path / "map.png", "--confidence", tmp_path / "sure.png"]
     outcome = cli("fuse", "--method", "laplacian", *frames, "-o", tmp_path / "out.png", *maps)
     assert_one_line(outcome, 1, "No space left on device", "nothing was kept")
@@ -463,14 +468,7 @@ def test_a_full_disk_leaves_no_registered_frame_and_no_folder(
 ) -> None:
     frames = write_pair(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    left = [full_after]
-
-    def sync(descriptor: int) -> None:
-        if not left[0]:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        left[0] -= 1
-
-    monkeypatch.setattr("os.fsync", sync)
+    fill_disk(monkeypatch, full_after)
     outcome = cli("align", *frames, "-o", tmp_path / "new" / "aligned", "--align", "none")
     assert_one_line(outcome, 1, "No space left on device", "nothing was kept")
     assert sorted(tmp_path.rglob("*")) == before

@@ -15,9 +15,10 @@ import psutil
 
 from allfocus.batch.tasks import Task, count_bytes, hash_path
 from allfocus.core.color import from_unit, to_unit
+from allfocus.core.shrink import shrunk
 from allfocus.errors import AllFocusError, Cancelled, ResourceError, WriteError
 from allfocus.jobs import Job, JobResult, Listener
-from allfocus.outputs.report.thumbnails import display_gain, figure, shrunk
+from allfocus.outputs.report.thumbnails import display_gain, figure
 from allfocus.result import FusionResult
 from allfocus.run.machine import Machine
 from allfocus.run.swap import remove

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.sax.saxutils import quoteattr
 
-import cv2
 import numpy as np
 import tifffile
 from PIL import Image
 
 from allfocus._version import __version__
 from allfocus.core.color import Array, from_unit, to_unit
+from allfocus.core.shrink import shrunk
 from allfocus.metadata.carry import MAP
 from allfocus.outputs.layered import ROWS, Layer, LayeredPicture
 
@@ -102,10 +102,7 @@ def filter_rows(part: Array) -> bytes:
 
 def encode_thumbnail(image: Array) -> bytes:
     """A small PNG of a picture, 8 bits."""
-    scale = min(1.0, THUMBNAIL / max(image.shape[:2]))
-    size = tuple(max(1, round(side * scale)) for side in image.shape[1::-1])
-    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
-    eight = from_unit(to_unit(small), "uint8")
+    eight = from_unit(to_unit(shrunk(image, THUMBNAIL)), "uint8")
     buffer = BytesIO()
     Image.fromarray(eight).save(buffer, "PNG")
     return buffer.getvalue()

@@ -6,12 +6,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from allfocus._version import __version__
 from allfocus.core.color import Array
+from allfocus.core.shrink import shrunk
 from allfocus.outputs.surface import Surface
 
 #: Longest side of a texture in pixels: the least that all devices must show is smaller, all of today take this one.
@@ -91,11 +91,8 @@ def encode_glb(surface: Surface, colours: Array) -> bytes:
 
 def encode_texture(colours: Array) -> bytes:
     """The picture as JPEG, reduced where it is larger than textures may be."""
-    scale = min(1.0, TEXTURE / max(colours.shape[:2]))
-    size = tuple(max(1, round(side * scale)) for side in colours.shape[1::-1])
-    small = colours if scale == 1 else cv2.resize(colours, size, interpolation=cv2.INTER_AREA)
     buffer = BytesIO()
-    Image.fromarray(small).save(buffer, "JPEG", quality=92, subsampling=0)
+    Image.fromarray(shrunk(colours, TEXTURE)).save(buffer, "JPEG", quality=92, subsampling=0)
     return buffer.getvalue()
 
 

@@ -4,12 +4,12 @@ from base64 import b64encode
 from dataclasses import dataclass
 from io import BytesIO
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from allfocus.composition.depth import depth_preview
 from allfocus.core.color import Array, FloatArray, from_unit, to_unit
+from allfocus.core.shrink import shrunk, small_size
 
 #: Longest side in pixels of the pictures that are compared, and of maps.
 PICTURE_SIDE, MAP_SIDE = 1600, 800
@@ -58,26 +58,12 @@ def grayscale(certainty: FloatArray) -> Figure:
     return figure(from_unit(shrunk(certainty, MAP_SIDE), np.uint8), MAP_BYTES)
 
 
-def shrunk(image: Array, side: int) -> Array:
-    """The picture, averaged to a longest side of so many pixels; a small one as it is."""
-    height, width = small_size(image, side)
-    if (height, width) == image.shape[:2]:
-        return image
-    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
-
-
 def picked(plane: Array, side: int) -> Array:
     """As `shrunk`, but by picking pixels: between frames 1 and 5 there is no frame 3."""
     down, across = (
         (np.arange(few) + 0.5) * many // few for few, many in zip(small_size(plane, side), plane.shape[:2], strict=True)
     )
     return np.asarray(plane[np.ix_(down.astype(np.intp), across.astype(np.intp))])
-
-
-def small_size(image: Array, side: int) -> tuple[int, int]:
-    """Height and width of a picture whose longest side is to be no more than `side`."""
-    scale = min(1.0, side / max(image.shape[:2]))
-    return max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))
 
 
 def figure(shown: Array, most: int, icc: bytes | None = None) -> Figure:
