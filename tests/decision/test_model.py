@@ -16,7 +16,6 @@ from allfocus.core.pyramid import ENERGIES, PATCH, PyramidLevel
 from allfocus.decision.model import CARD_KEY, FORMAT, INPUTS, OUTPUTS, Answer, ModelCard, load_model
 from allfocus.errors import ModelError
 from allfocus.options import FusionOptions
-from allfocus.train.onnx import export
 from conftest import Cli
 from pictures import write_pair
 
@@ -64,10 +63,6 @@ def test_a_trained_file_says_what_it_is_and_answers(tiny_model: Path) -> None:
     assert look.context.shape == (3, 8, 12, 20)
     assert model.judge(finer.pixels, Answer(logits=look.logits, context=glance.context)).shape == (2, 12, 20)
     assert np.isfinite(look.logits).all()
-
-
-def test_training_writes_what_inference_reads() -> None:
-    assert (export.CARD_KEY, export.FORMAT) == (CARD_KEY, FORMAT)
 
 
 def test_the_shipped_weights_load() -> None:
