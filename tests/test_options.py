@@ -173,6 +173,7 @@ def test_help_has_a_short_flag_groups_and_no_rich(cli: Cli) -> None:
     assert "--install-completion" in cli("-h").out
 
 
+@pytest.mark.slow
 def test_old_flags_work_for_one_release(tmp_path: Path, cli: Cli) -> None:
     frames = write_pair(tmp_path, height=64, width=96)
     outcome = cli("fuse", *frames, "-o", tmp_path / "out.png", "--unsharp", tmp_path / "mask.png")

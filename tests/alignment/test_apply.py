@@ -75,6 +75,7 @@ def test_aligned_frames_give_nearly_the_picture_of_registered_ones(tmp_path: Pat
     np.testing.assert_array_equal(cropped.image.shape[:2], [part.stop - part.start for part in cropped.window])
 
 
+@pytest.mark.slow
 def test_a_slight_motion_does_not_change_the_size_of_the_picture() -> None:
     frame = from_unit(scene(size=MOVED), "uint8")
     for shift, is_cropped in ((1.3, False), (6.0, True)):

@@ -73,6 +73,7 @@ def test_the_shipped_weights_load() -> None:
     assert np.isfinite(answer.logits).all()
 
 
+@pytest.mark.slow
 def test_a_model_loads_once_and_again_when_its_file_changed(tiny_model: Path, tmp_path: Path) -> None:
     path = rewritten(tiny_model, tmp_path / "m.onnx", lambda card: card)
     first = load_model(path)
@@ -117,6 +118,7 @@ def test_a_card_warns_where_flaws_were_not_learned_and_only_there() -> None:
         assert good.warnings() == ()
 
 
+@pytest.mark.slow
 def test_masks_that_a_model_never_learned_are_neither_made_nor_written(
     tiny_model: Path, tmp_path: Path, cli: Cli
 ) -> None:

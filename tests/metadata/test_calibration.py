@@ -38,6 +38,7 @@ def run(stack: Path, outputs: Outputs, **options: Any) -> None:
     Job(JobRequest(frames=frames, outputs=outputs, options=chosen)).run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["imagej", "imagej in mm", "ome"])
 def test_sizes_survive_in_every_format(tmp_path: Path, kind: str) -> None:
     stack = write_stack(tmp_path / ("a.ome.tif" if kind == "ome" else "a.tif"), kind)

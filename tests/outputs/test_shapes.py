@@ -131,6 +131,7 @@ def test_stereo_keeps_sixteen_bits_and_the_profile(tmp_path: Path) -> None:
     assert np.array_equal(cross[:, :96], parallel[:, 96:])
 
 
+@pytest.mark.slow
 def test_what_can_not_be_is_said_before_the_work_starts(
     stack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
