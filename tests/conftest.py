@@ -42,6 +42,10 @@ LONGEST = (
 )
 
 
+#: CPU seconds beyond which a test ought to be marked slow: many of these, and the fast tests are no quick answer.
+FAST = 1.0
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
@@ -49,6 +53,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Leave what is here to stay, a few thousand tests and all modules, out of every later search for garbage."""
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Note what a test costs, processes that it started and waited for included."""
+    before = os.times()
+    try:
+        return (yield)
+    finally:
+        cost = sum(os.times()[:4]) - sum(before[:4])
+        if cost > FAST and "slow" not in item.keywords:
+            item.user_properties.append(("cost", round(cost, 1)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the tests that ought to be marked slow."""
+    reports = terminalreporter.getreports("passed")
+    rows = [(cost, report.nodeid) for report in reports for name, cost in report.user_properties if name == "cost"]
+    if rows:
+        terminalreporter.section(f"not marked slow, and yet more than {FAST} seconds of a processor")
+        for cost, name in sorted(rows, reverse=True):
+            terminalreporter.write_line(f"{cost:5.1f} s {name}")
 
 
 @dataclass(frozen=True)

@@ -280,6 +280,7 @@ def test_a_job_that_goes_on_holds_nothing_of_the_ones_before(frames: tuple[Path,
     assert [picture() is None for picture in pictures] == [True, True, False]
 
 
+@pytest.mark.slow
 def test_hundreds_of_gains_take_no_more_room(kept: Kept) -> None:
     strokes = [
         Stroke(frame=k % 3, points=((120 + k % 40, 130),), radius=30, gain=0.8 + k / 500, hardness=0.2)

@@ -100,6 +100,7 @@ def test_frames_that_are_burnt_beyond_comparison_are_refused_not_fused() -> None
     assert all(exposure.is_same for exposure in kept.alignment.exposures)
 
 
+@pytest.mark.slow
 def test_a_burnt_frame_of_several_is_left_out() -> None:
     near, far = focused_pair(sunlit() + 0.07)
     frames = [exposed(light, stops) for light, stops in ((near, 0), (far, 0), (near, 0), (far, 3))]

@@ -103,6 +103,7 @@ def test_slabs_lie_over_the_whole(stack: Path, tmp_path: Path, cli: Cli) -> None
     assert "--keep-canvas" in refused.err
 
 
+@pytest.mark.slow
 def test_reports_for_people_and_for_programs(stack: Path, tmp_path: Path, cli: Cli) -> None:
     reports = ["--report", tmp_path / "r.html", "--report", tmp_path / "r.json"]
     outcome = cli("fuse", "--method", "laplacian", "--halos", "keep", stack, "-o", tmp_path / "out.png", *reports)

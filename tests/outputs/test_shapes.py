@@ -71,6 +71,7 @@ def test_all_of_them_by_the_command_line(stack: Path, tmp_path: Path, capsys: py
     assert shows == {"image", "surface", "stereo", "anaglyph", "rocking", "scale bar"}
 
 
+@pytest.mark.slow
 def test_up_is_near_and_near_can_be_said(result: allfocus.FusionResult, tmp_path: Path) -> None:
     left_is_up = {}
     for near in ("first", "last"):
