@@ -30,8 +30,8 @@ demo: $(CORE)  ## fuse the focal stack that ships with the package
 test: $(FULL) page-if-possible  ## every test that needs no accelerator
 	$(BIN)/python -m pytest -n 2
 
-test-fast: $(FULL)  ## the tests that take under a minute in all
-	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu"
+test-fast: $(FULL)  ## a first answer within a minute: all but the slow tests and those of training
+	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu" --ignore=tests/train
 
 check: $(FULL)  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

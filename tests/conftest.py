@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
+import allfocus
 from allfocus.cli import main
 
 if TYPE_CHECKING:
@@ -37,8 +42,39 @@ LONGEST = (
 )
 
 
+#: CPU seconds beyond which a test ought to be marked slow: many of these, and the fast tests are no quick answer.
+FAST = 1.0
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is here to stay, a few thousand tests and all modules, out of every later search for garbage."""
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Note what a test costs, processes that it started and waited for included."""
+    before = os.times()
+    try:
+        return (yield)
+    finally:
+        cost = sum(os.times()[:4]) - sum(before[:4])
+        if cost > FAST and "slow" not in item.keywords:
+            item.user_properties.append(("cost", round(cost, 1)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the tests that ought to be marked slow."""
+    reports = terminalreporter.getreports("passed")
+    rows = [(cost, report.nodeid) for report in reports for name, cost in report.user_properties if name == "cost"]
+    if rows:
+        terminalreporter.section(f"not marked slow, and yet more than {FAST} seconds of a processor")
+        for cost, name in sorted(rows, reverse=True):
+            terminalreporter.write_line(f"{cost:5.1f} s {name}")
 
 
 @dataclass(frozen=True)
@@ -96,23 +132,36 @@ def tiny_network() -> FusionNetwork:
 
 
 @pytest.fixture(scope="session")
-def tiny_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_model(request: pytest.FixtureRequest) -> Path:
     """`tiny_network` as a model file: what needs a model is tested without the shipped weights.
 
-    Processes side by side share it: torch and the export take seconds.
+    torch and the export take seconds: the file is kept for processes side by side and for later runs, as long as all
+    that makes it stays the same.
     """
-    is_one_of_several = "PYTEST_XDIST_WORKER" in os.environ
-    folder = tmp_path_factory.getbasetemp().parent if is_one_of_several else tmp_path_factory.mktemp("model")
-    path = folder / "tiny.onnx"
-    with (folder / "tiny.lock").open("w") as lock:
+    if find_spec("torch") is None:
+        pytest.skip("a small model is made by torch (extra: train)")
+    assert request.config.cache is not None
+    folder = request.config.cache.mkdir("tiny_model")
+    path = folder / f"{fingerprint_of_export()}.onnx"
+    with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             from allfocus.train.config import Recipe
             from allfocus.train.onnx.export import card_of, export
 
+            for old in folder.glob("*.onnx"):
+                old.unlink()
             network = request.getfixturevalue("tiny_network")
             export(network, path, card_of(Recipe(name="tiny", network=network.config), {"photos": 0}, {}))
     return path
+
+
+def fingerprint_of_export() -> str:
+    """Another one whenever a line changes of what makes `tiny_model`, or torch does."""
+    package = Path(allfocus.__file__).parent
+    sources = [Path(__file__), *(path for room in ("train", "decision") for path in (package / room).rglob("*.py"))]
+    content = b"".join(path.read_bytes() for path in sorted(sources))
+    return sha256(content + version("torch").encode()).hexdigest()[:16]
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,17 @@
 """Rendered surfaces whose depth is known, and focal stacks of them."""
 
+from typing import Any
+
 import cv2
 import numpy as np
+import pytest
 
 from allfocus.core.color import Array, FloatArray
+
+
+def load(*source: Any, **how: Any) -> Any:
+    """What trimesh reads of a file of a surface. It is loaded here, not at the top: that takes seconds."""
+    return pytest.importorskip("trimesh", reason="trimesh reads surfaces back").load(*source, **how)
 
 
 def paint(height: int, width: int, seed: int) -> FloatArray:

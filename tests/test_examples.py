@@ -47,6 +47,7 @@ def test_every_example_is_listed() -> None:
     assert [example.stem for example in EXAMPLES] == sorted(MADE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "example",
     [pytest.param(path, marks=[pytest.mark.slow] if path.stem not in QUICK else []) for path in EXAMPLES],

@@ -59,6 +59,7 @@ def test_a_picture_in_parts_is_the_same_to_the_bit(tmp_path: Path, tiny_model: P
         np.testing.assert_array_equal(in_parts[name], plane, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("storage", [{"chunks": (1, 64, 64), "shards": (1, 128, 128)}, {"chunks": (2, 96, 256)}])
 def test_each_chunk_is_read_once(storage: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from zarr.storage import LocalStore
@@ -126,6 +127,7 @@ def test_what_does_not_fit_is_planned_in_parts(tmp_path: Path) -> None:
     assert "in regions of" in str(plan)
 
 
+@pytest.mark.slow
 def test_what_could_be_fused_in_parts_says_so(tmp_path: Path) -> None:
     write_volume(tmp_path / "big.ome.zarr", chunks=(1, 100, 128))
     request = JobRequest(

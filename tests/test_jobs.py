@@ -120,6 +120,7 @@ def test_a_job_is_called_off_within_a_second_and_leaves_nothing(tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stack"]
 
 
+@pytest.mark.slow
 def test_two_jobs_side_by_side_make_the_same_pictures(stack: Path, tiny_model: Path) -> None:
     names = ["one.png", "other.png"]
     jobs = [Job(request_for(stack, tiny_model, image=stack.parent / name)) for name in names]
@@ -142,6 +143,7 @@ def test_checking_finds_what_running_would(stack: Path, tiny_model: Path) -> Non
     assert sorted(path.name for path in stack.parent.iterdir()) == ["stack"]
 
 
+@pytest.mark.slow
 def test_notes_are_events_and_part_of_the_result(tmp_path: Path) -> None:
     frames = focal_frames(96, 128, 4)
     frames[1] = np.full_like(frames[1], 128)
@@ -154,7 +156,9 @@ def test_notes_are_events_and_part_of_the_result(tmp_path: Path) -> None:
     assert any(note.frames == (1,) for note in made.notes)
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+@pytest.mark.parametrize(
+    "suffix", [".jpg", *(pytest.param(suffix, marks=pytest.mark.slow) for suffix in (".png", ".tif", ".webp"))]
+)
 def test_save_writes_the_same_file_as_a_job(stack: Path, tiny_model: Path, suffix: str) -> None:
     outputs = {
         "image": stack.parent / f"out{suffix}",

@@ -82,6 +82,7 @@ def test_a_model_makes_its_picture(old: Path, cli: Cli) -> None:
     assert np.abs(read_image(old / "sharp.png") - made).max() <= 1  # processors differ in the last bit of a convolution
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_a_model(old: Path) -> None:
     pytest.importorskip("torch")
     from allfocus.train.onnx.weights import load_start

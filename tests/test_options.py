@@ -1,6 +1,7 @@
 """Options: declared once, and checked the same wherever they come from."""
 
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -171,8 +172,10 @@ def test_help_has_a_short_flag_groups_and_no_rich(cli: Cli) -> None:
     assert "--unsharp" not in outcome.out  # old names work, and are not shown
     assert cli("--help").out == cli("-h").out
     assert "--install-completion" in cli("-h").out
+    assert not re.search(r"\w\.\.\.", cli("-h").out)  # what each command does is told to its end
 
 
+@pytest.mark.slow
 def test_old_flags_work_for_one_release(tmp_path: Path, cli: Cli) -> None:
     frames = write_pair(tmp_path, height=64, width=96)
     outcome = cli("fuse", *frames, "-o", tmp_path / "out.png", "--unsharp", tmp_path / "mask.png")

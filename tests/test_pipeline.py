@@ -147,7 +147,9 @@ def test_depth_and_channels_are_kept(tiny_model: Path, dtype: str, gray: bool, m
 
 
 @pytest.mark.parametrize("method", ["network", "laplacian"])
-@pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (1, 2, 3), (5, 1), (3, 5000, 3), (700, 2)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (1, 1, 3), (1, 2, 3), (5, 1), pytest.param((3, 5000, 3), marks=pytest.mark.slow), (700, 2)]
+)
 def test_tiny_and_thin_pictures(tiny_model: Path, shape: tuple[int, ...], method: str) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, *shape), np.uint8)
     result = fuse_with(tiny_model, frames, method=method, max_tile=256)
@@ -221,6 +223,7 @@ def test_views_that_are_not_contiguous_fuse_alike(tiny_model: Path) -> None:
     np.testing.assert_array_equal(fuse_with(tiny_model, views).image, fuse_with(tiny_model, copies).image)
 
 
+@pytest.mark.slow
 def test_arrays_stacks_and_paths_say_the_same(tiny_model: Path, tmp_path: Path) -> None:
     paths = write_pair(tmp_path)
     frames = [read_image(Path(path)) for path in paths]
@@ -246,6 +249,7 @@ def test_files_are_frames_in_natural_order_of_their_names(tiny_model: Path, tmp_
     assert (result.image == 10).all()  # of equally sharp frames the first is picked: img2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "max_tile"), [("network", None), ("network", 32), ("laplacian", None)])
 def test_progress_only_goes_forward_and_arrives(
     tiny_model: Path, tmp_path: Path, method: Literal["network", "laplacian"], max_tile: int | None
@@ -300,6 +304,7 @@ def test_paths_and_models_that_are_not_there_are_refused(tiny_model: Path, tmp_p
         fuse_with(tmp_path / "none.onnx", focal_frames(8, 8, 2))
 
 
+@pytest.mark.slow
 def test_runs_side_by_side_in_scratch_files_give_what_one_in_memory_gives(tiny_model: Path, tmp_path: Path) -> None:
     frames, scratch = tmp_path / "frames", tmp_path / "scratch"
     frames.mkdir()

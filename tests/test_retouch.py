@@ -55,6 +55,7 @@ def strokes_everywhere(count: int) -> list[Stroke]:
     ]
 
 
+@pytest.mark.slow
 def test_what_was_painted_is_undone_without_a_trace(kept: Kept) -> None:
     retouch = Retouch(kept)
     before = [plane.tobytes() for plane in (kept.canvas.images[0], *kept.canvas.maps.values())]
@@ -67,6 +68,7 @@ def test_what_was_painted_is_undone_without_a_trace(kept: Kept) -> None:
     assert [plane.tobytes() for plane in (kept.canvas.images[0], *kept.canvas.maps.values())] == before
 
 
+@pytest.mark.slow
 def test_a_job_with_the_strokes_makes_what_was_painted_step_by_step(kept: Kept) -> None:
     retouch = Retouch(kept)
     strokes = strokes_everywhere(12)
@@ -191,6 +193,7 @@ def test_brightness_is_matched_along_the_edge(tmp_path: Path) -> None:
     assert np.abs(canvas.images[0].astype(int) - dark).max() <= 6  # no rim where the stroke ends
 
 
+@pytest.mark.slow
 def test_a_project_writes_the_same_bytes(kept: Kept, frames: tuple[Path, ...], tmp_path: Path, cli: Cli) -> None:
     retouch = Retouch(kept)
     retouch.change(strokes_everywhere(8))
@@ -265,6 +268,7 @@ def test_a_job_goes_on_from_what_was_kept(frames: tuple[Path, ...], kept: Kept) 
     assert fewer.fused.names == ("f0.png", "f2.png", "f3.png")  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_a_job_that_goes_on_holds_nothing_of_the_ones_before(frames: tuple[Path, ...]) -> None:
     kept, pictures = None, []
     for compose in ("hard", "band", "hard"):
@@ -276,6 +280,7 @@ def test_a_job_that_goes_on_holds_nothing_of_the_ones_before(frames: tuple[Path,
     assert [picture() is None for picture in pictures] == [True, True, False]
 
 
+@pytest.mark.slow
 def test_hundreds_of_gains_take_no_more_room(kept: Kept) -> None:
     strokes = [
         Stroke(frame=k % 3, points=((120 + k % 40, 130),), radius=30, gain=0.8 + k / 500, hardness=0.2)

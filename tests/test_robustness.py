@@ -45,9 +45,8 @@ def hue_without_luma(hue: Sequence[float]) -> FloatArray:
 HUES = {"red": (0.3, 0, 0), "green": (0, 0.2, 0), "blue": (0, 0, 0.3)}
 
 
-@pytest.mark.parametrize(
-    "hue", ["red", pytest.param("green", marks=pytest.mark.slow), pytest.param("blue", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("hue", HUES)
 def test_a_hair_that_differs_in_hue_alone_is_kept(hue: str) -> None:
     cover, tint = hair(), hue_without_luma(HUES[hue])
     wall = 0.5 + texture(1, contrast=0.012, channels=1).repeat(3, axis=2)
@@ -161,12 +160,9 @@ def test_the_order_of_the_frames_does_not_change_the_picture() -> None:
         np.testing.assert_array_equal(fuse([frames[position] for position in order]).image, image)
 
 
-@pytest.mark.parametrize(
-    "radii",
-    [pytest.param((2,), marks=pytest.mark.slow), pytest.param((8,), marks=pytest.mark.slow), (2, 4, 8)],
-    ids=str,
-)
-@pytest.mark.parametrize("place", ["still life", pytest.param("night", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("radii", [(2,), (8,), (2, 4, 8)], ids=str)
+@pytest.mark.parametrize("place", ["still life", "night"])
 def test_a_frame_sharp_everywhere_stays_as_it_is(place: str, radii: tuple[int, ...]) -> None:
     # at night a lamp out of focus is a disc with a crisp rim, where the sharp frame shows nothing but darkness
     linear = night(3) if place == "night" else srgb_to_linear(still_life(6))

@@ -86,6 +86,7 @@ def test_keywords_are_options(frames: list[Array]) -> None:
         fuse(frames, metod="laplacian")
 
 
+@pytest.mark.slow
 def test_other_channels_go_by_the_same_decision(frames: list[Array], tiny_model: Path) -> None:
     frames = frames[:3]
     others = [255 - frame for frame in frames]
@@ -112,6 +113,7 @@ def test_a_slab_is_a_pick_of_registered_frames(frames: list[Array]) -> None:
         registered.pick([4])
 
 
+@pytest.mark.slow
 def test_frames_are_counted_as_they_were_given(tmp_path: Path) -> None:
     frames = focal_frames(120, 180, 5)
     frames[1] = cv2.GaussianBlur(frames[1], (0, 0), 12)  # blurred everywhere: left out

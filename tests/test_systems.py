@@ -10,9 +10,7 @@ import pytest
 
 from allfocus.io import write_image
 from pictures import focal_frames
-
-ROOT = Path(__file__).parent.parent
-SOURCES = sorted((ROOT / "src/allfocus").rglob("*.py"))
+from trees import ROOT, trees
 
 #: Modules that Windows lacks.
 UNIX_MODULES = {"fcntl", "resource", "termios", "tty", "pty", "pwd", "grp", "syslog", "readline", "posix"}
@@ -64,8 +62,8 @@ sys.exit(main(sys.argv[1:]))
 
 def test_no_module_needs_what_only_unix_has() -> None:
     found = []
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path, tree in trees().items():
+        for node in ast.walk(tree):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             found += [f"{path.name}: {name}" for name in names if name.partition(".")[0] in UNIX_MODULES]
@@ -75,8 +73,8 @@ def test_no_module_needs_what_only_unix_has() -> None:
 def test_files_are_opened_with_their_encoding() -> None:
     """Elsewhere than on Unix text is not UTF-8 by itself."""
     found = []
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path, tree in trees().items():
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 words = {word.arg for word in node.keywords}
                 content = int(node.func.attr == "write_text")  # a package's `read_text(name)` is another one

@@ -15,7 +15,7 @@ from allfocus.formats.write import Picture, check_outputs, write_images
 from allfocus.metadata.carry import sign_map
 from allfocus.metrics.reference import psnr
 from allfocus.options import FusionOptions
-from allfocus.pipeline import fuse
+from allfocus.pipeline import align, compose, decide
 from allfocus.run.progress import Progress, silent
 from allfocus.sources.inspect import read_stack
 
@@ -81,10 +81,12 @@ def run(folder: Path, progress: Progress = silent, *, options: FusionOptions | N
     check_outputs(list(files.values()), [])
     stack = read_stack(sorted(STACK.glob("frame*.webp")))
     truth = read_image(STACK / "truth.webp")
+    options = options or FusionOptions()
     started = time.perf_counter()
-    result = fuse(stack, options=options or FusionOptions(), progress=progress)
+    registered = align(stack, options=options, progress=progress)
+    result = compose(registered, decide(registered, options=options, keep=False), options=options)
     seconds = time.perf_counter() - started
-    laplacian = fuse(stack, options=FusionOptions(method="laplacian"))
+    laplacian = compose(registered, decide(registered, method="laplacian"), options=options)
     pictures = [result.image, colour_index_map(result.index_map, len(stack)), before_and_after(stack, result.image)]
     named = zip(files.items(), pictures, strict=True)
     write_images([Picture(path, picture, sign_map(title, picture.shape[:2])) for (title, path), picture in named])

@@ -56,9 +56,9 @@ def test_aligned_frames_give_nearly_the_picture_of_registered_ones(tmp_path: Pat
     for k, frame in enumerate(steps):
         after, _ = move_camera(frame, make_parameters(0.012 * (k - 2), 0.4 * (k - 2), 0.006 * (k - 2), frame.shape[:2]))
         moved_steps.append(match_exposure(after, ExposureTransfer(gain=(1 + 0.04 * (k % 2),)), np.uint8))
-    plain = fuse(steps, options=FusionOptions(method="laplacian", align="none"))
-    loose = fuse(moved_steps, options=FusionOptions(method="laplacian", align="none", keep_canvas=True))
-    found = fuse(moved_steps, options=FusionOptions(method="laplacian", keep_canvas=True))
+    plain = fuse(steps, options=FusionOptions(method="laplacian", halos="keep", align="none"))
+    loose = fuse(moved_steps, options=FusionOptions(method="laplacian", halos="keep", align="none", keep_canvas=True))
+    found = fuse(moved_steps, options=FusionOptions(method="laplacian", halos="keep", keep_canvas=True))
     inner = slice(30, -30), slice(30, -30)
 
     def error(image: Array) -> float:
@@ -69,12 +69,13 @@ def test_aligned_frames_give_nearly_the_picture_of_registered_ones(tmp_path: Pat
     assert found.alignment is not None
     transforms = tmp_path / "transforms.json"
     transforms.write_text(dump_transforms(found.alignment, found.names, steps[0].shape[:2]))
-    cropped = fuse(moved_steps, options=FusionOptions(method="laplacian", transforms=transforms))
+    cropped = fuse(moved_steps, options=FusionOptions(method="laplacian", halos="keep", transforms=transforms))
     assert cropped.is_cropped
     assert cropped.window is not None
     np.testing.assert_array_equal(cropped.image.shape[:2], [part.stop - part.start for part in cropped.window])
 
 
+@pytest.mark.slow
 def test_a_slight_motion_does_not_change_the_size_of_the_picture() -> None:
     frame = from_unit(scene(size=MOVED), "uint8")
     for shift, is_cropped in ((1.3, False), (6.0, True)):

@@ -24,6 +24,7 @@ def test_motions_are_transferred_and_exposures_estimated_anew() -> None:
     assert all(exposure.is_same for exposure in transfer_alignment(dimmed, alignment, "keep").exposures)
 
 
+@pytest.mark.slow
 def test_where_alignment_was_skipped_exposures_are_not_matched() -> None:
     frames = [from_unit(scene(seed, (150, 200)), "uint8") for seed in (1, 2)]
     alignment = estimate_alignment(FocalStack(frames=frames))

@@ -81,6 +81,7 @@ def test_slow_motion_under_dust_is_seen_over_several_frames() -> None:
     assert worst_error(align(make_frames(make_dust(0.72), step=1, count=8)), 1) < 0.6
 
 
+@pytest.mark.slow
 def test_two_frames_tell_dust_from_the_scene() -> None:
     first, second = make_frames(make_dust(0.72), count=2)
     found = register_pair(build_pyramid(first), build_pyramid(second))
@@ -93,6 +94,7 @@ def test_two_frames_tell_dust_from_the_scene() -> None:
     assert found.fixed[dust].mean() > 0.5 > 3 * found.fixed[~dust].mean()
 
 
+@pytest.mark.slow
 def test_frames_under_dust_that_do_not_move_stay_untouched() -> None:
     alignment = align(make_frames(make_dust(0.72), step=0))
     assert alignment.model == "none"

@@ -23,6 +23,7 @@ def parallax_pair() -> tuple[list[Array], Array]:
     return [from_unit(mixed, "uint8"), from_unit(other, "uint8")], 4 * np.repeat(share[..., 0], SIZE[0], axis=0)
 
 
+@pytest.mark.slow
 def test_parallax_is_found_place_by_place_if_that_is_wanted(tmp_path: Path) -> None:
     frames, _ = parallax_pair()
     stack = FocalStack(frames=frames)

@@ -128,6 +128,7 @@ def moved_stack(folder: Path) -> list[Path]:
     return paths
 
 
+@pytest.mark.slow
 def test_a_project_is_written_and_used_again(tmp_path: Path, cli: Cli) -> None:
     base = (
         "fuse",

@@ -9,6 +9,7 @@ from allfocus.alignment.motion import compute_velocities, from_pixels, make_moti
 from moved_scenes import SIZE
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-0.2, 0.2), min_size=1, max_size=8))
 def test_motions_are_undone_by_their_opposites(numbers: list[float]) -> None:
     there, back = make_motion(numbers), make_motion([-number for number in numbers])

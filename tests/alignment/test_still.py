@@ -21,6 +21,7 @@ def test_frames_that_differ_in_focus_alone_are_still() -> None:
     assert is_still(scene(), defocus(scene(), 1.2))
 
 
+@pytest.mark.slow
 def test_frames_that_moved_are_not() -> None:
     for parameters in ([0.001, 0.0], [0.02, -0.01], make_parameters(0.004, 0, 0), make_parameters(0, 0.2, 0)):
         assert not is_still(scene(), move_camera(scene(), parameters)[0])

@@ -157,3 +157,10 @@ def test_where_there_is_nothing_one_line_says_so(tmp_path: Path, name: str) -> N
 def test_wishes_that_make_no_sense_are_refused(wishes: dict[str, object]) -> None:
     with pytest.raises(OptionError):
         BatchOptions(**wishes)  # type: ignore[arg-type]
+
+
+def test_a_folder_is_not_for_the_stacks_and_for_the_outputs(tmp_path: Path) -> None:
+    write_stack(tmp_path / "in/beetle")
+    with pytest.raises(OptionError, match=r"in is given for the stacks and for the outputs"):
+        find_tree([tmp_path / "in"], Grouping(), skip=[tmp_path / "in"])
+    assert len(find_tree([tmp_path / "in"], Grouping(), skip=[tmp_path]).stacks) == 1

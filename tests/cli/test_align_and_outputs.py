@@ -103,6 +103,7 @@ def test_slabs_lie_over_the_whole(stack: Path, tmp_path: Path, cli: Cli) -> None
     assert "--keep-canvas" in refused.err
 
 
+@pytest.mark.slow
 def test_reports_for_people_and_for_programs(stack: Path, tmp_path: Path, cli: Cli) -> None:
     reports = ["--report", tmp_path / "r.html", "--report", tmp_path / "r.json"]
     outcome = cli("fuse", "--method", "laplacian", "--halos", "keep", stack, "-o", tmp_path / "out.png", *reports)
@@ -202,6 +203,7 @@ def test_raw_frames_become_linear_light_where_the_format_holds_it(tmp_path: Path
     np.testing.assert_allclose(to_unit(light), srgb_to_linear(to_unit(encoded)), atol=2 / 65535)
 
 
+@pytest.mark.slow
 def test_without_a_name_the_picture_lies_beside_the_stack(stack: Path, tmp_path: Path, cli: Cli) -> None:
     outcome = cli("fuse", *QUICK, stack)
     assert outcome.code == 0, outcome.err

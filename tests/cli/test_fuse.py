@@ -48,6 +48,7 @@ def test_a_folder_is_fused_in_natural_order_and_the_maps_say_so(tmp_path: Path, 
     assert legend == f"{tmp_path / 'map.png'}: 0 = img2.png, 1 = img10.png"
 
 
+@pytest.mark.slow
 def test_masks_of_what_is_sharp_in_no_frame_and_what_is_veiled(tmp_path: Path, cli: Cli) -> None:
     frames = write_pair(tmp_path, height=64, width=96)
     unsharp, veiled = tmp_path / "unsharp.png", tmp_path / "veiled.tif"
@@ -87,6 +88,7 @@ def test_the_gap_between_two_frames_is_named_by_their_files() -> None:
     assert describe(0.0, None) == describe(0.01, (0, 1)) == []
 
 
+@pytest.mark.slow
 def test_more_than_256_frames_need_an_index_map_of_16_bits(tmp_path: Path, cli: Cli) -> None:
     frames = np.full((300, 8, 8), 100, np.uint8)
     frames[299] = picture(8, 8, gray=True)
@@ -115,7 +117,7 @@ def test_quiet_prints_nothing(tmp_path: Path, cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    "size", [(1, 1), (3, 5000), *(pytest.param(size, marks=pytest.mark.slow) for size in ((1, 2), (5000, 3)))]
+    "size", [(1, 1), *(pytest.param(size, marks=pytest.mark.slow) for size in ((1, 2), (3, 5000), (5000, 3)))]
 )
 @pytest.mark.parametrize("method", ["network", "laplacian"])
 @pytest.mark.parametrize("gray", [False, True])
@@ -129,7 +131,7 @@ def test_pictures_of_any_shape_can_be_fused(
     assert (fused.shape, fused.dtype) == (expected.shape, expected.dtype)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("dtype", ["uint8", pytest.param("uint16", marks=pytest.mark.slow)])
 def test_the_network_is_the_default_and_finds_the_sharp_halves(tmp_path: Path, cli: Cli, dtype: str) -> None:
     frames = write_pair(tmp_path, height=96, width=128, dtype=dtype)
     outcome = cli("fuse", *frames, "-o", tmp_path / "out.png")

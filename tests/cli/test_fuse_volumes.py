@@ -76,6 +76,7 @@ def ome_of(xml: str | None) -> Any:
 # --- each channel for itself -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("axes", "dtype", "more"),
     [
@@ -100,6 +101,7 @@ def test_each_plane_is_what_its_stack_alone_gives(
         assert np.array_equal(planes[t, c, 0], alone.image)
 
 
+@pytest.mark.slow
 def test_the_file_says_what_it_is(tmp_path: Path, cli: Cli) -> None:
     source = write_volume(tmp_path / "a.ome.tif", TimeIncrement=2.5, TimeIncrementUnit="min")
     said = cli("fuse", source, "-o", tmp_path / "b.ome.tif", "--method", "laplacian", "--no-align")
@@ -137,6 +139,7 @@ def test_a_plain_imagej_stack_becomes_ome_tiff(tmp_path: Path, cli: Cli) -> None
     assert (pixels.physical_size_x, pixels.physical_size_y) == pytest.approx((0.2, 0.25))
 
 
+@pytest.mark.slow
 def test_positions_become_images_of_one_file(tmp_path: Path, cli: Cli) -> None:
     with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as file:
         for position in range(2):
@@ -166,6 +169,7 @@ def test_rgb_volumes_stay_rgb(tmp_path: Path, cli: Cli) -> None:
 # --- one channel for all ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channel", ["GFP", "2"])
 def test_one_channel_decides_for_all(tmp_path: Path, cli: Cli, channel: str) -> None:
     source, index = write_volume(tmp_path / "a.ome.tif"), tmp_path / "i.ome.tif"
@@ -221,6 +225,7 @@ def test_the_weights_are_the_same_in_every_channel(tiny_model: Path, how: Any, n
     assert np.abs(65535 - negative.astype(int) - result.image).max() <= 2
 
 
+@pytest.mark.slow
 def test_channels_move_as_the_frames_do_and_keep_their_own_brightness() -> None:
     texture = np.random.default_rng(3).random((160, 200), np.float32)
     scene = cv2.GaussianBlur(texture, (0, 0), 1.5) * 2 - 0.5
@@ -297,6 +302,7 @@ def write_described(path: Path, about: str = ABOUT, used: str = USED, **channel:
     return path
 
 
+@pytest.mark.slow
 def test_colours_objective_and_date_are_kept(tmp_path: Path, cli: Cli) -> None:
     colours = [0x0000FFFF, 0x00FF00FF, -16776961]
     source = write_described(tmp_path / "a.ome.tif", Color=colours, EmissionWavelength=[460, 520, 670])
@@ -329,6 +335,7 @@ def test_dates_are_those_of_the_calendar(text: str, is_one: bool) -> None:
     assert ome_kept.is_date(text) == is_one
 
 
+@pytest.mark.slow
 def test_what_is_not_valid_is_left_out(tmp_path: Path, cli: Cli) -> None:
     about = ABOUT.replace("1.4", "high").replace('"Oil"', '"Honey"')
     used = USED.replace("2024-05-06T", "yesterday ").replace("Objective:9", "Objective:none")
@@ -420,6 +427,7 @@ def test_progress_runs_over_all_stacks(tmp_path: Path, cli: Cli) -> None:
     assert seen[-1] == ("2/2 fuse", 1, 1)
 
 
+@pytest.mark.slow
 def test_large_results_lie_in_files(tmp_path: Path) -> None:
     source = write_volume(tmp_path / "a.ome.tif")
     options = FusionOptions(method="laplacian", align="none", spool=tmp_path)

@@ -176,6 +176,7 @@ def test_webp_without_a_picture_is_damaged(tmp_path: Path, data: bytes) -> None:
         read_header(tmp_path / "a.webp")
 
 
+@pytest.mark.slow
 def test_a_hundred_headers_take_less_than_a_second(tmp_path: Path) -> None:
     write_image(tmp_path / "a.jpg", picture(300, 400))
     write_image(tmp_path / "a.png", picture(300, 400, dtype="uint16"))

@@ -55,6 +55,7 @@ def test_the_picture_has_the_metadata_of_the_reference_when_nothing_is_aligned_t
             assert made.getexif()[0x010F] == maker
 
 
+@pytest.mark.slow
 def test_frames_are_ordered_by_when_they_were_taken(tmp_path: Path, cli: Cli) -> None:
     for k, (name, frame) in enumerate(zip("cab", focal_frames(64, 96, 3), strict=True)):
         exif = Image.Exif()

@@ -88,7 +88,7 @@ def names_in(folder: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("command", "widths"),
     [
-        ("fuse", (40, 80, 120)),
+        pytest.param("fuse", (40, 80, 120), marks=pytest.mark.slow),
         pytest.param("train", (40,), marks=pytest.mark.slow),
         pytest.param("align", (80,), marks=pytest.mark.slow),
         pytest.param("evaluate", (80,), marks=pytest.mark.slow),
@@ -140,6 +140,7 @@ def test_ctrl_c_waits_until_the_bar_is_there_or_gone() -> None:
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "moment"),
     [

@@ -22,15 +22,16 @@ def test_train_without_its_extra_says_what_to_install(
     assert outcome.err == f"error: training needs torch; {install_hint('train')}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
         (["photo.png", "-o", "mine.txt"], "mine.txt: expected a name that ends in .onnx"),
         (["photo.png", "-o", "new/mine.onnx"], "new does not exist"),
-        pytest.param(["gone.png", "-o", "mine.onnx"], "gone.png does not exist", marks=pytest.mark.slow),
+        (["gone.png", "-o", "mine.onnx"], "gone.png does not exist"),
         (["photo.png", "-o", "mine.onnx", "--recipe", "gone.toml"], "recipe gone.toml can't be read"),
         (["photo.png", "-o", "mine.onnx", "--recipe", "wrong.toml"], "did you mean crop?"),
-        pytest.param(["photo.png", "-o", "mine.onnx", "--resume", "gone.pt"], "gone.pt", marks=pytest.mark.slow),
+        (["photo.png", "-o", "mine.onnx", "--resume", "gone.pt"], "gone.pt"),
         (["garbage.png", "-o", "mine.onnx"], "garbage.png"),
     ],
 )

@@ -28,6 +28,7 @@ def draw_frames(seed: int, count: int, dtype: str, channels: tuple[int, ...]) ->
     return list((rng.random((count, 6, 7, *channels)) * top).astype(dtype))
 
 
+@pytest.mark.slow
 @given(SEEDS, COUNTS, st.floats(0, 1e4))
 def test_weights_are_odds(seed: int, count: int, scale: float) -> None:
     logits = draw_logits(seed, count, scale)

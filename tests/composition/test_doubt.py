@@ -1,10 +1,13 @@
 """Doubtful places: what was chosen wrongly comes first."""
 
+import pytest
+
 from allfocus import PaintedDecision, Stroke, align, compose, decide
 from allfocus.composition.doubt import SIDE, find_doubts
 from pictures import focal_frames
 
 
+@pytest.mark.slow
 def test_a_place_that_is_of_the_wrong_frame_comes_first() -> None:
     registered = align(focal_frames(400, 600, 3), align="none")
     decision = decide(registered, method="laplacian")

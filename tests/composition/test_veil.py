@@ -67,6 +67,7 @@ def test_a_halo_is_removed_and_the_rest_stays() -> None:
     assert kept.veil is None
 
 
+@pytest.mark.slow
 def test_the_order_of_the_frames_does_not_matter() -> None:
     frames, truth, veil = render_stalk()
     result = allfocus.fuse(frames[::-1], align="none")
@@ -74,6 +75,7 @@ def test_the_order_of_the_frames_does_not_matter() -> None:
     assert psnr(result.image, truth, ring(veil)) > psnr(kept.image, truth, ring(veil)) + 3
 
 
+@pytest.mark.slow
 def test_a_window_is_the_same_as_in_the_whole() -> None:
     frames, _, _ = render_stalk(height=230, width=420)
     registered = allfocus.align(frames, align="none")
@@ -87,6 +89,7 @@ def test_a_window_is_the_same_as_in_the_whole() -> None:
     assert np.array_equal(part.veil.share, whole.veil.share[window])
 
 
+@pytest.mark.slow
 def test_what_was_painted_stays() -> None:
     frames, _, _ = render_stalk()
     registered = allfocus.align(frames, align="none")
@@ -97,6 +100,7 @@ def test_what_was_painted_stays() -> None:
     assert np.array_equal(result.image[inside], frames[1][inside])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gray", "uint16", "float32"])
 def test_other_kinds_of_frames(kind: str) -> None:
     frames, truth, veil = render_stalk()
@@ -123,6 +127,7 @@ def test_frames_that_are_alike_stay_to_the_bit(dtype: str, gray: bool, count: in
     assert np.array_equal(result.image, frame)
 
 
+@pytest.mark.slow
 def test_noise_is_not_raised_outside_rings() -> None:
     frames, _, veil = render_stalk()
     frames = noisy(frames, 0.01)
@@ -136,6 +141,7 @@ def graininess(image: FloatArray, where: Array) -> float:
     return float((image - cv2.GaussianBlur(image, (0, 0), 1))[where].std())
 
 
+@pytest.mark.slow
 def test_nothing_changes_where_nothing_lies_before_anything() -> None:
     scene = ground(128, 160, 2)
     half = np.clip((np.arange(160) - 40) / 80, 0, 1).astype(np.float32)[None, :, None]
@@ -146,6 +152,7 @@ def test_nothing_changes_where_nothing_lies_before_anything() -> None:
     assert changed.mean() < 0.001
 
 
+@pytest.mark.slow
 def test_the_veil_is_written_and_reported(tmp_path: Path, cli: Cli) -> None:
     frames, _, veil = render_stalk()
     for number, frame in enumerate(frames):
@@ -175,6 +182,7 @@ def blurred_by_a_mask(filtered: bool) -> tuple[list[Array], FloatArray]:
     return [np.rint(np.where(inside == k, truth, soft) * 255).astype(np.uint8) for k in (True, False)], truth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("filtered", [True, False])
 def test_parts_that_were_blurred_by_a_mask_have_no_veil(filtered: bool) -> None:
     frames, truth = blurred_by_a_mask(filtered)

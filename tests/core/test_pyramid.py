@@ -1,17 +1,13 @@
-"""The pyramid that inference builds, against the one that training builds."""
+"""The pyramid of a frame: how many levels, how they are padded, what each remembers; see test_train_pyramid too."""
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.nn import functional
 
 from allfocus.core.color import Array, FloatArray, to_unit
 from allfocus.core.pyramid import (
     COARSEST_SIDE,
-    ENERGIES,
-    ENERGY_FLOOR,
     PATCH,
     ValueRange,
     build_levels,
@@ -22,9 +18,6 @@ from allfocus.core.pyramid import (
     sample_values,
     stretch_into,
 )
-from allfocus.decision.model import LOGIT_RANGE
-from allfocus.train.network import features
-from allfocus.train.network import fusion_network as network
 from pictures import picture
 
 SIDES = st.integers(1, 20_000)
@@ -45,31 +38,6 @@ def test_padding_is_the_least_that_divides_into_patches(height: int, width: int,
     for side, padded in zip((height, width), padded_size(height, width, octaves), strict=True):
         assert padded % step == 0
         assert 0 <= padded - side < step
-
-
-def test_training_and_inference_mean_the_same() -> None:
-    assert (PATCH, ENERGIES, ENERGY_FLOOR) == (features.PATCH, features.ENERGIES, features.ENERGY_FLOOR)
-    assert LOGIT_RANGE == network.LOGIT_RANGE
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "octaves"),
-    [(8, 8, 2), (97, 131, 2), (97, 131, 4), (1, 1, 2), (3, 700, 4), (200, 33, 3), (300, 40, 3)],
-)
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-def test_octaves_equal_those_of_training(height: int, width: int, octaves: int, dtype: str) -> None:
-    frame = picture(height, width, dtype=dtype)
-    rows, columns = padded_size(height, width, octaves)
-    planes = torch.from_numpy(to_unit(frame)).permute(2, 0, 1)[None]
-    padded = functional.pad(planes, (0, columns - width, 0, rows - height), mode="replicate")
-    expected = features.build_octaves(padded, octaves)
-    found = list(build_levels(frame, octaves))
-    assert len(found) == octaves
-    for level, ((pixels, energy), other) in enumerate(zip(found, expected, strict=True)):
-        np.testing.assert_allclose(
-            shown(pixels if level else pad(pixels, rows, columns)), other.pixels[0].numpy(), atol=4e-5
-        )  # rounded to 16 bits, octave by octave
-        np.testing.assert_allclose(energy, other.energy[0].numpy(), rtol=2e-3, atol=1e-5)
 
 
 def shown(pixels: Array, levels: ValueRange | None = None) -> FloatArray:

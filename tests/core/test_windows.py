@@ -41,6 +41,7 @@ def test_it_grows_to_whole_steps(steps: int, side: int, by: int, step: int) -> N
             assert wider.stop == length or wider.stop - part.stop - by in range(step)
 
 
+@pytest.mark.slow
 @given(PICTURE, PICTURE, SIDE, MARGIN)
 def test_what_is_within_is_where_it_was(height: int, width: int, side: int, by: int) -> None:
     places = np.arange(height * width).reshape(height, width)

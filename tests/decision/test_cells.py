@@ -99,6 +99,7 @@ def mean_along(steps: FloatArray) -> FloatArray:
     return np.stack(whole, axis=1)
 
 
+@pytest.mark.slow
 def test_a_tile_is_the_same_asked_for_alone() -> None:
     depth = cone(96, 200, 4)
     registered = align(shoot(depth, 4), align="none")

@@ -80,6 +80,7 @@ def test_frames_far_out_of_focus_are_no_candidates() -> None:
     assert np.mean(counts) < 8
 
 
+@pytest.mark.slow
 def test_where_all_frames_are_the_same_the_finest_level_is_not_refined() -> None:
     frame = focal_frames(530, 530, 2)[0]
     # they differ in one corner only

@@ -47,6 +47,7 @@ def test_depth_of_a_surface_is_right_and_so_is_its_error(shape: Shape, frames: i
         assert np.mean(np.abs(result.depth - np.rint(result.depth))[known] < 0.05) <= 0.15
 
 
+@pytest.mark.slow
 def test_of_a_black_background_nothing_is_known() -> None:
     truth = ball(200, 320, 6)
     result = measure(truth, 6)

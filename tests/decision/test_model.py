@@ -16,7 +16,6 @@ from allfocus.core.pyramid import ENERGIES, PATCH, PyramidLevel
 from allfocus.decision.model import CARD_KEY, FORMAT, INPUTS, OUTPUTS, Answer, ModelCard, load_model
 from allfocus.errors import ModelError
 from allfocus.options import FusionOptions
-from allfocus.train.onnx import export
 from conftest import Cli
 from pictures import write_pair
 
@@ -66,10 +65,6 @@ def test_a_trained_file_says_what_it_is_and_answers(tiny_model: Path) -> None:
     assert np.isfinite(look.logits).all()
 
 
-def test_training_writes_what_inference_reads() -> None:
-    assert (export.CARD_KEY, export.FORMAT) == (CARD_KEY, FORMAT)
-
-
 def test_the_shipped_weights_load() -> None:
     model = load_model()
     assert model.card.name == "network-2-flaws"
@@ -78,6 +73,7 @@ def test_the_shipped_weights_load() -> None:
     assert np.isfinite(answer.logits).all()
 
 
+@pytest.mark.slow
 def test_a_model_loads_once_and_again_when_its_file_changed(tiny_model: Path, tmp_path: Path) -> None:
     path = rewritten(tiny_model, tmp_path / "m.onnx", lambda card: card)
     first = load_model(path)
@@ -122,6 +118,7 @@ def test_a_card_warns_where_flaws_were_not_learned_and_only_there() -> None:
         assert good.warnings() == ()
 
 
+@pytest.mark.slow
 def test_masks_that_a_model_never_learned_are_neither_made_nor_written(
     tiny_model: Path, tmp_path: Path, cli: Cli
 ) -> None:

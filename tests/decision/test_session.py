@@ -103,6 +103,7 @@ def test_a_damaged_model_is_not_blamed_on_the_device(install: Install) -> None:
         opened("auto")
 
 
+@pytest.mark.slow
 def test_the_note_reaches_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: [CUDA, CPU])
     load_model.__globals__["_load"].cache_clear()

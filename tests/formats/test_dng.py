@@ -50,6 +50,7 @@ def test_the_same_picture_opens_with_the_cameras_colours(tmp_path: Path, cli: Cl
     assert np.abs(again - to_unit(wanted)).max() < 5e-4
 
 
+@pytest.mark.slow
 def test_it_is_whole_by_the_book(tmp_path: Path, cli: Cli) -> None:
     if shutil.which("exiftool") is None:
         pytest.skip("needs exiftool")

@@ -97,6 +97,7 @@ def test_texts_of_a_png_are_not_unpacked_beyond_a_budget(tmp_path: Path, kind: b
         assert "64 MiB" in read_metadata(tmp_path / "a.png").notes[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", [8, pytest.param(32946, marks=SLOW_ONE), pytest.param(34925, marks=SLOW_ONE)])
 def test_a_strip_is_unpacked_to_what_its_page_needs(tmp_path: Path, compression: int) -> None:
     import lzma
@@ -248,11 +249,12 @@ def write_tiff(path: Path, description: str, plane: Array | None = None) -> None
     tifffile.imwrite(path, gray, description=description, metadata=None, photometric="minisblack")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "description",
     [
         ome("<TiffData/>", 16_000_000),
-        ome('<TiffData PlaneCount="900000000"/>', 2),
+        pytest.param(ome('<TiffData PlaneCount="900000000"/>', 2), marks=pytest.mark.slow),
         ome('<TiffData IFD="0"/>' * 9000, 2),
         "ImageJ=1.54f\nimages=16000000\nslices=16000000\n",
     ],
@@ -368,6 +370,7 @@ def test_what_a_terminal_would_obey_is_spelled_out() -> None:
     assert printable(ReadError("a\nb\x1b")) == r"a\nb\x1b"
 
 
+@pytest.mark.slow
 def test_names_and_tags_reach_no_terminal_and_no_page(tmp_path: Path, cli: Cli) -> None:
     exif = Image.Exif()
     exif.get_ifd(0x8769)[36867] = "\x1b]0;t\x07\x1b[31m2024"

@@ -72,6 +72,7 @@ def test_axes_come_in_any_order_and_number(tmp_path: Path, axes: str) -> None:
     assert (decode(found)[0] == wanted).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_fields_of_a_plate_are_positions(tmp_path: Path, version: str) -> None:
     data = np.stack([planes_tczyx(1, 2, 3, seed=100 * k) for k in range(4)])
@@ -192,6 +193,7 @@ def test_a_chunk_of_several_planes_is_read_once(tmp_path: Path, monkeypatch: pyt
 # --- what is wrong -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("version", "storage"), LAYOUTS)
 def test_a_lost_chunk_or_shard_is_named(tmp_path: Path, version: str, storage: dict[str, Any]) -> None:
     place = write(tmp_path / "a.ome.zarr", planes_tczyx(), version, **storage)

@@ -94,6 +94,7 @@ def test_halves_are_means_of_four_pixels(dtype: str) -> None:
     assert np.abs(halve(given) - wanted).max() <= (0 if dtype == "float32" else 0.5)
 
 
+@pytest.mark.slow
 def test_fields_of_a_plate_stay_a_plate(tmp_path: Path, cli: Cli) -> None:
     data = np.stack([planes_tczyx(1, 2, 3, seed=100 * k) for k in range(4)])
     write_plate(tmp_path / "in.ome.zarr", data)
@@ -104,6 +105,7 @@ def test_fields_of_a_plate_stay_a_plate(tmp_path: Path, cli: Cli) -> None:
     assert "plate" in zarr.open_group(out, mode="r").attrs["ome"]
 
 
+@pytest.mark.slow
 def test_one_stack_of_several_is_chosen_by_name(tmp_path: Path, cli: Cli) -> None:
     done = cli("fuse", source(tmp_path), "--stack", "time 2, GFP", "-o", tmp_path / "a.ome.zarr", *FAST)
     assert done.code == 0, done.err
@@ -111,6 +113,7 @@ def test_one_stack_of_several_is_chosen_by_name(tmp_path: Path, cli: Cli) -> Non
     assert (scene.pixel_size, scene.z_step) == ((0.1, 0.2), 0.5)
 
 
+@pytest.mark.slow
 def test_names_sizes_and_colours_go_to_ome_tiff_and_back(tmp_path: Path, cli: Cli) -> None:
     data = np.stack([planes_tczyx(2, 2, 3, seed=100 * k) for k in range(2)])
     root = make_group(tmp_path / "in.zarr")
@@ -152,6 +155,7 @@ def test_colour_pictures_of_photos_come_back(tmp_path: Path, cli: Cli) -> None:
     assert find_format(out).read(out).shape == scene.frame.shape
 
 
+@pytest.mark.slow
 def test_depth_is_in_micrometres_by_the_step_of_the_file(tmp_path: Path, cli: Cli) -> None:
     found = inspect_volume(source(tmp_path))
     assert found.stacks[0].listing.z_step == 0.5
@@ -167,6 +171,7 @@ def refused(cli: Cli, *arguments: object) -> str:
     return done.err
 
 
+@pytest.mark.slow
 def test_no_input_is_replaced_and_nothing_is_written_into_one(tmp_path: Path, cli: Cli) -> None:
     given = source(tmp_path)
     for out in (given, given / "out.ome.zarr", given / "0"):
@@ -178,6 +183,7 @@ def test_no_input_is_replaced_and_nothing_is_written_into_one(tmp_path: Path, cl
     assert "is one of the frames" in refused(cli, given, "-o", tmp_path / "link.ome.zarr")
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_no_zarr_is_left_alone(tmp_path: Path, cli: Cli) -> None:
     given, out = source(tmp_path), tmp_path / "results.zarr"
     out.mkdir()
@@ -186,7 +192,8 @@ def test_a_folder_that_is_no_zarr_is_left_alone(tmp_path: Path, cli: Cli) -> Non
     assert (out / "thesis.txt").read_text() == "years of work"
 
 
-def test_a_full_disk_leaves_nothing_and_the_old_output(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_nothing_and_the_old_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.dont_write_bytecode", True)  # or the beginning of compiled modules would be kept
     planes = np.random.default_rng(0).integers(0, 60000, (300, 300)).astype(np.uint16)
     write_ome(tmp_path / "a.ome.zarr", planes, "YX")
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}

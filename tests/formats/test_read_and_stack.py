@@ -55,6 +55,7 @@ def test_lossless_formats_return_what_was_written(
     assert same(read_image(tmp_path / f"a{suffix}"), image)
 
 
+@pytest.mark.slow
 @SMALL
 @given(
     height=st.integers(1, 20), width=st.integers(1, 20), gray=st.booleans(),
@@ -411,6 +412,7 @@ def test_numbers_in_names_sort_as_numbers(numbers: list[int], stem: str) -> None
     assert sorted(paths, key=natural_key) == [Path(f"{stem}{number}.jpg") for number in sorted(numbers)]
 
 
+@pytest.mark.slow
 @given(names=st.lists(st.text(st.sampled_from("aAbäÄßİı١२②10. _-~\u0301漢😀"), min_size=1), unique=True))
 def test_any_names_can_be_sorted_and_the_order_does_not_depend_on_how_they_came(names: list[str]) -> None:
     paths = [Path("x") / f"_{name}" for name in names]

@@ -173,6 +173,7 @@ def test_names_and_endings_are_each_given_once() -> None:
     assert all(ending == ending.lower() and ending.startswith(".") for ending in endings)
 
 
+@pytest.mark.slow
 def test_reading_a_png_loads_no_other_format(tmp_path: Path) -> None:
     write_image(tmp_path / "a.png", picture())
     code = (

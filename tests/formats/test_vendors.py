@@ -35,6 +35,7 @@ def decode(volume: Volume) -> Array:
     return np.stack([[reader() for reader in stack.listing.readers] for stack in volume.stacks])
 
 
+@pytest.mark.slow
 def test_planes_of_czi_are_what_czifile_reads_at_once() -> None:
     czifile = pytest.importorskip("czifile", reason="the extra microscopy is not installed")
     path = real("CellDivision_T3_Z5_CH2_X240_Y170.czi")
@@ -50,6 +51,7 @@ def test_planes_of_czi_are_what_czifile_reads_at_once() -> None:
     assert packed.pixel_size is None, "zeros are no sizes"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["LeicaLASX_wavelength-sweep_example.lif", "xz-example.lif"])
 def test_planes_of_lif_are_what_liffile_reads_at_once(name: str) -> None:
     liffile = pytest.importorskip("liffile", reason="the extra microscopy is not installed")

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import ome_types
 import pytest
 import tifffile
 from PIL import Image
@@ -39,6 +38,7 @@ def run(stack: Path, outputs: Outputs, **options: Any) -> None:
     Job(JobRequest(frames=frames, outputs=outputs, options=chosen)).run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["imagej", "imagej in mm", "ome"])
 def test_sizes_survive_in_every_format(tmp_path: Path, kind: str) -> None:
     stack = write_stack(tmp_path / ("a.ome.tif" if kind == "ome" else "a.tif"), kind)
@@ -52,6 +52,8 @@ def test_sizes_survive_in_every_format(tmp_path: Path, kind: str) -> None:
             sides = [tags[side].value[0] / tags[side].value[1] for side in ("XResolution", "YResolution")]
             assert sides == pytest.approx([10, 5]) and tags["ResolutionUnit"].value == 1
     run(stack, Outputs(image=tmp_path / "out.ome.tif"))
+    import ome_types  # a second's work, for those tests alone that need it
+
     pixels = ome_types.from_tiff(tmp_path / "out.ome.tif").images[0].pixels
     assert (pixels.physical_size_x, pixels.physical_size_y, pixels.physical_size_z) == pytest.approx((0.1, 0.2, 0.5))
     with tifffile.TiffFile(tmp_path / "out.ome.tif") as tiff:

@@ -92,6 +92,7 @@ def test_depth_maps_and_their_legends_go_by_the_order_of_focus(folder: Path, tmp
     assert measure_height(result)[0, [0, -1]].tolist() == [3, 1]
 
 
+@pytest.mark.slow
 def test_depth_of_some_frames_is_counted_as_in_the_input(tiny_model: Path) -> None:
     options = FusionOptions(align="none", depth=True, model=tiny_model)
     stack = FocalStack(frames=focal_frames(64, 96, 4), names=list("abcd"))

@@ -185,6 +185,7 @@ def test_a_file_of_several_pages_is_one_input(tmp_path: Path) -> None:
     assert [frame["input"] for frame in found["frames"]] == [0] * 4
 
 
+@pytest.mark.slow
 def test_the_network_is_named_by_its_card_and_its_hash(listing: Listing, tiny_model: Path) -> None:
     result = aligned(listing)
     mine = provenance(result, FusionOptions(model=tiny_model), OUTPUTS, 1.0)

@@ -15,8 +15,8 @@ from allfocus.formats.write import write_ome
 from allfocus.io import read_image, write_image
 from allfocus.outputs.wishes import Outputs, add_listed
 from pictures import focal_frames
+from surfaces import load
 
-trimesh = pytest.importorskip("trimesh", reason="trimesh reads surfaces back")
 SIZES = {"pixel_size": 0.5, "z_step": 2.0}
 
 
@@ -55,7 +55,7 @@ def test_all_of_them_by_the_command_line(stack: Path, tmp_path: Path, capsys: py
     assert code == 0, output
     assert "s.stl: in micrometres, 0 is in focus in f0.png" in output
     assert "nearest is what is in focus in f2.png (--near)" in output
-    mesh = trimesh.load(tmp_path / "s.stl")
+    mesh = load(tmp_path / "s.stl")
     assert np.allclose(mesh.extents[:2], [63.5, 47.5])
     assert mesh.bounds[0][2] >= 0
     assert 2 < mesh.bounds[1][2] <= 4
@@ -71,12 +71,13 @@ def test_all_of_them_by_the_command_line(stack: Path, tmp_path: Path, capsys: py
     assert shows == {"image", "surface", "stereo", "anaglyph", "rocking", "scale bar"}
 
 
+@pytest.mark.slow
 def test_up_is_near_and_near_can_be_said(result: allfocus.FusionResult, tmp_path: Path) -> None:
     left_is_up = {}
     for near in ("first", "last"):
         path = tmp_path / f"{near}.ply"
         allfocus.save(result, tmp_path / "o.png", surface=path, near=near)
-        points = trimesh.load(path).vertices
+        points = load(path).vertices
         left, right = (points[part, 2].mean() for part in (points[:, 0] < 20, points[:, 0] > 108))
         left_is_up[near] = left > right
     assert left_is_up == {"first": True, "last": False}
@@ -87,7 +88,7 @@ def test_without_calibration_it_is_in_pixels_of_a_height_that_is_said(
 ) -> None:
     path = tmp_path / "s.ply"
     allfocus.save(result, tmp_path / "o.png", surface=path, surface_height=50)
-    mesh = trimesh.load(path)
+    mesh = load(path)
     assert np.allclose(mesh.extents[:2], [127, 95])
     assert 40 < mesh.extents[2] <= 64
     assert b"unit: pixels, one frame is 32 pixels high" in path.read_bytes()[:400]
@@ -108,7 +109,7 @@ def test_unknown_depth_is_a_hole_and_said_and_nothing_else_is_lost(
         replace(result, depth=depth), tmp_path / "o.png", surface=path, surface_solid=True, surface_triangles=5000
     )
     assert [note.code for note in notes] == ["surface-reduced", "surface-holes"]
-    mesh = trimesh.load(path, force="mesh")
+    mesh = load(path, force="mesh")
     assert mesh.is_watertight
     assert len(mesh.faces) <= 5000
     blank = replace(result, depth=np.full_like(depth, np.nan))
@@ -131,6 +132,7 @@ def test_stereo_keeps_sixteen_bits_and_the_profile(tmp_path: Path) -> None:
     assert np.array_equal(cross[:, :96], parallel[:, 96:])
 
 
+@pytest.mark.slow
 def test_what_can_not_be_is_said_before_the_work_starts(
     stack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -216,7 +218,7 @@ def test_volumes_get_a_surface_for_each_depth_map(tmp_path: Path, capsys: pytest
     assert code == 0, output
     assert {path.name for path in tmp_path.iterdir()} == {"v.ome.tif", "o.ome.tif", "s_t1.stl", "s_t2.stl"}
     assert "s_t2.stl: in micrometres, the last plane is nearest (--near)" in output
-    first, second = (trimesh.load(tmp_path / f"s_t{number}.stl") for number in (1, 2))
+    first, second = (load(tmp_path / f"s_t{number}.stl") for number in (1, 2))
     assert np.allclose(first.extents[:2], [95 * 0.25, 63 * 0.25])
     assert np.array_equal(first.vertices, second.vertices)
     left, right = (first.vertices[part, 2].mean() for part in (first.vertices[:, 0] < 4, first.vertices[:, 0] > 20))

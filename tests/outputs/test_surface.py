@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from allfocus.outputs.heights import Units
 from allfocus.outputs.surface import make_surface
 from allfocus.outputs.surface_files import encode_surface
 from pictures import picture
+from surfaces import load
 
-trimesh = pytest.importorskip("trimesh", reason="trimesh reads surfaces back")
 UNITS = Units(across=0.5, down=0.25, up=2.0, name="micrometres")
 ENDINGS = ("stl", "ply", "glb")
 
@@ -22,10 +23,10 @@ def ramp(height: int = 21, width: int = 31) -> FloatArray:
     return np.tile(np.linspace(0, 4, width, dtype=np.float32), (height, 1))
 
 
-def read_back(heights: FloatArray, ending: str, most: int = 10_000, *, is_solid: bool = False) -> "trimesh.Trimesh":
+def read_back(heights: FloatArray, ending: str, most: int = 10_000, *, is_solid: bool = False) -> Any:
     surface = make_surface(heights, UNITS, most=most, is_solid=is_solid)
     content = encode_surface(Path(f"a.{ending}"), surface, picture(*heights.shape))
-    return trimesh.load(io.BytesIO(content), file_type=ending, force="mesh")
+    return load(io.BytesIO(content), file_type=ending, force="mesh")
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -96,7 +97,7 @@ def test_without_squares_there_is_no_surface(heights: FloatArray) -> None:
 def test_ply_has_the_colours_of_the_picture() -> None:
     colours = picture(21, 31)
     surface = make_surface(ramp(), UNITS, most=10_000)
-    mesh = trimesh.load(io.BytesIO(encode_surface(Path("a.ply"), surface, colours)), file_type="ply")
+    mesh = load(io.BytesIO(encode_surface(Path("a.ply"), surface, colours)), file_type="ply")
     rows = 20 - np.rint(mesh.vertices[:, 1] / 0.25).astype(int)
     columns = np.rint(mesh.vertices[:, 0] / 0.5).astype(int)
     assert np.array_equal(mesh.visual.vertex_colors[:, :3], colours[rows, columns])
@@ -106,7 +107,7 @@ def test_glb_shows_the_picture_upright() -> None:
     colours = np.zeros((21, 31, 3), np.uint8)
     colours[:10], colours[10:, :15] = (250, 10, 10), (10, 10, 250)
     surface = make_surface(ramp(), UNITS, most=10_000)
-    mesh = trimesh.load(io.BytesIO(encode_surface(Path("a.glb"), surface, colours)), file_type="glb", force="mesh")
+    mesh = load(io.BytesIO(encode_surface(Path("a.glb"), surface, colours)), file_type="glb", force="mesh")
     texture = np.asarray(mesh.visual.material.baseColorTexture.convert("RGB"))
     assert texture.shape == colours.shape
     # trimesh counts v upwards

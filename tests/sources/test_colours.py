@@ -97,6 +97,7 @@ def test_colours_that_can_not_be_converted_are_refused(tmp_path: Path) -> None:
         inspect_stack(paths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.png", "out.tif", "out.jpg", "out.webp"])
 def test_colours_of_a_png_are_the_same_in_every_format(tmp_path: Path, name: str) -> None:
     p3 = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
@@ -128,6 +129,7 @@ def test_gray_keeps_its_curve(tmp_path: Path, name: str) -> None:
     assert are_same(icc, make_gray_profile("", make_curve(0, (1.8,))) if is_gray else GAMMA18, is_gray=is_gray)
 
 
+@pytest.mark.slow
 def test_code_points_stay_in_png(tmp_path: Path) -> None:
     image = from_unit(scene(), "uint16")
     paths = [write_png(tmp_path / f"{k}.png", image, cICP=bytes((9, 16, 0, 1))) for k in range(2)]

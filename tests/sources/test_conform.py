@@ -96,6 +96,7 @@ def test_a_turned_frame_that_is_damaged_is_refused_by_its_size(tmp_path: Path) -
         inspect_stack(paths)
 
 
+@pytest.mark.slow
 def test_fuse_takes_a_stack_with_a_turned_frame(tmp_path: Path, cli: Cli) -> None:
     frames = frames_of()
     frames[1] = np.ascontiguousarray(np.rot90(frames[1]))

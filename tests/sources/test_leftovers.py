@@ -16,7 +16,7 @@ from allfocus.sources.own import recognize_own
 from conftest import Cli
 from pictures import focal_frames, picture, write_pair
 
-LAPLACIAN = ("--method", "laplacian")
+LAPLACIAN = ("--method", "laplacian", "--halos", "keep")
 
 
 def names(paths: list[Path]) -> list[str]:

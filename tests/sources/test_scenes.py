@@ -47,7 +47,7 @@ def test_scenes_that_alternate_are_told_apart_and_odd_frames_belong_to_none() ->
     assert group_scenes(one) == [[0, 1, 2]]
 
 
-@pytest.mark.parametrize("align", ["auto", "none"])
+@pytest.mark.parametrize("align", [pytest.param("auto", marks=pytest.mark.slow), "none"])
 def test_two_scenes_are_refused_with_and_without_alignment(two_scenes: Path, align: str) -> None:
     listing = inspect_stack(two_scenes)
     with pytest.raises(AlignmentError, match=r"2 scenes: 1: f0\.png to f2\.png \(3 frames\); 2: f3\.png to f6\.png"):

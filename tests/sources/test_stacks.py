@@ -263,6 +263,7 @@ def test_a_few_frames_of_another_scene_are_left_out_and_not_counted(tmp_path: Pa
     assert "IMG_0003.png was left out" in outcome.out
 
 
+@pytest.mark.slow
 def test_photos_of_a_scene_each_are_refused(tmp_path: Path) -> None:
     frames = [cv2.resize(picture(12, 16, seed=seed), (128, 96), interpolation=cv2.INTER_CUBIC) for seed in range(3)]
     for k, frame in enumerate(frames):

@@ -65,6 +65,7 @@ def test_uncompressed_frames_that_are_torn_are_not_used_there(
     assert result.image.shape == FRAMES[0].shape and (result.image.max(axis=-1) > 0).all()
 
 
+@pytest.mark.slow
 def test_what_a_torn_frame_lacks_is_not_cropped_away(tmp_path: Path) -> None:
     paths = write_torn(tmp_path, by_tifffile, ".tif")
     whole = fuse([by for by in paths if by.stem != "1"], method="laplacian", align="translation")

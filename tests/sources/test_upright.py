@@ -42,5 +42,5 @@ def test_a_right_orientation_is_kept(tmp_path: Path) -> None:
 def test_a_frame_turned_without_a_word_is_found_by_its_content(tmp_path: Path, cli: Cli) -> None:
     frames = focal_frames(192, 256, 4)
     write_turned(tmp_path, [frames[0], np.rot90(frames[1], 2), *frames[2:]], (1, 1, 1, 1))
-    outcome = cli("fuse", tmp_path, "-o", tmp_path / "out.tif", "--method", "laplacian")
+    outcome = cli("fuse", tmp_path, "-o", tmp_path / "out.tif", "--method", "laplacian", "--halos", "keep")
     assert "note: IMG_0001.png was turned by 180 degrees, to lie as the others do" in outcome.out

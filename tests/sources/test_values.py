@@ -80,8 +80,8 @@ def test_ordinary_floats_are_not_touched() -> None:
     ("align", "scale", "mark"),
     [
         *product(["none"], [1, 4000], [np.nan, np.inf, -np.inf, -3.4028235e38, 1e30]),
-        ("translation", 4000, np.nan),
-        ("translation", 1, -3.4028235e38),
+        pytest.param("translation", 4000, np.nan, marks=pytest.mark.slow),
+        pytest.param("translation", 1, -3.4028235e38, marks=pytest.mark.slow),
     ],
 )
 def test_pixels_without_a_value_are_never_chosen(tmp_path: Path, align: str, scale: float, mark: float) -> None:

@@ -216,6 +216,7 @@ def test_a_volume_that_is_cut_short_is_refused(tmp_path: Path, kind: str) -> Non
         inspect_stack([tmp_path / "a.tif"])
 
 
+@pytest.mark.slow
 def test_a_thousand_planes_are_looked_at_quickly_and_each_is_found(tmp_path: Path) -> None:
     planes = np.arange(1000, dtype=np.uint16)[:, None, None] * np.ones((8, 12), np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", planes, photometric="minisblack", metadata=None)

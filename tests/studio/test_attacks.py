@@ -123,7 +123,8 @@ def test_far_strokes_change_nothing(studio: Studio) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux")
-def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path, browser: Any) -> None:
+def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path, browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # it would keep the beginning of compiled modules
     stack = write_scene(tmp_path / "stack", 240, 320, 3)
     with running(stack, *FAST) as studio, opened(browser, studio.address) as page:
         wait_ready(page)

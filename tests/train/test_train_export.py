@@ -11,12 +11,13 @@ import pytest
 import torch
 
 import allfocus
+from allfocus.decision import model
 from allfocus.errors import ModelError, ReadError
 from allfocus.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from allfocus.train.config import NetworkConfig, Recipe, recipe_from
 from allfocus.train.data import PhotoSet
 from allfocus.train.network.fusion_network import FusionNetwork
-from allfocus.train.onnx.export import export, model_card, source_commit
+from allfocus.train.onnx.export import FORMAT, export, model_card, source_commit
 from allfocus.train.onnx.weights import CARD_KEY, WEIGHTS_KEY, fine_tuning, load_start
 
 RECIPE = Recipe(name="tiny", network=NetworkConfig(width=4, depth=1, glance_width=4, glance_depth=1, state=2, heads=2))
@@ -169,3 +170,7 @@ def test_a_start_from_a_model_with_a_wrong_checksum_is_refused(tiny_model: Path,
     (tmp_path / "m.onnx").write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
     with pytest.raises(ModelError, match=r"m\.onnx: its weights or its card are damaged"):
         load_start(tmp_path / "m.onnx")
+
+
+def test_training_writes_what_inference_reads() -> None:
+    assert (CARD_KEY, FORMAT) == (model.CARD_KEY, model.FORMAT)

@@ -11,7 +11,7 @@ from allfocus.batch.labels import clean, make_label, strip
 from allfocus.batch.split import split_folder, split_pattern
 from allfocus.batch.wishes import Grouping
 from allfocus.core.names import find_name
-from allfocus.errors import ReadError
+from allfocus.errors import OptionError, ReadError
 from allfocus.run.atomic import explain_missing, real_path
 from allfocus.sources.expand import expand
 from allfocus.sources.leftovers import leave_out
@@ -74,11 +74,14 @@ def find_tree(
 
     Raises:
         ReadError: a root does not exist or can't be listed, or there is no stack below any.
+        OptionError: a root is a folder that is not looked into.
     """
     stacks, left_over = list[TreeStack](), list[Leftover]()
     for root in dict.fromkeys(path for given in roots for path in expand(given)):
         if not root.exists():
             raise ReadError(f"{root} {explain_missing(root)}; expected a folder with focal stacks below it")
+        if real_path(root) in map(real_path, skip):
+            raise OptionError(f"{root} is given for the stacks and for the outputs; give the outputs another folder")
         finder = Finder(root, wishes, asked)
         finder.look(skip)
         stacks += finder.stacks

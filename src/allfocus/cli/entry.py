@@ -140,7 +140,8 @@ def explain(error: BaseException) -> tuple[str, int]:
         return f"interrupted: {error}" if str(error) else "interrupted", INTERRUPTED
     if isinstance(error, typer.TyperException):
         command = getattr(getattr(error, "ctx", None), "command_path", "allfocus")
-        return f"error: {error.format_message().rstrip('.')}. See '{command} --help'.", USAGE
+        said = error.format_message().rstrip(".").replace("valid int range", "whole number")
+        return f"error: {said.replace('valid float range', 'number')}. See '{command} --help'.", USAGE
     if isinstance(error, AllFocusError):
         return f"error: {error}", USAGE if isinstance(error, OptionError) else FAILED
     if isinstance(error, MemoryError):

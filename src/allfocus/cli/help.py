@@ -20,3 +20,7 @@ class PlainCommand(TyperCommand):
             if records:
                 with formatter.section(name):
                     formatter.write_dl(records)
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """The first sentence of the help, all of it: the list of commands folds it."""
+        return (self.help or "").partition("\n\n")[0].replace("\n", " ")
