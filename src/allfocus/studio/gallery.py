@@ -46,7 +46,7 @@ class Gallery:
         hub: told what happens.
 
     Attributes:
-        state: `empty`, `running`, `ready` (the picture is there), `cancelled` or `failed`.
+        state: `empty`, `opening` (what was typed), `running`, `ready` (the picture is there), `cancelled` or `failed`.
         request: what is fused, and how.
         listing: the frames; None as long as nothing is open.
         layers: what can be shown, by names.
@@ -136,6 +136,15 @@ class Gallery:
 
     def _show_result(self, registered: Registered, image: Array, done: Array | None) -> None:
         self._show("result", Layer(pixels=image, window=window_of(registered), done=done, icc=self._profile()))
+
+    def _keep_old_picture(self) -> None:
+        """Let a small copy of the picture stand in for the next one."""
+        result = self.layers.get("result")
+        if result is not None and result.done is None:
+            small = self.overviews.of(result).copy()
+            self._show("draft", Layer(pixels=small, window=result.window, icc=result.icc))
+        for name in ("result", VEIL, *MAPS):
+            self.layers.pop(name, None)
 
     def _show(self, name: str, layer: Layer) -> None:
         """Put a layer on view; versions never come again, so that browsers may keep tiles for ever."""

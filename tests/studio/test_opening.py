@@ -1,0 +1,89 @@
+"""From what was typed to a page: it is there before the stack, and hears what is wrong."""
+
+import asyncio
+import json
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from conftest import Cli
+from studio_page import running, write_scene
+
+pytest.importorskip("uvicorn", reason="the page needs the extra web")
+
+from allfocus.studio.front import Front
+from allfocus.studio.hub import Hub
+
+
+def test_the_front_answers_before_there_is_a_session(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("page")
+    front, asked = Front(Hub(), tmp_path), []
+
+    async def behind(scope: dict[str, object], receive: object, send: object) -> None:
+        asked.append(scope["path"])
+
+    async def ask(path: str) -> int:
+        sent = []
+
+        async def send(message: dict[str, int]) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""}
+        await front.app()(scope, None, send)  # type: ignore[arg-type]
+        return sent[0]["status"] if sent else 0
+
+    async def ask_all() -> None:
+        state = asyncio.ensure_future(ask("/api/state"))
+        assert await ask("/") == 200
+        assert await ask("/assets/none.js") == 404
+        assert not state.done()
+        front.let_in(behind)
+        await asyncio.wait_for(state, 10)
+
+    asyncio.run(ask_all())
+    assert asked == ["/api/state"]
+
+
+def test_a_page_that_comes_late_hears_why_the_server_ends() -> None:
+    hub = Hub()
+    hub.end("no such stack")
+
+    async def listen() -> list[str]:
+        stream = hub.stream()
+        told = [await anext(stream), await anext(stream)]
+        assert hub.heard.is_set()
+        hub.close()
+        return [*told, *[one async for one in stream]]
+
+    assert json.loads(asyncio.run(listen())[1].removeprefix("data: ")) == {"kind": "end", "message": "no such stack"}
+
+
+@pytest.mark.slow
+def test_what_can_t_be_opened_is_said_and_ends_the_server(tmp_path: Path, cli: Cli, page_files: None) -> None:
+    (tmp_path / "wrong").mkdir()
+    for k in range(3):
+        (tmp_path / f"wrong/{k}.png").write_bytes(b"no picture")
+    for typed, says in ((tmp_path / "wrong", "0.png"), (tmp_path / "none", "none"), (tmp_path / "none*.png", "none")):
+        done = cli("studio", typed, "--no-browser")
+        assert done.code == 1, typed
+        assert says in done.err.splitlines()[0]
+        assert "Traceback" not in done.err
+    assert "page:" not in cli("studio", tmp_path / "none", "--no-browser").out  # a browser would open it for nothing
+
+
+@pytest.mark.slow
+def test_two_tabs_that_fuse_at_once_leave_one_run(tmp_path: Path, page_files: None) -> None:
+    stack = write_scene(tmp_path / "stack", 240, 320, 3)
+    with running(stack, "--method", "laplacian", "--align", "none") as studio:
+        studio.state()
+        wanted = [{"options": {"method": "laplacian", "align": "none", "compose": how}} for how in ("hard", "soft") * 3]
+        tabs = [Thread(target=studio.ask, args=("POST", "/api/run", one)) for one in wanted]
+        for tab in tabs:
+            tab.start()
+        for tab in tabs:
+            tab.join()
+        while (state := studio.state())["state"] == "running":
+            pass
+        assert state["state"] == "ready", state["error"]
+        assert state["chosen"]["compose"] in ("hard", "soft")
