@@ -20,7 +20,7 @@ from allfocus.options import build_options, plain_options
 from allfocus.outputs.wishes import Outputs, add_listed
 from allfocus.studio.describe import HIDDEN, describe_session
 from allfocus.studio.entrance import Entrance
-from allfocus.studio.opening import with_depth
+from allfocus.studio.opening import without_depth
 from allfocus.studio.session import Session
 from allfocus.studio.surface import pack_surface
 from allfocus.studio.tiles import encode, render_tile, render_whole
@@ -104,6 +104,8 @@ class Server:
         layer = self.session.layers.get(place["layer"])
         if layer is None:
             return Response(status_code=404)
+        if place["layer"] == "depth" and layer.done is not None:
+            self.session.look_at_depth()
         draw = partial(render_tile, layer, place["level"], place["column"], place["row"], self.session.overviews)
         made = await anyio.to_thread.run_sync(draw)
         if made is None:
@@ -114,7 +116,7 @@ class Server:
     async def surface(self, request: Request) -> Response:
         """The surface of the result, to be turned."""
         try:
-            data = await anyio.to_thread.run_sync(lambda: pack_surface(self.session.result()))
+            data = await anyio.to_thread.run_sync(lambda: pack_surface(self.session.result(depth=True)))
         except AllFocusError as error:
             return JSONResponse({"error": str(error)}, 400)
         return Response(data, media_type="application/octet-stream", headers={"cache-control": "no-store"})
@@ -152,7 +154,7 @@ class Server:
         reference = values.get("reference")
         hidden.pop("depth", None)
         chosen |= hidden | ({} if reference is None else {"reference": reference})
-        self.session.run(with_depth(build_options(chosen)), [str(name) for name in values.get("leave_out", ())])
+        self.session.run(without_depth(build_options(chosen)), [str(name) for name in values.get("leave_out", ())])
 
     def cancel(self, values: dict[str, Any]) -> None:
         """Call off the run."""

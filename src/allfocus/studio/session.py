@@ -23,7 +23,7 @@ from allfocus.run.workers import one_thread_each
 from allfocus.sources.colours import read_frame_metadata
 from allfocus.sources.listing import Listing
 from allfocus.studio.board import Board
-from allfocus.studio.gallery import KEPT, MAPS, VEIL, box_of, window_of
+from allfocus.studio.gallery import DEPTH, KEPT, MAPS, VEIL, box_of, window_of
 from allfocus.studio.hub import Hub
 from allfocus.studio.opening import Choice, Opened, find_choices, open_choice, open_project
 from allfocus.studio.shelf import Shelf
@@ -32,8 +32,8 @@ from allfocus.studio.tiles import Layer
 #: Other results that can be painted from, and what is different about their options.
 LAYERS: Mapping[str, Mapping[str, Any]] = {
     "laplacian": {"method": "laplacian", "prefer": None, "depth": False},
-    "near": {"method": "network", "prefer": "near"},
-    "far": {"method": "network", "prefer": "far"},
+    "near": {"method": "network", "prefer": "near", "depth": True},
+    "far": {"method": "network", "prefer": "far", "depth": True},
 }
 #: Results that are kept at once, and letters of the longest name.
 MOST_RESULTS, LONGEST_NAME = 4, 60
@@ -246,7 +246,7 @@ class Session(Board):
             self.state, self.error, self.progress = state, error, {}
             self._draft_cancel.set()
             if state != "ready":
-                for name in ("result", VEIL, *MAPS):
+                for name in ("result", VEIL, DEPTH, *MAPS):
                     self.layers.pop(name, None)
         self.hub.tell("state")
         if state == "ready":
