@@ -27,7 +27,7 @@ from allfocus.pipeline import decide
 from allfocus.result import FusionResult, make_result
 from allfocus.run.workers import in_parallel, one_thread_each
 
-#: The most strokes that are told apart when they change at once.
+#: The most strokes that are told apart when they change at once; the most windows that are composed by one thread.
 FEW = 8
 #: How far, in pixels, composing carries what was painted.
 SPREAD = 16 + MARGIN
@@ -74,7 +74,7 @@ class Retouch:
         painted = self._paint(request)
         changed = place_strokes(self.registered, differing(self.request.strokes, request.strokes))
         windows = gather([self._reach(stroke) for stroke in changed], painted.tiles())
-        workers = min(self.registered.run.workers, len(windows))
+        workers = self.registered.run.workers if len(windows) > FEW else 1  # threads keep memory of their own
         made = list(in_parallel(lambda window: self._compose(painted, window), windows, workers))
         with self._halos.locked():
             self.request = request
