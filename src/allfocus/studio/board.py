@@ -176,8 +176,8 @@ class Board(Gallery):
                 if self.retouch is retouch:
                     self._show_depth(retouch, tiles)
 
-    def at(self, x: float, y: float) -> dict[str, Any]:
-        """What is known of a pixel of the reference's full frame; its depth is measured where it is not known yet."""
+    def look_at(self, x: float, y: float) -> None:
+        """Somebody points at a place: measure the depth there, unless it is known, or another place is measured."""
         with self.lock:
             retouch, layer = self.retouch, self.layers.get(DEPTH)
         if retouch is not None and layer is not None and self._looking.acquire(blocking=False):
@@ -190,7 +190,6 @@ class Board(Gallery):
                         self._show_depth(retouch, tiles)
             finally:
                 self._looking.release()
-        return super().at(x, y)
 
     def result(self, *, depth: bool = False) -> FusionResult:
         """The picture and its maps as they are now, with its depth if that is wanted.

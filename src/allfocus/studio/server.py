@@ -87,6 +87,8 @@ class Server:
         if not all(map(math.isfinite, (x, y, radius))):
             return JSONResponse({"error": "at: expected finite numbers"}, 400)
         soon = BackgroundTask(self.session.warm, x, y, radius, given.get("source", "")) if radius > 0 else None
+        if radius <= 0:  # painting comes before depth
+            await anyio.to_thread.run_sync(self.session.look_at, x, y)
         return JSONResponse(await anyio.to_thread.run_sync(self.session.at, x, y), background=soon)
 
     async def thumbnail(self, request: Request) -> Response:
