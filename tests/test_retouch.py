@@ -324,3 +324,30 @@ def test_a_brush_above_the_picture_changes_nothing(kept: Kept) -> None:
     assert kept.canvas.images[0].tobytes() == before
     with pytest.raises(ConfigError, match="nowhere"):
         retouch.warm(50, 60, 40, "nowhere")
+
+
+@pytest.mark.slow
+def test_depth_is_measured_once_somebody_asks_and_is_that_of_a_job(frames: tuple[Path, ...]) -> None:
+    plain = Job(JobRequest(frames=frames, outputs=Outputs(), options=FusionOptions(align="none")), keep=True).run()
+    assert plain.kept is not None
+    assert "depth" not in plain.kept.canvas.maps
+    retouch = Retouch(plain.kept)
+    corner = retouch.depths.unknown((slice(5, 6), slice(5, 6)))
+    retouch.measure_depth(corner)
+    assert corner[0] not in retouch.depths.unknown()
+    strokes = strokes_everywhere(5)
+    retouch.change(strokes)
+    assert corner[0] in retouch.depths.unknown()  # painted on since
+    assert retouch.result().depth is None
+    asked = replace(plain.kept.request, strokes=tuple(strokes), options=FusionOptions(align="none", depth=True))
+    again, found = Job(asked).run().fused, retouch.result(depth=True)
+    assert not retouch.depths.unknown()
+    for name in ("image", "depth", "depth_error"):
+        assert np.array_equal(getattr(again, name), getattr(found, name), equal_nan=True), name
+
+
+def test_no_depth_is_measured_where_nothing_knows_of_it(kept: Kept) -> None:
+    retouch = Retouch(kept)
+    assert not retouch.depths.can_be_measured
+    assert retouch.depths.unknown() == []
+    assert retouch.result(depth=True).depth is None

@@ -40,7 +40,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory, page_files: None) -> Iterat
 
 def wait_until_ready(studio: Studio) -> None:
     limit = time.monotonic() + 60
-    while (state := studio.state())["state"] == "running" and time.monotonic() < limit:
+    while (state := studio.state())["state"] in ("opening", "running") and time.monotonic() < limit:
         time.sleep(0.1)
     assert state["state"] == "ready", state["error"]
 

@@ -31,6 +31,13 @@ NO_WEBGL = """
 }
 """
 
+#: Whether the end of a frame's name, by which it differs from the others, lies within its place in the strip.
+SHOWS_END = """pick => {
+  const tail = pick.querySelector('.tail').getBoundingClientRect();
+  const whole = pick.getBoundingClientRect();
+  return tail.width > 0 && tail.left >= whole.left && tail.right <= whole.right;
+}"""
+
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -316,7 +323,7 @@ def test_it_fits_every_screen(tmp_path: Path, browser: Any) -> None:
     stack = write_scene(tmp_path / name, 90, 120, 6)
     for k in range(50):
         source = stack / f"img_{k % 6}.png"
-        (stack / f"IMG_{k:04d} <img src=x onerror=alert(1)> a name that goes on and on and on.png").write_bytes(
+        (stack / f"IMG_{k:04d} <img src=x onerror=alert(1)> a name that goes on and on {k:04d}.png").write_bytes(
             source.read_bytes()
         )
     for k in range(6):
@@ -333,6 +340,7 @@ def test_it_fits_every_screen(tmp_path: Path, browser: Any) -> None:
             if width in (1280, 390):  # both colour schemes, the widest and the narrowest
                 check_access(page)
             assert page.locator("#title").inner_text() == name
+            assert page.locator("#strip .pick").first.evaluate(SHOWS_END)
 
 
 def look_at_all(page: Any, name: str) -> None:

@@ -36,6 +36,7 @@ async function read(answer) {
  * Calls back with every message of the server.
  * @param {(message: any) => void} hear
  * @param {(isThere: boolean) => void} connected
+ * @returns {() => void} what ends it
  */
 export function listen(hear, connected) {
   const source = new EventSource("/api/events");
@@ -43,4 +44,5 @@ export function listen(hear, connected) {
   source.onopen = () => connected(true);
   source.onerror = () => connected(false);
   addEventListener("pagehide", () => source.close());
+  return () => source.close();
 }

@@ -16,7 +16,7 @@ import { WORDS } from "./words.js";
 class App {
   constructor() {
     /** @type {any} */
-    this.state = { state: "empty", frames: [], layers: {}, notes: [], strokes: [] };
+    this.state = { state: "opening", frames: [], layers: {}, notes: [], strokes: [] };
     this.view = new View(find("view"));
     /** @type {number[]} */
     this.cursor = [0, 0];
@@ -28,7 +28,9 @@ class App {
     this.save = new Save(this);
     this.start = new Start(this);
     this.height = new Height(this);
+    this.isOver = false;
     this.load = seldom(60, () => this.#load());
+    this.drawProgress(null);
   }
 
   async #load() {
@@ -78,6 +80,7 @@ class App {
 
   /** Show what is wrong, or nothing. @param {any} error */
   fail(error) {
+    if (this.isOver) return;
     const text = error instanceof Error ? error.message : String(error);
     find("failure").textContent = text;
     find("failure").hidden = !text;
@@ -95,6 +98,14 @@ class App {
     }
   }
 
+  /** The server has ended, as what was typed can't be opened. @param {string} why */
+  end(why) {
+    find("stage").textContent = WORDS.states.failed;
+    this.fail(WORDS.ended(why));
+    this.isOver = true;
+    leave();
+  }
+
   /** @param {any} message */
   hear(message) {
     if (message.kind === "progress") this.drawProgress((this.state.progress = message));
@@ -103,6 +114,7 @@ class App {
     else if (message.kind === "thumbnail") this.strip.refresh(message);
     else if (message.kind === "warning") this.fail(message.message);
     else if (message.kind === "doubts") this.doubts.take(message);
+    else if (message.kind === "end") this.end(message.message);
     else this.load();
   }
 }
@@ -202,7 +214,7 @@ const app = new App();
 connectTabs();
 connectTools(app);
 connectKeys(app);
-listen(
+const leave = listen(
   (message) => app.hear(message),
   (isThere) => (isThere ? app.load() : app.fail(WORDS.lost)),
 );

@@ -2,6 +2,9 @@
 import { find, make } from "./dom.js";
 import { WORDS } from "./words.js";
 
+/** Letters of a name that are never left out. */
+const TAIL = 8;
+
 export class Strip {
   /** @param {import("./main.js").App} app */
   constructor(app) {
@@ -28,8 +31,8 @@ export class Strip {
   }
 
   #item(/** @type {any} */ row) {
-    const address = `/thumbnails/${encodeURIComponent(row.name)}`;
-    const picture = make("img", { src: address, alt: "", loading: "lazy", draggable: false });
+    const picture = make("img", { alt: "", loading: "lazy", draggable: false });
+    if (row.sharpness !== undefined || row.position < 0) picture.src = `/thumbnails/${encodeURIComponent(row.name)}`; // it was read
     picture.onerror = () => (picture.style.visibility = "hidden");
     picture.onload = () => (picture.style.visibility = "");
     this.pictures.set(row.name, picture);
@@ -39,11 +42,18 @@ export class Strip {
     bar.style.width = `${100 * share}%`;
     const known = [row.name, why, row.time, row.sharpness === undefined ? "" : WORDS.sharpness(share)];
     const number = row.position < 0 ? "" : `${row.position + 1}  `;
+    const letters = [...row.name];
     const pick = make(
       "button",
       { className: "pick", title: known.filter(Boolean).join("\n"), disabled: row.position < 0 },
       picture,
-      make("span", { className: "name" }, number + row.name),
+      // names of a stack differ at their end: that part always fits
+      make(
+        "span",
+        { className: "name" },
+        make("span", { className: "head" }, number + letters.slice(0, -TAIL).join("")),
+        make("span", { className: "tail" }, letters.slice(-TAIL).join("")),
+      ),
       make("span", { className: "why" }, why || row.time),
       make("span", { className: "sharp", role: "img", "aria-label": WORDS.sharpness(share) }, bar),
     );

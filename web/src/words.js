@@ -6,6 +6,7 @@ const short = (value) => (Math.abs(value) >= 1000 ? value.toFixed(0) : value.toP
 export const WORDS = {
   states: {
     empty: "No stack is open",
+    opening: "Opening",
     running: "Fusing",
     ready: "Ready",
     cancelled: "Cancelled",
@@ -69,6 +70,7 @@ export const WORDS = {
       ...(at.veil > 0.02 ? [`veil ${Math.round(100 * at.veil)} %`] : []),
     ].join(" · "),
   lost: "The server does not answer. Start allfocus studio again, and reload this page.",
+  ended: (/** @type {string} */ why) => `${why}. Start allfocus studio again with something else.`,
   noDoubts: "No doubtful places.",
   searching: "Looking for doubtful places …",
   doubt: (/** @type {number} */ number, /** @type {number} */ count) => `Place ${number} of ${count}`,

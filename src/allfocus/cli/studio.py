@@ -1,7 +1,7 @@
 """``allfocus studio``: a stack and its result on a local page."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from allfocus.options import FusionOptions
 from allfocus.outputs.asked import Asked
 from allfocus.run.install import extra
 from allfocus.run.streams import say
+
+if TYPE_CHECKING:
+    from allfocus.studio.session import Session
 
 
 @command(Asked, FusionOptions, skip=("channel_for_focus", "no_align", "outputs", "slab"))
@@ -50,14 +53,19 @@ def studio(
       allfocus studio DCIM/stack/
       allfocus studio beetle.allfocus.json --no-browser --port 8080
     """  # noqa: D301
-    from allfocus.jobs.requests import chosen_options
-
-    options = chosen_options(typed)
     with extra("web", "the page"):
         from allfocus.studio.serve import serve
 
+    def open_typed(session: "Session") -> None:
+        from allfocus.jobs.requests import chosen_options
+
+        options = chosen_options(typed)
+        if frames:
+            session.open_given(frames, options)
+
     serve(
-        (lambda session: session.open_given(frames, options)) if frames else (lambda session: None),
+        open_typed,
+        begin_at_once=all(path.exists() for path in frames or []),  # else it is a pattern, or wrong
         roots=root or [],
         host=host,
         port=port,

@@ -1,6 +1,7 @@
 """The network's decision: its logits, turned into weights, confidence, depth and quality masks."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Literal
 
@@ -111,6 +112,12 @@ class NetworkDecision(TiledDecision):
             out_of_focus=None if found.quality is None else found.quality[0] > OUT_OF_FOCUS,
             veiled=None if found.quality is None else found.quality[1] > VEILED,
         )
+
+    def with_depth(self) -> "NetworkDecision":
+        """The same decision, which measures depth too; what the network said is shared."""
+        deep = copy(self)
+        deep._meter = self._meter or DepthMeter(self._pyramid, self.noise)
+        return deep
 
     def rest(self) -> None:
         """Give back what the network keeps."""

@@ -18,15 +18,16 @@ from allfocus.decision.noise import NOISY
 from allfocus.decision.painted import ORIGINAL, STEPS, PaintedDecision, Stroke
 from allfocus.decision.recent import RECENT, Recent
 from allfocus.decision.sheet import MARGIN, Sheets
+from allfocus.jobs.depths import Depths
 from allfocus.jobs.events import JobRequest, Kept
 from allfocus.jobs.halos import Halos
 from allfocus.jobs.strokes import layer_options, paint_over, place_strokes, used_layers
 from allfocus.options import FusionOptions, is_same_for
 from allfocus.pipeline import decide
 from allfocus.result import FusionResult, make_result
-from allfocus.run.workers import one_thread_each
+from allfocus.run.workers import in_parallel, one_thread_each
 
-#: The most strokes that are told apart when they change at once.
+#: The most strokes that are told apart when they change at once; the most windows that are composed by one thread.
 FEW = 8
 #: How far, in pixels, composing carries what was painted.
 SPREAD = 16 + MARGIN
@@ -49,11 +50,13 @@ class Retouch:
         request: what the picture now is the answer to: a job with this request writes the same bytes.
         registered: the frames.
         canvas: the picture and its maps.
+        depths: its depth, as far as it was asked for; see `measure_depth`.
     """
 
     def __init__(self, kept: Kept) -> None:
         self.request, self.registered, self.canvas = kept.request, kept.registered, kept.canvas
         self._decision, self._halos, self._veil = Recent(kept.decision), Halos(kept), kept.veil
+        self.depths = Depths(kept)
         self._others: dict[FusionOptions, Decision] = {}
         self._sheets, self._making, self._warming = Sheets(), Lock(), Lock()
 
@@ -71,13 +74,21 @@ class Retouch:
         painted = self._paint(request)
         changed = place_strokes(self.registered, differing(self.request.strokes, request.strokes))
         windows = gather([self._reach(stroke) for stroke in changed], painted.tiles())
-        made = [self._compose(painted, window) for window in windows]
+        workers = self.registered.run.workers if len(windows) > FEW else 1  # threads keep memory of their own
+        made = list(in_parallel(lambda window: self._compose(painted, window), windows, workers))
         with self._halos.locked():
             self.request = request
             for canvas, window in zip(made, windows, strict=True):
                 self._put(canvas, window, self._where(changed, window))
         self._halos.touch(windows)
+        self.depths.touch(windows)
         return windows
+
+    def measure_depth(self, tiles: Sequence[Window] | None = None) -> None:
+        """Measure the depth of some tiles of `depths.unknown`, or of all; from any thread, while others paint."""
+        tiles = self.depths.unknown() if tiles is None else tiles
+        if tiles:
+            self.depths.measure(tiles, lambda decision: self._paint(self.request, decision))
 
     def warm(self, x: float, y: float, radius: float, source: str = "") -> None:
         """Have at hand what a stroke at a place would need, so that it is shown sooner; from any thread, one at a time.
@@ -136,14 +147,20 @@ class Retouch:
         gain = find_gain(self.canvas.images[0][window][rim], self._bring(placed, window)[rim])
         return replace(plain, gain=gain)
 
-    def result(self) -> FusionResult:
-        """The picture and its maps as they are now, settled."""
+    def result(self, *, depth: bool = False) -> FusionResult:
+        """The picture and its maps as they are now, settled; with its depth, where that is wanted and can be had."""
         self.settle()
-        return make_result(self.registered, self._paint(self.request), self.canvas, None, veil=self._veil)
+        canvas = self.canvas
+        if depth and self.depths.can_be_measured:
+            self.measure_depth()
+            canvas = replace(canvas, maps=canvas.maps | self.depths.planes)
+        return make_result(self.registered, self._paint(self.request), canvas, None, veil=self._veil)
 
-    def _paint(self, request: JobRequest) -> Decision:
+    def _paint(self, request: JobRequest, decision: Decision | None = None) -> Decision:
+        """A decision, by default that of the picture, with the strokes of a request over it."""
         known = {name: self._other(layer_options(request, name)) for name in used_layers(request)}
-        return paint_over(self.registered, self._decision, request, known, self._sheets)
+        sheets = self._sheets if decision is None else None
+        return paint_over(self.registered, decision or self._decision, request, known, sheets)
 
     def _other(self, options: FusionOptions) -> Decision:
         """The decision of a layer, which is made once."""

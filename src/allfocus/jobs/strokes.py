@@ -8,10 +8,12 @@ from allfocus.decision.decision import Decision
 from allfocus.decision.painted import ORIGINAL, STEPS, PaintedDecision, Stroke
 from allfocus.decision.sheet import Sheets
 from allfocus.errors import ConfigError
+from allfocus.jobs.checks import open_request
 from allfocus.jobs.events import JobRequest
 from allfocus.options import FusionOptions, is_same_for
 from allfocus.pipeline import decide
 from allfocus.registered import Registered
+from allfocus.sources.listing import Listing
 
 #: Strokes that need not be placed again with every stroke that comes.
 PLACED = 2048
@@ -87,3 +89,28 @@ def layer_options(request: JobRequest, name: str) -> FusionOptions:
     if not is_same_for("align", options, request.options):
         raise ConfigError(f"layer {name!r}: its alignment differs from the picture's; give both the same options")
     return options
+
+
+def renumber_strokes(
+    strokes: Sequence[Stroke], request: JobRequest, listing: Listing, leave_out: Sequence[str]
+) -> tuple[Stroke, ...]:
+    """Strokes over the frames of a request, with their frames counted as where others are left out.
+
+    Args:
+        strokes: what is painted; strokes from frames that are left out go.
+        request: its frames, and those that it leaves out.
+        listing: the frames that it uses.
+        leave_out: names of the frames that will be left out.
+    """
+    every = [*listing.names, *request.leave_out]
+    everything = open_request(replace(request, leave_out=()))
+    assert isinstance(everything, Listing)
+    old = [name for name in everything.names if name not in request.leave_out]
+    new = [name for name in everything.names if name not in leave_out and name in every]
+    kept = []
+    for stroke in strokes:
+        if stroke.frame is None:
+            kept.append(stroke)
+        elif old[stroke.frame] in new:
+            kept.append(replace(stroke, frame=new.index(old[stroke.frame])))
+    return tuple(kept)

@@ -25,7 +25,7 @@ from allfocus.registration import find_reference
 from allfocus.result import FusionResult
 from allfocus.run.allocator import return_freed_memory
 from allfocus.sources.listing import Listing
-from allfocus.studio.gallery import MAPS, VEIL, Gallery
+from allfocus.studio.gallery import DEPTH, MAPS, VEIL, Gallery
 
 #: Seconds from a change to when the project is saved.
 SAVE_AFTER = 1.0
@@ -99,6 +99,7 @@ class Board(Gallery):
         windows = retouch.change(strokes)
         self.strokes, self.request, self._painted_at = strokes, retouch.request, time.monotonic()
         self._show_changes(("result", *MAPS), windows)
+        self._show_depth(retouch, windows)
         self.hub.tell("strokes", **self.describe_strokes())
         if not retouch.is_settled and self._settling is None:
             self._settling = Thread(target=self._settle, args=(retouch,), name="allfocus halos", daemon=True)
@@ -154,15 +155,51 @@ class Board(Gallery):
             "version": 0 if shown is None else shown.version,
         }
 
-    def result(self) -> FusionResult:
-        """The picture and all its maps as they are now.
+    def look_at_depth(self) -> None:
+        """Somebody looks at the depth: measure what of it is not known yet, in a thread, tile by tile."""
+        with self.lock:
+            if self.retouch is not None and self._measuring is None and self.retouch.depths.unknown():
+                self._measuring = Thread(
+                    target=self._measure_depth, args=(self.retouch,), name="allfocus depth", daemon=True
+                )
+                self._measuring.start()
+
+    def _measure_depth(self, retouch: Retouch) -> None:
+        while True:
+            with self.lock:
+                tiles = retouch.depths.unknown()[: retouch.registered.run.workers]
+                if not tiles or self.retouch is not retouch:
+                    self._measuring = None
+                    return
+            retouch.measure_depth(tiles)
+            with self.lock:
+                if self.retouch is retouch:
+                    self._show_depth(retouch, tiles)
+
+    def look_at(self, x: float, y: float) -> None:
+        """Somebody points at a place: measure the depth there, unless it is known, or another place is measured."""
+        with self.lock:
+            retouch, layer = self.retouch, self.layers.get(DEPTH)
+        if retouch is not None and layer is not None and self._looking.acquire(blocking=False):
+            try:
+                here = layer.place_of(x, y)
+                tiles = retouch.depths.unknown(here) if here is not None else []
+                retouch.measure_depth(tiles)
+                with self.lock:
+                    if tiles and self.retouch is retouch:
+                        self._show_depth(retouch, tiles)
+            finally:
+                self._looking.release()
+
+    def result(self, *, depth: bool = False) -> FusionResult:
+        """The picture and its maps as they are now, with its depth if that is wanted.
 
         Raises:
             OptionError: it is not ready.
         """
         with self.lock:
             retouch, _ = self._ready()
-        return retouch.result()
+        return retouch.result(depth=depth)
 
     def save(self, outputs: Outputs) -> list[str]:
         """Write the picture and its maps as the command line does; returns the files' names.
@@ -173,12 +210,16 @@ class Board(Gallery):
         with self.lock:
             retouch, listing = self._ready()
         retouch.settle()
+        if outputs.need_depth:
+            retouch.measure_depth()
         with self.lock:
             retouch, listing = self._ready()
             request = replace(self.request, outputs=outputs)
             check_wishes(outputs, request.options)
             check_stack(request, listing)
-            made, notes = write_result(retouch.result(), request, self.seconds, registered=retouch.registered)
+            made, notes = write_result(
+                retouch.result(depth=outputs.need_depth), request, self.seconds, registered=retouch.registered
+            )
             self.saved |= set(made)
         return_freed_memory()
         for note in notes:
@@ -197,13 +238,10 @@ class Board(Gallery):
             if path is None or listing is None:
                 raise OptionError("the project has no name yet; choose one")
             names = list(listing.names)
-        # the page wants depth to look at; whoever fuses again need not make it
-        options = replace(request.options, depth=False)
         alignment = None if self._kept is None else self._kept.registered.alignment
         if alignment is not None:
-            aligned = Aligned(alignment=alignment, options=options, size=listing.frame.size)
+            aligned = Aligned(alignment=alignment, options=request.options, size=listing.frame.size)
             request = replace(request, aligned=aligned)
-        request = replace(request, options=options)
         project = make_project(request, self._hashes)
         self._hashes = dict(zip(project.frames, project.hashes, strict=True))
         save_project(path, project, names)

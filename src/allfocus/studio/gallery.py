@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event as Flag
-from threading import RLock, Thread
+from threading import Lock, RLock, Thread
 from typing import Any
 
 import cv2
@@ -34,9 +34,11 @@ MEASURED = 640
 #: Seconds between two messages about tiles that are done.
 TELL_EVERY = 0.25
 #: Layers made of maps: the name of each map, how it is shown, and what a person calls it.
-MAPS = {"index_map": "places", "confidence": "shades", "depth": "places", "out_of_focus": "marks", "veiled": "marks"}
+MAPS = {"index_map": "places", "confidence": "shades", "out_of_focus": "marks", "veiled": "marks"}
 #: The layer that shows how much light near things laid over the picture, and those of results that were kept.
 VEIL, KEPT = "veil", "kept/"
+#: The layer of the depth, which is measured once somebody looks at it.
+DEPTH = "depth"
 
 
 class Gallery:
@@ -46,7 +48,7 @@ class Gallery:
         hub: told what happens.
 
     Attributes:
-        state: `empty`, `running`, `ready` (the picture is there), `cancelled` or `failed`.
+        state: `empty`, `opening` (what was typed), `running`, `ready` (the picture is there), `cancelled` or `failed`.
         request: what is fused, and how.
         listing: the frames; None as long as nothing is open.
         layers: what can be shown, by names.
@@ -81,6 +83,8 @@ class Gallery:
         self._draft_cancel = Flag()
         self._is_saving, self._is_unsaved, self.seconds, self._painted_at = False, False, 0.0, 0.0
         self._settling: Thread | None = None
+        self._measuring: Thread | None = None
+        self._looking = Lock()
         self._version, self._told, self._pending = 0, 0.0, list[Window]()
 
     def _take_frame(self, position: int, pixels: Array) -> None:
@@ -137,6 +141,15 @@ class Gallery:
     def _show_result(self, registered: Registered, image: Array, done: Array | None) -> None:
         self._show("result", Layer(pixels=image, window=window_of(registered), done=done, icc=self._profile()))
 
+    def _keep_old_picture(self) -> None:
+        """Let a small copy of the picture stand in for the next one."""
+        result = self.layers.get("result")
+        if result is not None and result.done is None:
+            small = self.overviews.of(result).copy()
+            self._show("draft", Layer(pixels=small, window=result.window, icc=result.icc))
+        for name in ("result", VEIL, DEPTH, *MAPS):
+            self.layers.pop(name, None)
+
     def _show(self, name: str, layer: Layer) -> None:
         """Put a layer on view; versions never come again, so that browsers may keep tiles for ever."""
         self._version += 1_000_000
@@ -159,10 +172,12 @@ class Gallery:
             layer, kept, listing = self.layers.get("result"), self._kept, self.listing
             if layer is None or kept is None or listing is None:
                 return {}
-            row, column = int(y) - layer.window[0].start, int(x) - layer.window[1].start
-            if not (0 <= row < layer.size[0] and 0 <= column < layer.size[1]):
+            here = layer.place_of(x, y)
+            if here is None:
                 return {}
+            row, column = (part.start for part in here)
             maps = kept.canvas.maps
+            depths = None if self.retouch is None else self.retouch.depths
             position = kept.registered.positions[int(maps["index_map"][row, column])]
             found: dict[str, Any] = {
                 "frame": position,
@@ -170,9 +185,12 @@ class Gallery:
                 "confidence": round(float(maps["confidence"][row, column]), 3),
                 "value": [int(v) if v == int(v) else float(v) for v in np.atleast_1d(layer.pixels[row, column])],
             }
-            if "depth" in maps and np.isfinite(maps["depth"][row, column]):
-                positions = kept.registered.positions
-                depth = float(np.interp(maps["depth"][row, column], range(len(positions)), positions))
+            if depths is not None and depths.can_be_measured and not depths.unknown(here):
+                positions, value = kept.registered.positions, depths.planes["depth"][row, column]
+                depth = float(np.interp(value, range(len(positions)), positions))
+            else:
+                depth = float("nan")
+            if np.isfinite(depth):
                 found["depth"] = round(depth + 1, 2)
                 if self.z_step is not None:
                     found["height"] = round(depth * self.z_step, 3)
@@ -187,8 +205,27 @@ class Gallery:
             plane = kept.canvas.maps.get(name)
             if plane is not None:
                 self._show(name, Layer(pixels=plane, window=window, kind=kind, top=top))  # type: ignore[arg-type]
+        if self.retouch is not None and self.retouch.depths.can_be_measured:
+            plane = self.retouch.depths.planes["depth"]
+            done = np.zeros([-(-side // 8) for side in plane.shape], bool)
+            self._show(DEPTH, Layer(pixels=plane, window=window, kind="places", top=top, done=done))
         if kept.veil is not None:
             self._show(VEIL, Layer(pixels=kept.veil.share, window=window, kind="shades"))
+
+    def _show_depth(self, retouch: Retouch, tiles: Sequence[Window]) -> None:
+        """Show tiles whose depth was measured, or is not known any more."""
+        layer = self.layers.get(DEPTH)
+        if layer is None:
+            return
+        height, width = layer.size
+        missing = retouch.depths.unknown()
+        done = np.ones((-(-height // 8), -(-width // 8)), bool)
+        for tile in missing:
+            done[scale_down(tile, 8)] = False
+        layer.done = done if missing else None
+        for tile in tiles:
+            layer.changed(tile)
+        self._tell_changed(DEPTH, layer, tiles)
 
 
 def measure_sharpness(pixels: Array) -> float:

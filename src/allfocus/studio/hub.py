@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 #: Messages that wait for one page at most; a page that falls further behind is told to load all anew.
@@ -13,10 +13,15 @@ SILENCE = 15.0
 
 
 class Hub:
-    """Messages from any thread to the pages that listen."""
+    """Messages from any thread to the pages that listen.
+
+    Attributes:
+        heard: set once a page has listened.
+    """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._lock, self.heard = Lock(), Event()
+        self._end: dict[str, Any] | None = None
         self._listeners: dict[asyncio.Queue[dict[str, Any] | None], asyncio.AbstractEventLoop] = {}
 
     def tell(self, kind: str, **content: Any) -> None:
@@ -25,6 +30,11 @@ class Hub:
             listeners = list(self._listeners.items())
         for queue, loop in listeners:
             loop.call_soon_threadsafe(put, queue, {"kind": kind, **content})
+
+    def end(self, message: str) -> None:
+        """Tell all pages, those to come too, that the server will end, and why."""
+        self._end = {"kind": "end", "message": message}
+        self.tell(**self._end)
 
     def close(self) -> None:
         """End all streams."""
@@ -38,6 +48,9 @@ class Hub:
         queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(WAITING)
         with self._lock:
             self._listeners[queue] = asyncio.get_running_loop()
+        if self._end is not None:
+            put(queue, self._end)
+        self.heard.set()
         try:
             yield "retry: 1000\n\n"
             while True:

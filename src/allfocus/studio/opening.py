@@ -123,7 +123,7 @@ def open_choice(choice: Choice, options: Mapping[str, Any]) -> Opened:
     chosen = build_options({k: value for k, value in options.items() if k != "stack" or value == TOGETHER})
     if choice.plane is not None:
         chosen = options_for_volumes(chosen, ["depth"] if chosen.depth else [])
-    request = JobRequest(frames=choice.paths, outputs=Outputs(), options=with_depth(chosen), plane=choice.plane)
+    request = JobRequest(frames=choice.paths, outputs=Outputs(), options=without_depth(chosen), plane=choice.plane)
     return Opened(request=request, project=choice.project)
 
 
@@ -131,10 +131,10 @@ def open_project(path: Path, options: Mapping[str, Any]) -> Opened:
     """The stack of a project; raises `AllFocusError` where it can't be read, or its frames have changed."""
     project = load_project(path)
     request = project.request()
-    request = replace(request, options=with_depth(build_options(plain_options(request.options) | dict(options))))
+    request = replace(request, options=without_depth(build_options(plain_options(request.options) | dict(options))))
     return Opened(request=request, project=path, loaded=project)
 
 
-def with_depth(options: FusionOptions) -> FusionOptions:
-    """The options with a depth map, which the page shows, where there can be one; the picture is the same."""
-    return replace(options, depth=options.method == "network")
+def without_depth(options: FusionOptions) -> FusionOptions:
+    """The options without a depth map: the page measures that once somebody looks; the picture is the same."""
+    return replace(options, depth=False)

@@ -4,7 +4,6 @@ import json
 import math
 from collections.abc import Callable
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,15 @@ import cv2
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from allfocus.errors import AllFocusError, MissingExtraError, OptionError
+from allfocus.errors import AllFocusError, OptionError
 from allfocus.options import build_options, plain_options
 from allfocus.outputs.wishes import Outputs, add_listed
 from allfocus.studio.describe import HIDDEN, describe_session
 from allfocus.studio.entrance import Entrance
-from allfocus.studio.opening import with_depth
+from allfocus.studio.opening import without_depth
 from allfocus.studio.session import Session
 from allfocus.studio.surface import pack_surface
 from allfocus.studio.tiles import encode, render_tile, render_whole
@@ -32,14 +31,6 @@ MOST_BYTES = 4_000_000
 EXPORTS = ("surface", "stereo", "anaglyph", "rocking")
 #: Endings of files of layers that can be written beside the picture.
 LAYERS = (".psd", ".ora")
-#: The page's files by their names, and their media types.
-TYPES = {
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".css": "text/css",
-    ".svg": "image/svg+xml",
-    ".txt": "text/plain",
-}
 
 
 class Server:
@@ -47,19 +38,15 @@ class Server:
 
     Args:
         session: what is looked at.
-        assets: the folder of the page's files.
     """
 
-    def __init__(self, session: Session, assets: Path) -> None:
-        self.session, self.assets, self.entrance = session, assets, Entrance(session)
+    def __init__(self, session: Session) -> None:
+        self.session, self.entrance = session, Entrance(session)
 
     def app(self) -> Starlette:
         """The application; whoever serves it guards it."""
         gets = {
-            "/": self.page,
-            "/assets/{name}": self.asset,
             "/api/state": self.state,
-            "/api/events": self.events,
             "/api/at": self.at,
             "/api/folders": self.entrance.folders,
             "/api/recent": self.entrance.recent,
@@ -84,33 +71,11 @@ class Server:
         routes.append(Route("/dropped/{batch}/{folder}/{name}", self.entrance.drop, methods=["PUT"]))
         return Starlette(routes=routes)
 
-    # --- the page ------------------------------------------------------------------------------------
-
-    async def page(self, request: Request) -> Response:
-        """The page itself."""
-        return self._file("index.html")
-
-    async def asset(self, request: Request) -> Response:
-        """A file of the page."""
-        return self._file(request.path_params["name"])
-
-    def _file(self, name: str) -> Response:
-        known = {path.name: path for path in self.assets.iterdir() if path.suffix in TYPES}
-        if name not in known:
-            return Response(status_code=404)
-        path = known[name]
-        return FileResponse(path, media_type=TYPES[path.suffix], headers={"cache-control": "no-cache"})
-
     # --- looking -------------------------------------------------------------------------------------
 
     async def state(self, request: Request) -> Response:
         """All that a page needs to know when it opens."""
         return JSONResponse(await anyio.to_thread.run_sync(describe_session, self.session))
-
-    async def events(self, request: Request) -> Response:
-        """What happens, from now on."""
-        headers = {"cache-control": "no-store"}
-        return StreamingResponse(self.session.hub.stream(), media_type="text/event-stream", headers=headers)
 
     async def at(self, request: Request) -> Response:
         """What is known of one pixel; with the radius of a brush above it, a stroke may come."""
@@ -122,6 +87,8 @@ class Server:
         if not all(map(math.isfinite, (x, y, radius))):
             return JSONResponse({"error": "at: expected finite numbers"}, 400)
         soon = BackgroundTask(self.session.warm, x, y, radius, given.get("source", "")) if radius > 0 else None
+        if radius <= 0:  # painting comes before depth
+            await anyio.to_thread.run_sync(self.session.look_at, x, y)
         return JSONResponse(await anyio.to_thread.run_sync(self.session.at, x, y), background=soon)
 
     async def thumbnail(self, request: Request) -> Response:
@@ -139,6 +106,8 @@ class Server:
         layer = self.session.layers.get(place["layer"])
         if layer is None:
             return Response(status_code=404)
+        if place["layer"] == "depth" and layer.done is not None:
+            self.session.look_at_depth()
         draw = partial(render_tile, layer, place["level"], place["column"], place["row"], self.session.overviews)
         made = await anyio.to_thread.run_sync(draw)
         if made is None:
@@ -149,7 +118,7 @@ class Server:
     async def surface(self, request: Request) -> Response:
         """The surface of the result, to be turned."""
         try:
-            data = await anyio.to_thread.run_sync(lambda: pack_surface(self.session.result()))
+            data = await anyio.to_thread.run_sync(lambda: pack_surface(self.session.result(depth=True)))
         except AllFocusError as error:
             return JSONResponse({"error": str(error)}, 400)
         return Response(data, media_type="application/octet-stream", headers={"cache-control": "no-store"})
@@ -187,7 +156,7 @@ class Server:
         reference = values.get("reference")
         hidden.pop("depth", None)
         chosen |= hidden | ({} if reference is None else {"reference": reference})
-        self.session.run(with_depth(build_options(chosen)), [str(name) for name in values.get("leave_out", ())])
+        self.session.run(without_depth(build_options(chosen)), [str(name) for name in values.get("leave_out", ())])
 
     def cancel(self, values: dict[str, Any]) -> None:
         """Call off the run."""
@@ -245,18 +214,3 @@ def parse(body: bytes) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError("expected an object")
     return values
-
-
-def find_assets() -> Path:
-    """The folder of the page's files.
-
-    Raises:
-        MissingExtraError: the page was not built.
-    """
-    folder = Path(str(resources.files("allfocus") / "studio" / "assets"))
-    if not (folder / "index.html").is_file():
-        raise MissingExtraError(
-            "the page is not part of this copy of allfocus: run 'make studio' in a checkout (it needs Node.js), "
-            "or install a wheel made by 'make wheel'"
-        )
-    return folder

@@ -1,20 +1,21 @@
 """The session: one stack that is looked at, and its job."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event as Flag
-from threading import Thread
+from threading import RLock, Thread
 from typing import Any
 
 from allfocus.composition.doubt import find_doubts
 from allfocus.core.windows import shift
-from allfocus.decision.painted import ORIGINAL, STEPS, Stroke
+from allfocus.decision.painted import ORIGINAL, STEPS
 from allfocus.errors import AllFocusError, Cancelled, OptionError
-from allfocus.jobs import Event, Job, JobResult
+from allfocus.jobs import Event, Job, JobRequest, JobResult
 from allfocus.jobs.checks import open_request
 from allfocus.jobs.project import SUFFIX, name_project_output
 from allfocus.jobs.retouch import Retouch
+from allfocus.jobs.strokes import renumber_strokes
 from allfocus.options import FusionOptions, is_same_for
 from allfocus.outputs.wishes import Outputs
 from allfocus.run.allocator import return_freed_memory
@@ -22,7 +23,7 @@ from allfocus.run.workers import one_thread_each
 from allfocus.sources.colours import read_frame_metadata
 from allfocus.sources.listing import Listing
 from allfocus.studio.board import Board
-from allfocus.studio.gallery import KEPT, MAPS, VEIL, box_of, window_of
+from allfocus.studio.gallery import DEPTH, KEPT, MAPS, VEIL, box_of, window_of
 from allfocus.studio.hub import Hub
 from allfocus.studio.opening import Choice, Opened, find_choices, open_choice, open_project
 from allfocus.studio.shelf import Shelf
@@ -31,8 +32,8 @@ from allfocus.studio.tiles import Layer
 #: Other results that can be painted from, and what is different about their options.
 LAYERS: Mapping[str, Mapping[str, Any]] = {
     "laplacian": {"method": "laplacian", "prefer": None, "depth": False},
-    "near": {"method": "network", "prefer": "near"},
-    "far": {"method": "network", "prefer": "far"},
+    "near": {"method": "network", "prefer": "near", "depth": True},
+    "far": {"method": "network", "prefer": "far", "depth": True},
 }
 #: Results that are kept at once, and letters of the longest name.
 MOST_RESULTS, LONGEST_NAME = 4, 60
@@ -51,9 +52,20 @@ class Session(Board):
 
     def __init__(self, hub: Hub, shelf: Shelf) -> None:
         super().__init__(hub)
-        self.shelf = shelf
+        self.shelf, self.state = shelf, "opening"  # until `begin` knows better
         self.choices: list[Choice] = []
+        self._one_at_a_time = RLock()
         self._typed: Mapping[str, Any] = {}
+
+    def begin(self, open_stack: Callable[["Session"], object]) -> None:
+        """Look at what was typed on the command line; raises what `open_stack` raises."""
+        try:
+            open_stack(self)
+        finally:
+            with self.lock:
+                if self.state == "opening":  # nothing was typed, or there are several to choose from
+                    self.state = "empty"
+            self.hub.tell("state")
 
     def open_given(self, given: Sequence[Path], options: Mapping[str, Any]) -> None:
         """Look at what was typed or chosen: one project, or frames; several stacks are offered for choice.
@@ -87,8 +99,24 @@ class Session(Board):
         listing = open_request(request)
         if not isinstance(listing, Listing):
             raise OptionError(f"{listing}: the page shows one focal stack; give it as a file of its own")
-        self.cancel()
+        with self._one_at_a_time:
+            self.cancel()
+            self._show_opened(opened, request, listing)
+            self.shelf.admit(self.folder)
+            if opened.loaded is not None:
+                self.shelf.remember(opened.project)
+            try:
+                self.run(request.options, request.leave_out)
+            except AllFocusError as error:
+                with self.lock:
+                    self.state, self.error = "failed", str(error)
+                self.hub.tell("state")
+                raise
+
+    def _show_opened(self, opened: Opened, request: JobRequest, listing: Listing) -> None:
+        """Show the names of the frames, in place of all that was shown before."""
         with self.lock:
+            self.state, self.error = "opening", ""
             self.request, self.listing = replace(request, strokes=()), listing
             self.strokes, self.undone = list(request.strokes), []
             self._kept, self.retouch, self.layers, self.thumbnails = None, None, {}, {}
@@ -100,16 +128,7 @@ class Session(Board):
             self.save_as = name_project_output(opened.project, request.frames).name
             self.z_step = read_frame_metadata(listing, len(listing) // 2).z_step
             self.saved = set()
-        self.shelf.admit(self.folder)
-        if project is not None:
-            self.shelf.remember(opened.project)
-        try:
-            self.run(request.options, request.leave_out)
-        except AllFocusError as error:
-            with self.lock:
-                self.state, self.error = "failed", str(error)
-            self.hub.tell("state")
-            raise
+        self.hub.tell("state")
 
     def save_project(self, path: Path | None = None) -> Path:
         """Write the project file, and remember it; see `Board.save_project`."""
@@ -163,25 +182,40 @@ class Session(Board):
         Raises:
             AllFocusError: this can't be fused; nothing changes.
         """
-        self.cancel()
-        with self.lock:
-            layers = {name: replace(options, **changes) for name, changes in LAYERS.items()} | self.results
-            strokes = tuple(self._usable(leave_out))
-            request = replace(self.request, options=options, leave_out=tuple(leave_out), strokes=strokes, layers=layers)
-            if request.leave_out != self.request.leave_out:
-                request = replace(request, aligned=None)
-            job = Job(request, self._listen, previews=True, keep=True, reuse=self._kept)
-            listing, _ = job.check()
+        with self._one_at_a_time:
+            self.cancel()
+            with self.lock:
+                before, self.state = self.state, "opening"  # nobody paints what the job would not know of
+                job = self._make_job(options, leave_out)
+            try:
+                listing, _ = job.check()  # pages are answered meanwhile
+            except BaseException:
+                with self.lock:
+                    self.state = before
+                raise
             assert isinstance(listing, Listing)
-            self._keep_old_picture()
-            is_new = self._kept is None
-            self.request, self.listing, self.strokes = request, listing, list(request.strokes)
-            self.retouch, self._kept, self._job, self.doubts = None, None, job, None
-            self.state, self.error, self.notes, self.progress = "running", "", [], {}
-            self._draft_cancel = Flag()
-            self._thread = Thread(target=self._work, args=(job, listing, is_new), name="allfocus studio", daemon=True)
+            with self.lock:
+                self._keep_old_picture()
+                is_new = self._kept is None
+                self.request, self.listing, self.strokes = job.request, listing, list(job.request.strokes)
+                self.retouch, self._kept, self._job, self.doubts = None, None, job, None
+                self.state, self.error, self.notes, self.progress = "running", "", [], {}
+                self._draft_cancel = Flag()
+                self._thread = Thread(
+                    target=self._work, args=(job, listing, is_new), name="allfocus studio", daemon=True
+                )
+                self._thread.start()
         self.hub.tell("state")
-        self._thread.start()
+
+    def _make_job(self, options: FusionOptions, leave_out: Sequence[str]) -> Job:
+        layers = {name: replace(options, **changes) for name, changes in LAYERS.items()} | self.results
+        strokes = tuple(self.strokes)
+        if self.listing is not None and set(leave_out) != set(self.request.leave_out):
+            strokes = renumber_strokes(strokes, self.request, self.listing, leave_out)
+        request = replace(self.request, options=options, leave_out=tuple(leave_out), strokes=strokes, layers=layers)
+        if request.leave_out != self.request.leave_out:
+            request = replace(request, aligned=None)
+        return Job(request, self._listen, previews=True, keep=True, reuse=self._kept)
 
     def cancel(self) -> None:
         """Call off what is under way, and wait until it has ended."""
@@ -190,32 +224,6 @@ class Session(Board):
         if job is not None and thread is not None and thread.is_alive():
             job.cancel()
             thread.join()
-
-    def _usable(self, leave_out: Sequence[str]) -> list[Stroke]:
-        """The strokes, with their frames counted as without the frames that are left out; strokes from these go."""
-        if self.listing is None or set(leave_out) == set(self.request.leave_out):
-            return self.strokes
-        every = [*self.listing.names, *self.request.leave_out]
-        everything = open_request(replace(self.request, leave_out=()))
-        assert isinstance(everything, Listing)
-        old = [name for name in everything.names if name not in self.request.leave_out]
-        new = [name for name in everything.names if name not in leave_out and name in every]
-        kept = []
-        for stroke in self.strokes:
-            if stroke.frame is None:
-                kept.append(stroke)
-            elif old[stroke.frame] in new:
-                kept.append(replace(stroke, frame=new.index(old[stroke.frame])))
-        return kept
-
-    def _keep_old_picture(self) -> None:
-        """Let a small copy of the picture stand in for the next one."""
-        result = self.layers.get("result")
-        if result is not None and result.done is None:
-            small = self.overviews.of(result).copy()
-            self._show("draft", Layer(pixels=small, window=result.window, icc=result.icc))
-        for name in ("result", VEIL, *MAPS):
-            self.layers.pop(name, None)
 
     def _work(self, job: Job, listing: Listing, is_new: bool) -> None:
         """Run a job to whatever end; of frames that were not read yet a draft is shown first."""
@@ -238,7 +246,7 @@ class Session(Board):
             self.state, self.error, self.progress = state, error, {}
             self._draft_cancel.set()
             if state != "ready":
-                for name in ("result", VEIL, *MAPS):
+                for name in ("result", VEIL, DEPTH, *MAPS):
                     self.layers.pop(name, None)
         self.hub.tell("state")
         if state == "ready":

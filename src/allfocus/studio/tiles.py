@@ -60,6 +60,12 @@ class Layer:
         """Height and width in its own pixels."""
         return self.pixels.shape[0], self.pixels.shape[1]
 
+    def place_of(self, x: float, y: float) -> Window | None:
+        """The one pixel that shows a place of the reference's full frame; None beyond the layer."""
+        row, column = int(y) - self.window[0].start, int(x) - self.window[1].start
+        is_inside = 0 <= row < self.size[0] and 0 <= column < self.size[1]
+        return (slice(row, row + 1), slice(column, column + 1)) if is_inside else None
+
     def changed(self, window: Window) -> None:
         """Note that a window of the pixels has changed."""
         self.version += 1
