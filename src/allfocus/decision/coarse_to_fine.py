@@ -100,12 +100,25 @@ class CoarseToFine:
         margin: pixels around each cell whose logits are wanted too.
         rule: what is refined, and where.
         run: workers and scratch files; the stage of the coarse levels is called `coarse`.
+        answer: to the coarse levels, where it is known already.
+
+    Attributes:
+        answer: to the coarse levels.
     """
 
-    def __init__(self, model: Network, pyramid: StackPyramid, *, margin: int, rule: SearchRule, run: Run) -> None:
+    def __init__(
+        self,
+        model: Network,
+        pyramid: StackPyramid,
+        *,
+        margin: int,
+        rule: SearchRule,
+        run: Run,
+        answer: LogitStore | None = None,
+    ) -> None:
         self._model, self._pyramid, self._margin, self._rule, self._run = model, pyramid, margin, rule, run
         self._known = min(KEPT, pyramid.levels - 1)  # the finest level that is answered whole
-        self._answer = self._answer_whole()
+        self.answer = answer or self._answer_whole()
 
     def cells(self) -> list[Window]:
         """What `refine` can be asked for: together they cover the picture."""
@@ -179,7 +192,7 @@ class CoarseToFine:
     def _answer_place(self, level: int, place: Window, frames: Array) -> Answer:
         """Answer a place of a level, of some frames, after it and what is around it in the coarser levels."""
         if level == self._known:
-            return self._answer.part(place, frames)
+            return self.answer.part(place, frames)
         window = self._grow(place, self._model.reach, level)
         coarser = self._answer_place(level + 1, scale_down(window, 2), frames)
         return self._refine_tiles(level, place, frames, coarser, window, spare=SPARE)
@@ -214,14 +227,14 @@ class CoarseToFine:
     def _candidates(self, cell: Window) -> tuple[Array, Array]:
         """Frames that may be the best one somewhere in a cell, by the coarse levels; and the next best."""
         place = scale_down(cell, 1 << self._known)
-        logits = self._answer.logits(place, np.arange(len(self._pyramid.frames)))[:, 0]
+        logits = self.answer.logits(place, np.arange(len(self._pyramid.frames)))[:, 0]
         return find_candidates(softmax_weights(logits, sharpness=1), self._rule.in_cells)
 
     def _miss(self, frames: Array, around: Window) -> FloatArray:
         """(h, w) over a window of the picture, the chance by the coarse levels that the best frame is none of these."""
         scale = 1 << self._known
         place = scale_down(self._grow(around, 0, level=0), scale)
-        logits = self._answer.logits(place, np.arange(len(self._pyramid.frames)))[:, 0]
+        logits = self.answer.logits(place, np.arange(len(self._pyramid.frames)))[:, 0]
         chance = 1 - softmax_weights(logits, sharpness=1)[frames].sum(axis=0)
         top, left = (part.start % scale for part in around)
         height, width = (part.stop - part.start for part in around)

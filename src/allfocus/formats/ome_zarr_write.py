@@ -35,7 +35,8 @@ def write_volume(store: Any, wanted: OmeFile) -> None:
     import zarr
 
     made = {"software": wanted.software, "description": wanted.scales[0].description}
-    root = zarr.create_group(store, zarr_format=3, attributes={"allfocus": made})
+    root = zarr.open_group(store, mode="a", zarr_format=3)
+    root.attrs["allfocus"] = made
     if len(wanted.planes) == 1:
         write_image(root, wanted, 0)
         return
@@ -78,13 +79,7 @@ def describe_plate(root: Any, places: Sequence[str]) -> None:
 
 def write_image(group: Any, wanted: OmeFile, number: int) -> None:
     """One position: its levels, how it is shown, and its labels."""
-    planes, scale = wanted.planes[number], wanted.scales[number]
-    axes = wanted.axes.lower()
-    if "s" in axes and "c" in axes and planes.shape[axes.index("c")] > 1:
-        raise WriteError(f"{wanted.path}: OME-Zarr holds no RGB pictures in several channels; write .ome.tif")
-    if "s" in axes:
-        planes = planes[:, 0] if axes[1:2] == "c" else planes
-        axes = axes.replace("c", "").replace("s", "c")
+    scale, (planes, axes) = wanted.scales[number], arrange(wanted, number)
     levels, limits = write_levels(group, planes, axes, scale)
     channels = (
         [(name, color) for name, color in RGB] if "s" in wanted.axes.lower() else name_channels(scale, len(limits))
@@ -95,9 +90,21 @@ def write_image(group: Any, wanted: OmeFile, number: int) -> None:
     group.attrs.update({"ome": described, "allfocus": made})
     if wanted.labels:
         names = list(wanted.labels)
-        inside = group.create_group("labels", attributes={"ome": {"version": VERSION, "labels": names}})
+        inside = group.require_group("labels")
+        inside.attrs["ome"] = {"version": VERSION, "labels": names}
         for name in names:
-            write_label(inside.create_group(name), name, wanted.labels[name][number], scale)
+            write_label(inside.require_group(name), name, wanted.labels[name][number], scale)
+
+
+def arrange(wanted: OmeFile, number: int) -> tuple[Array, str]:
+    """The planes of one position, and their axes in the letters of OME-Zarr: samples of colours become channels."""
+    planes, axes = wanted.planes[number], wanted.axes.lower()
+    if "s" in axes and "c" in axes and planes.shape[axes.index("c")] > 1:
+        raise WriteError(f"{wanted.path}: OME-Zarr holds no RGB pictures in several channels; write .ome.tif")
+    if "s" in axes:
+        planes = planes[:, 0] if axes[1:2] == "c" else planes
+        axes = axes.replace("c", "").replace("s", "c")
+    return planes, axes
 
 
 def write_label(group: Any, name: str, planes: Array, scale: Scale) -> None:
@@ -136,18 +143,21 @@ def show(name: str, color: str, limits: tuple[np.dtype[Any], float, float]) -> d
 def write_levels(
     group: Any, planes: Array, axes: str, scale: Scale, *, is_label: bool = False
 ) -> tuple[int, list[tuple[np.dtype[Any], float, float]]]:
-    """Write planes and their smaller copies; returns how many levels, and type, least and greatest number a channel."""
-    sizes = dict(zip(axes, planes.shape, strict=True))
-    times, channels, heights = (sizes.get(axis, 1) for axis in "tcz")
-    arrays = [
-        create(group, str(number), planes.dtype, (times, channels, heights, *size))
-        for number, size in enumerate(list_sizes(sizes["y"], sizes["x"]))
-    ]
+    """Write planes and their smaller copies; returns how many levels, and type, least and greatest number a channel.
+
+    Where the largest level is there already, which regions were written to, it is read instead of the planes.
+    """
+    times, channels, heights, *largest = shape = count_axes(planes, axes)
+    is_there = "0" in group
+    arrays = [group["0"] if is_there else create(group, "0", planes.dtype, shape)]
+    for number, size in enumerate(list_sizes(*largest)[1:], start=1):
+        arrays.append(create(group, str(number), planes.dtype, (times, channels, heights, *size)))
     low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
     for time, channel, height in product(range(times), range(channels), range(heights)):
         at: dict[str, Any] = {"t": time, "c": channel, "z": height}
-        plane = planes[tuple(at.get(axis, slice(None)) for axis in axes)]
-        for strip in write_plane(arrays, (time, channel, height), plane, is_label=is_label):
+        place = time, channel, height
+        plane = Stored(arrays[0], place) if is_there else planes[tuple(at.get(axis, slice(None)) for axis in axes)]
+        for strip in write_plane(arrays, place, plane, is_label=is_label):
             finite = strip[np.isfinite(strip)] if strip.dtype.kind == "f" else strip
             if finite.size:
                 low[channel], high[channel] = min(low[channel], finite.min()), max(high[channel], finite.max())
@@ -158,7 +168,31 @@ def write_levels(
     return len(arrays), limits
 
 
-def write_plane(arrays: Sequence[Any], place: tuple[int, int, int], plane: Array, *, is_label: bool) -> Iterator[Array]:
+def count_axes(planes: Array, axes: str) -> tuple[int, ...]:
+    """The shape of planes along all of `AXES`."""
+    sizes = dict(zip(axes, planes.shape, strict=True))
+    return tuple(sizes.get(axis, 1) for axis in AXES)
+
+
+class Stored:
+    """A plane that is in the file already.
+
+    Args:
+        array: of the largest level.
+        place: of the plane: time, channel, height.
+    """
+
+    def __init__(self, array: Any, place: tuple[int, int, int]) -> None:
+        self._array, self._place, self.shape = array, place, array.shape[-2:]
+
+    def __getitem__(self, rows: slice) -> Array:
+        found: Array = np.asarray(self._array[(*self._place, rows)])
+        return found
+
+
+def write_plane(
+    arrays: Sequence[Any], place: tuple[int, int, int], plane: Array | Stored, *, is_label: bool
+) -> Iterator[Array]:
     """Write a plane to all levels, a row of shards at a time; yields the strips of the largest."""
     rows = arrays[0].shards[-2]
     halves = [Strips(array.shards[-2]) for array in arrays]
@@ -170,7 +204,8 @@ def write_plane(arrays: Sequence[Any], place: tuple[int, int, int], plane: Array
             whole = waiting.add(strip, is_last)
             if whole is None:
                 break
-            array[(*place, slice(waiting.done - len(whole), waiting.done))] = whole
+            if array is not arrays[0] or not isinstance(plane, Stored):
+                array[(*place, slice(waiting.done - len(whole), waiting.done))] = whole
             strip = whole[::2, ::2] if is_label else halve(whole)
 
 
@@ -206,10 +241,10 @@ def list_sizes(height: int, width: int) -> list[tuple[int, int]]:
     return sizes
 
 
-def create(group: Any, name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
-    """An empty array, sharded."""
+def create(group: Any, name: str, dtype: Any, shape: tuple[int, ...], in_shard: int = IN_SHARD) -> Any:
+    """An empty array, sharded; what an interrupted attempt left in its place goes."""
     chunk = tuple(min(CHUNK, size) for size in shape[-2:])
-    shard = tuple(side * min(IN_SHARD, -(-size // side)) for side, size in zip(chunk, shape[-2:], strict=True))
+    shard = tuple(side * min(in_shard, -(-size // side)) for side, size in zip(chunk, shape[-2:], strict=True))
     return group.create_array(
         name,
         shape=shape,
@@ -219,6 +254,7 @@ def create(group: Any, name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
         dimension_names=list(AXES),
         fill_value=0,
         config={"write_empty_chunks": True},  # what is missing later is lost
+        overwrite=True,
     )
 
 
