@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from allfocus._version import __version__
 from allfocus.batch.wishes import BatchOptions
 from allfocus.errors import BatchError
-from allfocus.run.machine import measure_free_memory
+from allfocus.run.machine import Machine, measure_free_memory
 from allfocus.run.workers import cpus
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Crew:
         self.client, self.where, self.threads = client, where, threads
         self.topic = f"allfocus-{client.id}"
         self._slots, self._looked = 1, 0.0
+        self._smallest: Machine | None = None
 
     def slots(self) -> int:
         """How many stacks can be fused at a time; looked up every few seconds."""
@@ -55,6 +56,15 @@ class Crew:
             self._slots = max(1, sum(self.client.nthreads().values()))
             self._looked = time.monotonic()
         return self._slots
+
+    def smallest(self) -> Machine:
+        """What one stack may count on in the worker that has least memory; looked up once."""
+        if self._smallest is None:
+            from allfocus.batch.worker import measure_here
+
+            found = self.client.run(measure_here, self.threads)
+            self._smallest = Machine(free_memory=min(found.values(), default=0), processors=self.threads or 1)
+        return self._smallest
 
     def is_lost(self) -> bool:
         """Whether the scheduler is gone."""

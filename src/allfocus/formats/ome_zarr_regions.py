@@ -3,11 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from allfocus.core.color import Array
 from allfocus.core.windows import Window
 from allfocus.errors import WriteError
 from allfocus.formats.ome_file import OmeFile
-from allfocus.formats.ome_zarr_write import CHUNK, IN_SHARD, arrange, count_axes, create
+from allfocus.formats.ome_zarr_write import CHUNK, IN_SHARD, RGB, arrange, count_axes, create
 from allfocus.run.atomic import disk_errors, sync
 
 #: Sides of regions are multiples of this many pixels, or reach to the end of the picture.
@@ -43,7 +45,8 @@ def write_region(part: Path, label: str | None, time: int, channel: int, window:
     Args:
         part: the folder that was laid out.
         label: name of the label image; None: the picture itself.
-        time, channel: of the plane, counted from 0.
+        time: of the plane, counted from 0.
+        channel: of the plane, counted from 0.
         window: rows and columns of the region.
         picture: (h, w), or (h, w, 3), whose samples are the channels.
     """
@@ -62,3 +65,21 @@ def write_region(part: Path, label: str | None, time: int, channel: int, window:
             for row in grid[0]:
                 for column in grid[1]:
                     sync(part / place / "c" / f"{time}/{number}/0/{row}/{column}")
+
+
+def read_small(part: Path, least: int = 160) -> Array:
+    """The first picture of an OME-Zarr that was written, as small as it is there with so many pixels a side at least.
+
+    Returns:
+        (h, w), or (h, w, 3) where the channels are samples of a colour picture.
+    """
+    import zarr
+    from zarr.storage import LocalStore
+
+    group: Any = zarr.open_group(LocalStore(part), mode="r", zarr_format=3)
+    names = [level["path"] for level in group.attrs["ome"]["multiscales"][0]["datasets"]]
+    array = next((group[name] for name in reversed(names) if min(group[name].shape[-2:]) >= least), group[names[0]])
+    labels = [channel["label"] for channel in group.attrs["ome"]["omero"]["channels"]]
+    if labels == [name for name, _ in RGB]:
+        return np.moveaxis(np.asarray(array[0, :, 0]), 0, -1)
+    return np.asarray(array[0, 0, 0])
