@@ -299,3 +299,10 @@ def test_an_address_that_nobody_answers_is_one_clear_line(tmp_path: Path, cli: C
     assert done.code == 1
     assert done.err.startswith("error: http://127.0.0.1:9/plate.ome.zarr can't be reached")
     assert done.err.count("\n") == 1
+
+
+def test_an_address_with_nothing_behind_it_says_so(served: tuple[str, list[str]], tmp_path: Path, cli: Cli) -> None:
+    address = f"{served[0]}/no.ome.zarr"
+    done = cli("info", address)
+    assert done.code == 1
+    assert done.err == f"error: {address}: nothing is there (404, no such file); check the address\n"
