@@ -155,7 +155,7 @@ def open_source(path: Path) -> Source:
 
 
 def explain_absence(path: Path) -> str:
-    """Why an address has no file of Zarr, by what its server says, which Zarr keeps to itself; empty if it says nothing.
+    """What a server says of an address that has no file of Zarr; empty if it says nothing.
 
     A bucket that does not exist, for one, and a key that does not; others, such as no access, are raised before.
     """
@@ -166,7 +166,7 @@ def explain_absence(path: Path) -> str:
         system.cat_file(f"{root}/{METADATA[0]}")
     except FileNotFoundError as error:
         reason = first_line(error)
-        return "404, no such file" if reason.startswith(("http://", "https://")) else reason.rstrip(".")
+        return "no zarr.json and no .zgroup" if reason.endswith(METADATA[0]) else reason.rstrip(".")
     return ""
 
 
