@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from allfocus.batch.run import plan_batch
-from allfocus.batch.shares import Share, Step, do_step, may_be_shared, plan_share
+from allfocus.batch.shares import Share, Step, may_be_shared, plan_share
+from allfocus.batch.steps import do_step
 from allfocus.batch.tasks import Task
 from allfocus.batch.wishes import BatchOptions
 from allfocus.batch.work import Outcome

@@ -8,7 +8,8 @@ from threading import Event as Flag
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from allfocus.batch.shares import Share, Step, do_step
+from allfocus.batch.shares import Share, Step
+from allfocus.batch.steps import do_step
 from allfocus.batch.tasks import Task
 from allfocus.batch.work import Outcome, do_task
 from allfocus.jobs import Event

@@ -100,10 +100,7 @@ class CoarseToFine:
         margin: pixels around each cell whose logits are wanted too.
         rule: what is refined, and where.
         run: workers and scratch files; the stage of the coarse levels is called `coarse`.
-        answer: to the coarse levels, where it is known already.
-
-    Attributes:
-        answer: to the coarse levels.
+        answer: to the coarse levels, where it is known; an attribute too.
     """
 
     def __init__(
@@ -126,8 +123,7 @@ class CoarseToFine:
 
     def refine(self, cell: Window) -> CellLogits:
         """Answer one cell in the finest level; in full up to `FADE` pixels around it."""
-        around = grow(cell, self._margin, *self._pyramid.size)
-        state = self._approach(cell)
+        around, state = grow(cell, self._margin, *self._pyramid.size), self._approach(cell)
         frames, window, coarser = state.frames, state.window, state.coarser
         pixels = self._pyramid.cut_pixels(0, window, frames)
         mixed = FadingBlocks(extrapolate(coarser, pixels))
@@ -151,14 +147,12 @@ class CoarseToFine:
         """Log-odds that the places of a cell are sharp in no frame, and that they are veiled."""
         if not self._model.knows_quality:
             return None
-        found = self._model.judge(pixels, answer)
-        return np.stack([enlarge(kind)[relative_to(cell, window)] for kind in found])
+        return np.stack([enlarge(kind)[relative_to(cell, window)] for kind in self._model.judge(pixels, answer)])
 
     def _answer_whole(self) -> LogitStore:
         """Logits and features of the finest level that is answered whole, for all frames."""
         pyramid, every = self._pyramid, np.arange(len(self._pyramid.frames))
-        coarsest = pyramid.levels - 1
-        whole = pyramid.whole(coarsest)
+        whole = pyramid.whole(coarsest := pyramid.levels - 1)
         height, width = whole[0].stop, whole[1].stop
         found = self._model.answer_coarsest(pyramid.cut(coarsest, whole, every))
         channels = found.context.shape[1]
@@ -209,10 +203,8 @@ class CoarseToFine:
         logits = np.empty((len(frames), 1, height, width), np.float32)
         size = (height // PATCH, width // PATCH) if level else (0, 0)  # the finest level hands no features down
         context = np.empty((len(frames), coarser.context.shape[1], *size), np.float32)
-        limit, side = (
-            self._grow(place, reach - spare, level),
-            tile_side(len(frames), self._rule.max_tile, reach, PIXELS_OF_PLACE),
-        )
+        limit = self._grow(place, reach - spare, level)
+        side = tile_side(len(frames), self._rule.max_tile, reach, PIXELS_OF_PLACE)
         for tile in self._run.in_turn(tiles(height, width, side + 2 * spare)):
             here = shift(tile, place)
             seen = intersect(self._grow(here, reach, level), limit)

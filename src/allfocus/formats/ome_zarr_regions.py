@@ -9,7 +9,8 @@ from allfocus.core.color import Array
 from allfocus.core.windows import Window
 from allfocus.errors import WriteError
 from allfocus.formats.ome_file import OmeFile
-from allfocus.formats.ome_zarr_write import CHUNK, IN_SHARD, RGB, arrange, count_axes, create
+from allfocus.formats.ome_zarr_levels import CHUNK, IN_SHARD, count_axes, create
+from allfocus.formats.ome_zarr_write import RGB, arrange
 from allfocus.run.atomic import disk_errors, sync
 
 #: Sides of regions are multiples of this many pixels, or reach to the end of the picture.
