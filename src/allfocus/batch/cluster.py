@@ -180,15 +180,17 @@ def open_scheduler(address: str) -> "Iterator[Client]":
     """
     from distributed import Client
 
+    client = Client.__new__(Client)
     try:
         knock(address)
-        client = Client(address, timeout=ANSWER, set_as_default=False)
+        client.__init__(address, timeout=ANSWER, set_as_default=False)  # type: ignore[misc]
     except (OSError, TimeoutError, ValueError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise BatchError(
             f"scheduler {address} can't be reached ({reason}); expected tcp://HOST:PORT of a running 'dask scheduler'"
         ) from error
     except Exception as error:
+        client.status = "closed"  # else Dask tries to end in good order what never began, and says so
         own = version("distributed")
         raise BatchError(
             f"scheduler {address} speaks another language than distributed {own} ({type(error).__name__}); "
