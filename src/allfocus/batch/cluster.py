@@ -44,11 +44,12 @@ class Crew:
         threads: for the fusion of one stack; None: a worker's share.
     """
 
+    _smallest: Machine | None
+
     def __init__(self, client: "Client", where: str, threads: int | None) -> None:
         self.client, self.where, self.threads = client, where, threads
         self.topic = f"allfocus-{client.id}"
-        self._slots, self._looked = 1, 0.0
-        self._smallest: Machine | None = None
+        self._slots, self._looked, self._smallest = 1, 0.0, None
 
     def slots(self) -> int:
         """How many stacks can be fused at a time; looked up every few seconds."""
@@ -59,11 +60,11 @@ class Crew:
 
     def smallest(self) -> Machine:
         """What one stack may count on in the worker that has least memory; looked up once."""
-        if self._smallest is None:
-            from allfocus.batch.worker import measure_here
+        from allfocus.batch.worker import measure_here
 
-            found = self.client.run(measure_here, self.threads)
-            self._smallest = Machine(free_memory=min(found.values(), default=0), processors=self.threads or 1)
+        if self._smallest is None:
+            least = min(self.client.run(measure_here, self.threads).values(), default=0)
+            self._smallest = Machine(free_memory=least, processors=self.threads or 1)
         return self._smallest
 
     def is_lost(self) -> bool:
@@ -173,11 +174,7 @@ def interrupts_are_ours() -> Iterator[None]:
 
 @contextmanager
 def open_scheduler(address: str) -> "Iterator[Client]":
-    """Reach a scheduler that somebody started.
-
-    Raises:
-        BatchError: it does not answer, or speaks another version.
-    """
+    """Reach a scheduler that somebody started; raises `BatchError` where it does not answer, or not in our version."""
     from distributed import Client
 
     client = Client.__new__(Client)
