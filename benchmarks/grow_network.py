@@ -4,7 +4,8 @@
 
 After Net2Net (Chen, Goodfellow, Shlens, arXiv 1511.05641): the glance is taken over; the look gets more channels, and
 scans along the order of focus, which hardly anybody listens to at first. A finest look of its own is a copy of the
-first blocks of the old look, with the channels that count most; what it has lost, training has to bring back.
+first blocks of the old look, with the channels that count most; what it has lost, training has to bring back. So is
+a look of its own for the second finest level, of a network that has all the rest already.
 `allfocus train --from start.onnx` goes on from there.
 """
 
@@ -41,18 +42,36 @@ def grown(old: FusionNetwork, config: NetworkConfig) -> FusionNetwork:
         value.mul_(QUIET)[:width] = louder * was
     fill_look(new.look, old.look, every, louder, louder)
     context = torch.cat([SEEN + every, SEEN + wide + every])
-    flaws = old.look.flaws.look.weight.clone()
+    flaws = old.flaws.look.weight.clone()
     flaws[:, SEEN:] /= louder
-    fill(new.look.flaws.look.weight, flaws, torch.arange(len(flaws)), torch.cat([torch.arange(SEEN), context]))
+    fill(new.flaws.look.weight, flaws, torch.arange(len(flaws)), torch.cat([torch.arange(SEEN), context]))
     for part in ("think", "tell"):
-        getattr(new.look.flaws, part).load_state_dict(getattr(old.look.flaws, part).state_dict())
-    new.look.flaws.look.bias.copy_(old.look.flaws.look.bias)
+        getattr(new.flaws, part).load_state_dict(getattr(old.flaws, part).state_dict())
+    new.flaws.look.bias.copy_(old.flaws.look.bias)
     if new.fine is not None:
         kept = most_heard(old.look)[: config.fine_width].sort().values
         fill_look(new.fine, old.look, kept, (config.fine_width / width) ** 0.5, louder)
     for module in new.modules():
         if hasattr(module, "read"):
             module.read.weight.mul_(QUIET)
+    return new
+
+
+@torch.no_grad()
+def divided(old: FusionNetwork, config: NetworkConfig) -> FusionNetwork:
+    """The same network with a smaller look of its own at the second finest level, from the look that served there."""
+    new = FusionNetwork(config)
+    new.load_state_dict({**new.state_dict(), **old.state_dict()})
+    second, share = new.second, (config.second_width / config.width) ** 0.5
+    assert second is not None
+    assert second.context is not None
+    kept = most_heard(old.look)[: config.second_width].sort().values
+    fill_look(second, old.look, kept, share, 1.0)
+    if second.trust is not None:
+        second.trust.load_state_dict(old.look.trust.state_dict())
+    second.context.weight.zero_()
+    second.context.bias.zero_()
+    second.context.weight[kept, torch.arange(len(kept))] = 1.0
     return new
 
 
@@ -120,7 +139,9 @@ def main() -> None:
     arguments = parser.parse_args()
     recipe, start = load_recipe(arguments.recipe), load_start(arguments.model)
     torch.manual_seed(recipe.seed)
-    network = grown(start.network(), recipe.network).eval()
+    old = start.network()
+    make = divided if old.config.fine_width else grown
+    network = make(old, recipe.network).eval()
     export(network, arguments.output, card_of(recipe, {"photos": 0}, {}))
 
 

@@ -30,16 +30,16 @@ class Counting:
 
     def __init__(self, path: Path) -> None:
         self._network, self.calls = load_model(path), 0
-        self.reach, self.reach_finest = self._network.reach, self._network.reach_finest
+        self.reach = self._network.reach
         self.knows_quality, self.wants_order = self._network.knows_quality, self._network.wants_order
 
     def answer_coarsest(self, level: PyramidLevel) -> Answer:
         self.calls += 1
         return self._network.answer_coarsest(level)
 
-    def refine(self, level: PyramidLevel, coarser: Answer, is_finest: bool = False) -> Answer:
+    def refine(self, level: PyramidLevel, coarser: Answer, octave: int) -> Answer:
         self.calls += 1
-        return self._network.refine(level, coarser, is_finest)
+        return self._network.refine(level, coarser, octave)
 
     def judge(self, pixels: Array, answer: Answer) -> Array:
         self.calls += 1

@@ -53,15 +53,15 @@ class Counting:
 
     def __init__(self) -> None:
         self._network = load_model()
-        self.reach, self.reach_finest = self._network.reach, self._network.reach_finest
+        self.reach = self._network.reach
         self.knows_quality, self.wants_order = True, self._network.wants_order
         self.answer_coarsest, self.judge = self._network.answer_coarsest, self._network.judge
         self.give_back = self._network.give_back
         self.given: list[tuple[int, ...]] = []
 
-    def refine(self, level: PyramidLevel, coarser: Answer, is_finest: bool = False) -> Answer:
+    def refine(self, level: PyramidLevel, coarser: Answer, octave: int) -> Answer:
         self.given.append(level.pixels.shape)
-        return self._network.refine(level, coarser, is_finest)
+        return self._network.refine(level, coarser, octave)
 
     @property
     def pixels(self) -> int:

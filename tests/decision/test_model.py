@@ -59,7 +59,7 @@ def test_a_trained_file_says_what_it_is_and_answers(tiny_model: Path) -> None:
     assert glance.logits.shape == (3, 1, 24, 40)
     assert glance.context.shape == (3, 8, 6, 10)
     finer = octave_of(3, 48, 80)
-    look = model.refine(finer, glance)
+    look = model.refine(finer, glance, 1)
     assert look.logits.shape == (3, 1, 48, 80)
     assert look.context.shape == (3, 8, 12, 20)
     assert model.judge(finer.pixels, Answer(logits=look.logits, context=glance.context)).shape == (2, 12, 20)

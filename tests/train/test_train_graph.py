@@ -85,12 +85,16 @@ def test_the_network_of_the_default_recipe(tmp_path: Path) -> None:
 
 
 TWO_LOOKS = {"fine_width": 6, "fine_depth": 2, "trust": True, "order": 3}
+THREE_LOOKS = {**TWO_LOOKS, "second_width": 5, "second_depth": 3}
 
 
 @pytest.mark.slow
-def test_a_network_with_two_looks_that_knows_the_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("looks", [TWO_LOOKS, THREE_LOOKS])
+def test_a_network_with_looks_of_their_own_for_the_finest_levels_that_knows_the_order(
+    tmp_path: Path, looks: dict[str, object]
+) -> None:
     torch.manual_seed(6)
-    parts = {"width": 8, "depth": 1, "glance_width": 8, "glance_depth": 1, "state": 2, "heads": 2, **TWO_LOOKS}
+    parts = {"width": 8, "depth": 1, "glance_width": 8, "glance_depth": 1, "state": 2, "heads": 2, **looks}
     network = FusionNetwork(NetworkConfig(**parts)).eval()  # type: ignore[arg-type]
     with torch.no_grad():
         for value in network.parameters():
@@ -99,8 +103,9 @@ def test_a_network_with_two_looks_that_knows_the_order(tmp_path: Path) -> None:
     export(network, tmp_path / "two.onnx", card)
     model = load_model(tmp_path / "two.onnx")
     assert model.wants_order
-    assert model.reach_finest > model.reach
-    for count, width in ((2, 131), (5, 331)):
+    assert model.reach(2) < model.reach(0)
+    assert (model.reach(1) == model.reach(2)) == ("second_width" not in looks)
+    for count, width in ((2, 131), (5, 331), (3, 700)):
         assert_same_logits(network, model, focal_frames(97, width, count))
 
 

@@ -155,7 +155,7 @@ def test_a_look_sees_no_further_than_the_overlap_of_tiles(depth: int) -> None:
 def test_flaws_see_no_further_than_the_overlap_of_tiles() -> None:
     from allfocus.decision.coarse_to_fine import QUALITY_REACH
 
-    assert columns_that_change(network_of().look.flaws, logits_scale=1) < 8 + QUALITY_REACH
+    assert columns_that_change(network_of().flaws, logits_scale=1) < 8 + QUALITY_REACH
 
 
 def columns_that_change(part: Look | Flaws, logits_scale: int) -> int:

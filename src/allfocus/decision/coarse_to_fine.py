@@ -170,13 +170,14 @@ class CoarseToFine:
         """Logits and features of a whole level, all frames, from those of the next coarser one."""
         every = np.arange(len(self._pyramid.frames))
         height, width = (part.stop for part in self._pyramid.whole(level))
-        side = tile_side(len(every), self._rule.max_tile, self._model.reach, PIXELS_AT_ONCE)
+        reach = self._model.reach(level)
+        side = tile_side(len(every), self._rule.max_tile, reach, PIXELS_AT_ONCE)
         answer = LogitStore(len(every), channels, height, width, side, self._run)
 
         def refine(tile: Window) -> None:
-            window = self._grow(tile, self._model.reach, level)
+            window = self._grow(tile, reach, level)
             known = coarser.part(scale_down(window, 2), every)
-            found = self._model.refine(self._pyramid.cut(level, window, every), known)
+            found = self._model.refine(self._pyramid.cut(level, window, every), known, level)
             answer.put(tile, part_of(found, relative_to(tile, window)))
 
         for _ in self._run.map(refine, tiles(height, width, side)):
@@ -187,7 +188,7 @@ class CoarseToFine:
         """Answer a place of a level, of some frames, after it and what is around it in the coarser levels."""
         if level == self._known:
             return self.answer.part(place, frames)
-        window = self._grow(place, self._model.reach, level)
+        window = self._grow(place, self._model.reach(level), level)
         coarser = self._answer_place(level + 1, scale_down(window, 2), frames)
         return self._refine_tiles(level, place, frames, coarser, window, spare=SPARE)
 
@@ -199,7 +200,7 @@ class CoarseToFine:
         So many pixels from its edges count for little: they are `spare`, and less is looked at around them.
         """
         height, width = (part.stop - part.start for part in place)
-        reach = self._model.reach if level else self._model.reach_finest
+        reach = self._model.reach(level)
         logits = np.empty((len(frames), 1, height, width), np.float32)
         size = (height // PATCH, width // PATCH) if level else (0, 0)  # the finest level hands no features down
         context = np.empty((len(frames), coarser.context.shape[1], *size), np.float32)
@@ -209,7 +210,7 @@ class CoarseToFine:
             here = shift(tile, place)
             seen = intersect(self._grow(here, reach, level), limit)
             known = part_of(coarser, relative_to(scale_down(seen, 2), scale_down(window, 2)))
-            answer = self._model.refine(self._pyramid.cut(level, seen, frames), known, is_finest=level == 0)
+            answer = self._model.refine(self._pyramid.cut(level, seen, frames), known, level)
             found = part_of(answer, relative_to(here, seen))
             logits[(..., *tile)] = found.logits
             if level:
@@ -239,7 +240,7 @@ class CoarseToFine:
         the frames that it picked there; where they are alike it costs nothing.
         """
         frames, extras = self._candidates(cell)
-        window = self._grow(cell, max(self._margin, QUALITY_REACH, self._model.reach_finest), level=0)
+        window = self._grow(cell, max(self._margin, QUALITY_REACH, self._model.reach(0)), level=0)
         coarser = self._answer_place(1, scale_down(window, 2), frames)
         place = scale_down(self._grow(cell, 0, level=0), 2)
         logits = coarser.logits[(slice(None), 0, *relative_to(place, scale_down(window, 2)))]
@@ -286,7 +287,7 @@ class CoarseToFine:
 
     def _cost(self, place: Window, frames: Array) -> int:
         """Pixels that the network is given, with what is around them, to answer a place."""
-        height, width = (part.stop - part.start + 2 * self._model.reach_finest for part in place)
+        height, width = (part.stop - part.start + 2 * self._model.reach(0) for part in place)
         return int(height * width) * len(frames)
 
     def _grow(self, place: Window, by: int, level: int) -> Window:

@@ -21,8 +21,9 @@ from allfocus.options import Device
 SHIPPED = Path(__file__).parents[1] / "weights" / "default.onnx"
 #: Key of the model card, as JSON, in the metadata of the ONNX file.
 CARD_KEY = "allfocus"
-INPUTS = ("pixels", "energy", "logits_in", "context_in", "is_coarsest", "is_answered", "is_finest")
-FINEST = "is_finest"
+INPUTS = ("pixels", "energy", "logits_in", "context_in", "is_coarsest", "is_answered", "is_finest", "is_second")
+#: Which of them files of earlier formats lack, where one look serves more levels.
+NEWER = {"is_finest", "is_second"}
 OUTPUTS = ("logits", "context", "flaws")
 #: Coarser logits beyond this, relative to their mean over the frames, are certain enough.
 LOGIT_RANGE = 12.0
@@ -49,23 +50,18 @@ class Network(Protocol):
     """What answers pyramid levels: `FusionModel`, or anything that computes the same elsewhere.
 
     Attributes:
-        reach: how far, in pixels of a level, it sees around a pixel when it refines.
-        reach_finest: the same for the finest level.
         wants_order: whether the frames have to come in the order of focus, from either end.
         knows_quality: whether it can `judge`.
     """
 
     @property
-    def reach(self) -> int: ...  # noqa: D102
-    @property
-    def reach_finest(self) -> int: ...  # noqa: D102
-    @property
     def wants_order(self) -> bool: ...  # noqa: D102
     @property
     def knows_quality(self) -> bool: ...  # noqa: D102
 
+    def reach(self, octave: int) -> int: ...  # noqa: D102
     def answer_coarsest(self, level: PyramidLevel) -> Answer: ...  # noqa: D102
-    def refine(self, level: PyramidLevel, coarser: Answer, is_finest: bool = False) -> Answer: ...  # noqa: D102
+    def refine(self, level: PyramidLevel, coarser: Answer, octave: int) -> Answer: ...  # noqa: D102
     def judge(self, pixels: FloatArray, answer: Answer) -> FloatArray: ...  # noqa: D102
     def give_back(self) -> None: ...  # noqa: D102
 
@@ -88,15 +84,12 @@ class FusionModel:
     def __repr__(self) -> str:
         return f"<FusionModel {self.card.name!r} on {self.device}>"
 
-    @property
-    def reach(self) -> int:
-        """How far, in pixels of its level, the network sees around a pixel when it refines."""
+    def reach(self, octave: int) -> int:
+        """How far, in pixels of the level `octave` (0 is the finest), it sees around a pixel when it refines."""
+        own = ("fine", "second")[octave] if octave < 2 else ""
+        if own and self._network.get(f"{own}_width"):
+            return reach_of(int(self._network[f"{own}_depth"]))
         return reach_of(int(self._network.get("depth", MOST_BLOCKS)))
-
-    @property
-    def reach_finest(self) -> int:
-        """The same for the finest level."""
-        return reach_of(int(self._network["fine_depth"])) if self._network.get("fine_width") else self.reach
 
     @property
     def wants_order(self) -> bool:
@@ -125,15 +118,16 @@ class FusionModel:
         logits, context, _ = self._run(level.pixels, level.energy, nothing, context, is_coarsest=True)
         return Answer(logits=logits, context=context)
 
-    def refine(self, level: PyramidLevel, coarser: Answer, is_finest: bool = False) -> Answer:
+    def refine(self, level: PyramidLevel, coarser: Answer, octave: int) -> Answer:
         """Answer one level, given the answer to the next coarser one.
 
         Args:
             level: height and width multiples of 8.
             coarser: at half the size.
-            is_finest: whether there is no finer one.
+            octave: which level it is; 0 is the finest.
         """
-        logits, context, _ = self._run(level.pixels, level.energy, coarser.logits, coarser.context, is_finest=is_finest)
+        known = coarser.logits, coarser.context
+        logits, context, _ = self._run(level.pixels, level.energy, *known, octave=octave)
         return Answer(logits=logits, context=context)
 
     def judge(self, pixels: FloatArray, answer: Answer) -> FloatArray:
@@ -169,10 +163,10 @@ class FusionModel:
         context: FloatArray,
         is_coarsest: bool = False,
         is_answered: bool = False,
-        is_finest: bool = False,
+        octave: int | None = None,
         options: Any = None,
     ) -> list[FloatArray]:
-        switches = np.array([is_coarsest, is_answered, is_finest])
+        switches = np.array([is_coarsest, is_answered, octave == 0, octave == 1])
         named = dict(zip(INPUTS, (pixels, energy, logits, context, *switches), strict=True))
         fed = {name: np.ascontiguousarray(named[name]) for name in self._inputs}
         try:
@@ -235,7 +229,7 @@ def _load(path: Path, changed: int, is_large: bool, device: Device) -> FusionMod
         inputs, outputs = set(shapes), {value.name for value in session.get_outputs()}
     except ValueError as error:  # names that are no text
         raise ModelError(f"{path}: corrupt; get or train it again") from error
-    if inputs | {FINEST} != set(INPUTS) or outputs != set(OUTPUTS):
+    if inputs | NEWER != set(INPUTS) or outputs != set(OUTPUTS):
         raise ModelError(f"{path}: not an allfocus model; expected a file that `allfocus train` wrote")
     sizes = [shapes[name] for name in INPUTS[:4]]
     if any(len(size) != 4 for size in sizes) or sizes[1][1] != ENERGIES or sizes[3][1] not in range(1, MOST_CHANNELS):

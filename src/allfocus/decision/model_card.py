@@ -10,8 +10,8 @@ from typing import Any
 from allfocus.errors import ModelError, printable
 
 #: The layout of inputs and outputs that training writes; and those that this version reads. One look answers every
-#: level of a file of format 4, so it is not asked whether a level is the finest.
-FORMAT, READ = 5, (4, 5)
+#: level of a file of format 4, and every one but the finest of format 5, so it is not asked which level it is.
+FORMAT, READ = 6, (4, 5, 6)
 #: Blocks in a model whose card does not tell: as many as training allows.
 MOST_BLOCKS = 6
 #: A network that closes less of the gap between the Laplacian rule and the best choice is hardly trained: one that has
@@ -110,7 +110,7 @@ def check_card(card: ModelCard) -> None:
     network = card.recipe.get("network", {})
     parts["network"] = network
     wrong += [key for key, value in parts.items() if not isinstance(value, dict)]
-    for key in ("depth", "fine_depth"):
+    for key in ("depth", "fine_depth", "second_depth"):
         wrong += [key] if network.get(key, 1) not in range(1, MOST_BLOCKS + 1) else []
     for key, value in card.figures.items():
         wrong += [key] if isinstance(value, float) and not math.isfinite(value) else []

@@ -59,6 +59,7 @@ class ShuffleConfig:
         small_blur: probability that the blur of a group is small, as a light field's: a radius of 0.7 to 3 pixels.
         ordered: whether the frames of a group come in the order of focus, where there is one.
         blur_max: strongest defocus, as a radius in pixels.
+        soft: probability that a photo has lost its finest detail: enlarged, a light field, out of focus already.
         noise, exposure, jpeg, gray, misregister, quantise: probability of each disturbance of the frames
             (misregister: shifted by up to 0.7 px; quantise: rounded to 8 bits).
         breathing: probability that the frames' scales, from first to last, differ by up to 2 pixels at the border.
@@ -90,6 +91,7 @@ class ShuffleConfig:
     misregister: float = bounded(0.1, 0.0, 1.0)
     quantise: float = bounded(0.5, 0.0, 1.0)
     breathing: float = bounded(0.0, 0.0, 1.0)
+    soft: float = bounded(0.0, 0.0, 1.0)
     tone: float = bounded(0.0, 0.0, 1.0)
     sharpen: float = bounded(0.0, 0.0, 1.0)
 
@@ -112,8 +114,9 @@ class NetworkConfig:
             and tiles overlap by as much as `MOST_BLOCKS` of them need.
         fine_width, fine_depth: channels and blocks of a look of its own for the finest octave, where most of the work
             is; a width of 0: the same look serves every octave.
+        second_width, second_depth: the same for the second finest octave, beside a look of its own for the finest.
         trust: whether the features of the coarser octave say how far a look may go against it, place by place.
-        order: channels of the state of a scan along the order of focus, in every block but those of the finest look;
+        order: channels of the state of a scan along the order of focus, in every block but those of these two looks;
             0: frames are told apart by nothing but what they show.
         glance_width, glance_depth: channels and blocks of the part that sees the whole picture.
         state: states per channel of the state-space scan.
@@ -126,6 +129,8 @@ class NetworkConfig:
     depth: int = bounded(4, 1, MOST_BLOCKS)
     fine_width: int = bounded(0, 0, 512)
     fine_depth: int = bounded(2, 1, MOST_BLOCKS)
+    second_width: int = bounded(0, 0, 512)
+    second_depth: int = bounded(2, 1, MOST_BLOCKS)
     trust: bool = False
     order: int = bounded(0, 0, 256)
     glance_width: int = bounded(48, 4, 512)
@@ -161,6 +166,7 @@ class TrainingConfig:
         minutes: wall-clock limit; the schedule is compressed to finish within it. None: no limit.
         threads: CPU threads for torch; None: torch decides.
         flaws_only: whether to leave all weights as they are but those of the flaws.
+        finest_only: the same, but those of the looks that the two finest octaves have for themselves, and of the flaws.
     """
 
     steps: int = bounded(6000, 1, 10_000_000)
@@ -177,6 +183,7 @@ class TrainingConfig:
     minutes: float | None = bounded(None, 0.001, 1e6)
     threads: int | None = bounded(None, 1, 1024)
     flaws_only: bool = False
+    finest_only: bool = False
 
     def __post_init__(self) -> None:
         require_order("training.octaves", self.octaves_min, self.octaves_max)

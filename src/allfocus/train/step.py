@@ -103,8 +103,10 @@ class TrainState:
             torch.manual_seed(recipe.seed)
             self.network = FusionNetwork(recipe.network).to(device)
         self.ema = deepcopy(self.network).requires_grad_(False).eval()
-        if recipe.training.flaws_only:
-            self.network.requires_grad_(False).look.flaws.requires_grad_(True)
+        if recipe.training.flaws_only or recipe.training.finest_only:
+            self.network.requires_grad_(False)
+            for part in self.network.finest_parts() if recipe.training.finest_only else [self.network.flaws]:
+                part.requires_grad_(True)
         self.optimizer = torch.optim.AdamW(parameter_groups(self.network, recipe.training.weight_decay))
         self.config = recipe.training
         self.device = device

@@ -3,8 +3,8 @@
 It works on a pyramid of the stack, coarse to fine. At the coarsest level `Glance` sees the whole picture:
 convolutions (the local detective) beside selective state-space scans along rows and columns (the global
 view). Every finer level runs the same small `Look`, convolutions only, which refines the coarser level's
-logits and features; its view is local, so fine levels of large pictures can run in tiles. The finest level,
-which most of the pixels are in, can have a smaller look of its own. In all, every block lets the frames exchange what
+logits and features; its view is local, so fine levels of large pictures can run in tiles. The two finest levels,
+which nearly all of the pixels are in, can have smaller looks of their own. In all, every block lets the frames exchange what
 they see through their mean and maximum, which treats all frames alike and works for any number of them; and, if
 wanted, through a scan along the order of focus, which knows who is whose neighbour.
 
@@ -70,23 +70,25 @@ class Look(nn.Module):
 
     Args:
         config: of the network.
-        finest: whether it looks at the finest level alone, which has a look of its own size then, blind to the order
-            of focus: only few of the frames are looked at there.
+        level: which it looks at, if that is one of the two finest alone (0 is the finest): a look of its own size, blind
+            to the order of focus, since only few of the frames are looked at there. None: any other.
     """
 
-    def __init__(self, config: NetworkConfig, finest: bool = False) -> None:
+    def __init__(self, config: NetworkConfig, level: int | None = None) -> None:
         super().__init__()
-        width, depth, order = config.width, config.depth, config.order
-        if finest:
-            width, depth, order = config.fine_width, config.fine_depth, 0
+        width, depth, order = {
+            0: (config.fine_width, config.fine_depth, 0),
+            1: (config.second_width, config.second_depth, 0),
+            None: (config.width, config.depth, config.order),
+        }[level]
         # the coarser level's logits of this patch (2x2 of them) and its features
         self.stem = Stem(width, extra=(PATCH // 2) ** 2, context=config.width)
         self.blocks = nn.ModuleList(Block(width, config.use_exchange, order) for _ in range(depth))
         self.head = Head(width)
         self.carry = nn.Parameter(torch.tensor(0.3))
         self.trust = Trust(config.width) if config.trust else None
-        if not finest:
-            self.flaws = Flaws(width)
+        self.context = nn.Conv2d(width, config.width, 1) if level == 1 else None
+        self.flaws = Flaws(width) if level is None else None
 
     def forward(self, octave: Octave, logits: Tensor, context: Tensor, stacks: int) -> tuple[Tensor, Tensor]:
         """Level, coarser logits (F, 1, h/2, w/2) and features -> logits and features, as `Glance`."""
@@ -96,11 +98,12 @@ class Look(nn.Module):
         for block in self.blocks:
             features = block(features, stacks)
         features = normalised(features)
+        handed_on = features if self.context is None else normalised(self.context(features))
         if self.trust is None:
-            return self.head(features, laplacian) + self.carry * doubled(prior), features
+            return self.head(features, laplacian) + self.carry * doubled(prior), handed_on
         learned, measured, carried = self.trust(context, stacks)
         found = self.head(scaled(features, learned, stacks), scaled(laplacian, measured, stacks))
-        return found + self.carry * doubled(scaled(prior, carried, stacks)), features
+        return found + self.carry * doubled(scaled(prior, carried, stacks)), handed_on
 
 
 class FusionNetwork(nn.Module):
@@ -111,7 +114,8 @@ class FusionNetwork(nn.Module):
         self.config = config
         self.glance = Glance(config)
         self.look = Look(config)
-        self.fine = Look(config, finest=True) if config.fine_width else None
+        self.fine = Look(config, 0) if config.fine_width else None
+        self.second = Look(config, 1) if config.second_width else None
 
     def forward(self, frames: Tensor, octaves: int = 3) -> tuple[list[Tensor], Tensor]:
         """Logits of every level, coarse to fine, and the flaws of the finest.
@@ -131,8 +135,22 @@ class FusionNetwork(nn.Module):
         answers = [logits]
         for level, octave in reversed(list(enumerate(finer))):
             coarser = context
-            look = self.look if level or self.fine is None else self.fine
-            logits, context = look(octave, logits, coarser, stacks)
+            logits, context = self.look_at(level)(octave, logits, coarser, stacks)
             answers.append(logits)
-        flaws: Tensor = self.look.flaws(finer[0].pixels, logits, coarser, stacks)
+        flaws: Tensor = self.flaws(finer[0].pixels, logits, coarser, stacks)
         return [by_stack(answer, stacks).squeeze(2) for answer in answers], flaws
+
+    @property
+    def flaws(self) -> Flaws:
+        """What says where no choice is good."""
+        assert self.look.flaws is not None
+        return self.look.flaws
+
+    def finest_parts(self) -> list[nn.Module]:
+        """All that works on nothing but the two finest levels."""
+        return [part for part in (self.second, self.fine, self.flaws) if part is not None]
+
+    def look_at(self, level: int) -> Look:
+        """The look that refines a level; 0 is the finest."""
+        own = {0: self.fine, 1: self.second}.get(level)
+        return own or self.look

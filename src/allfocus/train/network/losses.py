@@ -21,6 +21,8 @@ COARSER = 0.5
 FLAWS = 0.2
 #: Errors from this on (sum over channels, 1 = white) are seen for sure, when they spread over a few pixels.
 VISIBLE = 0.06
+#: What it counts at least that a place which is soft in the truth too has no flaw.
+LEAST_KNOWN = 0.4
 #: How much more a flaw counts that is overlooked than one that is made up: there are few.
 FEW = 2.0
 
@@ -46,7 +48,7 @@ def flaw_targets(groups: Groups, scale: int) -> tuple[Tensor, Tensor]:
     """What the flaws should be, and how much each answer counts.
 
     A flaw is visible where even the best frame differs from the truth, for that reason. Where the truth itself is
-    structured but has no fine detail the answer counts little: a photo's own background is out of focus too, and
+    structured but has no fine detail the answer counts less: a photo's own background is out of focus too, and
     nobody knows how much.
 
     Args:
@@ -59,7 +61,7 @@ def flaw_targets(groups: Groups, scale: int) -> tuple[Tensor, Tensor]:
     error = gaussian_smooth(groups.errors.amin(1, keepdim=True), 3.0)
     target = functional.avg_pool2d(groups.flaws * (error / VISIBLE).clamp(0, 1), scale)
     fine, coarse = (_contrast(groups.truth, sigma) for sigma in (1.0, 4.0))
-    known = functional.avg_pool2d((fine + INVISIBLE) / (coarse + INVISIBLE), scale).clamp(0, 1)
+    known = functional.avg_pool2d((fine + INVISIBLE) / (coarse + INVISIBLE), scale).clamp(LEAST_KNOWN, 1)
     return target, (1 - target) * known + FEW * target
 
 

@@ -22,7 +22,7 @@ from allfocus.train.onnx import graph
 from allfocus.train.onnx.weights import CARD_KEY, WEIGHTS_KEY, weights_text
 
 #: Version of the graph's inputs and outputs; inference refuses those it does not know.
-FORMAT = 5
+FORMAT = 6
 
 #: Largest difference between the weights that torch and onnxruntime compute from the same frames.
 TOLERANCE = 1e-3

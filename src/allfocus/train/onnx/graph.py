@@ -9,7 +9,8 @@ in tiles; so the graph is one level. It holds the parts of the network behind tw
              context_in  (N, C, h/8, w/8)  of the level before; ignored by the glance
              is_coarsest ()                bool: glance
              is_answered ()                bool: else, look; or find the flaws: then the logits are this level's own
-            is_finest   ()                bool: look at the finest level, for which there may be a look of its own
+             is_finest   ()                bool: look at the finest level, for which there may be a look of its own
+             is_second   ()                bool: the same for the second finest
 Frames come in the order of focus, from either end, if the network is to know it.
 
     outputs  logits      (N, 1, h, w)      none of the flaws' part
@@ -40,7 +41,8 @@ from allfocus.train.onnx.over_frames import faster
 
 OPSET = 18
 INPUTS = ("pixels", "energy", "logits_in", "context_in")
-SWITCHES = ("is_coarsest", "is_answered", "is_finest")
+SWITCHES = ("is_coarsest", "is_answered", "is_finest", "is_second")
+FINEST, SECOND = SWITCHES[2:]
 OUTPUTS = ("logits", "context", "flaws")
 
 #: Frame counts and level sizes at which torch and onnxruntime are compared, multiples of 2 * PATCH.
@@ -61,7 +63,7 @@ class GlanceOctave(nn.Module):
 
 
 class LookOctave(nn.Module):
-    """`Look` at a single stack: what the graph's second branch computes, and if it is `finest` its fourth."""
+    """`Look` at a single stack: what the graph's second branch computes, and others for the two finest levels."""
 
     def __init__(self, look: Look, finest: bool = False) -> None:
         super().__init__()
@@ -98,10 +100,10 @@ def build(network: FusionNetwork) -> onnx.ModelProto:
     answer = {"pixels": octave["pixels"], "logits_in": logits, "context_in": coarser["context_in"]}
     glance = faster(trace(GlanceOctave(network.glance), octave))
     looks = as_branch(faster(trace(LookOctave(network.look), {**octave, **coarser})), "look")
-    if network.fine is not None:
-        fine = faster(trace(LookOctave(network.fine, finest=True), {**octave, **coarser}))
-        looks = chosen_branch("is_finest", as_branch(fine, "fine"), looks, "looks")
-    flaws = faster(trace(FlawsOctave(network.look.flaws), answer))
+    for switch, look in own_looks(network).items():
+        traced = faster(trace(LookOctave(look, finest=switch == FINEST), {**octave, **coarser}))
+        looks = chosen_branch(switch, as_branch(traced, switch), looks, f"not_{switch}")
+    flaws = faster(trace(FlawsOctave(network.flaws), answer))
     finer = chosen_branch("is_answered", as_branch(flaws, "flaws"), looks, "finer")
     floats = TensorProto.FLOAT
     inputs = [
@@ -109,9 +111,7 @@ def build(network: FusionNetwork) -> onnx.ModelProto:
         helper.make_tensor_value_info("energy", floats, ["n", ENERGIES, "h/4", "w/4"]),
         helper.make_tensor_value_info("logits_in", floats, ["n", 1, "h_in", "w_in"]),
         helper.make_tensor_value_info("context_in", floats, ["n", width, "h_in/4", "w_in/4"]),
-        helper.make_tensor_value_info("is_coarsest", TensorProto.BOOL, []),
-        helper.make_tensor_value_info("is_answered", TensorProto.BOOL, []),
-        helper.make_tensor_value_info("is_finest", TensorProto.BOOL, []),
+        *(helper.make_tensor_value_info(switch, TensorProto.BOOL, []) for switch in SWITCHES),
     ]
     outputs = [helper.make_tensor_value_info(output, floats, [None] * 4) for output in OUTPUTS]
     graph = helper.make_graph(
@@ -121,6 +121,12 @@ def build(network: FusionNetwork) -> onnx.ModelProto:
     model = simplified(model)
     onnx.checker.check_model(model)
     return model
+
+
+def own_looks(network: FusionNetwork) -> dict[str, Look]:
+    """The looks at the finest and the second finest level alone, as far as there are any, by their switches."""
+    looks = {FINEST: network.fine, SECOND: network.second}
+    return {switch: look for switch, look in looks.items() if look is not None}
 
 
 def choice(condition: str, true: onnx.GraphProto, false: onnx.GraphProto, outputs: Sequence[str]) -> onnx.NodeProto:
@@ -204,10 +210,10 @@ def disagreement(network: FusionNetwork, content: bytes) -> float:
         parts: list[tuple[nn.Module, str | None, int, Sequence[str]]] = [
             (GlanceOctave(network.glance), "is_coarsest", 2, ("pixels", "energy")),
             (LookOctave(network.look), None, 2, INPUTS),
-            (FlawsOctave(network.look.flaws), "is_answered", 1, ("pixels", "logits_in", "context_in")),
+            (FlawsOctave(network.flaws), "is_answered", 1, ("pixels", "logits_in", "context_in")),
         ]
-        if network.fine is not None:
-            parts.append((LookOctave(network.fine, finest=True), "is_finest", 2, INPUTS))
+        for switch, look in own_looks(network).items():
+            parts.append((LookOctave(look, finest=switch == FINEST), switch, 2, INPUTS))
         for part, asked, scale, used in parts:
             rows, columns = height // scale, width // scale
             logits = rng.normal(0, 3, (frames, 1, rows, columns)).astype(np.float32)

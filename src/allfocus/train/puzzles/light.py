@@ -11,6 +11,8 @@ from allfocus.train.puzzles.camera import LUMA
 BRIGHTEST = 20.0
 #: Share of the pixels that highlights take at most, and least luma of one, linear.
 RAREST, LEAST_LUMA = 0.03, 0.3
+#: Standard deviations in pixels of the blur that photos have which lost their finest detail.
+SOFT = 0.6, 3.0
 
 
 def with_highlights(light: Tensor, probability: float, rng: torch.Generator) -> Tensor:
@@ -42,6 +44,15 @@ def with_highlights(light: Tensor, probability: float, rng: torch.Generator) -> 
     # a slope, not a step: the rim of a highlight is not cut out
     above = ((luma - level) / (1.01 - level)).clamp(0, 1)
     return torch.where(chosen, light * (1 + (gain - 1) * above), light)
+
+
+def softened(crops: Tensor, probability: float, rng: torch.Generator) -> Tensor:
+    """Some photos (B, P, 3, S, S) without their detail finer than 0.6 to 3 px: sharpest, and yet soft."""
+    result = crops.clone()
+    for place in (torch.rand(crops.shape[:2], generator=rng, device=crops.device) < probability).nonzero():
+        width = float(torch.rand(1, generator=rng, device=crops.device))
+        result[*place] = gaussian_smooth(crops[*place][None], SOFT[0] * (SOFT[1] / SOFT[0]) ** width)[0]
+    return result
 
 
 def develop(truth: Tensor, frames: Tensor, config: ShuffleConfig, rng: torch.Generator) -> tuple[Tensor, Tensor]:

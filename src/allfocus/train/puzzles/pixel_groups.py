@@ -29,7 +29,7 @@ from allfocus.train.config import ShuffleConfig
 from allfocus.train.puzzles import camera
 from allfocus.train.puzzles.blur import blur, gaussian_smooth, to_encoded, to_linear
 from allfocus.train.puzzles.layered_scenes import Optics, flaws_of, layered_stack
-from allfocus.train.puzzles.light import develop, with_highlights
+from allfocus.train.puzzles.light import develop, softened, with_highlights
 from allfocus.train.puzzles.sampling import draw_focus, draw_kernels, draw_radius, smooth_field
 
 #: Share of the region-wise permutations with one region.
@@ -65,6 +65,7 @@ def generate(crops: Tensor, config: ShuffleConfig, n: int, rng: torch.Generator)
         n: frames per group, >= 2.
         rng: seeded generator on the crops' device; the only source of randomness.
     """
+    crops = softened(crops, config.soft, rng) if config.soft else crops
     layered = torch.rand(len(crops), generator=rng, device=crops.device) < config.layers
     frames = torch.empty(len(crops), n, *crops.shape[2:], device=crops.device)
     truth = crops[:, 0].clone()
