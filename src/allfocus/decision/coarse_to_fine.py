@@ -152,8 +152,7 @@ class CoarseToFine:
     def _answer_whole(self) -> LogitStore:
         """Logits and features of the finest level that is answered whole, for all frames."""
         pyramid, every = self._pyramid, np.arange(len(self._pyramid.frames))
-        whole = pyramid.whole(coarsest := pyramid.levels - 1)
-        height, width = whole[0].stop, whole[1].stop
+        height, width = (part.stop for part in (whole := pyramid.whole(coarsest := pyramid.levels - 1)))
         found = self._model.answer_coarsest(pyramid.cut(coarsest, whole, every))
         channels = found.context.shape[1]
         answer = LogitStore(len(every), channels, height, width, max(height, width), self._run)
