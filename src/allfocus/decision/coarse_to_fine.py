@@ -100,7 +100,7 @@ class CoarseToFine:
         margin: pixels around each cell whose logits are wanted too.
         rule: what is refined, and where.
         run: workers and scratch files; the stage of the coarse levels is called `coarse`.
-        answer: to the coarse levels, where it is known; an attribute too.
+        answer: to the coarse levels, where it is known.
     """
 
     def __init__(
@@ -152,11 +152,12 @@ class CoarseToFine:
     def _answer_whole(self) -> LogitStore:
         """Logits and features of the finest level that is answered whole, for all frames."""
         pyramid, every = self._pyramid, np.arange(len(self._pyramid.frames))
-        height, width = (part.stop for part in (whole := pyramid.whole(coarsest := pyramid.levels - 1)))
-        found = self._model.answer_coarsest(pyramid.cut(coarsest, whole, every))
+        coarsest = pyramid.levels - 1
+        height, width = (part.stop for part in pyramid.whole(coarsest))
+        found = self._model.answer_coarsest(pyramid.cut(coarsest, pyramid.whole(coarsest), every))
         channels = found.context.shape[1]
         answer = LogitStore(len(every), channels, height, width, max(height, width), self._run)
-        answer.put(whole, found)
+        answer.put(pyramid.whole(coarsest), found)
         steps = coarsest - self._known
         for step in range(steps):
             self._run.report("coarse", step + 1, steps + 1)
