@@ -151,9 +151,8 @@ class CoarseToFine:
 
     def _answer_whole(self) -> LogitStore:
         """Logits and features of the finest level that is answered whole, for all frames."""
-        pyramid, every = self._pyramid, np.arange(len(self._pyramid.frames))
-        coarsest = pyramid.levels - 1
-        height, width = (part.stop for part in pyramid.whole(coarsest))
+        pyramid, coarsest = self._pyramid, self._pyramid.levels - 1
+        every, (height, width) = np.arange(len(pyramid.frames)), (part.stop for part in pyramid.whole(coarsest))
         found = self._model.answer_coarsest(pyramid.cut(coarsest, pyramid.whole(coarsest), every))
         channels = found.context.shape[1]
         answer = LogitStore(len(every), channels, height, width, max(height, width), self._run)
