@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from allfocus.alignment.photometric import ExposureTransfer
 from allfocus.alignment.warp import warp_frame, warp_in_parts
@@ -13,6 +14,7 @@ from allfocus.core.pyramid import build_levels, build_levels_in_parts, count_lev
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import AlignmentError, ResourceError
 from allfocus.formats.format import PlaneParts
+from allfocus.formats.write import write_ome
 from allfocus.jobs import JobRequest
 from allfocus.jobs.checks import check_job
 from allfocus.options import FusionOptions
@@ -135,5 +137,14 @@ def test_what_could_be_fused_in_parts_says_so(tmp_path: Path) -> None:
         outputs=Outputs(image=tmp_path / "out.tif"),
         options=FusionOptions(max_memory="1MB"),
     )
-    with pytest.raises(ResourceError, match=r"ends in \.ome\.zarr it is fused in parts$"):
+    with pytest.raises(ResourceError, match=r"ends in \.ome\.zarr or \.ome\.tif it is fused in parts$"):
         check_job(request)
+
+
+def test_wide_planes_are_written_to_ome_tiff_in_tiles(tmp_path: Path) -> None:
+    for width, tiled in ((8200, True), (8192, False)):
+        planes = np.arange(2 * 20 * width, dtype=np.uint16).reshape(2, 20, width)
+        write_ome(tmp_path / "wide.ome.tif", planes, "CYX")
+        with tifffile.TiffFile(tmp_path / "wide.ome.tif") as file:
+            assert all(page.is_tiled == tiled for page in file.pages)
+            np.testing.assert_array_equal(file.series[0].asarray(), planes)

@@ -13,7 +13,7 @@ from allfocus.decision.coarse_to_fine import SearchRule
 from allfocus.decision.decision import Decision, TiledDecision, check_window, touching
 from allfocus.decision.laplacian import LaplacianDecision
 from allfocus.decision.model import FusionModel, load_model
-from allfocus.decision.network import NetworkDecision
+from allfocus.decision.network import NetworkDecision, Overview
 from allfocus.decision.painted import PaintedDecision
 from allfocus.formats.pixels import limit_pixels
 from allfocus.options import FusionOptions, with_options
@@ -216,9 +216,9 @@ def open_model(options: FusionOptions, source: Listing | FocalStack) -> FusionMo
 
 
 def decide_by_network(
-    registered: Registered, model: FusionModel, options: FusionOptions, keep: bool
+    registered: Registered, model: FusionModel, options: FusionOptions, keep: bool, overview: Overview | None = None
 ) -> NetworkDecision:
-    """What this network decides about registered frames."""
+    """What this network decides about registered frames, of which it may have an overview already."""
     notes = [Note(code="model", message=line) for line in model.card.warnings()]
     notes += [Note(code="device", message=model.device_note)] if model.device_note else []
     return NetworkDecision(
@@ -230,4 +230,5 @@ def decide_by_network(
         depth=options.depth,
         keep=keep,
         notes=notes,
+        overview=overview,
     )

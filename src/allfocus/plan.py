@@ -213,14 +213,35 @@ def plan_parts(
     """
     made = (1 + channels) * frame.nbytes
     on_disk = frames * (made + count_kept_bytes(frame) + count_stored_bytes(frame, KEPT)) + made + MAPS * frame.pixels
+    rows = parts.rows * frame.size[1] * -(-frame.nbytes // frame.pixels) * parts.planes
+    a_frame = int(max(DECODING * rows, frame.nbytes + LEVELS * REGIONS_AT_ONCE * REGION**2))
+    return plan_regions(frames, frame, options, on_disk, a_frame, machine=machine, channels=channels)
+
+
+def plan_region(
+    frames: int, frame: FrameInfo, options: FusionOptions, pixels: int, *, machine: Machine, channels: int = 0
+) -> Plan:
+    """Plan to compose one region of so many pixels, of frames that others have read; see `plan_parts`."""
+    on_disk = pixels * ((1 + channels) * -(-frame.nbytes // frame.pixels) + MAPS)
+    return plan_regions(frames, frame, options, on_disk, 0, machine=machine, channels=channels)
+
+
+def plan_regions(
+    frames: int,
+    frame: FrameInfo,
+    options: FusionOptions,
+    on_disk: int,
+    a_frame: int,
+    *,
+    machine: Machine,
+    channels: int = 0,
+) -> Plan:
+    """A plan to compose region by region, with so many bytes on the disk and, for each worker, of a frame."""
     allowed = int(SHARE * machine.free_memory) if options.memory_limit is None else options.memory_limit
     bytes_per_pixel = -(-frame.nbytes // frame.pixels)
-    rows = parts.rows * frame.size[1] * bytes_per_pixel * parts.planes
     region = min(REGION**2, frame.pixels)
     composing = region * (COMPOSING + 2 * (1 + channels) * bytes_per_pixel) + count_waiting_bytes(frame.size, CELL)
-    one_worker = int(
-        max(DECODING * rows, frame.nbytes + LEVELS * REGIONS_AT_ONCE * REGION**2, PARTS_PIXEL * PIXELS_AT_ONCE)
-    )
+    one_worker = max(a_frame, PARTS_PIXEL * PIXELS_AT_ONCE)
     workers = max(1, min(machine.processors, (allowed - PARTS_BASE - composing) // one_worker))
     plan = Plan(
         frames=frames,

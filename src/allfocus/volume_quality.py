@@ -1,11 +1,11 @@
 """How much of the pictures of a volume can't be trusted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from allfocus.composition.quality import widest_gap
-from allfocus.core.color import Array
+from allfocus.core.notes import Note
 from allfocus.result import FusionResult
 
 
@@ -28,55 +28,79 @@ class StackQuality:
     gap: tuple[int, int] | None
 
 
-def measure_quality(label: str, fused: FusionResult) -> list[StackQuality]:
-    """How much of a picture can't be trusted; empty where nothing is known about it."""
-    masks = fused.quality
-    if masks is None:
-        return []
-    shares = {"out_of_focus": float(masks.out_of_focus.mean()), "veiled": float(masks.veiled.mean())}
-    return [StackQuality(label=label, names=fused.names, gap=masks.gap, **shares)]
+@dataclass(kw_only=True)
+class Tally:
+    """What there is to say of one picture, counted region by region: in values that JSON knows, but for the notes.
 
-
-class QualityTally:
-    """Counts how much of a picture can't be trusted, region by region.
-
-    Args:
+    Attributes:
         label: of the picture.
+        notes: of its regions, each once.
+        names: of its planes.
+        used: which of them are used, in the order of focus.
+        regions, pixels: how many were counted.
+        out_of_focus, veiled: how many pixels can't be trusted; None where nothing is known of it.
+        votes: for each plane, how many pixels that are sharp in none are from it.
+        gap: of the only region.
+        confidence: the sum over all pixels.
     """
 
-    def __init__(self, label: str) -> None:
-        self._label = label
-        self._fused: FusionResult | None = None
-        self._alone: list[StackQuality] = []
-        self._regions = self._pixels = self._out_of_focus = self._veiled = 0
-        self._votes: Array = np.zeros((), np.intp)
+    label: str
+    notes: list[Note] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    used: list[int] = field(default_factory=list)
+    regions: int = 0
+    pixels: int = 0
+    out_of_focus: int | None = None
+    veiled: int = 0
+    votes: list[int] = field(default_factory=list)
+    gap: tuple[int, int] | None = None
+    confidence: float = 0.0
 
     def add(self, fused: FusionResult) -> None:
         """Count one region."""
-        masks = fused.quality
-        if masks is None:
-            return
-        self._fused, self._regions = fused, self._regions + 1
-        self._alone = measure_quality(self._label, fused)
-        self._pixels += masks.veiled.size
-        self._out_of_focus += int(np.count_nonzero(masks.out_of_focus))
-        self._veiled += int(np.count_nonzero(masks.veiled))
-        self._votes = self._votes + np.bincount(fused.index_map[masks.out_of_focus], minlength=fused.frame_count)
+        masks, used = fused.quality, range(fused.frame_count) if fused.alignment is None else fused.alignment.used
+        one = Tally(label=self.label, notes=list(fused.notes), names=list(fused.names))
+        one.used, one.regions, one.pixels = list(fused.order or used), 1, fused.index_map.size
+        one.confidence = float(fused.confidence.sum(dtype=np.float64))
+        if masks is not None:
+            one.out_of_focus, one.veiled = int(masks.out_of_focus.sum()), int(masks.veiled.sum())
+            one.votes = np.bincount(fused.index_map[masks.out_of_focus], minlength=fused.frame_count).tolist()
+            one.gap = masks.gap
+        self.join(one)
+
+    def join(self, other: "Tally") -> None:
+        """Count what was counted elsewhere of the same picture."""
+        self.notes = list(dict.fromkeys([*self.notes, *other.notes]))
+        self.names, self.used, self.gap = other.names, other.used, other.gap
+        self.regions, self.pixels = self.regions + other.regions, self.pixels + other.pixels
+        self.veiled, self.confidence = self.veiled + other.veiled, self.confidence + other.confidence
+        if other.out_of_focus is not None:
+            self.out_of_focus = (self.out_of_focus or 0) + other.out_of_focus
+            before = self.votes or [0] * len(other.votes)
+            self.votes = [a + b for a, b in zip(before, other.votes, strict=True)]
 
     def conclude(self) -> list[StackQuality]:
-        """What was counted; nothing where nothing is known."""
-        fused = self._fused
-        if fused is None or self._regions < 2:
-            return self._alone
-        used = list(fused.order or (range(fused.frame_count) if fused.alignment is None else fused.alignment.used))
-        votes = self._votes[used]
-        gap = widest_gap(votes) if votes.any() else None
+        """How much of the picture can't be trusted; nothing where nothing is known."""
+        if self.out_of_focus is None:
+            return []
         return [
             StackQuality(
-                label=self._label,
-                names=fused.names,
-                out_of_focus=self._out_of_focus / self._pixels,
-                veiled=self._veiled / self._pixels,
-                gap=None if gap is None else (used[gap[0]], used[gap[1]]),
+                label=self.label,
+                names=tuple(self.names),
+                out_of_focus=self.out_of_focus / self.pixels,
+                veiled=self.veiled / self.pixels,
+                gap=self.gap if self.regions < 2 else self._find_gap(),
             )
         ]
+
+    def _find_gap(self) -> tuple[int, int] | None:
+        votes = np.array(self.votes)[self.used]
+        gap = widest_gap(votes) if votes.any() else None
+        return None if gap is None else (self.used[gap[0]], self.used[gap[1]])
+
+
+def measure_quality(label: str, fused: FusionResult) -> list[StackQuality]:
+    """How much of a picture can't be trusted; empty where nothing is known about it."""
+    tally = Tally(label=label)
+    tally.add(fused)
+    return tally.conclude()

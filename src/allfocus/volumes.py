@@ -1,22 +1,25 @@
 """Volumes: every position, time and channel of a microscope's file fused over its planes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from allfocus.composition.depth import stretch_depth, stretch_error
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.notes import Note
-from allfocus.core.windows import Window, tiles
+from allfocus.core.windows import Window, shift, tiles
+from allfocus.decision.decision import Decision
 from allfocus.errors import OptionError
 from allfocus.formats.pixels import limit_pixels
 from allfocus.options import FusionOptions, with_options
 from allfocus.pipeline import check_model, compose, decide
 from allfocus.plan import Plan, plan_for
+from allfocus.registered import Registered
 from allfocus.registration import read, register_stack
 from allfocus.result import FusionResult
 from allfocus.run.context import Run
@@ -25,7 +28,7 @@ from allfocus.run.progress import Progress, silent
 from allfocus.run.scratch import Scratch
 from allfocus.sources.draft import reduce_volume
 from allfocus.sources.volume import Volume, VolumeStack, inspect_volume, require_alike
-from allfocus.volume_quality import QualityTally, StackQuality
+from allfocus.volume_quality import StackQuality, Tally
 
 #: Maps that can be had of a volume.
 MapName = Literal["index_map", "confidence", "depth", "depth_error"]
@@ -102,22 +105,27 @@ def fuse_volume(
     groups = group_stacks(volume, channel_for_focus)
     machine = machine or Machine()
     result, keeper = allocate(volume, options, channel_for_focus, maps, machine)
-    notes: dict[Note, dict[str, None]] = {}
-    quality: list[StackQuality] = []
+    tallies = []
     for number, group in enumerate(keeper.in_turn(groups)):
         plan = plan_for(group[0].listing, options, len(group) - 1, machine, group[0].listing.parts)
         run = plan.start(staged(progress, number, len(groups)), cancel)
-        tally = QualityTally(group[0].label)
+        tallies.append(Tally(label=group[0].label))
         for window, fused in keeper.in_turn(fuse_group(group, options, run)):
             put(result, group, window, fused)
-            tally.add(fused)
-            for note in fused.notes:
-                notes.setdefault(note, {})[group[0].label] = None
-        quality += tally.conclude()
+            tallies[-1].add(fused)
+    return conclude(result, tallies)
+
+
+def conclude(result: VolumeResult, tallies: Sequence[Tally]) -> VolumeResult:
+    """The result with what was counted of each of its stacks."""
+    notes: dict[Note, dict[str, None]] = {}
+    for tally in tallies:
+        for note in tally.notes:
+            notes.setdefault(note, {})[tally.label] = None
     return replace(
         result,
-        notes=(*volume.notes, *merge_notes({note: list(labels) for note, labels in notes.items()})),
-        quality=tuple(quality),
+        notes=(*result.volume.notes, *merge_notes({note: list(labels) for note, labels in notes.items()})),
+        quality=tuple(quality for tally in tallies for quality in tally.conclude()),
     )
 
 
@@ -131,6 +139,15 @@ def options_for_volumes(options: FusionOptions, maps: Sequence[MapName]) -> Fusi
 
 def fuse_group(group: Sequence[VolumeStack], options: FusionOptions, run: Run) -> Iterator[tuple[Window, FusionResult]]:
     """Fuse channels that go by the decision of the first: yields the picture, or each region of it in turn."""
+    first, channels = register_group(group, options, run)
+    decision = decide(first, options=options, keep=False)
+    yield from compose_regions(first, channels, decision, options)
+
+
+def register_group(
+    group: Sequence[VolumeStack], options: FusionOptions, run: Run
+) -> tuple[Registered, list[Registered]]:
+    """Register channels: the first by itself, the others as it is."""
     check_model(options, group[0].listing)
     parts = [run.part(number, len(group)) for number in range(len(group))]
     stacks = [read(stack.listing, part) for stack, part in zip(group, parts, strict=True)]
@@ -139,9 +156,20 @@ def fuse_group(group: Sequence[VolumeStack], options: FusionOptions, run: Run) -
         register_stack(stack, one.listing, options, part, first)
         for stack, one, part in zip(stacks[1:], group[1:], parts[1:], strict=True)
     ]
-    registered = replace(first, run=run)
-    decision = decide(registered, options=options, keep=False)
-    regions = list(tiles(*registered.size, run.region or max(registered.size)))
+    return replace(first, run=run), channels
+
+
+def compose_regions(
+    registered: Registered,
+    channels: Sequence[Registered],
+    decision: Decision,
+    options: FusionOptions,
+    within: Window | None = None,
+) -> Iterator[tuple[Window, FusionResult]]:
+    """Compose the picture, or each region of it, or of a window of it, in turn."""
+    run, (rows, columns) = registered.run, within or (slice(0, registered.size[0]), slice(0, registered.size[1]))
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    regions = [shift(tile, (rows, columns)) for tile in tiles(height, width, run.region or max(height, width))]
     for number, region in enumerate(regions):
         here = replace(registered, run=run.part(number, len(regions)))
         yield region, compose(here, decision, window=region, channels=channels, options=options)
@@ -166,16 +194,30 @@ def allocate(
     """The empty result, in scratch files where it is large, and what keeps it there."""
     frame = volume.stacks[0].listing.frame
     leading = volume.axes["P"], volume.axes["T"], volume.axes["C"]
-    of_maps = (*leading[:2], leading[2] if channel_for_focus is None else 1, *frame.size)
+    deciding = leading[2] if channel_for_focus is None else 1
     nbytes = int(np.prod(leading)) * (frame.nbytes + 4 * len(maps) * frame.pixels)
-    indices = np.uint8 if volume.axes["Z"] <= 256 else np.uint16
     keeper = Run(scratch=Scratch((options.spool or machine.scratch) if nbytes > machine.kept_in_memory else None))
+    return make_empty(volume, channel_for_focus, maps, leading, deciding, frame.shape, keeper.empty), keeper
+
+
+def make_empty(
+    volume: Volume,
+    channel_for_focus: int | None,
+    maps: Sequence[MapName],
+    leading: tuple[int, int, int],
+    deciding: int,
+    shape: tuple[int, ...],
+    empty: Callable[[tuple[int, ...], DTypeLike], Array],
+) -> VolumeResult:
+    """An empty result of so many positions, times and channels, some of which decide, each of one shape."""
+    indices = np.uint8 if volume.axes["Z"] <= 256 else np.uint16
+    of_maps = (*leading[:2], deciding, *shape[:2])
     return VolumeResult(
         volume=volume,
-        images=keeper.empty((*leading, *frame.shape), find_depth(frame.dtype)),
-        maps={name: keeper.empty(of_maps, indices if name == "index_map" else np.float32) for name in maps},
+        images=empty((*leading, *shape), find_depth(volume.stacks[0].listing.frame.dtype)),
+        maps={name: empty(of_maps, indices if name == "index_map" else np.float32) for name in maps},
         channel_for_focus=channel_for_focus,
-    ), keeper
+    )
 
 
 def find_depth(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -301,3 +301,44 @@ def test_an_address_that_nobody_answers_is_one_clear_line(tmp_path: Path, cli: C
     assert done.code == 1
     assert done.err.startswith("error: http://127.0.0.1:9/plate.ome.zarr can't be reached")
     assert done.err.count("\n") == 1
+
+
+def test_an_address_with_nothing_behind_it_says_so(served: tuple[str, list[str]], tmp_path: Path, cli: Cli) -> None:
+    address = f"{served[0]}/no.ome.zarr"
+    done = cli("info", address)
+    assert done.code == 1
+    assert done.err == f"error: {address}: nothing is there (no zarr.json and no .zgroup); check the address\n"
+
+
+def test_drafts_are_read_from_the_smaller_levels_of_the_file(tmp_path: Path, cli: Cli) -> None:
+    from allfocus.sources.draft import reduce_volume
+
+    rng = np.random.default_rng(0)
+    data = rng.integers(0, 60_000, (3, 1400, 1401), np.uint16)
+    group = make_group(tmp_path / "a.ome.zarr", "0.5")
+    write_image(group, data, "0.5", axes="zyx", chunks=(1, 512, 512))
+    about = dict(group.attrs["ome"])
+    (own,) = about["multiscales"][0]["datasets"]
+    steps = own["coordinateTransformations"][0]["scale"]
+    small = np.full((3, 700, 700), 777, np.uint16)
+    group.create_array("1", data=small, chunks=(1, 700, 700))
+
+    def say(*factors: float) -> None:
+        scales = [[steps[0], *(factor * step for step in steps[1:])] for factor in (1, *factors)]
+        levels = [
+            {"path": str(k), "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+            for k, scale in enumerate(scales)
+        ]
+        group.attrs["ome"] = about | {"multiscales": [about["multiscales"][0] | {"datasets": levels}]}
+
+    say(2)
+    draft = reduce_volume(inspect_volume(tmp_path / "a.ome.zarr")).stacks[0].listing
+    assert draft.frame.size[0] < 700
+    assert set(np.unique(draft.readers[0]())) == {777}
+    np.testing.assert_array_equal(inspect_volume(tmp_path / "a.ome.zarr").stacks[0].listing.readers[1](), data[1])
+    for factors in ((2.2,), (0.5,), ()):  # not what the array is; larger; none
+        say(*factors)
+        assert reduce_volume(inspect_volume(tmp_path / "a.ome.zarr")).stacks[0].listing.readers[0]().mean() > 20_000
+    shutil.rmtree(tmp_path / "a.ome.zarr" / "1")
+    say(2)
+    assert reduce_volume(inspect_volume(tmp_path / "a.ome.zarr")).stacks[0].listing.readers[0]().mean() > 20_000

@@ -11,7 +11,7 @@ import pytest
 
 from allfocus.errors import WriteError
 from allfocus.formats.ome_zarr import OmeZarr
-from allfocus.formats.ome_zarr_write import halve
+from allfocus.formats.ome_zarr_levels import halve
 from allfocus.formats.registry import find_format
 from allfocus.formats.scenes import Plane, Scene
 from allfocus.io import OmeFile, Scale, inspect_volume, write_ome

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from allfocus._version import __version__
 from allfocus.batch.wishes import BatchOptions
 from allfocus.errors import BatchError
-from allfocus.run.machine import measure_free_memory
+from allfocus.run.machine import Machine, measure_free_memory
 from allfocus.run.workers import cpus
 
 if TYPE_CHECKING:
@@ -44,10 +44,12 @@ class Crew:
         threads: for the fusion of one stack; None: a worker's share.
     """
 
+    _smallest: Machine | None
+
     def __init__(self, client: "Client", where: str, threads: int | None) -> None:
         self.client, self.where, self.threads = client, where, threads
         self.topic = f"allfocus-{client.id}"
-        self._slots, self._looked = 1, 0.0
+        self._slots, self._looked, self._smallest = 1, 0.0, None
 
     def slots(self) -> int:
         """How many stacks can be fused at a time; looked up every few seconds."""
@@ -55,6 +57,15 @@ class Crew:
             self._slots = max(1, sum(self.client.nthreads().values()))
             self._looked = time.monotonic()
         return self._slots
+
+    def smallest(self) -> Machine:
+        """What one stack may count on in the worker that has least memory; looked up once."""
+        from allfocus.batch.worker import measure_here
+
+        if self._smallest is None:
+            least = min(self.client.run(measure_here, self.threads).values(), default=0)
+            self._smallest = Machine(free_memory=least, processors=self.threads or 1)
+        return self._smallest
 
     def is_lost(self) -> bool:
         """Whether the scheduler is gone."""
@@ -163,22 +174,20 @@ def interrupts_are_ours() -> Iterator[None]:
 
 @contextmanager
 def open_scheduler(address: str) -> "Iterator[Client]":
-    """Reach a scheduler that somebody started.
-
-    Raises:
-        BatchError: it does not answer, or speaks another version.
-    """
+    """Reach a scheduler that somebody started; raises `BatchError` where it does not answer, or not in our version."""
     from distributed import Client
 
+    client = Client.__new__(Client)
     try:
         knock(address)
-        client = Client(address, timeout=ANSWER, set_as_default=False)
+        client.__init__(address, timeout=ANSWER, set_as_default=False)  # type: ignore[misc]
     except (OSError, TimeoutError, ValueError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise BatchError(
             f"scheduler {address} can't be reached ({reason}); expected tcp://HOST:PORT of a running 'dask scheduler'"
         ) from error
     except Exception as error:
+        client.status = "closed"  # else Dask tries to end in good order what never began, and says so
         own = version("distributed")
         raise BatchError(
             f"scheduler {address} speaks another language than distributed {own} ({type(error).__name__}); "

@@ -11,8 +11,10 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
 from allfocus.batch.cluster import Crew
+from allfocus.batch.graph import submit_share
 from allfocus.batch.ledger import Ledger, beating
 from allfocus.batch.progress import Progress
+from allfocus.batch.shares import Share, may_be_shared, plan_share
 from allfocus.batch.tasks import Task, is_same, look_again
 from allfocus.batch.work import Outcome
 from allfocus.batch.worker import do_in_worker
@@ -116,18 +118,29 @@ class Engine:
             return
         for name in names:
             self._tries[name] = self._tries.get(name, 0) + 1
+        shares = {name: share for name in names if (share := self._share(self._tasks[name])) is not None}
+        alone = [name for name in names if name not in shares]
         futures = self._crew.client.map(
             self._work,
-            [self._tasks[name] for name in names],
-            key=[f"{self._crew.topic}-{self._tries[name]}-{name}" for name in names],
+            [self._tasks[name] for name in alone],
+            key=[self._key(name) for name in alone],
             pure=False,
             out=self._out,
             topic=self._crew.topic,
             threads=self._crew.threads,
         )
-        for name, future in zip(names, futures, strict=True):
+        ends = [submit_share(self._crew, share, self._key(name)) for name, share in shares.items()]
+        for name, future in zip([*alone, *shares], [*futures, *ends], strict=True):
             self._futures[name] = future
             future.add_done_callback(partial(self._end, name))
+
+    def _key(self, name: str) -> str:
+        """What Dask knows an attempt at a task by."""
+        return f"{self._crew.topic}-{self._tries[name]}-{name}"
+
+    def _share(self, task: Task) -> Share | None:
+        """How to share a task that is too large for a worker; None: it is done as one."""
+        return plan_share(task, self._out, self._crew.smallest()) if may_be_shared(task) else None
 
     def _end(self, name: str, future: "Future[Any]") -> None:
         """A task has ended; comes in a thread of Dask's."""

@@ -2,9 +2,9 @@
 
 import errno
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
@@ -85,16 +85,26 @@ def do_task(
     Raises:
         Cancelled: `cancelled` was set; nothing was written.
     """
+    return measured(lambda: describe(run_job(task, listen, cancelled, machine), out), worker)
+
+
+def measured(work: Callable[[], Outcome], worker: str) -> Outcome:
+    """What came of some work, with what it took beside what it says itself; raises `Cancelled` alone."""
     begun, cpu = time.monotonic(), cpu_seconds()
     with peak_memory() as peak:
         try:
-            outcome = describe(run_job(task, listen, cancelled, machine), out)
+            outcome = work()
         except Cancelled:
             raise
         except Exception as error:
             outcome = explain(error)
-    taken = {"seconds": time.monotonic() - begun, "cpu_seconds": cpu_seconds() - cpu, "peak_memory": peak[0]}
-    return Outcome(**{**asdict(outcome), **taken, "worker": worker})
+    return replace(
+        outcome,
+        seconds=outcome.seconds + time.monotonic() - begun,
+        cpu_seconds=outcome.cpu_seconds + cpu_seconds() - cpu,
+        peak_memory=max(outcome.peak_memory, peak[0]),
+        worker=worker,
+    )
 
 
 def run_job(task: Task, listen: Listener, cancelled: Flag, machine: Machine | None) -> JobResult:

@@ -100,12 +100,22 @@ class CoarseToFine:
         margin: pixels around each cell whose logits are wanted too.
         rule: what is refined, and where.
         run: workers and scratch files; the stage of the coarse levels is called `coarse`.
+        answer: to the coarse levels, where it is known.
     """
 
-    def __init__(self, model: Network, pyramid: StackPyramid, *, margin: int, rule: SearchRule, run: Run) -> None:
+    def __init__(
+        self,
+        model: Network,
+        pyramid: StackPyramid,
+        *,
+        margin: int,
+        rule: SearchRule,
+        run: Run,
+        answer: LogitStore | None = None,
+    ) -> None:
         self._model, self._pyramid, self._margin, self._rule, self._run = model, pyramid, margin, rule, run
         self._known = min(KEPT, pyramid.levels - 1)  # the finest level that is answered whole
-        self._answer = self._answer_whole()
+        self.answer = answer or self._answer_whole()
 
     def cells(self) -> list[Window]:
         """What `refine` can be asked for: together they cover the picture."""
@@ -113,8 +123,7 @@ class CoarseToFine:
 
     def refine(self, cell: Window) -> CellLogits:
         """Answer one cell in the finest level; in full up to `FADE` pixels around it."""
-        around = grow(cell, self._margin, *self._pyramid.size)
-        state = self._approach(cell)
+        around, state = grow(cell, self._margin, *self._pyramid.size), self._approach(cell)
         frames, window, coarser = state.frames, state.window, state.coarser
         pixels = self._pyramid.cut_pixels(0, window, frames)
         mixed = FadingBlocks(extrapolate(coarser, pixels))
@@ -138,19 +147,16 @@ class CoarseToFine:
         """Log-odds that the places of a cell are sharp in no frame, and that they are veiled."""
         if not self._model.knows_quality:
             return None
-        found = self._model.judge(pixels, answer)
-        return np.stack([enlarge(kind)[relative_to(cell, window)] for kind in found])
+        return np.stack([enlarge(kind)[relative_to(cell, window)] for kind in self._model.judge(pixels, answer)])
 
     def _answer_whole(self) -> LogitStore:
         """Logits and features of the finest level that is answered whole, for all frames."""
-        pyramid, every = self._pyramid, np.arange(len(self._pyramid.frames))
-        coarsest = pyramid.levels - 1
-        whole = pyramid.whole(coarsest)
-        height, width = whole[0].stop, whole[1].stop
-        found = self._model.answer_coarsest(pyramid.cut(coarsest, whole, every))
+        pyramid, coarsest = self._pyramid, self._pyramid.levels - 1
+        every, (height, width) = np.arange(len(pyramid.frames)), (part.stop for part in pyramid.whole(coarsest))
+        found = self._model.answer_coarsest(pyramid.cut(coarsest, pyramid.whole(coarsest), every))
         channels = found.context.shape[1]
         answer = LogitStore(len(every), channels, height, width, max(height, width), self._run)
-        answer.put(whole, found)
+        answer.put(pyramid.whole(coarsest), found)
         steps = coarsest - self._known
         for step in range(steps):
             self._run.report("coarse", step + 1, steps + 1)
@@ -180,7 +186,7 @@ class CoarseToFine:
     def _answer_place(self, level: int, place: Window, frames: Array) -> Answer:
         """Answer a place of a level, of some frames, after it and what is around it in the coarser levels."""
         if level == self._known:
-            return self._answer.part(place, frames)
+            return self.answer.part(place, frames)
         window = self._grow(place, self._model.reach(level), level)
         coarser = self._answer_place(level + 1, scale_down(window, 2), frames)
         return self._refine_tiles(level, place, frames, coarser, window, spare=SPARE)
@@ -197,10 +203,8 @@ class CoarseToFine:
         logits = np.empty((len(frames), 1, height, width), np.float32)
         size = (height // PATCH, width // PATCH) if level else (0, 0)  # the finest level hands no features down
         context = np.empty((len(frames), coarser.context.shape[1], *size), np.float32)
-        limit, side = (
-            self._grow(place, reach - spare, level),
-            tile_side(len(frames), self._rule.max_tile, reach, PIXELS_OF_PLACE),
-        )
+        limit = self._grow(place, reach - spare, level)
+        side = tile_side(len(frames), self._rule.max_tile, reach, PIXELS_OF_PLACE)
         for tile in self._run.in_turn(tiles(height, width, side + 2 * spare)):
             here = shift(tile, place)
             seen = intersect(self._grow(here, reach, level), limit)
@@ -215,14 +219,14 @@ class CoarseToFine:
     def _candidates(self, cell: Window) -> tuple[Array, Array]:
         """Frames that may be the best one somewhere in a cell, by the coarse levels; and the next best."""
         place = scale_down(cell, 1 << self._known)
-        logits = self._answer.logits(place, np.arange(len(self._pyramid.frames)))[:, 0]
+        logits = self.answer.logits(place, np.arange(len(self._pyramid.frames)))[:, 0]
         return find_candidates(softmax_weights(logits, sharpness=1), self._rule.in_cells)
 
     def _miss(self, frames: Array, around: Window) -> FloatArray:
         """(h, w) over a window of the picture, the chance by the coarse levels that the best frame is none of these."""
         scale = 1 << self._known
         place = scale_down(self._grow(around, 0, level=0), scale)
-        logits = self._answer.logits(place, np.arange(len(self._pyramid.frames)))[:, 0]
+        logits = self.answer.logits(place, np.arange(len(self._pyramid.frames)))[:, 0]
         chance = 1 - softmax_weights(logits, sharpness=1)[frames].sum(axis=0)
         top, left = (part.start % scale for part in around)
         height, width = (part.stop - part.start for part in around)

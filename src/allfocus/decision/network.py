@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from allfocus.decision.coarse_to_fine import CoarseToFine, SearchRule
 from allfocus.decision.confidence import measure_chances, measure_confidence
 from allfocus.decision.decision import Choice, TiledDecision
 from allfocus.decision.depth import DepthMeter
+from allfocus.decision.logit_store import LogitStore
 from allfocus.decision.model import Network
 from allfocus.decision.noise import calm_logits, measure_noise, sharpness_in
 from allfocus.decision.stack_pyramid import StackPyramid
@@ -28,6 +29,21 @@ PREFERENCE = 1.0
 #: Log-odds from which on a place counts as sharp in no frame, and as veiled. Veils are rare and thin, so that the
 #: network is seldom sure of one; both are chosen on generated groups, see docs/experiments.md.
 OUT_OF_FOCUS, VEILED = 0.5, -1.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """What is known of the whole picture before any tile of it is decided: what one process hands to others.
+
+    Attributes:
+        pyramid: of the stack.
+        answer: of the network to its coarse levels.
+        noise: standard deviation of the frames' noise, unit scale.
+    """
+
+    pyramid: StackPyramid
+    answer: LogitStore
+    noise: float
 
 
 class NetworkDecision(TiledDecision):
@@ -43,6 +59,7 @@ class NetworkDecision(TiledDecision):
         keep: whether to keep the logits of each tile, so that no tile needs the network twice: for pictures that are
             composed again, or in parts.
         notes: what a user should know about the model.
+        overview: of the same frames, where it is known already.
     """
 
     method = "network"
@@ -58,18 +75,25 @@ class NetworkDecision(TiledDecision):
         depth: bool = False,
         keep: bool = False,
         notes: Sequence[Note] = (),
+        overview: Overview | None = None,
     ) -> None:
         self._run, self._model = run, model
-        self._pyramid = StackPyramid(frames, run, by_focus=model.wants_order)
+        self._pyramid = overview.pyramid if overview else StackPyramid(frames, run, by_focus=model.wants_order)
         self.size, self.count = self._pyramid.size, len(frames)
-        self.noise = measure_noise(self._pyramid.frames)
+        self.noise = overview.noise if overview else measure_noise(self._pyramid.frames)
         self.notes = (*notes, *note_values(self._pyramid))
         self._meter = DepthMeter(self._pyramid, self.noise) if depth else None
         self._bias = preference(len(frames), prefer)[self._pyramid.order]
         rule = rule or SearchRule()
-        self._search = CoarseToFine(model, self._pyramid, margin=MARGIN, rule=rule, run=run)
+        answer = overview.answer if overview else None
+        self._search = CoarseToFine(model, self._pyramid, margin=MARGIN, rule=rule, run=run, answer=answer)
         self._cells = FadingCells(self._answer, self.size, rule.cell, MARGIN)
         self._find: Callable[[Window], CellLogits] = Keeper(self._cells, run) if keep else self._cells
+
+    @property
+    def overview(self) -> Overview:
+        """What is known of the whole picture."""
+        return Overview(pyramid=self._pyramid, answer=self._search.answer, noise=self.noise)
 
     def tiles(self) -> Sequence[Window]:
         """The cells of the search."""

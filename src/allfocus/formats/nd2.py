@@ -83,7 +83,8 @@ def read_frame(path: Path, position: int, places: Mapping[tuple[int, ...], int],
         if isinstance(offsets, Mapping) and number not in offsets:
             raise ReadError(f"{path.name} lacks plane {plane.z + 1}, time {plane.t + 1}; save it anew")
         samples: Array = file.read_frame(number)
-    return np.ascontiguousarray(samples[plane.c] if channels > 1 else samples)
+        # a copy: what nd2 hands out lies in the mapped file, which is closed here
+        return np.array(samples[plane.c] if channels > 1 else samples)
 
 
 def read_facts(file: Any) -> dict[str, Any]:

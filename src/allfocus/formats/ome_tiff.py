@@ -19,6 +19,8 @@ from allfocus.metadata.ome_xml import MICRONS
 
 #: Bytes of samples from which a file is BigTIFF: room for directories and XML is left below 4 GiB.
 LARGE = 2**32 - 2**26
+#: Planes with a side of more pixels are written in tiles of so many a side, of which programs read what they show.
+WIDE, TILE = 8192, 512
 
 
 class OmeTiff(Format):
@@ -88,6 +90,7 @@ def write_planes(file: Path, wanted: OmeFile, large: int = LARGE) -> None:
                 **make_resolution(scale),
                 photometric="rgb" if wanted.axes.endswith("S") else "minisblack",
                 compression="zlib",
+                tile=(TILE, TILE) if max(planes.shape[wanted.axes.index("Y") :][:2]) > WIDE else None,
                 predictor=planes.dtype.kind != "f",
                 software=wanted.software,
                 description=description,

@@ -14,7 +14,7 @@ from allfocus.errors import ReadError
 from allfocus.formats.filebytes import is_address
 from allfocus.formats.format import Capacity, Content
 from allfocus.formats.ome_file import DEPTHS, OmeFile, Scale
-from allfocus.formats.ome_zarr_planes import PlaneReader
+from allfocus.formats.ome_zarr_planes import PlaneReader, SmallerLevels
 from allfocus.formats.ome_zarr_store import Source, open_source
 from allfocus.formats.ome_zarr_write import write_volume
 from allfocus.formats.scenes import Scene, SceneFormat, Scenes, microns
@@ -198,13 +198,18 @@ def read_scene(source: Source, name: str, place: str, notes: dict[Note, None]) -
     is_rgb = is_color(names, colors, sizes.get("c", 1), array.dtype)
     step = scale.get("t") if units.get("t") in SECONDS else None
     reader = PlaneReader(source, array, letters, is_rgb=is_rgb)
+    others = [
+        (f"{place}/{one.get('path')}".strip("/"), dict(zip(letters, find_scale(image, one, array.ndim), strict=True)))
+        for one in as_list(image.get("datasets"))[1:]
+        if isinstance(one, dict)
+    ]
     return Scene(
         name=name or (str(image.get("name") or "") if place else ""),
         sizes={"T": sizes.get("t", 1), "C": 1 if is_rgb else sizes.get("c", 1), "Z": sizes.get("z", 1)},
         frame=FrameInfo(
             shape=(sizes["y"], sizes["x"], *([3] if is_rgb else [])), dtype=np.dtype(array.dtype).newbyteorder("=")
         ),
-        read=reader,
+        read=SmallerLevels(reader, scale, others).read,
         parts=reader.parts,
         channels=() if is_rgb else names,
         colors=() if is_rgb else colors,

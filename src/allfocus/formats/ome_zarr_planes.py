@@ -1,17 +1,20 @@
-"""Planes of an array of OME-Zarr: read chunk by chunk, and chunks that are lost told from those that are dark."""
+"""Planes of an array of OME-Zarr: by chunks, of smaller copies where these will do; lost chunks told from dark ones."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from math import isfinite
 from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from allfocus.core.color import Array
-from allfocus.errors import ReadError
+from allfocus.errors import AllFocusError, ReadError
 from allfocus.formats.format import PlaneParts
 from allfocus.formats.ome_zarr_store import Source
+from allfocus.formats.pixels import reduction
 from allfocus.formats.scenes import Plane
 
 #: Bytes of a chunk of several planes that are kept while its other planes are read.
@@ -133,3 +136,54 @@ class PlaneReader:
         found = np.ascontiguousarray(samples.transpose(order))
         native: Array = found.astype(found.dtype.newbyteorder("="), copy=False)
         return native
+
+
+class SmallerLevels:
+    """Reads planes from the smaller copies in the file where a reduced size is enough, see `reduced_by`.
+
+    Used is a level that the file says how much smaller it is of, and that has as many pixels as that makes.
+
+    Args:
+        finest: the largest level.
+        scale: its step along each axis.
+        others: the place of each other level in the file, and its steps.
+    """
+
+    def __init__(
+        self, finest: PlaneReader, scale: Mapping[str, float], others: Sequence[tuple[str, Mapping[str, float]]]
+    ) -> None:
+        self._finest, self._readers = finest, dict[str, PlaneReader | None]()
+        factors = [(place, find_factor(scale, steps)) for place, steps in others]
+        self._smaller = sorted(((factor, place) for place, factor in factors if factor > 1), reverse=True)
+
+    def read(self, plane: Plane) -> Array:
+        """Samples of one plane: all of them, or fewer, but no less than is enough."""
+        for factor, place in self._smaller if reduction() > 1 else ():
+            if factor <= reduction():
+                reader = self._open(place, factor)
+                if reader is not None:
+                    return reader(plane)
+        return self._finest(plane)
+
+    def _open(self, place: str, factor: float) -> PlaneReader | None:
+        """The reader of a level; None where it is not what it should be."""
+        if place not in self._readers:
+            self._readers[place] = None
+            with suppress(AllFocusError):
+                array, own = self._finest.source.array(place), self._finest
+                expected = [
+                    size / factor if letter in "yx" else size
+                    for letter, size in zip(own.letters, own.array.shape, strict=True)
+                ]
+                fits = array.ndim == len(expected) and array.dtype == own.array.dtype
+                if fits and all(abs(a - b) <= 1 for a, b in zip(array.shape, expected, strict=True)):
+                    self._readers[place] = PlaneReader(own.source, array, own.letters, is_rgb=own.is_rgb)
+        return self._readers[place]
+
+
+def find_factor(scale: Mapping[str, float], steps: Mapping[str, float]) -> float:
+    """How many times larger the pixels of a level are; 0 where that is unknown, or not the same along x and y."""
+    if not all(scale.get(axis) and steps.get(axis) for axis in "yx"):
+        return 0.0
+    down, across = (steps[axis] / scale[axis] for axis in "yx")
+    return down if isfinite(down) and abs(down - across) < 1e-3 * down else 0.0

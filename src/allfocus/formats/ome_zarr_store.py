@@ -76,6 +76,8 @@ class Source:
             raise ReadError(f"{self.called(start)} is Zarr {group.get('zarr_format')}; expected version 2 or 3")
         found = self._json(f"{start}.zattrs")
         if not start and node is None and group is None and found is None:
+            if is_address(self.path) and (reason := explain_absence(self.path)):
+                raise ReadError(f"{address_of(self.path)}: nothing is there ({reason}); check the address")
             raise ReadError(
                 f"{self.name} can't be read as OME-Zarr: it has neither zarr.json nor .zgroup; check the name, "
                 "or copy it anew"
@@ -150,6 +152,22 @@ def open_source(path: Path) -> Source:
         where = "reached" if is_address(path) else "opened"
         raise ReadError(f"{address_of(path)} can't be {where}: {first_line(error)}") from error
     return source
+
+
+def explain_absence(path: Path) -> str:
+    """What a server says of an address that has no file of Zarr; empty if it says nothing.
+
+    A bucket that does not exist, for one, and a key that does not; others, such as no access, are raised before.
+    """
+    from fsspec.core import url_to_fs
+
+    system, root = url_to_fs(address_of(path))
+    try:
+        system.cat_file(f"{root}/{METADATA[0]}")
+    except FileNotFoundError as error:
+        reason = first_line(error)
+        return "no zarr.json and no .zgroup" if reason.endswith(METADATA[0]) else reason.rstrip(".")
+    return ""
 
 
 def open_store(path: Path) -> Any:

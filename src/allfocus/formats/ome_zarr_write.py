@@ -1,8 +1,7 @@
 """OME-Zarr 0.5 as it is written: Zarr 3, sharded, with smaller levels, colours, labels and where it came from."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +9,10 @@ import numpy as np
 from allfocus.core.color import Array
 from allfocus.errors import WriteError
 from allfocus.formats.ome_file import OmeFile, Scale
+from allfocus.formats.ome_zarr_levels import AXES, write_levels
 from allfocus.formats.scenes import microns
 
 VERSION = "0.5"
-#: Rows and columns of a chunk, and how many chunks a side make a shard: files of a few MB that readers take parts of.
-CHUNK, IN_SHARD = 512, 8
-#: Levels get smaller until they fit into so many pixels a side.
-SMALLEST = 256
-AXES = "tczyx"
 KINDS = {"t": "time", "c": "channel"}
 #: Colours of channels that have none of their own, in turn.
 COLORS = ("00FF00", "FF00FF", "00FFFF", "FF0000", "FFFF00", "0000FF")
@@ -35,7 +30,8 @@ def write_volume(store: Any, wanted: OmeFile) -> None:
     import zarr
 
     made = {"software": wanted.software, "description": wanted.scales[0].description}
-    root = zarr.create_group(store, zarr_format=3, attributes={"allfocus": made})
+    root = zarr.open_group(store, mode="a", zarr_format=3)
+    root.attrs["allfocus"] = made
     if len(wanted.planes) == 1:
         write_image(root, wanted, 0)
         return
@@ -78,14 +74,8 @@ def describe_plate(root: Any, places: Sequence[str]) -> None:
 
 def write_image(group: Any, wanted: OmeFile, number: int) -> None:
     """One position: its levels, how it is shown, and its labels."""
-    planes, scale = wanted.planes[number], wanted.scales[number]
-    axes = wanted.axes.lower()
-    if "s" in axes and "c" in axes and planes.shape[axes.index("c")] > 1:
-        raise WriteError(f"{wanted.path}: OME-Zarr holds no RGB pictures in several channels; write .ome.tif")
-    if "s" in axes:
-        planes = planes[:, 0] if axes[1:2] == "c" else planes
-        axes = axes.replace("c", "").replace("s", "c")
-    levels, limits = write_levels(group, planes, axes, scale)
+    scale, (planes, axes) = wanted.scales[number], arrange(wanted, number)
+    levels, limits = write_levels(group, planes, axes)
     channels = (
         [(name, color) for name, color in RGB] if "s" in wanted.axes.lower() else name_channels(scale, len(limits))
     )
@@ -95,14 +85,26 @@ def write_image(group: Any, wanted: OmeFile, number: int) -> None:
     group.attrs.update({"ome": described, "allfocus": made})
     if wanted.labels:
         names = list(wanted.labels)
-        inside = group.create_group("labels", attributes={"ome": {"version": VERSION, "labels": names}})
+        inside = group.require_group("labels")
+        inside.attrs["ome"] = {"version": VERSION, "labels": names}
         for name in names:
-            write_label(inside.create_group(name), name, wanted.labels[name][number], scale)
+            write_label(inside.require_group(name), name, wanted.labels[name][number], scale)
+
+
+def arrange(wanted: OmeFile, number: int) -> tuple[Array, str]:
+    """The planes of one position, and their axes in the letters of OME-Zarr: samples of colours become channels."""
+    planes, axes = wanted.planes[number], wanted.axes.lower()
+    if "s" in axes and "c" in axes and planes.shape[axes.index("c")] > 1:
+        raise WriteError(f"{wanted.path}: OME-Zarr holds no RGB pictures in several channels; write .ome.tif")
+    if "s" in axes:
+        planes = planes[:, 0] if axes[1:2] == "c" else planes
+        axes = axes.replace("c", "").replace("s", "c")
+    return planes, axes
 
 
 def write_label(group: Any, name: str, planes: Array, scale: Scale) -> None:
     """A label image (T, C, H, W): the numbers of planes."""
-    levels, limits = write_levels(group, planes, "tcyx", scale, is_label=True)
+    levels, limits = write_levels(group, planes, "tcyx", is_label=True)
     described = {"version": VERSION, "multiscales": [describe_levels(levels, scale) | {"name": name}]}
     most = int(max(high for _, _, high in limits))
     shown = [{"label-value": value, "rgba": pick_color(value, most)} for value in range(most + 1)]
@@ -128,111 +130,6 @@ def show(name: str, color: str, limits: tuple[np.dtype[Any], float, float]) -> d
     full = (0.0, 1.0) if dtype.kind == "f" else (float(np.iinfo(dtype).min), float(np.iinfo(dtype).max))
     window = {"min": min(full[0], low), "max": max(full[1], high), "start": low, "end": max(high, low)}
     return {"label": name, "color": color, "active": True, "window": window}
-
-
-# --- levels --------------------------------------------------------------------------------------
-
-
-def write_levels(
-    group: Any, planes: Array, axes: str, scale: Scale, *, is_label: bool = False
-) -> tuple[int, list[tuple[np.dtype[Any], float, float]]]:
-    """Write planes and their smaller copies; returns how many levels, and type, least and greatest number a channel."""
-    sizes = dict(zip(axes, planes.shape, strict=True))
-    times, channels, heights = (sizes.get(axis, 1) for axis in "tcz")
-    arrays = [
-        create(group, str(number), planes.dtype, (times, channels, heights, *size))
-        for number, size in enumerate(list_sizes(sizes["y"], sizes["x"]))
-    ]
-    low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
-    for time, channel, height in product(range(times), range(channels), range(heights)):
-        at: dict[str, Any] = {"t": time, "c": channel, "z": height}
-        plane = planes[tuple(at.get(axis, slice(None)) for axis in axes)]
-        for strip in write_plane(arrays, (time, channel, height), plane, is_label=is_label):
-            finite = strip[np.isfinite(strip)] if strip.dtype.kind == "f" else strip
-            if finite.size:
-                low[channel], high[channel] = min(low[channel], finite.min()), max(high[channel], finite.max())
-    limits = [
-        (planes.dtype, float(a), float(b)) if a <= b else (planes.dtype, 0.0, 0.0)
-        for a, b in zip(low, high, strict=True)
-    ]
-    return len(arrays), limits
-
-
-def write_plane(arrays: Sequence[Any], place: tuple[int, int, int], plane: Array, *, is_label: bool) -> Iterator[Array]:
-    """Write a plane to all levels, a row of shards at a time; yields the strips of the largest."""
-    rows = arrays[0].shards[-2]
-    halves = [Strips(array.shards[-2]) for array in arrays]
-    for top in range(0, plane.shape[0], rows):
-        strip = np.asarray(plane[top : top + rows])
-        yield strip
-        is_last = top + rows >= plane.shape[0]
-        for array, waiting in zip(arrays, halves, strict=True):
-            whole = waiting.add(strip, is_last)
-            if whole is None:
-                break
-            array[(*place, slice(waiting.done - len(whole), waiting.done))] = whole
-            strip = whole[::2, ::2] if is_label else halve(whole)
-
-
-class Strips:
-    """Gathers strips of a plane until they are as high as a shard.
-
-    Args:
-        rows: of a shard, an even number unless it is all of the plane.
-
-    Attributes:
-        done: rows that have been handed out.
-    """
-
-    def __init__(self, rows: int) -> None:
-        self._rows, self.done = rows, 0
-        self._parts: list[Array] = []
-
-    def add(self, strip: Array, is_last: bool) -> Array | None:
-        """One more strip; returns those gathered once they fill a shard, or are the last ones."""
-        self._parts.append(strip)
-        if not is_last and sum(map(len, self._parts)) < self._rows:
-            return None
-        whole, self._parts = np.concatenate(self._parts) if len(self._parts) > 1 else self._parts[0], []
-        self.done += len(whole)
-        return whole
-
-
-def list_sizes(height: int, width: int) -> list[tuple[int, int]]:
-    """Sizes of the levels, the largest first."""
-    sizes = [(height, width)]
-    while max(sizes[-1]) > SMALLEST:
-        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
-    return sizes
-
-
-def create(group: Any, name: str, dtype: Any, shape: tuple[int, ...]) -> Any:
-    """An empty array, sharded."""
-    chunk = tuple(min(CHUNK, size) for size in shape[-2:])
-    shard = tuple(side * min(IN_SHARD, -(-size // side)) for side, size in zip(chunk, shape[-2:], strict=True))
-    return group.create_array(
-        name,
-        shape=shape,
-        dtype=dtype,
-        chunks=(1, 1, 1, *chunk),
-        shards=(1, 1, 1, *shard),
-        dimension_names=list(AXES),
-        fill_value=0,
-        config={"write_empty_chunks": True},  # what is missing later is lost
-    )
-
-
-def halve(plane: Array) -> Array:
-    """Half as many rows and columns: means of two by two pixels; an odd last row or column stands for itself."""
-    odd = plane.shape[0] % 2, plane.shape[1] % 2
-    if any(odd):
-        plane = np.pad(plane, [(0, side) for side in odd], mode="edge")
-    wide = plane.dtype if plane.dtype.kind == "f" else np.int64
-    total = plane[0::2, 0::2].astype(wide)
-    for part in (plane[1::2, 0::2], plane[0::2, 1::2], plane[1::2, 1::2]):
-        total += part
-    found: Array = (total / 4 if plane.dtype.kind == "f" else (total + 2) // 4).astype(plane.dtype)
-    return found
 
 
 def describe_levels(count: int, scale: Scale) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
 from itertools import product
-from math import isfinite
+from math import isfinite, prod
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,7 @@ from allfocus.core.stack import FrameInfo, size_of
 from allfocus.errors import AllFocusError, ReadError
 from allfocus.formats.filebytes import first_line
 from allfocus.formats.format import Development, Format, Header, PlaneParts, Planes, PlaneStack
-from allfocus.formats.pixels import check_pixels, drop_opaque_alpha
+from allfocus.formats.pixels import check_pixels, drop_opaque_alpha, reduction
 from allfocus.metadata.ome_xml import MICRONS, name_axes
 
 
@@ -250,7 +250,7 @@ def read_plane(path: Path, kind: str, scene: Scene, plane: Plane) -> Array:
         raise
     except Exception as error:
         raise ReadError(f"{path.name}: {at} can't be read as {kind}: {first_line(error)}; copy it anew") from error
-    if found.shape[:2] != scene.frame.size:
+    if found.shape[:2] != scene.frame.size and (reduction() == 1 or found.size > prod(scene.frame.shape)):
         raise ReadError(f"{path.name}: {at} is {size_of(found)}; expected {size_of(scene.frame)}: export it anew")
     return found
 

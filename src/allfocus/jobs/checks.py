@@ -156,7 +156,9 @@ def check_stack(request: JobRequest, listing: Listing, machine: Machine | None =
     except ResourceError as error:
         if listing.parts is None:
             raise
-        raise ResourceError(f"{error}; written to a name that ends in .ome.zarr it is fused in parts") from None
+        raise ResourceError(
+            f"{error}; written to a name that ends in .ome.zarr or .ome.tif it is fused in parts"
+        ) from None
 
 
 def check_files(options: FusionOptions, listing: Listing) -> None:

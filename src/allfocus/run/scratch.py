@@ -61,6 +61,12 @@ class Scratch:
         """`empty`, of zeros: as pages that the system makes once they are written to, wherever they lie."""
         return np.zeros(shape, dtype) if self.folder is None else self.empty(shape, dtype)
 
+    def load(self, path: Path) -> Array:
+        """An array of a file of NumPy, mapped: it can't be written to; raises `ValueError` where it is none."""
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        self._maps.append(array._mmap)
+        return np.asarray(array)
+
     def release(self) -> None:
         """Give back the memory of all pages; what they hold stays, in the files."""
         if hasattr(mmap, "MADV_DONTNEED"):
