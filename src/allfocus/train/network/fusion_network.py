@@ -4,9 +4,9 @@ It works on a pyramid of the stack, coarse to fine. At the coarsest level `Glanc
 convolutions (the local detective) beside selective state-space scans along rows and columns (the global
 view). Every finer level runs the same small `Look`, convolutions only, which refines the coarser level's
 logits and features; its view is local, so fine levels of large pictures can run in tiles. The two finest levels,
-which nearly all of the pixels are in, can have smaller looks of their own. In all, every block lets the frames exchange what
-they see through their mean and maximum, which treats all frames alike and works for any number of them; and, if
-wanted, through a scan along the order of focus, which knows who is whose neighbour.
+which nearly all of the pixels are in, can have smaller looks of their own. In all, every block lets the frames
+exchange what they see through their mean and maximum, which treats all frames alike and works for any number of them;
+and, if wanted, through a scan along the order of focus, which knows who is whose neighbour.
 
 Inside, features live at a quarter of the level's resolution: a 4x4 patch of pixels becomes channels
 (pixel unshuffle), and the head predicts the 16 logits of each patch. The Laplacian focus measure (log of the
@@ -70,8 +70,8 @@ class Look(nn.Module):
 
     Args:
         config: of the network.
-        level: which it looks at, if that is one of the two finest alone (0 is the finest): a look of its own size, blind
-            to the order of focus, since only few of the frames are looked at there. None: any other.
+        level: which it looks at, if that is one of the two finest alone (0 is the finest): a look of its own size,
+            blind to the order of focus, since only few of the frames are looked at there. None: any other.
     """
 
     def __init__(self, config: NetworkConfig, level: int | None = None) -> None:
