@@ -224,19 +224,20 @@ class VeilRemover:
         counts = np.bincount(few.ravel(), minlength=len(self._frames))
         if len(find_layers(counts, self._defocus)) < 2:
             return None
-        used = [int(k) for k in np.flatnonzero(counts)]
+        used, defocus = [int(k) for k in np.flatnonzero(counts)], self._defocus.scaled(scale)
         small = {k: to_light(reduce_to(self._run.cut(self._frames[k], seen), size)) for k in used}
 
         def solve(labels: Array) -> Solution:
             layers = find_layers(np.bincount(labels.ravel(), minlength=len(self._frames)), self._defocus)
-            window = LayeredWindow(small, labels, layers, self._defocus.scaled(scale))
-            window.render_as_picked()
-            before = window.loss(), window.misfit_without_covering()
+            window = LayeredWindow(small, labels, layers, defocus)
             window.solve(TURNS)
-            return Solution(window=window, labels=labels, before=before, picked_anew=labels != few)
+            return Solution(window=window, labels=labels, picked_anew=labels != few)
 
-        found = pick_behind_rims(solve(few.astype(np.intp)), self._defocus.scaled(scale), solve)
-        return found, measure_gain(*found.before, found.window.loss(), max(self._widest / scale / 4, 1))
+        found = pick_behind_rims(solve(few.astype(np.intp)), defocus, solve)
+        picked = LayeredWindow(small, found.labels, found.window.layers, defocus)
+        picked.render_as_picked()
+        before = picked.loss(), picked.misfit_without_covering()
+        return found, measure_gain(*before, found.window.loss(), max(self._widest / scale / 4, 1))
 
     def _enlarge(
         self, box: Window, seen: Window, found: Solution, gain: FloatArray, index_map: Array, origin: Window
