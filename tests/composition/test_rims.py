@@ -37,10 +37,8 @@ def solve_with(frames: dict[int, FloatArray], picture: Array) -> Solution:
     def solve(labels: Array) -> Solution:
         layers = find_layers(np.bincount(labels.ravel(), minlength=4), DEFOCUS)
         window = LayeredWindow(frames, labels, layers, DEFOCUS)
-        window.render_as_picked()
-        before = window.misfit(), window.misfit_without_covering()
         window.solve(3)
-        return Solution(window=window, labels=labels, before=before, picked_anew=labels != picture)
+        return Solution(window=window, labels=labels, picked_anew=labels != picture)
 
     return pick_behind_rims(solve(picture), DEFOCUS, solve)
 

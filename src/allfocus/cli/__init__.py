@@ -4,6 +4,9 @@
 common. Everything heavy is imported inside the commands, so that `allfocus --help` answers at once.
 """
 
-from allfocus.cli.entry import main
+from allfocus.run.loading import loading
+
+with loading():
+    from allfocus.cli.entry import main
 
 __all__ = ["main"]

@@ -64,7 +64,8 @@ def command(*kinds: OptionClass, skip: tuple[str, ...] = ()) -> Callable[[Comman
     """
     items = {item.name: (kind, item) for kind in kinds for item in fields(kind) if item.name not in skip}
     declared = [(kind, item) for kind, item in items.values() if "help" in item.metadata]
-    made = [flag for kind, item in declared for flag in make_flags(item, get_type_hints(kind)[item.name])]
+    hints = {kind: get_type_hints(kind) for kind in kinds}
+    made = [flag for kind, item in declared for flag in make_flags(item, hints[kind][item.name])]
 
     def decorate(function: Command) -> Command:
         parameters = inspect.signature(function).parameters.values()

@@ -11,6 +11,7 @@ from allfocus.cli.shared import OptionalFramesArgument, ProgressOption, QuietOpt
 from allfocus.options import FusionOptions
 from allfocus.outputs.asked import Asked
 from allfocus.outputs.wishes import Outputs
+from allfocus.run.loading import loading
 from allfocus.run.streams import say
 
 if TYPE_CHECKING:
@@ -55,9 +56,10 @@ def fuse(
       ls *.ARW | allfocus fuse - -o linear.tif
       allfocus fuse --project beetle.allfocus.json -o beetle.tif
     """  # noqa: D301
-    from allfocus.jobs import Job
-    from allfocus.jobs.requests import begin_request, complete_request
-    from allfocus.outputs.words import summarize
+    with loading():
+        from allfocus.jobs import Job
+        from allfocus.jobs.requests import begin_request, complete_request
+        from allfocus.outputs.words import summarize
 
     begun, place = begin_request(frames or [], project)
     request = complete_request(begun, typed, output or place)

@@ -1,6 +1,7 @@
 """Defocus: how wide the blur of a thing is in each frame, measured from the stack itself."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -53,8 +54,9 @@ def disc_blur(image: FloatArray, radius: float) -> FloatArray:
     return np.asarray(blurred, np.float32).reshape(image.shape)
 
 
+@lru_cache(maxsize=128)
 def disc(radius: float) -> FloatArray:
-    """A disc with a soft edge of one pixel, summing to 1."""
+    """A disc with a soft edge of one pixel, summing to 1: one for all who ask, not to be changed."""
     half = int(np.ceil(radius + 0.5))
     rows, columns = np.mgrid[-half : half + 1, -half : half + 1]
     kernel = np.clip(radius + 0.5 - np.hypot(rows, columns), 0, 1)

@@ -99,6 +99,7 @@ class LayeredWindow:
 
     def refine(self, turns: int) -> None:
         """More turns of what was solved."""
+        self._touched = None
         for _ in range(turns):
             self.mattes[:-1] = [self.cut_matte(row) for row in range(len(self.layers) - 1)]
             self._render(self.show)

@@ -8,7 +8,7 @@ import numpy as np
 
 from allfocus.composition.defocus import Defocus
 from allfocus.composition.layers import LayeredWindow
-from allfocus.core.color import Array, FloatArray
+from allfocus.core.color import Array
 
 #: How far beyond a disc a rim may reach, in pixels.
 BEYOND = 4
@@ -25,13 +25,11 @@ class Solution:
     Attributes:
         window: the layers.
         labels: (h, w), from which frame each pixel was picked.
-        before: (h, w) misfits of what was picked, and of that if nothing covers anything.
         picked_anew: (h, w) bool, where the labels are not those of the picture.
     """
 
     window: LayeredWindow
     labels: Array
-    before: tuple[FloatArray, FloatArray]
     picked_anew: Array
 
 

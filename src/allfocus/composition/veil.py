@@ -43,6 +43,8 @@ NEAR = 8
 VISIBLE, OF_SLOPES, HARDLY = 2.0, 3.0, 1.75
 #: In how many turns layers are solved.
 TURNS = 3
+#: After so many of them boxes in which less than this share of the picture would change are left as they are.
+FIRST, PROMISING = 1, 1e-3
 #: Changes by less than this share are none.
 NOTHING = 1e-3
 #: Layers are used if they render the frames better than what was picked by the first share; in full, by the second.
@@ -224,19 +226,26 @@ class VeilRemover:
         counts = np.bincount(few.ravel(), minlength=len(self._frames))
         if len(find_layers(counts, self._defocus)) < 2:
             return None
-        used = [int(k) for k in np.flatnonzero(counts)]
+        used, defocus = [int(k) for k in np.flatnonzero(counts)], self._defocus.scaled(scale)
         small = {k: to_light(reduce_to(self._run.cut(self._frames[k], seen), size)) for k in used}
 
-        def solve(labels: Array) -> Solution:
+        def solve(labels: Array, turns: int = TURNS) -> Solution:
             layers = find_layers(np.bincount(labels.ravel(), minlength=len(self._frames)), self._defocus)
-            window = LayeredWindow(small, labels, layers, self._defocus.scaled(scale))
-            window.render_as_picked()
-            before = window.loss(), window.misfit_without_covering()
-            window.solve(TURNS)
-            return Solution(window=window, labels=labels, before=before, picked_anew=labels != few)
+            window = LayeredWindow(small, labels, layers, defocus)
+            window.solve(turns)
+            return Solution(window=window, labels=labels, picked_anew=labels != few)
 
-        found = pick_behind_rims(solve(few.astype(np.intp)), self._defocus.scaled(scale), solve)
-        return found, measure_gain(*found.before, found.window.loss(), max(self._widest / scale / 4, 1))
+        first = solve(few.astype(np.intp), FIRST)
+        sigma = max(self._widest / scale / 4, 1)
+        picked = render_picked(first, small, defocus)
+        promised = first.window.touched() * measure_gain(*picked, first.window.loss(), sigma)
+        if promised[scale_down(relative_to(box, seen), scale)].mean() < PROMISING:
+            return None
+        first.window.refine(TURNS - FIRST)
+        found = pick_behind_rims(first, defocus, solve)
+        if found is not first:
+            picked = render_picked(found, small, defocus)
+        return found, measure_gain(*picked, found.window.loss(), sigma)
 
     def _enlarge(
         self, box: Window, seen: Window, found: Solution, gain: FloatArray, index_map: Array, origin: Window
@@ -255,6 +264,13 @@ class VeilRemover:
         frames = {k: to_light(self._run.cut(self._frames[k], near)) for k in used}
         large = window.enlarge(frames, own, self._scale, part)
         return large, enlarge(gain[part], own.shape), relative_to(box, near)
+
+
+def render_picked(found: Solution, frames: dict[int, FloatArray], defocus: Defocus) -> tuple[FloatArray, FloatArray]:
+    """(h, w) misfits of what was picked, and of that if nothing covers anything."""
+    window = LayeredWindow(frames, found.labels, found.window.layers, defocus)
+    window.render_as_picked()
+    return window.loss(), window.misfit_without_covering()
 
 
 def measure_gain(plain: FloatArray, spread: FloatArray, solved: FloatArray, sigma: float) -> FloatArray:

@@ -11,6 +11,7 @@ from typing import Any
 from allfocus.core.color import Array
 from allfocus.errors import MissingExtraError, ModelError, printable
 from allfocus.options import Device
+from allfocus.run.loading import loading
 from allfocus.run.machine import measure_free_memory
 from allfocus.run.workers import cpus
 
@@ -139,7 +140,8 @@ def choose_device(device: Device) -> str:
 
 def open_on(device: str, content: bytes, is_large: bool, is_ours: bool) -> Session | str:
     """A model on a device; or in a line why it can't be opened there."""
-    import onnxruntime
+    with loading():
+        import onnxruntime
 
     providers: list[Any] = [PROCESSOR]  # which has all that others leave out
     accelerator = ACCELERATORS.get(device)
@@ -170,9 +172,10 @@ def make_options(is_large: bool) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is wrong is said once, by the exception
-    # the file is simplified already: what is left to optimise is the order of numbers in memory, for this processor
+    # the basic steps take less time than they save in opening alone, and change no number; all of them also put numbers
+    # into another order in memory, for this processor
     level = onnxruntime.GraphOptimizationLevel
-    options.graph_optimization_level = level.ORT_ENABLE_ALL if is_large else level.ORT_DISABLE_ALL
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if is_large else level.ORT_ENABLE_BASIC
     # threads that wait give the core back: spinning saves little time and costs much work
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # tiles differ in size, so a plan of the memory of one is of no use for the next

@@ -3,9 +3,9 @@
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from typing import NamedTuple
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 TIFF, EXIF = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/"
@@ -178,7 +178,7 @@ def finish(packet: bytes, size: tuple[int, int], software: str) -> bytes:
     height, width = (str(side).encode() for side in size)
     new = {TIFF + "Orientation": b"1", TIFF + "ImageWidth": width, TIFF + "ImageLength": height}
     new |= {EXIF + "PixelXDimension": width, EXIF + "PixelYDimension": height}
-    new |= dict.fromkeys((TIFF + "Software", BASIC + "CreatorTool"), escape(software).encode())
+    new |= dict.fromkeys((TIFF + "Software", BASIC + "CreatorTool"), escape(software, quote=False).encode())
     changes = []
     for found in scan(packet).properties:
         if found.name in new and found.inner[1] > found.inner[0]:
@@ -226,6 +226,8 @@ def split(packet: bytes) -> tuple[bytes, bytes]:
 
 def wrap(elements: bytes, namespaces: Mapping[str, str]) -> bytes:
     """A packet of its own of some properties."""
+    from xml.sax.saxutils import quoteattr  # which loads all of urllib and ssl
+
     others = {prefix: uri for prefix, uri in namespaces.items() if prefix not in ("rdf", "x")}
     declared = "".join(f" xmlns:{prefix}={quoteattr(uri)}" for prefix, uri in others.items())
     start = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}"><rdf:Description rdf:about=""{declared}>'
