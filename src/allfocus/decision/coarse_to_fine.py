@@ -27,8 +27,8 @@ QUALITY_REACH = 32
 #: Bounds of what the network is given fall on whole patches of the next coarser level.
 STEP = 8
 #: How many pixels of the second finest level, at the edges of what is answered around a cell, count for little: the
-#: cell itself and what fades into its neighbours lie within.
-SPARE = 16
+#: cell itself lies within, and the network hears next to nothing from the end of its reach.
+SPARE = 24
 #: Side of the cells: the same frames are candidates all over one. A multiple of `STEP`.
 CELL = 512
 #: Pixels of all frames together that the network is given at once: about 0.2 GB.
@@ -203,7 +203,7 @@ class CoarseToFine:
         logits = np.empty((len(frames), 1, height, width), np.float32)
         size = (height // PATCH, width // PATCH) if level else (0, 0)  # the finest level hands no features down
         context = np.empty((len(frames), coarser.context.shape[1], *size), np.float32)
-        limit = self._grow(place, reach - spare, level)
+        limit = self._grow(place, max(0, reach - spare), level)
         side = tile_side(len(frames), self._rule.max_tile, reach, PIXELS_OF_PLACE)
         for tile in self._run.in_turn(tiles(height, width, side + 2 * spare)):
             here = shift(tile, place)
