@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from allfocus.composition.quality import widest_gap
+from allfocus.composition.quality import stands_out, widest_gap
 from allfocus.core.notes import Note
 from allfocus.result import FusionResult
 
@@ -16,7 +16,7 @@ class StackQuality:
     Attributes:
         label: which picture, as messages name it; empty if it is the only one.
         names: of its planes.
-        out_of_focus: share of the picture that is sharp in no plane, 0 to 1.
+        out_of_focus: share of the picture that is sharp in no plane, 0 to 1; 0 where that can't be told for sure.
         veiled: share that is seen only through the blur of something nearer.
         gap: as that of `QualityMasks`.
     """
@@ -63,9 +63,11 @@ class Tally:
         one.used, one.regions, one.pixels = list(fused.order or used), 1, fused.index_map.size
         one.confidence = float(fused.confidence.sum(dtype=np.float64))
         if masks is not None:
-            one.out_of_focus, one.veiled = int(masks.out_of_focus.sum()), int(masks.veiled.sum())
-            one.votes = np.bincount(fused.index_map[masks.out_of_focus], minlength=fused.frame_count).tolist()
-            one.gap = masks.gap
+            is_sure = bool(masks.out_of_focus.any()) and stands_out(masks.out_of_focus, fused.image)
+            blurred = masks.out_of_focus if is_sure else np.zeros_like(masks.out_of_focus)
+            one.out_of_focus, one.veiled = int(blurred.sum()), int(masks.veiled.sum())
+            one.votes = np.bincount(fused.index_map[blurred], minlength=fused.frame_count).tolist()
+            one.gap = masks.gap if is_sure else None
         self.join(one)
 
     def join(self, other: "Tally") -> None:

@@ -1,9 +1,11 @@
-"""What no choice could mend: where in the stack a frame is missing."""
+"""What no choice could mend: whether it is so for sure, and where in the stack a frame is missing."""
 
+import cv2
 import numpy as np
 import pytest
 
-from allfocus.composition.quality import find_gap, widest_gap
+from allfocus.composition.quality import find_gap, stands_out, widest_gap
+from allfocus.core.color import Array
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,32 @@ def test_only_what_is_out_of_focus_votes() -> None:
     out_of_focus = np.array([[0, 0, 1, 1, 0, 0, 0, 0]], np.bool_)
     assert find_gap(out_of_focus, index_map, 3) == (0, 1)
     assert find_gap(np.zeros_like(out_of_focus), index_map, 3) is None
+
+
+@pytest.fixture(scope="module")
+def sharp() -> Array:
+    return np.random.default_rng(3).integers(0, 256, (160, 200, 3), np.uint8)
+
+
+RIGHT = np.arange(200) >= 100
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_what_is_far_softer_than_the_rest_is_out_of_focus_for_sure(sharp: Array, kind: type[np.generic]) -> None:
+    picture = np.where(RIGHT[:, None], cv2.GaussianBlur(sharp, None, 2.0), sharp).astype(kind)
+    marked = np.broadcast_to(RIGHT, sharp.shape[:2])
+    assert stands_out(marked, picture)
+    assert stands_out(marked, picture[..., 1])
+    assert not stands_out(~marked, picture)
+
+
+def test_where_nothing_is_sharp_nobody_can_tell(sharp: Array) -> None:
+    marked = np.broadcast_to(RIGHT, sharp.shape[:2])
+    assert not stands_out(marked, cv2.GaussianBlur(sharp, None, 2.0))
+
+
+def test_without_structure_nothing_is_lost_and_no_number_is_missed(sharp: Array) -> None:
+    marked = np.broadcast_to(RIGHT, sharp.shape[:2])
+    assert not stands_out(marked, np.where(RIGHT[:, None], 128, sharp))
+    assert not stands_out(marked, np.full(sharp.shape, np.nan, np.float32))
+    assert stands_out(marked[:40], sharp[:40])  # too small to compare
