@@ -127,7 +127,7 @@ def test_a_wrong_value_is_exit_2_at_once(
 
 
 def test_a_table_fits_a_terminal_or_is_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    from allfocus.cli.shared import draw_table
+    from allfocus.run.tables import draw_table
 
     titles, rows = (
         ["", "stack", "size", "profile", "pixel in µm"],

@@ -7,12 +7,13 @@ import typer
 
 from allfocus.cli.flags import command
 from allfocus.cli.progress import show_progress
-from allfocus.cli.shared import OptionalFramesArgument, ProgressOption, QuietOption, draw_table, output_option
+from allfocus.cli.shared import OptionalFramesArgument, ProgressOption, QuietOption, output_option
 from allfocus.options import FusionOptions
 from allfocus.outputs.asked import Asked
 from allfocus.outputs.wishes import Outputs
 from allfocus.run.loading import loading
 from allfocus.run.streams import say
+from allfocus.run.tables import draw_table
 
 if TYPE_CHECKING:
     from allfocus.jobs import Event, Job

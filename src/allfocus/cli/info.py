@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from allfocus.cli.flags import command
-from allfocus.cli.shared import draw_table
 from allfocus.run.streams import say
+from allfocus.run.tables import draw_table
 
 #: How many stacks of a file a table lists; --json lists all.
 MOST_LISTED = 24
