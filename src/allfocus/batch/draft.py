@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from allfocus.composition.quality import find_gap
+from allfocus.composition.quality import find_gap, stands_out
 from allfocus.core.color import Array, from_unit, to_unit
 from allfocus.core.stack import FocalStack
 from allfocus.errors import AllFocusError
@@ -126,12 +126,17 @@ def find_missing(result: FusionResult) -> tuple[int, int] | None:
 
     What lies beyond the last frame so far is not missing: it is left out where it outweighs a gap further ahead.
     """
-    if result.quality is None or result.quality.out_of_focus.mean() < MUCH_OUT_OF_FOCUS:
+    masks = result.quality
+    if (
+        masks is None
+        or masks.out_of_focus.mean() < MUCH_OUT_OF_FOCUS
+        or not stands_out(masks.out_of_focus, result.image)
+    ):
         return None
-    gap = result.quality.gap
+    gap = masks.gap
     if gap is not None and gap[0] != gap[1]:
         return gap
-    inside = result.quality.out_of_focus & ~np.isin(result.index_map, (0, result.frame_count - 1))
+    inside = masks.out_of_focus & ~np.isin(result.index_map, (0, result.frame_count - 1))
     if inside.mean() < MUCH_OUT_OF_FOCUS:
         return None
     return find_gap(inside, result.index_map, result.frame_count)
