@@ -156,9 +156,11 @@ def make_model() -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
     shapes: list[list[str | int]] = [
-        ["n", 3, "h", "w"], ["n", 2, "h4", "w4"], ["n", 1, "g", "v"], ["n", 4, "g4", "v4"], [], [], []
+        ["n", 3, "h", "w"], ["n", 2, "h4", "w4"], ["n", 1, "g", "v"], ["n", 4, "g4", "v4"]
     ]  # fmt: skip
-    kinds = [TensorProto.FLOAT] * 4 + [TensorProto.BOOL] * 3
+    switches = len(INPUTS) - len(shapes)
+    shapes += [[]] * switches
+    kinds = [TensorProto.FLOAT] * 4 + [TensorProto.BOOL] * switches
     inputs = [helper.make_tensor_value_info(*value) for value in zip(INPUTS, kinds, shapes, strict=True)]
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * 4) for name in OUTPUTS]
     kernel = numpy_helper.from_array(np.full((1, 3, 3, 3), 1 / 27, np.float32), "kernel")
