@@ -78,7 +78,12 @@ def test_the_gap_between_two_frames_is_named_by_their_files() -> None:
         quality = QualityMasks(out_of_focus=unsharp, veiled=nothing, gap=gap)
         empty = np.zeros((10, 10), np.float32)
         result = FusionResult(
-            image=empty, index_map=empty, confidence=empty, names=names, method="network", quality=quality
+            image=empty,
+            index_map=nothing.astype(np.uint16),
+            confidence=empty,
+            names=names,
+            method="network",
+            quality=quality,
         )
         return [f"{note} {note.frames}" for note in quality_notes(result)]
 

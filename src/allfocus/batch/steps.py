@@ -145,7 +145,7 @@ def end(share: Share) -> Outcome:
     request, hollow = share.task.request, open_outline(share)
     tallies, records = list[Tally](), list[dict[str, Any]]()
     for step in share.steps:
-        records.append(json.loads(share.record(step).read_text()))
+        records.append(json.loads(share.record(step).read_text(encoding="utf-8")))
         if step.kind == "whole":
             tallies.append(Tally(label=""))
         for said in records[-1]["tally"]:
