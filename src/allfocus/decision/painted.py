@@ -72,15 +72,27 @@ class Stroke:
     def _box(self) -> Window:
         return box_around(self.points, self.radius)
 
+    @cached_property
+    def _segments(self) -> tuple[Array, Array]:
+        """Where the lines of which the stroke is made start, and where they stop, (n, 2) each."""
+        points = np.array(self.points, np.float64)
+        return (points[:-1], points[1:]) if len(points) > 1 else (points, points)
+
     def cover(self, window: Window) -> FloatArray:
         """How much of each pixel of a window the brush covers, (h, w) in [0, 1]."""
         nearest = np.full([part.stop - part.start for part in window], np.inf, np.float32)
-        for start, stop in zip(self.points, self.points[1:] or self.points, strict=False):
-            place = intersect(window, box_around((start, stop), self.radius))
-            if all(part.start < part.stop for part in place):
-                y, x = (np.arange(part.start, part.stop, dtype=np.float32) for part in place)
-                here = nearest[relative_to(place, window)]
-                np.minimum(here, squared_distance(x[None], y[:, None], start, stop), out=here)
+        y, x = (np.arange(part.start, part.stop, dtype=np.float32) for part in window)
+        starts, stops = self._segments
+        first, last = np.minimum(starts, stops) - self.radius, np.maximum(starts, stops) + self.radius
+        corner = [part.start for part in reversed(window)]
+        size = nearest.shape[::-1]
+        lows = np.clip(np.floor(first) - corner, 0, size).astype(int).tolist()
+        highs = np.clip(np.ceil(last) + 1 - corner, 0, size).astype(int).tolist()
+        for start, stop, (left, top), (right, bottom) in zip(starts.tolist(), stops.tolist(), lows, highs, strict=True):
+            if left < right and top < bottom:
+                here = nearest[top:bottom, left:right]
+                apart = squared_distance(x[None, left:right], y[top:bottom, None], start, stop)
+                np.minimum(here, apart, out=here)
         fade = max(self.radius * (1 - self.hardness), 1.0)
         covered = np.subtract(np.float32(self.radius), np.sqrt(nearest, out=nearest), out=nearest)
         covered /= np.float32(fade)
