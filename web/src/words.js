@@ -55,6 +55,7 @@ export const WORDS = {
     far: "Far preferred",
   },
   noStrokes: "Nothing is painted yet. Choose a source and paint on the picture.",
+  allStrokes: (/** @type {number} */ count) => `List all ${count}`,
   hide: "Hide",
   show: "Show",
   remove: "Remove",
