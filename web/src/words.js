@@ -79,6 +79,7 @@ export const WORDS = {
     index: "Frame map",
     confidence: "Confidence",
     depth: "Depth",
+    "depth-error": "Error of depth",
     "depth-preview": "Depth in colours",
     "out-of-focus": "Out of focus",
     veiled: "Veiled",
