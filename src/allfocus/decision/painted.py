@@ -113,10 +113,10 @@ def squared_distance(x: FloatArray, y: FloatArray, start: tuple[float, float], s
     x, y = x - start[0], y - start[1]
     along = x * (across / length) + y * (down / length)
     np.clip(along, 0, 1, out=along)
-    x, y = x - along * across, y - along * down
-    x *= x
-    y *= y
-    return np.add(x, y, out=x)
+    right, below = x - along * across, y - along * down
+    right *= right
+    below *= below
+    return np.asarray(np.add(right, below, out=right), np.float32)
 
 
 class PaintedDecision(TiledDecision):
