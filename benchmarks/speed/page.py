@@ -135,6 +135,16 @@ def time_strokes(studio: Studio, count: int, rng: np.random.Generator) -> Iterat
         yield f"memory of {len(times)} strokes {name}, MB", (process.memory_info().rss - memory) / 1e6, ""
 
 
+def time_many(studio: Studio, action: str, strokes: int) -> Iterator[Row]:
+    """How long it takes to take back all strokes, or to paint them again; halos are removed anew afterwards."""
+    process = psutil.Process(studio.process.pid)
+    before, memory = used(process), process.memory_info().rss
+    spent = milliseconds(lambda: studio.ask("POST", "/api/strokes", {"action": action, "count": 100_000}))
+    yield f"{action} of {strokes} strokes, s", spent / 1000, ""
+    yield f"{action} of {strokes} strokes, processor s", used(process) - before, ""
+    yield f"memory of {action}, MB", (process.memory_info().rss - memory) / 1e6, ""
+
+
 def digest(path: Path) -> str:
     """The hash of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -222,10 +232,9 @@ def run_all(folder: Path, stack: Path, minutes: float, strokes: int) -> Iterator
         painted = save(studio, picture)
         post(studio, "/api/project", {"path": project.name})
         post(studio, "/api/project", {"path": f"{stack.name}.allfocus.json"})  # where it goes on
-        undo = milliseconds(lambda: studio.ask("POST", "/api/strokes", {"action": "undo", "count": 100_000}))
-        yield f"undo of {strokes} strokes, s", undo / 1000, ""
+        yield from time_many(studio, "undo", strokes)
         yield f"undo of {strokes} strokes leaves no trace", float(save(studio, picture) == before), "1"
-        post(studio, "/api/strokes", {"action": "redo", "count": 100_000})
+        yield from time_many(studio, "redo", strokes)
         yield f"redo of {strokes} strokes gives the same", float(save(studio, picture) == painted), "1"
         post(studio, "/api/strokes", {"action": "undo", "count": 100_000})
         yield from use_long(studio, minutes, rng)

@@ -147,6 +147,26 @@ def test_a_brush_covers_a_disc_fully_inside_and_not_at_all_outside(
     assert stroke.touches(window) or not covered.any()
 
 
+@given(st.lists(st.tuples(st.floats(-40, 160), st.floats(-40, 160)), min_size=1, max_size=6), st.floats(1, 40))
+def test_a_brush_covers_what_is_near_its_way_and_the_same_in_every_window(
+    points: list[tuple[float, float]], radius: float
+) -> None:
+    whole = (slice(-5, 95), slice(10, 130))
+    stroke = Stroke(frame=0, points=(*points, points[-1]), radius=radius, hardness=0.25)
+    covered = stroke.cover(whole)
+    rows, columns = np.mgrid[whole].astype(float)
+    nearest = np.full(covered.shape, np.inf)
+    for start, stop in zip(points, points[1:] or points, strict=False):
+        way = np.subtract(stop, start)
+        along = ((columns - start[0]) * way[0] + (rows - start[1]) * way[1]) / max(way @ way, 1e-12)
+        place = np.multiply.outer(np.clip(along, 0, 1), way) + start
+        nearest = np.minimum(nearest, np.hypot(columns - place[..., 0], rows - place[..., 1]))
+    expected = np.clip((radius - nearest) / max(0.75 * radius, 1), 0, 1)
+    np.testing.assert_allclose(covered, expected, atol=1e-3)
+    part = (slice(17, 60), slice(33, 90))
+    assert stroke.cover(part).tobytes() == covered[22:65, 23:80].tobytes()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

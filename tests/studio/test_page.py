@@ -183,6 +183,53 @@ def test_painting_undoing_and_saving_what_the_command_line_makes_too(
     studio.ask("POST", "/api/strokes", {"action": "undo", "count": 2})
 
 
+def test_moving_and_painting_by_keys(page: Any, studio: Studio) -> None:
+    scale, corner = "studio.view.scale", "studio.view.toFrame(0, 0)"
+    first = page.evaluate(scale)
+    page.get_by_role("button", name="Fit").click()
+    page.wait_for_timeout(600)
+    assert abs(page.evaluate(scale) - first) < 0.01  # it fitted from the start, with the strip of frames below
+    page.locator("#view").click()
+    page.keyboard.press("f")
+    page.keyboard.press("Shift+R")
+    assert page.evaluate("studio.view.viewer.viewport.getFlip()") is False
+    assert page.evaluate("studio.view.viewer.viewport.getRotation()") == 0
+    page.mouse.move(5, 5)
+    page.locator("#view").focus()
+    page.keyboard.press("1")
+    wait_for(page, f"Math.abs({scale} - 1) < 0.003")
+    page.keyboard.press("+")
+    wait_for(page, f"{scale} > 1.2")
+    before = page.evaluate(corner)
+    page.keyboard.press("ArrowLeft")
+    wait_for(page, f"{corner}[0] < {before[0]} - 20")
+    page.locator("#here", has_text="% sure").wait_for()  # of the middle
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    count_strokes(page, 1)
+    page.keyboard.press("ArrowDown")
+    page.wait_for_timeout(600)
+    page.keyboard.press("Shift+Enter")
+    count_strokes(page, 2)
+    middle = page.evaluate("studio.retouch.middle")
+    at = studio.state()["strokes"][1]["at"]
+    assert abs(at[0] - middle[0]) < 1
+    assert abs(at[1] - middle[1]) < 1
+    page.keyboard.press("b")
+    for left in (1, 0):
+        page.keyboard.press("Control+z")
+        count_strokes(page, left)
+
+
+def test_all_strokes_are_listed_when_asked_for(page: Any, studio: Studio) -> None:
+    show_tab(page, "Retouch")
+    rows = "[...Array(205).keys()].map((k) => ({ source: 'nearer', radius: 9, at: [k, 5], visible: true, gain: 1 }))"
+    page.evaluate(f"studio.retouch.take({{ strokes: {rows}, can_redo: 0 }})")
+    assert page.locator("#strokes li").count() == 200
+    page.get_by_role("button", name="List all 205").click()
+    assert page.locator("#strokes li").count() == 205
+
+
 def test_places_in_doubt_frames_and_results_by_keys(page: Any, studio: Studio, browser: Any) -> None:
     with opened(browser, studio.address) as other:
         page.locator("#doubt-next:not(:disabled)").wait_for()
@@ -259,6 +306,11 @@ def test_maps_wipe_and_leaving_a_frame_out(page: Any, studio: Studio) -> None:
     wait_ready(page)
     assert studio.state()["leave_out"] == ["img_3.tif"]
     assert len(studio.state()["frames"]) == 3
+    page.evaluate("studio.strip.chosen = 3")  # the frame that was shown last is gone
+    page.evaluate("studio.draw()")
+    page.locator("#view").focus()
+    page.keyboard.press(".")
+    assert page.locator("#base").input_value() == "frame/2"
 
 
 def test_killed_in_the_middle_nothing_is_lost(tmp_path: Path, browser: Any) -> None:

@@ -74,10 +74,12 @@ def test_from_folders_drops_and_recent_projects_to_a_picture(tmp_path: Path, bro
         check_access(page)
         shoot(page, "start")
         start.get_by_role("button", name="two/").click()
-        start.get_by_role("button", name="Open this folder").click()
+        page.locator("#folder-open:focus").wait_for()  # so that keys can go on from here
+        page.keyboard.press("Enter")
         start.get_by_role("button", name="red_*.png").click()
         wait_ready(page)
         assert studio.state()["title"] == "red"
+        name = page.locator("#path").input_value()
         page.keyboard.press("Control+o")
         start.get_by_role("button", name="Up").click()
         start.get_by_role("button", name="wrong.png").click()
@@ -88,6 +90,7 @@ def test_from_folders_drops_and_recent_projects_to_a_picture(tmp_path: Path, bro
         start.wait_for(state="hidden")
         wait_ready(page)
         assert studio.state()["title"] == "cells GFP"
+        assert page.locator("#path").input_value() != name  # saved over the other stack's picture otherwise
         assert studio.state()["z_step"] == 2.0
         assert any("µm" in hover(page, x, y) for y in (300, 400, 500) for x in range(200, 900, 50))
         assert studio.ask("POST", "/api/save", {"path": "page.tif"})[0] == 200

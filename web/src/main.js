@@ -159,6 +159,12 @@ function connectTools(app) {
     const at = await get(`/api/at?x=${x.toFixed(1)}&y=${y.toFixed(1)}${app.retouch.brush}`).catch(() => ({}));
     find("here").textContent = at.name ? WORDS.here(at) : "";
   });
+  view.viewer.addHandler("animation-finish", () => {
+    const middle = app.retouch.middle;
+    if (!middle || find("stage-area").matches(":hover")) return;
+    app.cursor = middle; // moved by keys
+    ask(middle[0], middle[1]);
+  });
   find("stage-area").addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
     const box = find("view").getBoundingClientRect();
     const [x, y] = view.toFrame(event.clientX - box.left, event.clientY - box.top);

@@ -6,6 +6,8 @@ import { WORDS } from "./words.js";
 
 const SMALLEST = 2;
 const LARGEST = 1500;
+/** Strokes that are listed, until a person asks for all: a long list takes time with every stroke. */
+const LISTED = 200;
 
 export class Retouch {
   /** @param {import("./main.js").App} app */
@@ -18,11 +20,20 @@ export class Retouch {
     this.at = null;
     /** Strokes that are not part of the picture in sight yet. @type {any[]} */
     this.waiting = [];
+    /** Where the last stroke by keys ended. @type {number[] | null} */
+    this.before = null;
+    this.isWhole = false;
     this.preview = new Preview(app);
     this.canvas = find("overlay");
     find("brush").onclick = () => this.toggle();
     find("undo").onclick = () => this.undo();
     find("redo").onclick = () => this.redo();
+    find("more-strokes").onclick = () => {
+      this.isWhole = true;
+      this.draw();
+    };
+    find("view").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#press(event));
+    for (const kind of ["focusin", "focusout"]) find("view").addEventListener(kind, () => this.paint());
     find("radius").oninput = find("hardness").oninput = () => this.#label();
     this.#label();
     this.#connect();
@@ -150,6 +161,22 @@ export class Retouch {
     this.#add(stroke, find("match").checked);
   }
 
+  /** The middle of the view, while keys go there: where they paint unless a pointer is above the picture. */
+  get middle() {
+    if (!find("view").contains(document.activeElement)) return null;
+    return this.app.view.toFrame(this.canvas.clientWidth / 2, this.canvas.clientHeight / 2);
+  }
+
+  /** Enter paints where the brush is, with Shift from where it painted before. */
+  #press(/** @type {KeyboardEvent} */ event) {
+    const here = this.at ?? this.middle;
+    if (event.key !== "Enter" || !this.isPainting || !here) return;
+    event.preventDefault();
+    this.points = event.shiftKey && this.before ? [this.before, here] : [here];
+    this.before = here;
+    this.#send();
+  }
+
   /** Add a stroke; it is drawn over the picture until the picture holds it. */
   async #add(/** @type {any} */ stroke, /** @type {boolean} */ match) {
     const { source, ...form } = stroke;
@@ -199,7 +226,9 @@ export class Retouch {
     find("stroke-count").textContent = state.strokes.length || "";
     find("no-strokes").textContent = state.strokes.length ? "" : WORDS.noStrokes;
     const rows = state.strokes.map((/** @type {any} */ stroke, /** @type {number} */ k) => this.#row(stroke, k)).reverse();
-    find("strokes").replaceChildren(...rows.slice(0, 200));
+    find("strokes").replaceChildren(...(this.isWhole ? rows : rows.slice(0, LISTED)));
+    find("more-strokes").hidden = this.isWhole || rows.length <= LISTED;
+    find("more-strokes").textContent = WORDS.allStrokes(rows.length);
   }
 
   #row(/** @type {any} */ stroke, /** @type {number} */ k) {
@@ -241,8 +270,9 @@ export class Retouch {
       context.strokeStyle = "rgb(64 160 255 / 35%)";
       context.stroke();
     }
-    if (!this.at || !this.isPainting) return;
-    const [x, y] = app.view.toScreen(this.at[0], this.at[1]);
+    const at = this.at ?? this.middle;
+    if (!at || !this.isPainting) return;
+    const [x, y] = app.view.toScreen(at[0], at[1]);
     for (const [colour, line] of [["#000", 3], ["#fff", 1.2]]) {
       context.strokeStyle = colour;
       context.lineWidth = line;

@@ -7,6 +7,7 @@ export class Save {
   /** @param {import("./main.js").App} app */
   constructor(app) {
     this.app = app;
+    this.suggested = "";
     find("save-form").onsubmit = (/** @type {Event} */ event) => {
       event.preventDefault();
       this.savePicture();
@@ -20,7 +21,7 @@ export class Save {
   draw() {
     const { state } = this.app;
     const isReady = state.state === "ready";
-    if (!find("path").value && state.save_as) find("path").value = state.save_as;
+    if (state.save_as && state.save_as !== this.suggested) find("path").value = this.suggested = state.save_as; // another stack
     find("project-path").textContent = state.project ?? "";
     find("save-project").disabled = !state.frames.length;
     find("save-form").querySelector("button").disabled = !isReady;

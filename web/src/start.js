@@ -97,11 +97,13 @@ export class Start {
     find("folder-up").disabled = !found.folder;
     find("folder-open").disabled = !found.pictures;
     find("folder-count").textContent = found.folder ? WORDS.pictures(found.pictures) : "";
+    const isByKeys = find("folders").contains(document.activeElement); // whose entry goes with the list
     find("folders").replaceChildren(
       ...found.folders.map((/** @type {any} */ one) => this.#entry(`${one.name}/`, "", () => this.#look(one.path))),
       ...found.files.map((/** @type {any} */ one) => this.#entry(one.name, "", () => this.open(one.path))),
     );
     find("folders").scrollTop = 0;
+    if (isByKeys) (found.pictures ? find("folder-open") : find("folders").querySelector("button"))?.focus();
   }
 
   /** Open files or a folder of the server. @param {string | string[]} path */

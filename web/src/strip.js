@@ -17,6 +17,7 @@ export class Strip {
 
   draw() {
     const { frames, leave_out: leftOut } = this.app.state;
+    this.chosen = Math.min(this.chosen, Math.max(0, frames.length - 1)); // there may be fewer now
     const rows = [...frames, ...leftOut.map((/** @type {string} */ name) => ({ name, position: -1, left_out: WORDS.leftOut }))];
     this.best = Math.max(...frames.map((/** @type {any} */ row) => row.sharpness ?? 0), 1e-9);
     const key = JSON.stringify(rows);

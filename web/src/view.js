@@ -7,6 +7,13 @@ import OpenSeadragon from "openseadragon";
  */
 
 const SIDE = 512;
+/** How far, in pixels of the screen, one press of an arrow key moves the picture, and how much plus enlarges it. */
+const STEP = 60;
+const ZOOM = 1.25;
+/** @type {Record<string, [number, number]>} */
+const ARROWS = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] };
+/** @type {Record<string, number>} */
+const ZOOMS = { "+": ZOOM, "=": ZOOM, "-": 1 / ZOOM };
 
 // Tiles begin and end on whole pixels of the screen: no seams, and at 1:1 every pixel is the picture's own. By default
 // OpenSeadragon stretches each tile by a pixel. The version is locked, so that this method is there.
@@ -29,6 +36,7 @@ export class View {
     this.viewer = OpenSeadragon(
       /** @type {any} */ ({
         element,
+        tabIndex: -1, // keys go to the element
         drawer: "canvas",
         showNavigationControl: false,
         imageSmoothingEnabled: true,
@@ -60,6 +68,7 @@ export class View {
     /** @type {number | null} */
     this.wipe = null;
     this.isSharp = false;
+    this.isFitting = this.isFitted = false;
     /** @type {Map<string, {boxes: {version: number, box: number[]}[]}>} */
     this.changes = new Map();
     /** @type {Set<string>} */
@@ -68,9 +77,30 @@ export class View {
     this.inSight = new Map();
     this.stamp = 0;
     /** @type {any} */ (this.viewer.drawer).minimumOverlapRequired = () => false;
+    element.addEventListener("keydown", (event) => this.#press(event), { capture: true });
+    for (const kind of ["canvas-key", "canvas-key-press"]) {
+      // it would mirror the picture at an f, and turn it at an R: the page's places and strokes know of neither
+      /** @type {any} */ (this.viewer).addHandler(kind, (/** @type {any} */ event) => (event.preventDefaultAction = true));
+    }
+    // a picture that fits goes on to when the strip of frames appears, or the window changes
+    for (const kind of ["pan", "zoom"]) /** @type {any} */ (this.viewer).addHandler(kind, () => (this.isFitted = this.isFitting));
+    this.viewer.addHandler("resize", () => this.isFitted && setTimeout(() => this.fit(true)));
     this.viewer.addHandler("tile-invalidated", (event) => this.#refresh(event));
     this.viewer.addHandler("zoom", () => this.#smooth());
     this.viewer.addHandler("update-viewport", () => this.#clip());
+  }
+
+  /** Move and zoom by keys. @param {KeyboardEvent} event */
+  #press(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || !this.viewer.isOpen()) return;
+    const { viewport } = this.viewer;
+    const arrow = ARROWS[event.key];
+    if (arrow) viewport.panBy(viewport.deltaPointsFromPixels(new OpenSeadragon.Point(...arrow)));
+    else if (ZOOMS[event.key]) viewport.zoomBy(ZOOMS[event.key]);
+    else return;
+    viewport.applyConstraints();
+    event.preventDefault();
+    event.stopPropagation();
   }
 
   /** @param {number[]} size */
@@ -321,7 +351,9 @@ export class View {
 
   fit(now = false) {
     const [width, height] = this.size;
+    this.isFitting = this.isFitted = true;
     this.viewer.viewport.fitBounds(new OpenSeadragon.Rect(0, 0, 1, height / width), now);
+    this.isFitting = false;
   }
 
   /** @param {number[]} box left, top, right, bottom */

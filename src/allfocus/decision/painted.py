@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil, floor
 
 import numpy as np
 
 from allfocus.core.color import Array, FloatArray
 from allfocus.core.windows import Window, grow, intersect, relative_to
 from allfocus.decision.decision import Choice, Decision, TiledDecision
-from allfocus.decision.sheet import MARGIN, Sheet, Sheets, choose_frames
+from allfocus.decision.sheet import MARGIN, Sheet, Sheets, choose_frame, choose_frames
 from allfocus.errors import ConfigError
 
 #: Sources of a stroke that are neither a frame nor another decision: the frame before or after the one that the picture
@@ -71,33 +72,51 @@ class Stroke:
     def _box(self) -> Window:
         return box_around(self.points, self.radius)
 
+    @cached_property
+    def _segments(self) -> tuple[Array, Array]:
+        """Where the lines of which the stroke is made start, and where they stop, (n, 2) each."""
+        points = np.array(self.points, np.float64)
+        return (points[:-1], points[1:]) if len(points) > 1 else (points, points)
+
     def cover(self, window: Window) -> FloatArray:
         """How much of each pixel of a window the brush covers, (h, w) in [0, 1]."""
         nearest = np.full([part.stop - part.start for part in window], np.inf, np.float32)
-        for start, stop in zip(self.points, (*self.points[1:], self.points[-1]), strict=True):
-            place = intersect(window, box_around((start, stop), self.radius))
-            if all(part.start < part.stop for part in place):
-                y, x = (np.arange(part.start, part.stop, dtype=np.float32) for part in place)
-                here = nearest[relative_to(place, window)]
-                np.minimum(here, distance_to_segment(x[None], y[:, None], start, stop), out=here)
+        y, x = (np.arange(part.start, part.stop, dtype=np.float32) for part in window)
+        starts, stops = self._segments
+        first, last = np.minimum(starts, stops) - self.radius, np.maximum(starts, stops) + self.radius
+        corner = [part.start for part in reversed(window)]
+        size = nearest.shape[::-1]
+        lows = np.clip(np.floor(first) - corner, 0, size).astype(int).tolist()
+        highs = np.clip(np.ceil(last) + 1 - corner, 0, size).astype(int).tolist()
+        for start, stop, (left, top), (right, bottom) in zip(starts.tolist(), stops.tolist(), lows, highs, strict=True):
+            if left < right and top < bottom:
+                here = nearest[top:bottom, left:right]
+                apart = squared_distance(x[None, left:right], y[top:bottom, None], start, stop)
+                np.minimum(here, apart, out=here)
         fade = max(self.radius * (1 - self.hardness), 1.0)
-        return np.asarray(np.clip((np.float32(self.radius) - nearest) / np.float32(fade), 0, 1), np.float32)
+        covered = np.subtract(np.float32(self.radius), np.sqrt(nearest, out=nearest), out=nearest)
+        covered /= np.float32(fade)
+        return np.asarray(np.clip(covered, 0, 1, out=covered), np.float32)
 
 
 def box_around(points: Sequence[tuple[float, float]], radius: float) -> Window:
     """Rows and columns that lie no further from some points than `radius`."""
-    (left, top), (right, bottom) = np.min(points, axis=0) - radius, np.max(points, axis=0) + radius
-    return slice(int(np.floor(top)), int(np.ceil(bottom)) + 1), slice(int(np.floor(left)), int(np.ceil(right)) + 1)
+    across, down = zip(*points, strict=True)  # plain numbers: a stroke has few points, and many boxes are asked for
+    rows, columns = (slice(floor(min(side) - radius), ceil(max(side) + radius) + 1) for side in (down, across))
+    return rows, columns
 
 
-def distance_to_segment(
-    x: FloatArray, y: FloatArray, start: tuple[float, float], stop: tuple[float, float]
-) -> FloatArray:
-    """Distance of points to a line from `start` to `stop`, all in pixels."""
+def squared_distance(x: FloatArray, y: FloatArray, start: tuple[float, float], stop: tuple[float, float]) -> FloatArray:
+    """Squared distance of points to a line from `start` to `stop`, all in pixels."""
     across, down = stop[0] - start[0], stop[1] - start[1]
     length = max(across**2 + down**2, 1e-12)
-    along = np.clip(((x - start[0]) * across + (y - start[1]) * down) / length, 0, 1)
-    return np.asarray(np.hypot(x - start[0] - along * across, y - start[1] - along * down), np.float32)
+    x, y = x - start[0], y - start[1]
+    along = x * (across / length) + y * (down / length)
+    np.clip(along, 0, 1, out=along)
+    right, below = x - along * across, y - along * down
+    right *= right
+    below *= below
+    return np.asarray(np.add(right, below, out=right), np.float32)
 
 
 class PaintedDecision(TiledDecision):
@@ -177,8 +196,7 @@ class PaintedDecision(TiledDecision):
     def _take(self, stroke: Stroke, sheet: Sheet, place: Window) -> Choice:
         """What a stroke brings to a place."""
         if stroke.frame is not None:
-            size = [part.stop - part.start for part in place]
-            return choose_frames(place, np.full(size, stroke.frame, np.uint16))
+            return choose_frame(place, stroke.frame)
         if stroke.source == ORIGINAL:
             return sheet.original(place)
         if stroke.source in STEPS:

@@ -25,15 +25,27 @@ MARGIN = 8
 def choose_frames(window: Window, index_map: Array) -> Choice:
     """The choice that takes each pixel from the frame that `index_map` names, and is certain of it."""
     candidates = np.unique(index_map)
-    certain = np.ones(index_map.shape, np.float32)
+    weights = np.stack([(index_map == frame).astype(np.float32) for frame in candidates])
+    return be_certain(window, candidates, weights, index_map)
+
+
+def choose_frame(window: Window, frame: int) -> Choice:
+    """The choice that takes all pixels from one frame, and is certain of it."""
+    size = [part.stop - part.start for part in window]
+    candidates = np.array([frame], np.uint16)
+    return be_certain(window, candidates, np.ones((1, *size), np.float32), np.full(size, frame, np.uint16))
+
+
+def be_certain(window: Window, candidates: Array, weights: FloatArray, index_map: Array) -> Choice:
+    """The choice with weights that somebody gave by hand."""
     return Choice(
         window=window,
         around=window,
         candidates=candidates,
         extras=np.empty(0, np.uint16),
-        weights=np.stack([(index_map == frame).astype(np.float32) for frame in candidates]),
+        weights=weights,
         index_map=index_map,
-        confidence=certain,
+        confidence=np.ones(index_map.shape, np.float32),
         depth=index_map.astype(np.float32),
         depth_error=np.full(index_map.shape, WITHIN_A_FRAME**0.5, np.float32),
         out_of_focus=np.zeros(index_map.shape, bool),
@@ -76,8 +88,9 @@ class Sheet:
     def lay(self, source: Choice, covered: FloatArray, gain: float) -> None:
         """Lay one stroke over: `covered` says how much of each pixel of `source.around` the brush covers."""
         here = relative_to(source.around, self._base.around)
+        left = 1 - covered
         for plane in self._planes.values():
-            plane[here] *= 1 - covered
+            plane[here] *= left
         steps = round(float(np.log(gain) / np.log(GAIN_STEP)))
         for row, (frame, weights) in enumerate(zip(source.candidates, source.weights, strict=True)):
             added = covered * weights

@@ -247,11 +247,14 @@ def gather(windows: Sequence[Window], tiles: Sequence[Window]) -> list[Window]:
     Whole squares: which frames count in one depends on their weights anywhere in it.
     """
     found = []
+    boxes = np.array([[part.start, part.stop] for window in windows for part in window]).reshape(-1, 2, 2)
     for tile in tiles:
-        shared = [part for part in (intersect(window, tile) for window in windows) if not is_empty(part)]
-        if shared:
-            sides = [[part[axis] for part in shared] for axis in (0, 1)]
-            down, across = (slice(min(s.start for s in side), max(s.stop for s in side)) for side in sides)
+        starts = np.maximum(boxes[..., 0], [part.start for part in tile])
+        stops = np.minimum(boxes[..., 1], [part.stop for part in tile])
+        shared = (starts < stops).all(axis=1)
+        if shared.any():
+            first, last = starts[shared].min(axis=0), stops[shared].max(axis=0)
+            down, across = (slice(int(start), int(stop)) for start, stop in zip(first, last, strict=True))
             found.append(align_to_squares((down, across), tile))
     return found
 
