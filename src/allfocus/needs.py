@@ -20,7 +20,7 @@ MAPPED = 60_000_000
 DECODING, ALIGNING, BUILDING, WRITING = 3.0, 5.0, 2.5, 2.5
 #: Bytes a pixel of the index map, the confidence and two masks; of the depth and its error; and while
 #: depth is filled in.
-MAPS, DEPTH, FILLING = 8, 8, 66
+MAPS, DEPTH, FILLING = 8, 8, 24
 #: Bytes a pixel of the veil's share and of its two masks; its colour takes as much as a frame. And what a worker needs
 #: to solve one cell, of so many layers at most.
 VEIL, SOLVING = 6, 130_000_000
@@ -30,7 +30,7 @@ class Needs:
     """What a fusion needs, by stage.
 
     Args:
-        frames, frame, options, are_files, channels: see `plan.plan_fusion`.
+        frames, frame, options, are_files, channels, held: see `plan.plan_fusion`.
 
     Attributes:
         kept: bytes of frames and pyramids.
@@ -38,7 +38,14 @@ class Needs:
     """
 
     def __init__(
-        self, frames: int, frame: FrameInfo, options: FusionOptions, *, are_files: bool, channels: int
+        self,
+        frames: int,
+        frame: FrameInfo,
+        options: FusionOptions,
+        *,
+        are_files: bool,
+        channels: int,
+        held: int = 0,
     ) -> None:
         self._frame, self._are_files = frame, are_files
         self._has_network, self._aligns = options.method == "network", options.align != "none"
@@ -50,7 +57,7 @@ class Needs:
         self._fine = FINE_PIXEL * min(PIXELS_OF_PLACE, frames * frame.pixels)
         self._results = frame.pixels * (MAPS + DEPTH * options.depth) + (1 + channels) * frame.nbytes
         self._results += (VEIL * frame.pixels + frame.nbytes) if self.removes else 0
-        self._finishing = max(FILLING * frame.pixels * options.depth, int(WRITING * frame.nbytes))
+        self._finishing = held + max(FILLING * frame.pixels * options.depth, int(WRITING * frame.nbytes))
 
     def memory(self, workers: int, to_files: bool) -> int:
         """Bytes at most, with so many workers: of the stage that needs most.
