@@ -31,11 +31,8 @@ from allfocus.volumes import measure_height, measure_height_error
 MICROMETRES = 25400
 #: Bytes a pixel of the maps while they wait to be written; how many pictures as large as a frame views are; and
 #: bytes of what is made at a size of its own, and of what makes it.
-PLANES = {
-    **dict.fromkeys(("index_map", "confidence"), 2),
-    **dict.fromkeys(("depth", "depth_error"), 4),
-    **{"depth_preview": 3, "out_of_focus": 1, "veiled": 1, "veil": 8},
-}
+PLANES = {"index_map": 2, "confidence": 2, "depth_preview": 3, "out_of_focus": 1, "veiled": 1}
+OF_DEPTH = ("depth", "depth_error")
 VIEWS = {"stereo": 2, "anaglyph": 1, "scale_bar": 1}
 OWN_SIZE = {"surface": 100_000_000, "rocking": 150_000_000, "layers": 20_000_000}
 #: What the numbers of depth maps are, by their unit.
@@ -74,7 +71,9 @@ def count_held_bytes(outputs: Outputs, frame: FrameInfo) -> int:
     def total(sizes: Mapping[str, int]) -> int:
         return sum(size for name, size in sizes.items() if getattr(outputs, name) is not None)
 
-    return total(PLANES) * frame.pixels + total(VIEWS) * frame.nbytes + total(OWN_SIZE)
+    depth = total(dict.fromkeys(OF_DEPTH, 2 if outputs.depth_unit == "gray" else 4))
+    veil = total({"veil": 4 * min(frame.dtype.itemsize, 2)})
+    return (total(PLANES) + depth + veil) * frame.pixels + total(VIEWS) * frame.nbytes + total(OWN_SIZE)
 
 
 def find_metadata(result: FusionResult, outputs: Outputs) -> Metadata:
