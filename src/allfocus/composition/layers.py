@@ -50,6 +50,8 @@ PATCH = 0.6
 TOUCHED, IN_FULL = 0.02, 0.07
 #: What impossible light counts as, beside a misfit.
 IMPOSSIBLE = 2.0
+#: Things up to so many pixels wide are narrow, if their mattes stand out by so much.
+NARROW, SLIM = 5, 0.2
 #: Light, 1 is white, that differences are relative to at the least.
 DIM = 0.03
 
@@ -245,7 +247,29 @@ class LayeredWindow:
             for planes in (self.colours, self.veils)
         )
         left = sum(own * share[part] for own, share in zip(visible, self.shares, strict=True))
+        for row in range(len(self.layers) - 1):
+            narrow = self._narrow(row)[part]
+            if narrow.any():
+                light += spread(narrow, light) * (self._as_seen(row, part) - light)
         return light, taken, np.asarray(1 - left, np.float32)
+
+    def _narrow(self, row: int) -> FloatArray:
+        """How far to take a layer as its own frames show it, (h, w): where it is narrow, picked, and seen well."""
+        matte = self.mattes[row]
+        slim = cv2.dilate(matte - cv2.morphologyEx(matte, cv2.MORPH_OPEN, np.ones((NARROW, NARROW), np.uint8)), np.ones((3, 3), np.uint8))
+        return np.asarray(np.clip(slim / SLIM, 0, 1) * known_share(self.shares[row]) * (self.of == row), np.float32)
+
+    def _as_seen(self, row: int, part: Window) -> FloatArray:
+        """The light of a layer's own frames, with what is behind it sharp instead of blurred, (h, w, c).
+
+        Narrow things have no core to take their colour from, and their mattes are too faint: here both hardly count.
+        """
+        behind, left = np.zeros_like(self.colours[row][part]), np.ones_like(self.of[part], np.float32)
+        for matte, colour in zip(self.mattes[row + 1 :], self.colours[row + 1 :], strict=True):
+            behind += spread(left * matte[part], colour[part]) * colour[part]
+            left = left * (1 - matte[part])
+        seen = unveil(self.own[row][part], self.veils[row][part], self.shares[row][part])
+        return seen + spread(1 - self.mattes[row][part], behind) * (behind - self.behind[row][part])
 
     def _render(self, show: Callable[[int], FloatArray]) -> None:
         """From mattes: the colours of each layer, what lies over it and what behind it in its own frames."""
