@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from allfocus import FusionOptions, fuse
-from allfocus.alignment import comparison
-from allfocus.alignment import DEGREES_OF_FREEDOM, AlignOptions, ExposureTransfer, estimate_alignment
+from allfocus.alignment import DEGREES_OF_FREEDOM, AlignOptions, ExposureTransfer, comparison, estimate_alignment
 from allfocus.alignment.brightness import match_exposure
 from allfocus.alignment.motion import measure_displacement
 from allfocus.core.color import from_unit, to_unit
@@ -53,7 +52,9 @@ def test_fewer_points_find_a_motion_roughly(monkeypatch: pytest.MonkeyPatch) -> 
     compared = []
     choose = comparison.choose_points
     monkeypatch.setattr(comparison, "choose_points", lambda *given: compared.append(given[1]) or choose(*given))
-    found = estimate_alignment(FocalStack(frames=[frame, after]), AlignOptions(model="similarity", reference=0, roughly=True))
+    found = estimate_alignment(
+        FocalStack(frames=[frame, after]), AlignOptions(model="similarity", reference=0, roughly=True)
+    )
     assert max(compared) == 300
     assert measure_displacement(found.matrices[1], matrix, SMALL).mean() < 0.35
 

@@ -39,8 +39,8 @@ def fill_depth(depth: FloatArray, guide: FloatArray) -> FloatArray:
         return np.nan_to_num(depth)
     lowest, highest = np.nanmin(depth), np.nanmax(depth)
     middle = np.float32(depth[known].mean())
-    depth = np.where(known, depth, middle)
-    filled = np.full_like(depth, middle)
+    depth = np.asarray(np.where(known, depth, middle), np.float32)
+    filled: FloatArray = np.full(depth.shape, middle, np.float32)
     for reach in reversed(REACHES):
         for top in range(0, len(depth), ROWS):
             _refill(filled[top : top + ROWS], depth, known, guide, reach, top)
@@ -49,9 +49,7 @@ def fill_depth(depth: FloatArray, guide: FloatArray) -> FloatArray:
     return filled
 
 
-def _refill(
-    filled: FloatArray, depth: FloatArray, known: Array, guide: FloatArray, reach: int, top: int
-) -> None:
+def _refill(filled: FloatArray, depth: FloatArray, known: Array, guide: FloatArray, reach: int, top: int) -> None:
     """Move some rows, from the top one on, to what is fitted in windows of this reach, as far as enough is known."""
     apart = SPARSE.get(reach, 1)
     first = max(0, top - 2 * reach) // apart * apart

@@ -18,8 +18,9 @@ from functools import lru_cache, partial
 import cv2
 import numpy as np
 
-from allfocus.composition.defocus import Defocus, disc_blur, round_radius
+from allfocus.composition.defocus import Defocus, blur_layer, disc_blur, round_radius
 from allfocus.composition.layout import Layer
+from allfocus.composition.narrow import find_narrow, sharpen_behind
 from allfocus.composition.planes import (
     add_up,
     compare,
@@ -50,8 +51,6 @@ PATCH = 0.6
 TOUCHED, IN_FULL = 0.02, 0.07
 #: What impossible light counts as, beside a misfit.
 IMPOSSIBLE = 2.0
-#: Things up to so many pixels wide are narrow, if their mattes stand out by so much.
-NARROW, SLIM = 5, 0.2
 #: Light, 1 is white, that differences are relative to at the least.
 DIM = 0.03
 
@@ -128,7 +127,7 @@ class LayeredWindow:
     def misfit_to(self, other: "LayeredWindow") -> FloatArray:
         """How far the frames that another window's layers own are from what these layers make of them, as `misfit`."""
         lights = [pack(colour, matte) for colour, matte in zip(self.colours, self.mattes, strict=True)]
-        blurred = lru_cache(None)(lambda row, radius: self._blur(lights[row], radius))
+        blurred = lru_cache(None)(lambda row, radius: blur_layer(lights[row], radius))
         stacked = lru_cache(None)(partial(self._stack, range(len(self.layers) - 1, -1, -1), blurred))
         total = np.zeros(self.of.shape, np.float32)
         for row, seen in enumerate(other._encode()):
@@ -248,34 +247,18 @@ class LayeredWindow:
         )
         left = sum(own * share[part] for own, share in zip(visible, self.shares, strict=True))
         for row in range(len(self.layers) - 1):
-            narrow = self._narrow(row)[part]
-            if narrow.any():
-                light += spread(narrow, light) * (self._as_seen(row, part) - light)
+            narrow = find_narrow(self.mattes[: row + 1]) * known_share(self.shares[row]) * (self.of == row)
+            if narrow[part].any():
+                seen = unveil(self.own[row], self.veils[row], self.shares[row])
+                made = sharpen_behind(seen, self.behind[row], self.mattes[row:], self.colours[row:])[part]
+                light += spread(narrow[part], light) * (made - light)
         return light, taken, np.asarray(1 - left, np.float32)
-
-    def _narrow(self, row: int) -> FloatArray:
-        """How far to take a layer as its own frames show it, (h, w): where it is narrow, picked, and seen well."""
-        matte = self.mattes[row]
-        slim = cv2.dilate(matte - cv2.morphologyEx(matte, cv2.MORPH_OPEN, np.ones((NARROW, NARROW), np.uint8)), np.ones((3, 3), np.uint8))
-        return np.asarray(np.clip(slim / SLIM, 0, 1) * known_share(self.shares[row]) * (self.of == row), np.float32)
-
-    def _as_seen(self, row: int, part: Window) -> FloatArray:
-        """The light of a layer's own frames, with what is behind it sharp instead of blurred, (h, w, c).
-
-        Narrow things have no core to take their colour from, and their mattes are too faint: here both hardly count.
-        """
-        behind, left = np.zeros_like(self.colours[row][part]), np.ones_like(self.of[part], np.float32)
-        for matte, colour in zip(self.mattes[row + 1 :], self.colours[row + 1 :], strict=True):
-            behind += spread(left * matte[part], colour[part]) * colour[part]
-            left = left * (1 - matte[part])
-        seen = unveil(self.own[row][part], self.veils[row][part], self.shares[row][part])
-        return seen + spread(1 - self.mattes[row][part], behind) * (behind - self.behind[row][part])
 
     def _render(self, show: Callable[[int], FloatArray]) -> None:
         """From mattes: the colours of each layer, what lies over it and what behind it in its own frames."""
         count = len(self.layers)
         lights: list[FloatArray] = []
-        blurred = lru_cache(None)(lambda row, radius: self._blur(lights[row], radius))
+        blurred = lru_cache(None)(lambda row, radius: blur_layer(lights[row], radius))
         self.veils, self.shares = [], []
         for row, matte in enumerate(self.mattes):
             over = self._choose(row, partial(self._stack, range(row - 1, -1, -1), blurred))
@@ -287,12 +270,6 @@ class LayeredWindow:
             self._choose(row, partial(self._stack, range(count - 1, row, -1), blurred))[..., :-1]
             for row in range(count - 1)
         ]
-
-    @staticmethod
-    def _blur(light: FloatArray, radius: float) -> tuple[FloatArray, FloatArray]:
-        """A blurred layer, and which share of what is behind it shows through, for each of its channels."""
-        made = disc_blur(light, radius)
-        return made, spread(1 - made[..., -1], made)
 
     def _stack(
         self, rows: range, blurred: Callable[[int, float], tuple[FloatArray, FloatArray]], frame: int

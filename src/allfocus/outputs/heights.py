@@ -83,9 +83,9 @@ def fill_unknown(heights: FloatArray) -> FloatArray:
     unknown = ~np.isfinite(heights)
     if unknown.all() or not unknown.any():
         return np.nan_to_num(heights)
-    labels = cv2.distanceTransformWithLabels(
-        unknown.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )[1]
+    labels = cv2.distanceTransformWithLabels(unknown.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)[
+        1
+    ]
     table = np.zeros(int(labels.max()) + 1, np.float32)
     filled = heights.astype(np.float32)
     for top in range(0, len(filled), ROWS):  # choices of pixels take several times as much as the pixels

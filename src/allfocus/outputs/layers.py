@@ -75,14 +75,14 @@ def take_apart(
     def is_own(rows: slice, position: int) -> Array:
         own: Array = index_map[rows] == position
         if own.any():
-            same: Array = run.cut(registered.frames[place[position]], rows) == image[rows]
+            same: Array = run.cut(registered.frames[place[position]], (rows, slice(None))) == image[rows]
             own &= same if same.ndim == 2 else same.all(axis=2)
         return own
 
     def make_layer(position: int) -> Layer:
         return Layer(
             name=result.names[position],
-            pixels=lambda rows: run.cut(registered.frames[place[position]], rows),
+            pixels=lambda rows: run.cut(registered.frames[place[position]], (rows, slice(None))),
             mask=lambda rows: is_own(rows, position),
         )
 
