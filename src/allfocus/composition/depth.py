@@ -60,7 +60,7 @@ def _refill(filled: FloatArray, depth: FloatArray, known: Array, guide: FloatArr
     if apart > 1:
         size = (guide.shape[1], apart * len(place))
         place, slope, support = (
-            np.asarray(cv2.resize(plane, (apart * plane.shape[1], size[1])))[:, : size[0]]
+            np.asarray(cv2.resize(plane, (apart * plane.shape[1], size[1])), np.float32)[:, : size[0]]
             for plane in (place, slope, support)
         )
     own = slice(top - first, top - first + len(filled))
