@@ -1,5 +1,6 @@
 """What a fusion will need: memory that does not grow with the frames, and a refusal before the work starts."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from allfocus.core.stack import FrameInfo
 from allfocus.errors import ResourceError
 from allfocus.options import FusionOptions
+from allfocus.outputs.files import count_held_bytes
+from allfocus.outputs.wishes import Outputs
 from allfocus.plan import Plan, plan_fusion
 from allfocus.run.machine import Machine, cgroup_limits, measure_free_memory
 from allfocus.run.scratch import scratch_folder
@@ -37,6 +40,24 @@ def test_memory_does_not_grow_with_the_number_of_large_frames(machine: Machine, 
     assert seven.memory == hundred.memory < 1_500_000_000
     assert seven.scratch == hundred.scratch == tmp_path
     assert hundred.on_disk / seven.on_disk == pytest.approx(100 / 7)
+
+
+def test_what_waits_to_be_written_counts(machine: Machine) -> None:
+    outputs = Outputs(confidence=Path("c.png"), stereo=Path("s.png"), veil=Path("v.png"), depth=Path("d.tif"))
+    held = count_held_bytes(outputs, LARGE)
+    assert held == (2 + 2 + 4) * LARGE.pixels + 2 * LARGE.nbytes
+    assert count_held_bytes(replace(outputs, depth_unit="frame"), LARGE) == held + 2 * LARGE.pixels
+    plans = [
+        plan_fusion(7, LARGE, FusionOptions(depth=True), are_files=True, machine=machine, held=each)
+        for each in (0, held)
+    ]
+    assert plans[0].memory < plans[1].memory <= plans[0].memory + held
+
+
+def test_many_candidates_take_room(machine: Machine) -> None:
+    few, many, more = (planned(machine, count, SMALL, are_files=False).memory for count in (8, 32, 33))
+    assert many - few > 100_000_000
+    assert more - many < 10_000_000
 
 
 def test_small_stacks_stay_in_memory(machine: Machine) -> None:

@@ -1,7 +1,7 @@
 """The memory that a fusion needs, stage by stage: measured by benchmarks/speed/memory.py."""
 
 from allfocus.core.stack import FrameInfo
-from allfocus.decision.cells import count_waiting_bytes
+from allfocus.decision.cells import FADE, count_waiting_bytes
 from allfocus.decision.coarse_to_fine import CELL, PIXELS_AT_ONCE, PIXELS_OF_PLACE
 from allfocus.decision.logit_store import count_stored_bytes
 from allfocus.decision.stack_pyramid import KEPT, count_kept_bytes
@@ -13,6 +13,9 @@ BASE, GIVEN_BACK = 245_000_000, 95_000_000
 #: Bytes that a worker needs for each pixel that the network is given: its features, a few times over; and in the finest
 #: levels, with what is made of its answer.
 COARSE_PIXEL, FINE_PIXEL = 56, 70
+#: Bytes that it needs to blend a pixel of each of more than the first number of frames; a cell has no more candidates,
+#: and others that help against noise, than the second. Of frames in scratch files it is within what is mapped of them.
+BLENDING, FEW, MOST = 10, 8, 32
 #: Bytes of pages that a worker has mapped of frames in scratch files.
 MAPPED = 60_000_000
 #: Copies of a frame that a worker has at once while it is decoded, aligned and made a pyramid; and that are there while
@@ -20,7 +23,7 @@ MAPPED = 60_000_000
 DECODING, ALIGNING, BUILDING, WRITING = 3.0, 5.0, 2.5, 2.5
 #: Bytes a pixel of the index map, the confidence and two masks; of the depth and its error; and while
 #: depth is filled in.
-MAPS, DEPTH, FILLING = 8, 8, 66
+MAPS, DEPTH, FILLING = 8, 8, 24
 #: Bytes a pixel of the veil's share and of its two masks; its colour takes as much as a frame. And what a worker needs
 #: to solve one cell, of so many layers at most.
 VEIL, SOLVING = 6, 130_000_000
@@ -30,7 +33,7 @@ class Needs:
     """What a fusion needs, by stage.
 
     Args:
-        frames, frame, options, are_files, channels: see `plan.plan_fusion`.
+        frames, frame, options, are_files, channels, held: see `plan.plan_fusion`.
 
     Attributes:
         kept: bytes of frames and pyramids.
@@ -38,7 +41,14 @@ class Needs:
     """
 
     def __init__(
-        self, frames: int, frame: FrameInfo, options: FusionOptions, *, are_files: bool, channels: int
+        self,
+        frames: int,
+        frame: FrameInfo,
+        options: FusionOptions,
+        *,
+        are_files: bool,
+        channels: int,
+        held: int = 0,
     ) -> None:
         self._frame, self._are_files = frame, are_files
         self._has_network, self._aligns = options.method == "network", options.align != "none"
@@ -48,9 +58,10 @@ class Needs:
         self.kept = frames * kept
         self._coarse = COARSE_PIXEL * min(PIXELS_AT_ONCE, frames * frame.pixels >> 2 * KEPT)
         self._fine = FINE_PIXEL * min(PIXELS_OF_PLACE, frames * frame.pixels)
+        self._blending = BLENDING * max(0, min(frames, MOST) - FEW) * min(frame.pixels, (CELL + 2 * FADE) ** 2)
         self._results = frame.pixels * (MAPS + DEPTH * options.depth) + (1 + channels) * frame.nbytes
         self._results += (VEIL * frame.pixels + frame.nbytes) if self.removes else 0
-        self._finishing = max(FILLING * frame.pixels * options.depth, int(WRITING * frame.nbytes))
+        self._finishing = held + max(FILLING * frame.pixels * options.depth, int(WRITING * frame.nbytes))
 
     def memory(self, workers: int, to_files: bool) -> int:
         """Bytes at most, with so many workers: of the stage that needs most.
@@ -64,7 +75,7 @@ class Needs:
         stages = (
             workers * int(copies * self._frame.nbytes),
             workers * self._coarse,
-            self._results + waiting + workers * (self._fine + MAPPED * to_files),
+            self._results + waiting + workers * (self._fine + (MAPPED if to_files else self._blending)),
             self._results + workers * SOLVING * self.removes - GIVEN_BACK,
             self._results + self._finishing,
         )

@@ -136,6 +136,7 @@ def plan_for(
     channels: int = 0,
     machine: Machine | None = None,
     parts: PlaneParts | None = None,
+    held: int = 0,
 ) -> Plan:
     """What the fusion of a stack will take, with so many other channels.
 
@@ -145,6 +146,7 @@ def plan_for(
         channels: how many other channels there are.
         machine: what there is.
         parts: how it can be read in parts, where its picture may be composed so; None: it can't.
+        held: bytes of what is made beside the result, and kept until all is written.
 
     Raises:
         ResourceError: more than there is.
@@ -152,7 +154,9 @@ def plan_for(
     machine, frame = machine or Machine(), source.frame.working
     try:
         are_files = not isinstance(source, FocalStack)
-        return plan_fusion(len(source), frame, options, are_files=are_files, channels=channels, machine=machine)
+        return plan_fusion(
+            len(source), frame, options, are_files=are_files, channels=channels, machine=machine, held=held
+        )
     except ResourceError:
         if parts is None or options.method != "network":
             raise
@@ -160,7 +164,14 @@ def plan_for(
 
 
 def plan_fusion(
-    frames: int, frame: FrameInfo, options: FusionOptions, *, are_files: bool, machine: Machine, channels: int = 0
+    frames: int,
+    frame: FrameInfo,
+    options: FusionOptions,
+    *,
+    are_files: bool,
+    machine: Machine,
+    channels: int = 0,
+    held: int = 0,
 ) -> Plan:
     """Plan the fusion of so many frames.
 
@@ -171,11 +182,12 @@ def plan_fusion(
         are_files: whether they are still to be read; else they are in memory, and not counted.
         machine: what there is.
         channels: how many other channels, of as many frames like these, are composed by the same decision.
+        held: bytes of what is made beside the result, and kept until all is written.
 
     Raises:
         ResourceError: memory or disk can't hold it.
     """
-    needs = Needs(frames, frame, options, are_files=are_files, channels=channels)
+    needs = Needs(frames, frame, options, are_files=are_files, channels=channels, held=held)
     to_files = needs.kept > machine.kept_in_memory
     allowed = int(SHARE * machine.free_memory) if options.memory_limit is None else options.memory_limit
     most = max(1, min(machine.processors, frames))

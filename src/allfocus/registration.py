@@ -144,6 +144,7 @@ def find_alignment(stack: FocalStack, options: FusionOptions, run: Run) -> Align
         together=options.stack == TOGETHER,
         refine=options.refine == "local",
         order=options.order == "focus",
+        roughly=options.draft,
     )
     return estimate_alignment(stack, wanted, run)
 

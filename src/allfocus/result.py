@@ -10,7 +10,7 @@ import numpy as np
 
 from allfocus.alignment.alignment import Alignment
 from allfocus.composition.compositor import Canvas
-from allfocus.composition.depth import fill_depth, stretch_depth, stretch_error
+from allfocus.composition.depth import ROWS, fill_depth, stretch_depth, stretch_error
 from allfocus.composition.quality import find_gap
 from allfocus.composition.veil import Veil
 from allfocus.core.color import Array, FloatArray, luma, to_unit
@@ -116,7 +116,13 @@ class FusionResult:
 
     def fill_depth(self) -> FloatArray | None:
         """The depth, where it is unknown filled in from around, along the edges of the picture."""
-        return None if self.depth is None else fill_depth(self.depth, luma(to_unit(self.shown(self.image))))
+        if self.depth is None:
+            return None
+        guide = np.empty(self.depth.shape, np.float32)
+        for top in range(0, len(guide), ROWS):  # as floats all of it would be large
+            rows = slice(top, top + ROWS)
+            guide[rows] = luma(to_unit(self.shown(self.image[rows])))
+        return fill_depth(self.depth, guide)
 
     @property
     def reference(self) -> int:

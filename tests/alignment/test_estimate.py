@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from allfocus import FusionOptions, fuse
-from allfocus.alignment import DEGREES_OF_FREEDOM, AlignOptions, ExposureTransfer, estimate_alignment
+from allfocus.alignment import DEGREES_OF_FREEDOM, AlignOptions, ExposureTransfer, comparison, estimate_alignment
 from allfocus.alignment.brightness import match_exposure
 from allfocus.alignment.motion import measure_displacement
 from allfocus.core.color import from_unit, to_unit
@@ -43,6 +43,20 @@ def test_a_known_warp_is_recovered(scale: float, degrees: float, shift: float, b
     found = estimate_alignment(FocalStack(frames=[frame, after]), AlignOptions(reference=0))
     assert found.model == "similarity"
     assert measure_displacement(found.matrices[1], matrix, SMALL).mean() < 0.1
+
+
+def test_fewer_points_find_a_motion_roughly(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = scene(size=SMALL)
+    after, matrix = move_camera(frame, make_parameters(0.03, 2.0, 0.03, SMALL))
+    monkeypatch.setattr("allfocus.alignment.estimate.FEW_POINTS", 300)
+    compared = []
+    choose = comparison.choose_points
+    monkeypatch.setattr(comparison, "choose_points", lambda *given: compared.append(given[1]) or choose(*given))
+    found = estimate_alignment(
+        FocalStack(frames=[frame, after]), AlignOptions(model="similarity", reference=0, roughly=True)
+    )
+    assert max(compared) == 300
+    assert measure_displacement(found.matrices[1], matrix, SMALL).mean() < 0.35
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Depth maps as pictures: what is unknown is filled in, or shown in gray."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,6 +18,19 @@ def test_holes_are_filled_from_their_own_side_of_an_edge() -> None:
     assert gap.max() < 0.5  # the other side is 2 away
     assert gap.mean() < 0.05
     np.testing.assert_array_equal(filled[np.isfinite(holed)], truth[np.isfinite(holed)])
+
+
+def test_strips_fit_together_and_far_windows_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    guide = cv2.GaussianBlur(rng.random((90, 70), np.float32), (0, 0), 3)
+    depth = guide * 20 + np.linspace(0, 3, 70, dtype=np.float32)
+    depth[15:70, 20:60] = np.nan
+    whole = fill_depth(depth, guide)
+    monkeypatch.setattr("allfocus.composition.depth.ROWS", 16)
+    np.testing.assert_allclose(fill_depth(depth, guide), whole, atol=0.02)
+    monkeypatch.setattr("allfocus.composition.depth.SPARSE", {})
+    exact = fill_depth(depth, guide)
+    assert 0 < np.abs(exact - whole).max() < 0.3
 
 
 def test_where_nothing_is_known_there_is_still_a_finite_answer() -> None:

@@ -29,6 +29,7 @@ class AlignOptions:
         together: whether frames are to be taken for one stack even if they show several scenes.
         refine: whether to correct local parallax by optical flow after the global alignment.
         order: whether to find the order of the frames by focus distance.
+        roughly: whether a third of a pixel more or less does not matter, as for a draft.
 
     Raises:
         ConfigError: a value of the wrong type, or an unknown model or exposure.
@@ -41,6 +42,7 @@ class AlignOptions:
     together: bool = False
     refine: bool = False
     order: bool = False
+    roughly: bool = False
 
     def __post_init__(self) -> None:
         if self.model is not None and self.model not in MOTIONS:
@@ -52,7 +54,7 @@ class AlignOptions:
             )
         if self.exposure not in EXPOSURES:
             raise ConfigError(f"exposure {self.exposure!r}: expected one of {', '.join(EXPOSURES)}")
-        for name in ("keep_all", "together", "refine", "order"):
+        for name in ("keep_all", "together", "refine", "order", "roughly"):
             if not isinstance(value := getattr(self, name), bool):
                 raise ConfigError(f"{name} {value!r}: expected True or False")
 

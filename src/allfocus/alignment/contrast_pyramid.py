@@ -1,7 +1,7 @@
 """The pyramid that registration compares: each level of a frame with local brightness and contrast normalised."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -64,17 +64,19 @@ class RegistrationPyramid:
         sharpness: (4, h, w) float32, mean squared differences of the finest level in patches, across, down and along
             both diagonals.
         light: coarse grid of linear light, see `photometric.measure_light`.
+        points: how many points of a level are compared at most; None: as many as is usual.
     """
 
     levels: Sequence[Level]
     size: tuple[int, int]
     sharpness: FloatArray
     light: FloatArray
+    points: int | None = None
 
 
-def build_pyramid(frame: Array, covered: Array | None = None) -> RegistrationPyramid:
+def build_pyramid(frame: Array, covered: Array | None = None, points: int | None = None) -> RegistrationPyramid:
     """Build the registration pyramid of a frame (H, W) or (H, W, 3) of any depth; see `sketch_pyramid`."""
-    pyramid = sketch_pyramid(frame, covered, is_sketch=False)
+    pyramid = replace(sketch_pyramid(frame, covered, is_sketch=False), points=points)
     for level in pyramid.levels:
         _ = level.planes
     return pyramid

@@ -24,6 +24,8 @@ from allfocus.run.progress import only_forward
 
 #: Frames with a side shorter than this, in pixels, show too little to be registered.
 SMALLEST = 16
+#: Points of a level that are compared where it may be done roughly: a third of the usual number.
+FEW_POINTS = 4000
 
 
 def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, run: Run | None = None) -> Alignment:
@@ -68,7 +70,8 @@ def link_still(stack: FocalStack, run: Run) -> Chain | None:
 def link(stack: FocalStack, wanted: AlignOptions, run: Run, ignored: Array | None = None) -> Chain:
     """Link the frames of a stack; what is ignored stays put in every frame, see `Chain`."""
     chain = Chain(keep_details=wanted.refine, ignored=ignored)
-    for pyramid in run.each("align", lambda frame: build_pyramid(*frame), covered_frames(stack)):
+    points = FEW_POINTS if wanted.roughly else None
+    for pyramid in run.each("align", lambda frame: build_pyramid(*frame, points), covered_frames(stack)):
         chain.add(pyramid)
     return chain
 

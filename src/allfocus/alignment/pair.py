@@ -169,8 +169,8 @@ def compare_levels(
     """Comparisons at the levels that both pyramids have, coarse to fine; without what is ignored, or checks motions."""
     *coarse, finest = pair_levels(one, other)
     return [
-        *(Comparison(here, there, one.size, ignored) for here, there in coarse),
-        Comparison(*finest, one.size, ignored, "fit"),
+        *(Comparison(here, there, one.size, ignored, most=one.points) for here, there in coarse),
+        Comparison(*finest, one.size, ignored, "fit", one.points),
     ]
 
 
@@ -178,4 +178,4 @@ def compare_finest_level(
     one: RegistrationPyramid, other: RegistrationPyramid, ignored: Array | None = None, part: Part = "all"
 ) -> Comparison:
     """The comparison at the finest level that both pyramids have, without what is ignored."""
-    return Comparison(*pair_levels(one, other)[-1], one.size, ignored, part)
+    return Comparison(*pair_levels(one, other)[-1], one.size, ignored, part, one.points)

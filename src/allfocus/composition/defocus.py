@@ -6,6 +6,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from allfocus.composition.planes import spread
 from allfocus.core.color import FloatArray
 
 #: Discs with at least this radius in pixels are applied at half the size, and what that blurs by itself: four times its
@@ -61,6 +62,12 @@ def disc(radius: float) -> FloatArray:
     rows, columns = np.mgrid[-half : half + 1, -half : half + 1]
     kernel = np.clip(radius + 0.5 - np.hypot(rows, columns), 0, 1)
     return np.asarray(kernel / kernel.sum(), np.float32)
+
+
+def blur_layer(light: FloatArray, radius: float) -> tuple[FloatArray, FloatArray]:
+    """A blurred layer (h, w, c + 1), and which share of what is behind it shows through, for each of its channels."""
+    made = disc_blur(light, radius)
+    return made, spread(1 - made[..., -1], made)
 
 
 def round_radius(radius: float) -> float:

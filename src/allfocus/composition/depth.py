@@ -17,6 +17,9 @@ REACHES = (4, 16, 64, 256)
 ENOUGH = 0.2
 #: Variance of the guide, unit scale, below which it counts as flat.
 FLAT = 1e-3
+#: Rows that are worked on at a time, and the distance of the pixels that stand for all in windows of that reach: a
+#: plane of a large picture is large.
+ROWS, SPARSE = 512, {256: 4}
 #: Gray level of what is unknown in a preview.
 UNKNOWN = 160
 
@@ -34,18 +37,38 @@ def fill_depth(depth: FloatArray, guide: FloatArray) -> FloatArray:
     known = np.isfinite(depth)
     if known.all() or not known.any():
         return np.nan_to_num(depth)
-    weight = known.astype(np.float32) + np.float32(1e-6)
     lowest, highest = np.nanmin(depth), np.nanmax(depth)
-    depth = np.where(known, depth, np.float32(depth[known].mean()))
-    filled = np.full_like(depth, np.average(depth, weights=weight))
+    middle = np.float32(depth[known].mean())
+    depth = np.asarray(np.where(known, depth, middle), np.float32)
+    filled: FloatArray = np.full(depth.shape, middle, np.float32)
     for reach in reversed(REACHES):
-        fitted, support = _fit(depth, weight, guide, reach)
-        support /= np.float32(ENOUGH)
-        fitted -= filled
-        fitted *= np.clip(support, 0, 1, out=support)
-        filled += fitted
-        del fitted, support
-    return np.where(known, depth, np.clip(filled, lowest, highest))
+        for top in range(0, len(depth), ROWS):
+            _refill(filled[top : top + ROWS], depth, known, guide, reach, top)
+    np.clip(filled, lowest, highest, out=filled)
+    np.copyto(filled, depth, where=known)
+    return filled
+
+
+def _refill(filled: FloatArray, depth: FloatArray, known: Array, guide: FloatArray, reach: int, top: int) -> None:
+    """Move some rows, from the top one on, to what is fitted in windows of this reach, as far as enough is known."""
+    apart = SPARSE.get(reach, 1)
+    first = max(0, top - 2 * reach) // apart * apart
+    seen = slice(first, top + len(filled) + 2 * reach, apart), slice(None, None, apart)
+    weight = known[seen].astype(np.float32) + np.float32(1e-6)
+    place, slope, support = _fit(depth[seen], weight, guide[seen], reach // apart)
+    rows = slice(top, top + len(filled))
+    if apart > 1:
+        size = (guide.shape[1], apart * len(place))
+        place, slope, support = (
+            np.asarray(cv2.resize(plane, (apart * plane.shape[1], size[1])), np.float32)[:, : size[0]]
+            for plane in (place, slope, support)
+        )
+    own = slice(top - first, top - first + len(filled))
+    fitted = slope[own] * guide[rows]
+    fitted += place[own]
+    fitted -= filled
+    fitted *= np.minimum(support[own] / np.float32(ENOUGH), 1)
+    filled += fitted
 
 
 def stretch_depth(depth: FloatArray, places: Sequence[int]) -> FloatArray:
@@ -59,7 +82,11 @@ def stretch_error(error: FloatArray, depth: FloatArray, places: Sequence[int]) -
     return np.asarray(error * np.abs(np.diff(places))[before], np.float32)
 
 
-def _fit(depth: FloatArray, weight: FloatArray, guide: FloatArray, reach: int) -> tuple[FloatArray, FloatArray]:
+def _fit(
+    depth: FloatArray, weight: FloatArray, guide: FloatArray, reach: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Around each pixel: the depth where the guide is 0, by how much it rises with the guide, and the share known."""
+
     def mean(plane: FloatArray) -> FloatArray:
         side = 2 * reach + 1
         return np.asarray(cv2.blur(plane, (side, side), borderType=cv2.BORDER_REPLICATE), np.float32)
@@ -83,10 +110,7 @@ def _fit(depth: FloatArray, weight: FloatArray, guide: FloatArray, reach: int) -
     slope = np.divide(together, spread, out=together)
     level *= slope
     place -= level
-    fitted = mean(slope)
-    fitted *= guide
-    fitted += mean(place)
-    return fitted, support
+    return mean(place), mean(slope), support
 
 
 def depth_preview(depth: FloatArray, frames: int, ends: tuple[int, int] | None = None) -> Array:

@@ -18,8 +18,9 @@ from functools import lru_cache, partial
 import cv2
 import numpy as np
 
-from allfocus.composition.defocus import Defocus, disc_blur, round_radius
+from allfocus.composition.defocus import Defocus, blur_layer, disc_blur, round_radius
 from allfocus.composition.layout import Layer
+from allfocus.composition.narrow import find_narrow, sharpen_behind
 from allfocus.composition.planes import (
     add_up,
     compare,
@@ -126,7 +127,7 @@ class LayeredWindow:
     def misfit_to(self, other: "LayeredWindow") -> FloatArray:
         """How far the frames that another window's layers own are from what these layers make of them, as `misfit`."""
         lights = [pack(colour, matte) for colour, matte in zip(self.colours, self.mattes, strict=True)]
-        blurred = lru_cache(None)(lambda row, radius: self._blur(lights[row], radius))
+        blurred = lru_cache(None)(lambda row, radius: blur_layer(lights[row], radius))
         stacked = lru_cache(None)(partial(self._stack, range(len(self.layers) - 1, -1, -1), blurred))
         total = np.zeros(self.of.shape, np.float32)
         for row, seen in enumerate(other._encode()):
@@ -245,13 +246,19 @@ class LayeredWindow:
             for planes in (self.colours, self.veils)
         )
         left = sum(own * share[part] for own, share in zip(visible, self.shares, strict=True))
+        for row in range(len(self.layers) - 1):
+            narrow = find_narrow(self.mattes[: row + 1]) * known_share(self.shares[row]) * (self.of == row)
+            if narrow[part].any():
+                seen = unveil(self.own[row], self.veils[row], self.shares[row])
+                made = sharpen_behind(seen, self.behind[row], self.mattes[row:], self.colours[row:])[part]
+                light += spread(narrow[part], light) * (made - light)
         return light, taken, np.asarray(1 - left, np.float32)
 
     def _render(self, show: Callable[[int], FloatArray]) -> None:
         """From mattes: the colours of each layer, what lies over it and what behind it in its own frames."""
         count = len(self.layers)
         lights: list[FloatArray] = []
-        blurred = lru_cache(None)(lambda row, radius: self._blur(lights[row], radius))
+        blurred = lru_cache(None)(lambda row, radius: blur_layer(lights[row], radius))
         self.veils, self.shares = [], []
         for row, matte in enumerate(self.mattes):
             over = self._choose(row, partial(self._stack, range(row - 1, -1, -1), blurred))
@@ -263,12 +270,6 @@ class LayeredWindow:
             self._choose(row, partial(self._stack, range(count - 1, row, -1), blurred))[..., :-1]
             for row in range(count - 1)
         ]
-
-    @staticmethod
-    def _blur(light: FloatArray, radius: float) -> tuple[FloatArray, FloatArray]:
-        """A blurred layer, and which share of what is behind it shows through, for each of its channels."""
-        made = disc_blur(light, radius)
-        return made, spread(1 - made[..., -1], made)
 
     def _stack(
         self, rows: range, blurred: Callable[[int, float], tuple[FloatArray, FloatArray]], frame: int

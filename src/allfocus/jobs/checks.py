@@ -13,7 +13,7 @@ from allfocus.formats.registry import holds_labels, holds_volumes
 from allfocus.formats.write import check_output, check_outputs
 from allfocus.jobs.events import JobRequest
 from allfocus.options import FusionOptions
-from allfocus.outputs.files import check_sizes, require_sizes
+from allfocus.outputs.files import check_sizes, count_held_bytes, require_sizes
 from allfocus.outputs.finish import check_colours
 from allfocus.outputs.layers import check_layers
 from allfocus.outputs.slabs import parse_slab, parse_slabs, slab_paths
@@ -152,7 +152,8 @@ def check_stack(request: JobRequest, listing: Listing, machine: Machine | None =
     require_sizes(request.outputs, listing)
     check_files(request.options, listing)
     try:
-        return plan_for(listing, stack_options(request), machine=machine)
+        held = count_held_bytes(request.outputs, listing.frame)
+        return plan_for(listing, stack_options(request), machine=machine, held=held)
     except ResourceError as error:
         if listing.parts is None:
             raise

@@ -10,6 +10,7 @@ import numpy as np
 from allfocus.alignment.transforms_file import make_text
 from allfocus.composition.depth import depth_preview
 from allfocus.core.color import Array, from_unit, to_unit
+from allfocus.core.stack import FrameInfo
 from allfocus.errors import OptionError
 from allfocus.formats.registry import holds_labels
 from allfocus.formats.write import Picture, check_output
@@ -28,6 +29,12 @@ from allfocus.volumes import measure_height, measure_height_error
 
 #: In an inch.
 MICROMETRES = 25400
+#: Bytes a pixel of the maps while they wait to be written; how many pictures as large as a frame views are; and
+#: bytes of what is made at a size of its own, and of what makes it.
+PLANES = {"index_map": 2, "confidence": 2, "depth_preview": 3, "out_of_focus": 1, "veiled": 1}
+OF_DEPTH = ("depth", "depth_error")
+VIEWS = {"stereo": 2, "anaglyph": 1, "scale_bar": 1}
+OWN_SIZE = {"surface": 100_000_000, "rocking": 150_000_000, "layers": 20_000_000}
 #: What the numbers of depth maps are, by their unit.
 UNITS: Mapping[DepthUnit, str] = {"gray": "depth", "frame": "depth in frames", "um": "depth in micrometres"}
 
@@ -51,6 +58,22 @@ def make_files(
         text, notes = make_text(path, result.alignment, source.paths, result.names, source.frame.size)
         files.append(Picture(path, text, notes=notes))
     return files
+
+
+def count_held_bytes(outputs: Outputs, frame: FrameInfo) -> int:
+    """Bytes, at most, of all files beside the picture, which wait until the last of them is made.
+
+    Args:
+        outputs: what is wanted.
+        frame: what the picture is like.
+    """
+
+    def total(sizes: Mapping[str, int]) -> int:
+        return sum(size for name, size in sizes.items() if getattr(outputs, name) is not None)
+
+    depth = total(dict.fromkeys(OF_DEPTH, 2 if outputs.depth_unit == "gray" else 4))
+    veil = total({"veil": 4 * min(frame.dtype.itemsize, 2)})
+    return (total(PLANES) + depth + veil) * frame.pixels + total(VIEWS) * frame.nbytes + total(OWN_SIZE)
 
 
 def find_metadata(result: FusionResult, outputs: Outputs) -> Metadata:

@@ -12,6 +12,9 @@ from allfocus.metadata.icc import read_colour_space, srgb_profile
 from allfocus.outputs.wishes import Outputs
 from allfocus.result import FusionResult
 
+#: Rows worked on at a time.
+ROWS = 256
+
 
 @dataclass(frozen=True, kw_only=True)
 class Units:
@@ -77,15 +80,20 @@ def measure_up(result: FusionResult, *, near_first: bool) -> FloatArray:
 
 def fill_unknown(heights: FloatArray) -> FloatArray:
     """Heights (H, W) whose unknown ones are those of the nearest known pixel; all 0 where none is known."""
-    known = np.isfinite(heights)
-    if known.all() or not known.any():
+    unknown = ~np.isfinite(heights)
+    if unknown.all() or not unknown.any():
         return np.nan_to_num(heights)
-    _, labels = cv2.distanceTransformWithLabels(
-        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
+    labels = cv2.distanceTransformWithLabels(unknown.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)[
+        1
+    ]
     table = np.zeros(int(labels.max()) + 1, np.float32)
-    table[labels[known]] = heights[known]
-    filled: FloatArray = table[labels]
+    filled = heights.astype(np.float32)
+    for top in range(0, len(filled), ROWS):  # choices of pixels take several times as much as the pixels
+        rows = slice(top, top + ROWS)
+        table[labels[rows][~unknown[rows]]] = filled[rows][~unknown[rows]]
+    for top in range(0, len(filled), ROWS):
+        rows = slice(top, top + ROWS)
+        filled[rows][unknown[rows]] = table[labels[rows][unknown[rows]]]
     return filled
 
 

@@ -68,21 +68,21 @@ def take_apart(
     result: FusionResult, registered: Registered, icc: bytes | None = None, cancelled: Event | None = None
 ) -> LayeredPicture:
     """The layers of a picture."""
-    image, index_map = result.image, result.index_map
-    used = [int(position) for position in np.flatnonzero(np.bincount(index_map.ravel()))]
+    image, index_map, run = result.image, result.index_map, registered.run
+    used = [position for position in range(result.frame_count) if (index_map == position).any()]
     place = {position: number for number, position in enumerate(registered.positions)}
 
     def is_own(rows: slice, position: int) -> Array:
         own: Array = index_map[rows] == position
         if own.any():
-            same: Array = registered.frames[place[position]][rows] == image[rows]
+            same: Array = run.cut(registered.frames[place[position]], (rows, slice(None))) == image[rows]
             own &= same if same.ndim == 2 else same.all(axis=2)
         return own
 
     def make_layer(position: int) -> Layer:
         return Layer(
             name=result.names[position],
-            pixels=lambda rows: np.asarray(registered.frames[place[position]][rows]),
+            pixels=lambda rows: run.cut(registered.frames[place[position]], (rows, slice(None))),
             mask=lambda rows: is_own(rows, position),
         )
 

@@ -27,21 +27,27 @@ def measure_nearness(heights: FloatArray) -> FloatArray:
         heights: (H, W) towards the camera, in any unit; NaN: unknown.
     """
     known = heights[np.isfinite(heights)]
-    low, high = np.percentile(known, ENDS) if known.size else (0.0, 0.0)
-    near = np.clip((fill_unknown(heights) - low) / max(float(high - low), 1e-6), 0, 1).astype(np.float32)
-    smooth = cv2.medianBlur(near, 5) if min(near.shape) > 5 else near
-    crisp = sharpen_edges(np.asarray(smooth, np.float32))
+    low, high = np.percentile(known, ENDS, overwrite_input=True) if known.size else (0.0, 0.0)
+    del known  # as large as the picture
+    near = fill_unknown(heights)
+    near -= np.float32(low)
+    near /= np.float32(max(float(high - low), 1e-6))
+    np.clip(near, 0, 1, out=near)
+    near = np.asarray(cv2.medianBlur(near, 5) if min(near.shape) > 5 else near, np.float32)
+    sharpen_edges(near)
     # pixels at an edge are of both colours: they belong to what is in front
-    return np.asarray(cv2.dilate(crisp, np.ones((3, 3), np.uint8)), np.float32)
+    return np.asarray(cv2.dilate(near, np.ones((3, 3), np.uint8)), np.float32)
 
 
-def sharpen_edges(near: FloatArray) -> FloatArray:
-    """Nearness whose soft edges are steps: what lies on them would be torn to pieces, being neither here nor there."""
+def sharpen_edges(near: FloatArray) -> None:
+    """Make steps of soft edges of nearness, in place: what lies on them would be torn to pieces, as neither of both."""
     radius = max(3, max(near.shape) // 500)
     kernel = np.ones((2 * radius + 1,) * 2, np.uint8)
     low, high = cv2.erode(near, kernel), cv2.dilate(near, kernel)
-    is_edge = high - low > EDGE
-    return np.where(is_edge, np.where(high - near < near - low, high, low), near).astype(np.float32)
+    for top in range(0, len(near), ROWS):
+        here, below, above = (plane[top : top + ROWS] for plane in (near, low, high))
+        step = np.where(above - here < here - below, above, below)
+        np.copyto(here, step, where=above - below > EDGE)
 
 
 def shift_view(picture: Array, nearness: FloatArray, shift: float) -> Array:
