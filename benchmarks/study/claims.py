@@ -1,21 +1,19 @@
-"""What each part of the second network and generator brings: variants at equal CPU time, on scenes and on new groups.
+"""The claims of the method, tested: what one photo, the pixel grain, the scan, the exchange and the order bring.
 
-    python benchmarks/study/network_2.py PHOTOS SCENES.json -o FOLDER [--minutes 7] [--only NAME ...]
+    python benchmarks/study/claims.py PHOTOS SCENES.json -o FOLDER [--steps 500] [--seeds 11 12 13] [--only NAME ...]
 
-Every variant trains for the same CPU time on one thread, on the same crops. Then its averaged weights answer the middle
+Every variant takes the same steps from each of some seeds, on one thread. Then its averaged weights answer the middle
 of every registered scene with truth, frames in the order given, and groups of both generators from held-back photos.
-`closed` is the share of the way from the Laplacian rule to the oracle, of the hard pick; a variant that is done is not
-done again. `--model FILE` measures a model file or a checkpoint instead, `--start FILE` starts from one.
+`closed` is the share of the way from the Laplacian rule to the oracle, of the hard pick. What is done is not done
+again. `--model FILE` measures a model file or a checkpoint instead.
 """
 
 import argparse
 import csv
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -28,17 +26,17 @@ from allfocus.core.color import Array, FloatArray, to_unit
 from allfocus.core.pyramid import count_levels, padded_size
 from allfocus.core.weights import pick
 from allfocus.metrics.reference import psnr
-from allfocus.train import trainer
 from allfocus.train.config import DataConfig, NetworkConfig, Recipe, ShuffleConfig, TrainingConfig
-from allfocus.train.data import CropSampler, hold_back
-from allfocus.train.events import ignore
+from allfocus.train.data import CropSampler, hold_back, read_photos
 from allfocus.train.onnx.weights import load_start
+from allfocus.train.puzzles.pixel_groups import generate
+from allfocus.train.step import TrainState, learning_rate, plan_step
 from allfocus.train.validate import measure, validation_groups
 
 #: A scene whose yardsticks are too far apart for a mean to say something.
 LEFT_OUT = ("lightfield/cotton",)
 #: Longest side of the middle of a scene that is looked at.
-MIDDLE = 512
+MIDDLE = 384
 #: PSNRs are cut here: parts of the veil scenes are solved exactly.
 PERFECT = 45.0
 
@@ -69,35 +67,43 @@ NEW_PUZZLES = replace(
 )
 OLD_DATA = DataConfig(crop=128)
 NEW_DATA = replace(OLD_DATA, scale_min=0.3)
-TWO_LOOKS = NetworkConfig(width=48, depth=4, fine_width=24, fine_depth=2)
-LARGE = replace(NEW_DATA, large_crop=320, large_share=0.3)
+#: Crops and groups of a size that takes minutes on a CPU.
+SMALL = replace(NEW_DATA, crop=96, scale_min=0.3)
+#: A network with every part that the claims are about.
+WHOLE = NetworkConfig(width=24, depth=3, order=8, glance_width=32, glance_depth=2)
 
-#: Name -> data, puzzles, network; each with one part more than the one before.
-VARIANTS: dict[str, tuple[DataConfig, ShuffleConfig, NetworkConfig]] = {
-    "as shipped": (OLD_DATA, OLD_PUZZLES, NetworkConfig()),
-    "new puzzles": (NEW_DATA, NEW_PUZZLES, NetworkConfig()),
-    "small finest look": (NEW_DATA, NEW_PUZZLES, TWO_LOOKS),
-    "trust": (NEW_DATA, NEW_PUZZLES, replace(TWO_LOOKS, trust=True)),
-    "order": (NEW_DATA, NEW_PUZZLES, replace(TWO_LOOKS, trust=True, order=16)),
-    "large crops": (LARGE, NEW_PUZZLES, replace(TWO_LOOKS, trust=True, order=16)),
+#: Name -> puzzles, network, and how many photos are learnt from, all if 0.
+VARIANTS: dict[str, tuple[ShuffleConfig, NetworkConfig, int]] = {
+    "whole": (NEW_PUZZLES, WHOLE, 0),
+    "one photo": (NEW_PUZZLES, WHOLE, 1),
+    "no pixel grain": (replace(NEW_PUZZLES, grain_pixel=0.0, grain_region=0.4, grain_depth=0.6), WHOLE, 0),
+    "pixel grain only": (
+        replace(NEW_PUZZLES, grain_pixel=1.0, grain_region=0.0, grain_depth=0.0, layers=0.0),
+        WHOLE,
+        0,
+    ),
+    "no scan": (NEW_PUZZLES, replace(WHOLE, use_scan=False), 0),
+    "no exchange": (NEW_PUZZLES, replace(WHOLE, use_exchange=False), 0),
+    "no order": (NEW_PUZZLES, replace(WHOLE, order=0), 0),
 }
 
 
-def recipe_of(name: str, minutes: float, rate: float = 1.5e-3) -> Recipe:
-    """A variant's recipe, with so many minutes and such a learning rate."""
-    data, puzzles, network = VARIANTS[name]
+def recipe_of(name: str, steps: int, seed: int) -> Recipe:
+    """A variant's recipe."""
+    puzzles, network, _ = VARIANTS[name]
     training = TrainingConfig(
-        steps=1_000_000,
-        minutes=minutes,
-        learning_rate=rate,
+        steps=steps,
+        batch=3,
+        learning_rate=2e-3,
         gradient_clip=0.5,
         warmup=50,
         ema=0.99,
+        octaves_max=3,
         threads=1,
-        validate_every=1_000_000,
+        validate_every=steps,
         checkpoint_minutes=1440.0,
     )
-    return Recipe(name=name.replace(" ", "-"), seed=7, data=data, shuffle=puzzles, network=network, training=training)
+    return Recipe(name=f"{name}-{seed}", seed=seed, data=SMALL, shuffle=puzzles, network=network, training=training)
 
 
 def middle(picture: Array) -> Array:
@@ -154,7 +160,7 @@ def on_groups(network: nn.Module, photos: Sequence[Array]) -> dict[str, float]:
     figures = {}
     for name, data, puzzles in (("old", OLD_DATA, OLD_PUZZLES), ("new", NEW_DATA, NEW_PUZZLES)):
         recipe = replace(
-            recipe_of("as shipped", 1), data=replace(data, validation_groups=40), shuffle=replace(puzzles, ordered=True)
+            recipe_of("whole", 1, 7), data=replace(data, validation_groups=40), shuffle=replace(puzzles, ordered=True)
         )
         scores = measure(network, validation_groups(CropSampler(photos, recipe.data, 99), recipe), 3)
         figures[f"{name} groups dB"] = scores.pick - scores.laplacian
@@ -162,17 +168,17 @@ def on_groups(network: nn.Module, photos: Sequence[Array]) -> dict[str, float]:
     return figures
 
 
-def train_for(recipe: Recipe, photos: Path, folder: Path, start: Path | None) -> tuple[nn.Module, int]:
-    """Train by CPU time, not by the clock: the machine has other work to do. The averaged weights, and steps done."""
-    trainer.time = SimpleNamespace(monotonic=time.process_time)  # type: ignore[assignment]
-    files = trainer.RunFiles.beside(folder / f"{recipe.name}.onnx")
-    with torch.random.fork_rng():
-        run = trainer.Run(recipe, torch.device("cpu"), files, 0.0, ignore)
-        run.read([photos])
-        run.clock = run.saved = time.process_time()
-        run.start_from(None, start)
-        run.learn()
-    return run.learner.ema, run.step
+def train_on(recipe: Recipe, photos: Sequence[Array]) -> nn.Module:
+    """The averaged weights after all steps."""
+    state = TrainState(recipe, torch.device("cpu"))
+    sampler = CropSampler(photos, recipe.data, recipe.seed)
+    for step in range(recipe.training.steps):
+        plan = plan_step(recipe, step)
+        rng = torch.Generator().manual_seed(plan.seed)
+        groups = generate(sampler.batch(step, plan.groups, plan.crop), recipe.shuffle, plan.frames, rng)
+        rate = learning_rate(recipe.training, step, step / recipe.training.steps)
+        state.update(groups, plan.octaves, rate, step)
+    return state.ema
 
 
 def loaded_scenes(path: Path) -> list[Loaded]:
@@ -193,16 +199,18 @@ def write_row(path: Path, row: Mapping[str, object]) -> None:
 
 
 def table(folder: Path) -> str:
-    """All rows that are there, as Markdown: groups of scenes, not single ones."""
-    rows = []
-    for path in sorted(folder.glob("*.row.csv"), key=lambda path: path.stat().st_mtime):
+    """A row for each variant as Markdown: the mean over its seeds, and their standard deviation; no single scenes."""
+    rows: dict[str, list[dict[str, str]]] = {}
+    for path in sorted(folder.glob("*.row.csv")):
         with path.open(newline="", encoding="utf-8") as file:
-            rows += list(csv.DictReader(file))
-    names = [name for name in (rows[0] if rows else {}) if "/" not in name]
-    lines = ["| " + " | ".join(names) + " |", "|---|" + "---:|" * (len(names) - 1)]
-    for row in rows:
-        cells = [row[name] if name in ("variant", "steps") else f"{float(row[name]):+.3f}" for name in names]
-        lines.append("| " + " | ".join(cells) + " |")
+            for row in csv.DictReader(file):
+                rows.setdefault(row["variant"], []).append(row)
+    names = [name for name in next(iter(rows.values()))[0] if "/" not in name and name not in ("variant", "seed")]
+    lines = ["| variant | seeds | " + " | ".join(names) + " |", "|---|---:|" + "---:|" * len(names)]
+    for variant in sorted(rows, key=lambda variant: [*VARIANTS, variant].index(variant)):
+        values = np.array([[float(row[name]) for name in names] for row in rows[variant]])
+        cells = [f"{mean:+.3f} ({spread:.3f})" for mean, spread in zip(values.mean(0), values.std(0), strict=True)]
+        lines.append(f"| {variant} | {len(values)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -212,31 +220,32 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("scenes", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=7.0)
-    parser.add_argument("--only", nargs="*", help="some of the variants")
-    parser.add_argument("--start", type=Path, help="weights to start from, of a network of the same parts")
-    parser.add_argument("--rate", type=float, default=1.5e-3, help="learning rate")
-    parser.add_argument("--model", type=Path, nargs="*", default=[], help="measure these only")
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[11, 12, 13])
+    parser.add_argument("--only", nargs="*", help="some of the variants", default=list(VARIANTS))
+    parser.add_argument(
+        "--model", type=Path, nargs="*", default=[], help="measure these model files or checkpoints only"
+    )
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     scenes = loaded_scenes(arguments.scenes)
-    photos = trainer.read_photos([arguments.photos], 128).images
-    held = hold_back(photos, OLD_DATA.held_back, 7)[1]
-    makers = {path.stem: partial(lambda path: (load_start(path).network(), 0), path) for path in arguments.model}
+    learning, held = hold_back(read_photos([arguments.photos], SMALL.crop).images, 0.05, 7)
+    makers: dict[tuple[str, int], Callable[[], nn.Module]] = {
+        (path.stem, 0): partial(lambda path: load_start(path).network(), path) for path in arguments.model
+    }
     if not makers:
-        for name in arguments.only or list(VARIANTS):
-            recipe = recipe_of(name, arguments.minutes, arguments.rate)
-            called = f"{name} from {arguments.start.stem}" if arguments.start else name
-            recipe = replace(recipe, name=called.replace(" ", "-"))
-            makers[called] = partial(train_for, recipe, arguments.photos, arguments.output, arguments.start)
-    for name, make in makers.items():
-        row_file = arguments.output / f"{name.replace(' ', '-')}.row.csv"
+        for seed in arguments.seeds:
+            for name in arguments.only:
+                some = [learning[seed]] if VARIANTS[name][2] else learning
+                makers[name, seed] = partial(train_on, recipe_of(name, arguments.steps, seed), some)
+    for (name, seed), make in makers.items():
+        row_file = arguments.output / f"{name.replace(' ', '-')}-{seed}.row.csv"
         if row_file.exists() and not arguments.model:
             continue
-        network, steps = make()
+        network = make()
         figures = {**on_scenes(network, scenes), **on_groups(network, held)}
-        write_row(row_file, {"variant": name, "steps": steps, **figures})
+        write_row(row_file, {"variant": name, "seed": seed, **figures})
         print(table(arguments.output), flush=True)
 
 
