@@ -49,9 +49,18 @@ def number(text: str) -> str:
 
 
 def speed() -> str:
-    """What fusions cost."""
-    lines = [[row["stack"], *costs(row)] for row in rows("speed")]
-    return table(["stack", "CPU s", "wall s", "peak MB"], lines)
+    """What fusions cost, beside enfuse."""
+    lines = [
+        [row["stack"], *costs(row), *map(number, (row["enfuse_cpu_s"], row["times_enfuse"]))] for row in rows("speed")
+    ]
+    return table(["stack", "CPU s", "wall s", "peak MB", "enfuse, CPU s", "ratio"], lines)
+
+
+def memory() -> str:
+    """What memory is planned, allowed and used."""
+    keys = ["planned_gb", "allowed_gb", "used_gb"]
+    lines = [[row["stack"], *(number(row[key]) if row[key] else "" for key in keys)] for row in rows("memory")]
+    return table(["stack", "planned, GB", "allowed, GB", "used, GB"], lines)
 
 
 def peers() -> str:
@@ -67,13 +76,17 @@ def costs(row: Row) -> list[str]:
 
 def stages() -> str:
     """Where the time goes, by stage."""
-    names = ["decode", "pyramid levels", "network", "composition", "encode", "rest", "all", "pyramid"]
-    lines = []
-    for row in rows("stages"):
-        share = f"{100 * float(row['share_of_peak']):.0f} %"
-        cells = [f"{1000 * float(row[name]):.0f}" for name in names]
-        lines.append([row["stack"], *cells, f"{float(row['times_pyramid']):.1f}", share])
-    return table(["CPU ms a megapixel and frame", *names, "all / pyramid", "share of peak"], lines)
+    names = {
+        **{name: name for name in ("decode", "pyramid levels", "network", "composition", "halos", "encode")},
+        "start, alignment and all else": "all else",
+        "all": "all",
+        "pyramid": "pyramid",
+    }
+    lines = [
+        [row["stack"], *(f"{1000 * float(row[name]):.0f}" for name in names), f"{float(row['times_pyramid']):.1f}"]
+        for row in rows("stages")
+    ]
+    return table(["CPU ms a megapixel and frame", *names.values(), "all / pyramid"], lines)
 
 
 def growth(by: str, title: str, count: str) -> Callable[[], str]:
@@ -104,6 +117,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "speed": speed,
     "peers": peers,
     "stages": stages,
+    "memory": memory,
     "growth-frames": growth("frames", "frames of 3.1 MP", "frames"),
     "growth-megapixels": growth("megapixels", "megapixels of 3 frames", "mp"),
     "quality": quality,

@@ -1,6 +1,6 @@
 """How fast allfocus is, stage by stage, how much memory it takes, and how both grow.
 
-    python benchmarks/speed [-o benchmarks/results] [--frames FOLDER] [--quick] [--long]
+    python benchmarks/speed [-o benchmarks/results] [--frames FOLDER] [--quick] [--long] [--only TABLE ...]
 
 Makes focal stacks from pictures that scikit-image ships (see `stack`), fuses them with the command line as a user
 would, and writes
@@ -14,6 +14,7 @@ would, and writes
     OUT/speed.md     all of it as tables
 
 `--quick` leaves out what takes minutes: 24 megapixels and the growth; `--long` adds 100 frames of 24 megapixels.
+Tables that are not measured stay as they were.
 """
 
 import argparse
@@ -25,12 +26,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
-
-from allfocus.decision.model import load_model
 
 HERE = Path(__file__).parent
 #: Name, frames, width, height.
@@ -38,13 +37,19 @@ CASES = (
     ("pair of 0.5 MP", 2, 880, 568),
     ("7 of 3.1 MP", 7, 2048, 1536),
     ("7 of 3.1 MP, patchwork", 7, 2048, 1536),
+    ("20 of 6 MP", 20, 3000, 2000),
+    ("60 of 6 MP", 60, 3000, 2000),
     ("7 of 24 MP", 7, 6000, 4000),
     ("7 of 24 MP, patchwork", 7, 6000, 4000),
 )
 LONG = ("100 of 24 MP", 100, 6000, 4000)
 Case = tuple[str, int, int, int]
-#: Runs of each case.
-RUNS = 3
+#: The tables that are made.
+TABLES = ("speed", "stages", "memory", "growth")
+#: Runs of each case, or one of so many frames.
+RUNS, MANY = 3, 50
+#: Ways to fuse a case, whose frames are registered: enfuse does not align either.
+WAYS = {"": (), ", halos kept": ("--halos", "keep"), ", fast": ("--fast",), ", draft": ("--draft",)}
 #: Growth: numbers of frames of `GROWTH_SIZE`, and widths and heights of stacks of `GROWTH_FRAMES`.
 GROWTH_COUNTS, GROWTH_SIZE = (2, 4, 7, 14, 28, 50, 100), (2048, 1536)
 GROWTH_SIZES, GROWTH_FRAMES = ((1224, 816), (2048, 1536), (3000, 2000), (4896, 2448), (6000, 4000), (12240, 8160)), 3
@@ -81,14 +86,6 @@ def ask(script: str, arguments: Sequence[str]) -> dict[str, Any]:
     return answer
 
 
-def multiply_adds_per_pixel() -> float:
-    """multiply-adds of the convolutions of one refinement, for each pixel of each frame."""
-    recipe = load_model().card.recipe["network"]
-    width, depth = recipe["width"], recipe["depth"]
-    blocks = depth * (9 * width * width + width * width)
-    return float((48 * 9 * width + blocks + 9 * 16 * width + 8 * width + width * width / 4) / 16)
-
-
 def stack_of(case: Case, folder: Path) -> list[str]:
     """The files of a case."""
     name, count, width, height = case
@@ -105,15 +102,14 @@ def made(folder: Path, frames: int, width: int, height: int, *kind: str) -> list
 
 
 def speed_of(case: Case, folder: Path) -> list[dict[str, Any]]:
-    """Rows of one case: as it is, and fast; beside enfuse, in turn with it, for the machine has other work too."""
+    """Rows of one case, by `WAYS`; beside enfuse, in turn with it, for the machine has other work too."""
     name, count = case[:2]
     frames = stack_of(case, folder)
-    ways = {"": (), ", fast": ("--fast",)}
-    found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     others = []
-    for _ in range(RUNS if count < 50 else 1):
-        for way, how in ways.items():
-            found[way].append(measure([*frames, *how], folder))
+    for _ in range(RUNS if count < MANY else 1):
+        for way, how in WAYS.items():
+            found[way].append(measure([*frames, "--align", "none", *how], folder))
         if shutil.which("enfuse"):
             others.append(run([*ENFUSE, str(folder / "enfuse.tif"), *frames]))
     rows = []
@@ -138,8 +134,7 @@ def stages_of(case: Case, folder: Path) -> dict[str, Any]:
     row["pyramid"] = yardsticks["pyramid"] / size
     row["times_pyramid"] = row["all"] / row["pyramid"]
     row["looked_share"] = spent["looked"] / size
-    reached = spent["looked"] * 1e6 * multiply_adds_per_pixel() / spent["seconds"]["network"]
-    row["gmacs_peak"], row["share_of_peak"] = yardsticks["multiply_adds"] / 1e9, reached / yardsticks["multiply_adds"]
+    row["gmacs_peak"] = yardsticks["multiply_adds"] / 1e9
     print(row, flush=True)
     return row
 
@@ -171,9 +166,9 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     figure, panels = plt.subplots(2, 2, figsize=(9, 6), constrained_layout=True)
     for column, by in enumerate(("frames", "megapixels")):
         chosen = [row for row in rows if row["by"] == by]
-        across = [row["frames" if by == "frames" else "mp"] for row in chosen]
+        across = [float(row["frames" if by == "frames" else "mp"]) for row in chosen]
         for line, (key, unit) in zip(panels, (("cpu_s", "CPU seconds"), ("peak_mb", "peak memory, MB")), strict=True):
-            line[column].plot(across, [row[key] for row in chosen], "o-")
+            line[column].plot(across, [float(row[key]) for row in chosen], "o-")
             line[column].set(xlabel=by, ylabel=unit, xlim=(0, None), ylim=(0, None))
     panels[0, 0].set_title("stacks of 3.1 MP")
     panels[0, 1].set_title(f"stacks of {GROWTH_FRAMES} frames")
@@ -199,6 +194,20 @@ def rounded(value: Any) -> Any:
     return float(f"{value:.3g}") if isinstance(value, float) else value
 
 
+def memory(output: Path, folder: Path, *, is_quick: bool) -> list[dict[str, Any]]:
+    """Rows of what `memory.py` measures."""
+    target = output / "memory.csv"
+    quick = ["--quick"] if is_quick else []
+    subprocess.run([sys.executable, HERE / "memory.py", target, folder / "memory", *quick], check=True)
+    return read_csv(target)
+
+
+def read_csv(path: Path) -> list[dict[str, Any]]:
+    """The rows of a table."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -206,25 +215,24 @@ def main() -> None:
     parser.add_argument("--frames", type=Path, help="folder for the stacks, which are made once; temporary without it")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--long", action="store_true")
+    parser.add_argument("--only", nargs="+", choices=TABLES, default=TABLES, help="measure only these tables")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.frames or Path(temporary)
         cases = [*(CASES[:3] if arguments.quick else CASES), *([LONG] if arguments.long else [])]
-        tables = {
-            "speed": [row for case in cases for row in speed_of(case, folder)],
-            "stages": [stages_of(case, folder) for case in cases if case[1] < 50],
+        measures: dict[str, Callable[[], list[dict[str, Any]]]] = {
+            "speed": lambda: [row for case in cases for row in speed_of(case, folder)],
+            "stages": lambda: [stages_of(case, folder) for case in cases if case[1] < MANY],
+            "memory": lambda: memory(arguments.output, folder, is_quick=arguments.quick),
+            "growth": lambda: [] if arguments.quick else growth(folder),
         }
-        quick = ["--quick"] if arguments.quick else []
-        memory = arguments.output / "memory.csv"
-        subprocess.run([sys.executable, HERE / "memory.py", memory, folder / "memory", *quick], check=True)
-        with memory.open(newline="", encoding="utf-8") as file:
-            tables["memory"] = list(csv.DictReader(file))
-        if not arguments.quick:
-            tables["growth"] = growth(folder)
-            draw(tables["growth"], arguments.output / "growth.webp")
-    for name, rows in tables.items():
-        write_csv(arguments.output / f"{name}.csv", rows)
+        for name in arguments.only:
+            if rows := measures[name]():
+                write_csv(arguments.output / f"{name}.csv", rows)
+    tables = {name: read_csv(path) for name in TABLES if (path := arguments.output / f"{name}.csv").exists()}
+    if "growth" in tables:
+        draw(tables["growth"], arguments.output / "growth.webp")
     text = "\n".join(f"## {name}\n\n{table(rows)}" for name, rows in tables.items())
     (arguments.output / "speed.md").write_text(text, encoding="utf-8")
     print(text)

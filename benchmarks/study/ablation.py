@@ -27,7 +27,8 @@ import torch
 from allfocus.bench.datasets import read_scenes
 from allfocus.bench.run import evaluate
 from allfocus.train.config import DataConfig, NetworkConfig, Recipe, ShuffleConfig, TrainingConfig
-from allfocus.train.data import CropSampler, find_photos, read_photos
+from allfocus.train.data import CropSampler, read_photos
+from allfocus.train.files import find_photos
 from allfocus.train.onnx.weights import load_start
 from allfocus.train.train import train
 from allfocus.train.validate import measure, validation_groups

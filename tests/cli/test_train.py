@@ -17,9 +17,20 @@ def test_train_without_its_extra_says_what_to_install(
     for name in [name for name in sys.modules if name.startswith("allfocus.train")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)  # what Python does with None: no such module
+    write_image(tmp_path / "photo.png", picture(100, 100))
     outcome = cli("train", tmp_path, "-o", tmp_path / "mine.onnx")
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.err == f"error: training needs torch; {install_hint('train')}\n"
+
+
+def test_what_is_wrong_with_the_names_is_said_before_torch_loads(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    gone, photo = tmp_path / "gone", tmp_path / "photo.png"
+    write_image(photo, picture(100, 100))
+    assert f"{gone} does not exist" in cli("train", gone, "-o", tmp_path / "mine.onnx").err
+    assert "expected a name that ends in .onnx" in cli("train", photo, "-o", tmp_path / "mine.txt").err
 
 
 @pytest.mark.slow

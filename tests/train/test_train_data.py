@@ -10,7 +10,8 @@ from PIL import Image
 from allfocus.errors import ReadError
 from allfocus.train import data
 from allfocus.train.config import DataConfig
-from allfocus.train.data import CropSampler, find_photos, hold_back, mirrored, prepare, read_photos
+from allfocus.train.data import CropSampler, hold_back, mirrored, prepare, read_photos
+from allfocus.train.files import find_photos
 
 RNG = np.random.default_rng(5)
 PHOTO = RNG.integers(0, 256, (72, 80, 3), np.uint8)

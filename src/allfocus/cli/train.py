@@ -11,6 +11,7 @@ from allfocus.cli.progress import live_bar
 from allfocus.cli.shared import PhotosArgument, QuietOption, output_option
 from allfocus.run.install import extra
 from allfocus.run.streams import say
+from allfocus.train.files import check_target, find_photos
 
 if TYPE_CHECKING:
     from allfocus.train.events import TrainingEvent
@@ -49,6 +50,8 @@ def train(
 ) -> None:
     """Train a fusion network on your own photos by inter-image pixel shuffling: no labels, no focal stacks."""
     started = time.monotonic()  # importing torch takes seconds of the time limit
+    check_target(output)
+    find_photos(photos)
     with extra("train", "training"):
         from allfocus.train import train as room
         from allfocus.train.onnx.weights import choose_recipe, find_start

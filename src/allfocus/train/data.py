@@ -15,11 +15,9 @@ import torch
 from allfocus.core.color import Array, from_unit, to_unit
 from allfocus.errors import AllFocusError, ReadError
 from allfocus.formats.read import read_image
-from allfocus.run.atomic import explain_missing
 from allfocus.run.progress import Progress, silent
 from allfocus.train.config import DataConfig
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}
+from allfocus.train.files import find_photos
 
 #: Bytes that all photos together may take; a photo above its equal share is kept at a reduced size.
 MEMORY = 4 * 2**30
@@ -43,35 +41,6 @@ class PhotoSet:
     names: tuple[str, ...]
     skipped: tuple[str, ...]
     licences: dict[str, int]
-
-
-def find_photos(inputs: Sequence[Path]) -> list[Path]:
-    """Files named in `inputs` and photos in its folders, recursively, each once, in a fixed order.
-
-    Raises:
-        ReadError: an input does not exist, or there is no photo in any of them.
-    """
-    found: dict[Path, Path] = {}
-    for source in inputs:
-        if not source.exists():
-            raise ReadError(f"{source} {explain_missing(source)}; expected a photo or a folder of photos")
-        for path in photos_below(source) if source.is_dir() else [source]:
-            found.setdefault(path.resolve(), path)
-    if not found:
-        raise ReadError(
-            f"no photos in {', '.join(map(str, inputs)) or 'an empty list'}; expected JPEG, PNG, WebP or TIFF"
-        )
-    return list(found.values())
-
-
-def photos_below(folder: Path) -> list[Path]:
-    """Photos in `folder` and its sub-folders, hidden ones left out, sorted by path."""
-    return sorted(
-        Path(place) / name
-        for place, _, names in os.walk(folder)
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
-    )
 
 
 def read_photos(inputs: Sequence[Path], crop: int, progress: Progress = silent) -> PhotoSet:

@@ -10,11 +10,12 @@ import torch
 
 from allfocus._version import __version__
 from allfocus.decision.model import ModelCard
-from allfocus.errors import ConfigError, EndingError, WriteError
-from allfocus.run.atomic import check_folder, check_no_input, real_path
+from allfocus.errors import ConfigError
+from allfocus.run.atomic import check_no_input
 from allfocus.train.checkpoint import RunFiles
 from allfocus.train.config import Recipe
 from allfocus.train.events import Listener, ignore
+from allfocus.train.files import check_target
 from allfocus.train.flaw_skill import flaw_skill
 from allfocus.train.onnx.export import export, model_card
 from allfocus.train.own_stack import stack_puzzles
@@ -146,15 +147,6 @@ def finish(trainer: Trainer, scores: Scores, output: Path) -> TrainingReport:
         warnings=ModelCard(name=trainer.recipe.name, version=__version__, figures=figures).warnings(),
         gains=gains,
     )
-
-
-def check_target(output: Path) -> None:
-    """Raise `EndingError` unless `output` is called as an ONNX file, `WriteError` unless it can be written."""
-    if output.suffix.lower() != ".onnx":
-        raise EndingError(f"{output}: expected a name that ends in .onnx")
-    if output.exists() and not output.is_file():
-        raise WriteError(f"{output} is not an ordinary file; name another one")
-    check_folder(real_path(output).parent)
 
 
 def choose_device(name: str, number: int = 0) -> torch.device:
