@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from allfocus.core.color import Array, from_unit, to_unit
 from allfocus.core.stack import FocalStack
-from allfocus.decision.coarse_to_fine import PIXELS_AT_ONCE, STEP, tile_side
 from allfocus.decision.laplacian import decide_by_laplacian
+from allfocus.decision.search_rule import PIXELS_AT_ONCE, STEP, tile_side
 from allfocus.errors import ConfigError, ModelError, ReadError, StackError
 from allfocus.io import read_image, write_image
 from allfocus.options import FusionOptions

@@ -2,8 +2,8 @@
 
 from allfocus.core.stack import FrameInfo
 from allfocus.decision.cells import FADE, count_waiting_bytes
-from allfocus.decision.coarse_to_fine import CELL, PIXELS_AT_ONCE, PIXELS_OF_PLACE
 from allfocus.decision.logit_store import count_stored_bytes
+from allfocus.decision.search_rule import CELL, PIXELS_AT_ONCE, PIXELS_OF_PLACE
 from allfocus.decision.stack_pyramid import KEPT, count_kept_bytes
 from allfocus.options import FusionOptions
 

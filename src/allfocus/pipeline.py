@@ -9,12 +9,12 @@ from allfocus.composition.veil import VeilRemover
 from allfocus.core.notes import Note
 from allfocus.core.stack import FocalStack
 from allfocus.core.windows import Window, relative_to
-from allfocus.decision.coarse_to_fine import SearchRule
 from allfocus.decision.decision import Decision, TiledDecision, check_window, touching
 from allfocus.decision.laplacian import LaplacianDecision
 from allfocus.decision.model import FusionModel, load_model
 from allfocus.decision.network import NetworkDecision, Overview
 from allfocus.decision.painted import PaintedDecision
+from allfocus.decision.search_rule import SearchRule
 from allfocus.formats.pixels import limit_pixels
 from allfocus.options import FusionOptions, with_options
 from allfocus.plan import Plan, plan_for

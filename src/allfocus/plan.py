@@ -9,8 +9,8 @@ from typing import ClassVar, Protocol
 
 from allfocus.core.stack import FocalStack, FrameInfo, size_of
 from allfocus.decision.cells import count_waiting_bytes
-from allfocus.decision.coarse_to_fine import CELL, PIXELS_AT_ONCE
 from allfocus.decision.logit_store import count_stored_bytes
+from allfocus.decision.search_rule import CELL, PIXELS_AT_ONCE
 from allfocus.decision.stack_pyramid import KEPT, REGIONS_AT_ONCE, count_kept_bytes
 from allfocus.errors import ResourceError
 from allfocus.formats.format import PlaneParts

@@ -11,9 +11,9 @@ from allfocus.core.weights import winner
 from allfocus.core.windows import Window, tiles
 from allfocus.decision.blocks import FadingBlocks
 from allfocus.decision.cells import FADE, CellLogits, FadingCells, find_share
-from allfocus.decision.coarse_to_fine import SearchRule
 from allfocus.decision.model import load_model
 from allfocus.decision.network import NetworkDecision
+from allfocus.decision.search_rule import SearchRule
 from surfaces import cone, shoot
 
 SIDE = 128

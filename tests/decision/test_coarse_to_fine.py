@@ -1,5 +1,6 @@
 """Which frames are candidates, and what is refined: nobody who may win is left out, and cells leave no seams."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,11 +11,13 @@ from allfocus.core.color import Array
 from allfocus.core.pyramid import PyramidLevel
 from allfocus.core.weights import softmax_weights
 from allfocus.core.windows import tiles
+from allfocus.decision import coarse_to_fine
 from allfocus.decision.candidates import CandidateRule, find_candidates
-from allfocus.decision.coarse_to_fine import CoarseToFine, SearchRule
-from allfocus.decision.logit_store import LogitStore, extrapolate
+from allfocus.decision.coarse_to_fine import CoarseToFine
+from allfocus.decision.logit_store import LogitStore, carry_on, enlarge, extrapolate
 from allfocus.decision.model import Answer, Network, load_model
 from allfocus.decision.network import NetworkDecision
+from allfocus.decision.search_rule import SearchRule
 from allfocus.decision.stack_pyramid import StackPyramid, order_by_content
 from allfocus.run.context import Run
 from pictures import focal_frames
@@ -78,6 +81,38 @@ def test_frames_far_out_of_focus_are_no_candidates() -> None:
     counts = [len(search.refine(cell).frames) for cell in search.cells()]
     assert max(counts) < 12
     assert np.mean(counts) < 8
+
+
+@pytest.mark.slow
+def test_of_a_long_stack_only_candidates_are_looked_at_with_the_same_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = focal_frames(300, 1100, 24)
+    # a small thing before the others, at the corner of a tile
+    for frame in frames[2:]:
+        frame[200:, 500:524] = cv2.GaussianBlur(frame[200:, 500:524], (0, 0), 4)
+    given, chosen = [], []
+    for many in (100, coarse_to_fine.MANY):
+        monkeypatch.setattr(coarse_to_fine, "MANY", many)
+        model = Counting()
+        search = search_in(frames, model)
+        given.append(model.pixels)
+        pyramid = search._pyramid
+        logits = search.answer.logits(pyramid.whole(2), np.arange(24))[:, 0]
+        chosen.append(pyramid.order[logits.argmax(axis=0)].astype(int))
+    assert given[1] < 0.75 * given[0]
+    assert (np.abs(chosen[1] - chosen[0]) <= 1).mean() > 0.97
+
+
+def test_frames_that_were_not_looked_at_keep_the_coarser_answer() -> None:
+    rng = np.random.default_rng(4)
+    coarser = Answer(logits=rng.random((3, 1, 4, 8), np.float32), context=rng.random((3, 2, 1, 2), np.float32))
+    looked = np.array([0, 2])
+    found = Answer(logits=rng.random((2, 1, 8, 16), np.float32), context=rng.random((2, 2, 2, 4), np.float32))
+    made = carry_on(coarser, looked, found)
+    np.testing.assert_array_equal(made.logits[looked], found.logits)
+    np.testing.assert_array_equal(made.context[looked], found.context)
+    before = np.stack([enlarge(plane, 2) for plane in coarser.logits[:, 0]])
+    apart = made.logits[1, 0] - made.logits[looked, 0].mean(axis=0)
+    np.testing.assert_allclose(apart, before[1] - before[looked].mean(axis=0), atol=1e-6)
 
 
 @pytest.mark.slow

@@ -11,8 +11,9 @@ from torch.nn import functional
 from allfocus.core.color import Array, FloatArray, to_unit
 from allfocus.core.pyramid import ValueRange, count_levels, padded_size
 from allfocus.decision.candidates import CandidateRule
-from allfocus.decision.coarse_to_fine import CoarseToFine, SearchRule
+from allfocus.decision.coarse_to_fine import CoarseToFine
 from allfocus.decision.model import FusionModel, load_model
+from allfocus.decision.search_rule import SearchRule
 from allfocus.decision.stack_pyramid import StackPyramid
 from allfocus.run.context import Run
 from allfocus.train.config import NetworkConfig, Recipe

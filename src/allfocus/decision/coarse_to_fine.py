@@ -5,7 +5,7 @@ candidates in each cell of the picture, and only those are refined in the finer 
 nor the work there grows with the number of frames.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -15,60 +15,23 @@ from allfocus.core.pyramid import PATCH
 from allfocus.core.weights import softmax_weights, winner
 from allfocus.core.windows import Window, grow, intersect, relative_to, scale_down, shift, tiles
 from allfocus.decision.blocks import FadingBlocks
-from allfocus.decision.candidates import CandidateRule, find_candidates
+from allfocus.decision.candidates import find_candidates
 from allfocus.decision.cells import FADE, CellLogits, find_share
-from allfocus.decision.logit_store import LogitStore, enlarge, extrapolate, part_of
+from allfocus.decision.logit_store import LogitStore, carry_on, enlarge, extrapolate, part_of
 from allfocus.decision.model import Answer, Network
+from allfocus.decision.search_rule import PIXELS_AT_ONCE, PIXELS_OF_PLACE, STEP, SearchRule, tile_side
 from allfocus.decision.stack_pyramid import KEPT, StackPyramid
 from allfocus.run.context import Run
 
 #: How far the quality masks see around a pixel, beyond what its logits and features know.
 QUALITY_REACH = 32
-#: Bounds of what the network is given fall on whole patches of the next coarser level.
-STEP = 8
 #: How many pixels of the second finest level, at the edges of what is answered around a cell, count for little: the
 #: cell itself lies within, and the network hears next to nothing from the end of its reach.
 SPARE = 24
-#: Side of the cells: the same frames are candidates all over one. A multiple of `STEP`.
-CELL = 512
-#: Pixels of all frames together that the network is given at once: about 0.2 GB.
-PIXELS_AT_ONCE = 2_500_000
-#: The same for places of the two finest levels, where there are no more frames than candidates: what the network takes
-#: is kept for as long as it is loaded.
-PIXELS_OF_PLACE = 1_350_000
+#: In stacks of more frames than this only candidates are looked at in the finest level that is answered whole.
+MANY = 16
 #: Side in pixels, of the second finest level, of the neighbourhood within which a choice may be misplaced.
 MISPLACED = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchRule:
-    """What is refined, and where.
-
-    Attributes:
-        cell: side of the cells in pixels, a multiple of `STEP`.
-        block: side of the blocks of a cell that the finest level is refined in or not: a multiple of `STEP`, and a
-            divisor of `cell` by a power of two.
-        least_gain: squared error, unit scale, that refining the finest level in a block has to promise to save.
-        least_gain_if_empty: the same where the finest level holds next to no detail, as in most photos of many pixels.
-        least_detail: what share of the energy of the second finest level's detail it has to hold, or be next to none.
-        max_tile: longest side in pixels of what the network is given at once; None: what fits the memory.
-        in_cells: which frames are candidates in a cell.
-        in_blocks: which of them are in a block, by the second finest level.
-    """
-
-    cell: int = CELL
-    block: int = 128
-    least_gain: float = 5e-6
-    least_gain_if_empty: float = 1e-4
-    least_detail: float = 0.28
-    max_tile: int | None = None
-    in_cells: CandidateRule = field(default_factory=CandidateRule)
-    in_blocks: CandidateRule = field(default_factory=lambda: CandidateRule(least=0.35))
-
-    @classmethod
-    def of(cls, *, fast: bool = False, max_tile: int | None = None) -> "SearchRule":
-        """The rule for a fast or a thorough search."""
-        return replace(cls(max_tile=max_tile), least_gain=5e-4) if fast else cls(max_tile=max_tile)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,18 +129,32 @@ class CoarseToFine:
         return answer
 
     def _refine_level(self, level: int, coarser: LogitStore, channels: int) -> LogitStore:
-        """Logits and features of a whole level, all frames, from those of the next coarser one."""
+        """Logits and features of a whole level, all frames, from those of the next coarser one.
+
+        In the finest of these levels of a long stack only candidates are looked at; others keep the coarser answer.
+        """
         every = np.arange(len(self._pyramid.frames))
+        is_long = level == self._known and len(every) > MANY
         height, width = (part.stop for part in self._pyramid.whole(level))
         reach = self._model.reach(level)
-        side = tile_side(len(every), self._rule.max_tile, reach, PIXELS_AT_ONCE)
+        most = 2 * self._rule.in_tiles.most if is_long else len(every)
+        side = min(
+            self._rule.cell >> level if is_long else height + width,
+            tile_side(most, self._rule.max_tile, reach, PIXELS_AT_ONCE),
+        )
         answer = LogitStore(len(every), channels, height, width, side, self._run)
 
         def refine(tile: Window) -> None:
             window = self._grow(tile, reach, level)
-            known = coarser.part(scale_down(window, 2), every)
-            found = self._model.refine(self._pyramid.cut(level, window, every), known, level)
-            answer.put(tile, part_of(found, relative_to(tile, window)))
+            before = coarser.part(scale_down(window, 2), every)
+            frames = every
+            if is_long:
+                near = relative_to(scale_down(self._grow(tile, STEP, level), 2), scale_down(window, 2))
+                chances = softmax_weights(before.logits[(slice(None), 0, *near)], sharpness=1)
+                frames = find_candidates(chances, self._rule.in_tiles)[0]
+            few = Answer(logits=before.logits[frames], context=before.context[frames])
+            found = self._model.refine(self._pyramid.cut(level, window, frames), few, level)
+            answer.put(tile, part_of(carry_on(before, frames, found) if is_long else found, relative_to(tile, window)))
 
         for _ in self._run.map(refine, tiles(height, width, side)):
             pass
@@ -291,10 +268,3 @@ class CoarseToFine:
 
     def _grow(self, place: Window, by: int, level: int) -> Window:
         return grow(place, by, self._pyramid.height >> level, self._pyramid.width >> level, STEP)
-
-
-def tile_side(frames: int, max_tile: int | None, reach: int, pixels: int) -> int:
-    """Side of square tiles: with `reach` around it so many pixels of all frames together, and within `max_tile`."""
-    affordable = int((pixels / frames) ** 0.5) - 2 * reach
-    wanted = affordable if max_tile is None else min(affordable, max_tile)
-    return max(STEP, wanted - wanted % STEP)

@@ -85,6 +85,21 @@ def enlarge(plane: FloatArray, times: int = PATCH) -> FloatArray:
     return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
+def carry_on(coarser: Answer, frames: Array, found: Answer) -> Answer:
+    """An answer to all frames of which only some were looked at: the others keep that of the next coarser level.
+
+    Args:
+        coarser: its answer to the same window, all frames.
+        frames: (n,) which were looked at.
+        found: the answer to those.
+    """
+    logits = np.stack([enlarge(plane, 2) for plane in coarser.logits[:, 0]])
+    logits += found.logits.mean(axis=(0, 1)) - logits[frames].mean(axis=0)  # only differences between frames count
+    context = coarser.context.repeat(2, axis=2).repeat(2, axis=3)
+    logits[frames], context[frames] = found.logits[:, 0], found.context
+    return Answer(logits=logits[:, None], context=context)
+
+
 def extrapolate(coarser: Answer, pixels: FloatArray) -> FloatArray:
     """Logits (n, h, w) of a window of the finest level without the network: from the coarser ones and the detail.
 

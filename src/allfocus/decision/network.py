@@ -12,13 +12,14 @@ from allfocus.core.notes import Note
 from allfocus.core.weights import softmax_weights, winner
 from allfocus.core.windows import Window
 from allfocus.decision.cells import CellLogits, FadingCells
-from allfocus.decision.coarse_to_fine import CoarseToFine, SearchRule
+from allfocus.decision.coarse_to_fine import CoarseToFine
 from allfocus.decision.confidence import measure_chances, measure_confidence
 from allfocus.decision.decision import Choice, TiledDecision
 from allfocus.decision.depth import DepthMeter
 from allfocus.decision.logit_store import LogitStore
 from allfocus.decision.model import Network
 from allfocus.decision.noise import calm_logits, measure_noise, sharpness_in
+from allfocus.decision.search_rule import SearchRule
 from allfocus.decision.stack_pyramid import StackPyramid
 from allfocus.run.context import Run
 
