@@ -173,6 +173,17 @@ def look_into_planes(path: Path) -> Contents:
             planes = found.planes(path)
     except AllFocusError as error:
         return Contents(path=address_of(path), axes={}, problem=str(error))
+    stacks, pictures = sort_rows(
+        describe(
+            make_label(planes, stack) or path.name,
+            len(stack.frames),
+            stack.frames[0],
+            sum(reader is None for reader in stack.readers),
+            stack.pixel_size or planes.pixel_size,
+            stack.z_step or planes.z_step,
+        )
+        for stack in planes.stacks
+    )
     return Contents(
         path=address_of(path),
         format=found.name,
@@ -180,28 +191,16 @@ def look_into_planes(path: Path) -> Contents:
         channel_names=planes.channel_names,
         position_names=planes.position_names,
         time_step=planes.time_step,
-        **sort_rows(
-            describe(
-                make_label(planes, stack) or path.name,
-                len(stack.frames),
-                stack.frames[0],
-                sum(reader is None for reader in stack.readers),
-                stack.pixel_size or planes.pixel_size,
-                stack.z_step or planes.z_step,
-            )
-            for stack in planes.stacks
-        ),
+        stacks=stacks,
+        pictures=pictures,
         notes=[*(str(note) for note in planes.notes), *note_differences(planes)],
     )
 
 
-def sort_rows(rows: Iterable[StackRow]) -> dict[str, list[StackRow]]:
-    """Stacks and single pictures, as fields of `Contents`."""
+def sort_rows(rows: Iterable[StackRow]) -> tuple[list[StackRow], list[StackRow]]:
+    """Stacks and single pictures, each with its number among both."""
     numbered = [replace(row, number=number) for number, row in enumerate(rows, start=1)]
-    return {
-        "stacks": [row for row in numbered if row.planes > 1],
-        "pictures": [row for row in numbered if row.planes < 2],
-    }
+    return [row for row in numbered if row.planes > 1], [row for row in numbered if row.planes < 2]
 
 
 def note_differences(planes: Planes) -> list[str]:
@@ -215,8 +214,8 @@ def look_into_pictures(called: str, files: Sequence[Path], notes: Sequence[str])
         rows = [describe(files[0].name, len(alone), alone.frame)]
         return Contents(path=called, format=alone.kinds[0], axes={}, stacks=rows, notes=notes)
     kinds = dict.fromkeys(find_format(file).name for file in files)
-    rows = [look_into_stack(stack) for stack in group_files(files)]
-    return Contents(path=called, format=", ".join(kinds), axes={}, **sort_rows(rows), notes=notes)
+    stacks, pictures = sort_rows(look_into_stack(stack) for stack in group_files(files))
+    return Contents(path=called, format=", ".join(kinds), axes={}, stacks=stacks, pictures=pictures, notes=notes)
 
 
 def look_into_stack(stack: FoundStack) -> StackRow:
