@@ -48,6 +48,8 @@ def open_local(wishes: BatchOptions, max_memory: int | None) -> "Iterator[tuple[
         "distributed.worker.memory.target": False,
         "distributed.worker.memory.pause": False,
         "distributed.comm.retry.count": 0,
+        # as many tasks at a worker as are handed out, which we limit: else it waits for the next word after each
+        "distributed.scheduler.worker-saturation": "inf",
         # Dask watches itself for its dashboard, which is not asked for: a sixth of a processor with two workers
         "distributed.worker.profile.enabled": False,
         "distributed.admin.tick.interval": "1s",
