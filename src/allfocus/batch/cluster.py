@@ -5,7 +5,7 @@ import logging
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -20,8 +20,8 @@ from allfocus.run.machine import Machine
 if TYPE_CHECKING:
     from distributed import Client
 
-#: Seconds that a scheduler has to answer, and to have a worker.
-ANSWER, PATIENCE = 10.0, 60.0
+#: Seconds that a scheduler has to answer, and to have a worker; and without a word until workers are looked at.
+ANSWER, PATIENCE, QUIET = 10.0, 60.0, 15.0
 #: Bytes of a scheduler's first words, at most.
 LONGEST_GREETING = 1 << 24
 #: Packages that read formats: a worker without one can't read what we can.
@@ -42,7 +42,7 @@ class Crew:
     def __init__(self, client: "Client", where: str, threads: int | None) -> None:
         self.client, self.where, self.threads = client, where, threads
         self.topic = f"allfocus-{client.id}"
-        self._slots, self._looked, self._smallest = 1, 0.0, None
+        self._slots, self._looked, self._heard, self._smallest = 1, 0.0, time.monotonic(), None
 
     def slots(self) -> int:
         """How many stacks can be fused at a time; looked up every few seconds."""
@@ -60,9 +60,32 @@ class Crew:
             self._smallest = Machine(free_memory=least, processors=self.threads or 1)
         return self._smallest
 
-    def is_lost(self) -> bool:
-        """Whether the scheduler is gone."""
-        return self.client.status != "running"
+    def check(self, how_far: str, *, heard: bool) -> None:
+        """Raise `BatchError` where the scheduler is gone, or its workers will never do anything again.
+
+        Args:
+            how_far: the batch is, and what to do; the end of a line.
+            heard: whether there was a word from any worker since the last check.
+        """
+        if self.client.status != "running":
+            raise BatchError(f"{self.where} is gone; {how_far}")
+        if heard:
+            self._heard = time.monotonic()
+        elif time.monotonic() - self._heard > QUIET:
+            self._heard = time.monotonic()
+            if are_paused(self.client.scheduler_info()["workers"].values()):
+                raise BatchError(
+                    f"{self.where} has workers without room: their programs alone take most of their memory limit, so "
+                    f"that Dask pauses them; give them a larger --memory-limit; {how_far}"
+                )
+
+
+def are_paused(workers: Collection[Mapping[str, Any]]) -> bool:
+    """Whether Dask has paused all workers, and none does anything, by what their scheduler knows of them."""
+    return bool(workers) and all(
+        worker["status"] == "paused" and not worker.get("metrics", {}).get("task_counts", {}).get("executing")
+        for worker in workers
+    )
 
 
 @contextmanager
