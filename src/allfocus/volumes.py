@@ -27,7 +27,7 @@ from allfocus.run.machine import Machine
 from allfocus.run.progress import Progress, silent
 from allfocus.run.scratch import Scratch
 from allfocus.sources.draft import reduce_volume
-from allfocus.sources.volume import Volume, VolumeStack, inspect_volume, require_alike
+from allfocus.sources.volume import Volume, VolumeStack, inspect_volume, require_whole
 from allfocus.volume_quality import StackQuality, Tally
 
 #: Maps that can be had of a volume.
@@ -96,7 +96,7 @@ def fuse_volume(
     options = options_for_volumes(with_options(options, changes), maps)
     with limit_pixels(options.pixel_limit):
         volume = volume if isinstance(volume, Volume) else inspect_volume(volume)
-    require_alike(volume)
+    require_whole(volume)
     volume = reduce_volume(volume) if options.draft else volume
     if channel_for_focus is not None and channel_for_focus not in range(volume.axes["C"]):
         raise OptionError(f"channel_for_focus {channel_for_focus}: expected 0 to {volume.axes['C'] - 1}")

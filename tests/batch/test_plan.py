@@ -2,9 +2,10 @@
 
 import json
 import socket
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from allfocus.batch.run import Work, plan_batch
 from allfocus.batch.tasks import is_same, look_again
 from allfocus.batch.wishes import BatchOptions
 from allfocus.cli import main
-from allfocus.errors import OptionError
+from allfocus.errors import BatchError, OptionError
 from allfocus.jobs import JobRequest
 from allfocus.options import FusionOptions
 from allfocus.outputs.wishes import Outputs
@@ -136,3 +137,22 @@ def test_what_is_no_scheduler_is_told_before_dask_tries_it(greeting: bytes, monk
 def test_an_address_without_a_port_is_none() -> None:
     with pytest.raises(ValueError, match="no address"):
         cluster.knock("nonsense")
+
+
+@pytest.mark.parametrize(
+    ("workers", "said"),
+    [
+        ([], False),
+        ([{"status": "paused", "metrics": {}}, {"status": "paused"}], True),
+        ([{"status": "paused"}, {"status": "running"}], False),
+        ([{"status": "paused", "metrics": {"task_counts": {"executing": 1}}}], False),
+    ],
+)
+def test_workers_that_dask_has_paused_for_good_are_told(workers: list[dict[str, Any]], said: bool) -> None:
+    assert cluster.are_paused(workers) is said
+    info = SimpleNamespace(status="running", id="", scheduler_info=lambda: {"workers": dict(enumerate(workers))})
+    crew = cluster.Crew(info, "tcp://head:8786", None)  # type: ignore[arg-type]
+    crew.check("1 of 2", heard=False)
+    crew._heard -= 60
+    with pytest.raises(BatchError, match="larger --memory-limit; 1 of 2") if said else nullcontext():
+        crew.check("1 of 2", heard=False)

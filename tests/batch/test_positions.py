@@ -1,5 +1,6 @@
 """Positions of one file are tasks of their own, which workers share; what they write lies in the shape of the file."""
 
+import shutil
 from pathlib import Path
 from threading import Event
 
@@ -52,6 +53,23 @@ def test_fields_of_a_plate_are_fused_one_by_one(tmp_path: Path) -> None:
         assert are_there(work.out, outcome.outputs)
     (work.out / wells[0] / "0" / "zarr.json").unlink()
     assert not are_there(work.out, outcomes[0].outputs)
+
+
+@pytest.mark.slow
+def test_a_well_that_is_lost_fails_alone(tmp_path: Path) -> None:
+    pytest.importorskip("zarr", reason="the extra microscopy is not installed")
+    from zarr_files import planes_tczyx, write_plate
+
+    (tmp_path / "night").mkdir()
+    write_plate(tmp_path / "night" / "plate.ome.zarr", np.stack([planes_tczyx(1, 1, 3, seed=k) for k in range(4)]))
+    shutil.rmtree(tmp_path / "night" / "plate.ome.zarr" / "A" / "1" / "1")
+    shutil.rmtree(tmp_path / "night" / "plate.ome.zarr" / "B" / "2")
+    work = plan(tmp_path / "night")
+    wells = [f"plate/{place}.ome.zarr" for place in ("A/1/0", "A/1/1", "B/2")]
+    assert [task.name for task in work.tasks] == wells
+    outcomes = do(work)
+    assert [outcome.state for outcome in outcomes] == ["done", "failed", "failed"]
+    assert all("does not exist" in outcome.error for outcome in outcomes[1:])
 
 
 def test_positions_of_a_file_are_fused_one_by_one_even_if_they_differ(tmp_path: Path) -> None:

@@ -3,19 +3,24 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
+import tifffile
 
+from allfocus.batch import local
 from allfocus.batch.ledger import NAME
 from batch.stacks import write_stack, write_tree
 
@@ -60,7 +65,10 @@ def read(out: Path, columns: str) -> list[tuple[Any, ...]]:
 def test_a_killed_batch_is_taken_up_by_two_and_each_stack_is_fused_once(tmp_path: Path) -> None:
     root, out = tmp_path / "in", tmp_path / "out"
     folders = write_tree(root, 8, side=120)
-    (folders[0] / "a2.png").write_bytes((folders[0] / "a2.png").read_bytes()[:200])
+    shutil.rmtree(folders[0])
+    cut = root / "plate0" / "cut.ome.tif"  # of which tifffile has much to say
+    tifffile.imwrite(cut, np.zeros((3, 60, 90), np.uint16), photometric="minisblack", metadata={"axes": "ZYX"})
+    cut.write_bytes(cut.read_bytes()[:14_000])
     killed = start(root, out, "--workers", "1")
     for _ in range(2):
         wait_for(killed, "task")
@@ -77,7 +85,8 @@ def test_a_killed_batch_is_taken_up_by_two_and_each_stack_is_fused_once(tmp_path
     rows = read(out, "name, state, error, attempts")
     assert [state for _, state, _, _ in rows].count("done") == 7
     (broken,) = [row for row in rows if row[1] == "failed"]
-    assert "a2.png" in broken[2]
+    assert "cut.ome.tif is cut short" in broken[2]
+    assert all(line.startswith("{") for _, said, _ in ended for line in said.splitlines())
     assert {name: (out / name).stat().st_mtime_ns for name in before} == before  # what was done was not done again
     assert not list(out.rglob("*.part"))
     assert (out / "index.html").is_file()
@@ -99,6 +108,20 @@ def test_ctrl_c_ends_a_batch_in_seconds_and_in_good_order(tmp_path: Path) -> Non
     assert {state for (state,) in read(tmp_path / "out", "state")} == {"done", "waiting"}
     _, alive = psutil.wait_procs(children, timeout=5)
     assert not alive
+
+
+def test_ctrl_c_does_not_wait_for_workers_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "GRACE", 0.05)
+    monkeypatch.setattr(local, "end_workers", lambda others: None)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    ended = threading.Event()
+    threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGINT]).start()
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        local.start(lambda: ended.wait(30), ())  # type: ignore[arg-type, return-value]
+    assert time.monotonic() - begun < 5
+    ended.set()
+    signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -86,6 +86,25 @@ def test_fields_of_a_plate_are_positions(tmp_path: Path, version: str) -> None:
     assert (decode(field)[0] == data[3]).all()
 
 
+@pytest.mark.slow
+def test_a_lost_well_and_a_damaged_field_leave_the_others(tmp_path: Path, cli: Cli) -> None:
+    data = np.stack([planes_tczyx(1, 1, 3, seed=k) for k in range(4)])
+    path = tmp_path / "plate.zarr"
+    write_plate(path, data)
+    shutil.rmtree(path / "B" / "2")
+    (path / "A" / "1" / "1" / ".zattrs").write_text("{")
+    out = tmp_path / "a.tif"
+    done = cli("fuse", path, "-o", tmp_path / "all.ome.zarr")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "plate.zarr: A/1/1/.zattrs is damaged" in done.err
+    assert "--stack 'A/1/0'" in done.err
+    assert "B/2 is missing" in cli("fuse", path, "--stack", "B/2", "-o", out).err
+    assert cli("fuse", path, "--stack", "A/1/0", "-o", out, "--method", "laplacian", "--no-align").code == 0
+    listed = cli("info", path)
+    assert listed.code == 0
+    assert listed.out.count("3 missing") == 2
+
+
 @pytest.mark.parametrize("listed", [True, False])
 def test_series_of_bioformats2raw_are_positions(tmp_path: Path, listed: bool) -> None:
     root = make_group(tmp_path / "a.zarr")

@@ -15,7 +15,7 @@ from allfocus.core.stack import FrameInfo
 from allfocus.errors import AllFocusError, MissingExtraError, ReadError
 from allfocus.formats import czi, registry
 from allfocus.formats.scenes import Plane, Scene, SceneFormat, Scenes, make_planes
-from allfocus.io import inspect_volume
+from allfocus.io import inspect_stack, inspect_volume
 from allfocus.sources.volume import Volume
 from conftest import Cli
 
@@ -134,7 +134,7 @@ def test_a_missing_plane_and_strange_axes_are_named(fake_czi: Any) -> None:
     whole = np.full((20, 30), 7)
     entries = [entry({"Z": z, "Y": 0, "X": 0}, (20, 30), None, whole) for z in (0, 2)]
     with pytest.raises(ReadError, match=r"a\.czi plane 2 is missing"):
-        inspect_volume(fake_czi(entries))
+        inspect_stack(fake_czi(entries))
     entries = [entry({"H": h, "Y": 0, "X": 0}, (20, 30), None, whole) for h in range(3)]
     with pytest.raises(ReadError, match="has an axis H of 3; expected scenes, times, channels and planes only"):
         inspect_volume(fake_czi(entries))

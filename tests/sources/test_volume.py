@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from allfocus import fuse_volume
 from allfocus.core.color import Array
 from allfocus.errors import ReadError, StackError
 from allfocus.io import describe_frames, inspect_stack, inspect_volume, read_frame, read_stack
@@ -165,6 +166,80 @@ def test_a_missing_companion_is_named(tmp_path: Path) -> None:
         ReadError, match=r"one of 4 files of a set, of which 1 is missing: p3\.ome\.tif; keep all files of the picture"
     ):
         inspect_stack([paths[0]])
+
+
+def write_planned(path: Path, sizes: str, places: list[tuple[int, int]], channels: int = 1) -> None:
+    """An OME-TIFF of planes (channel, z) in the order given, and its sizes as XML says them."""
+    parts = "".join(
+        f'<TiffData FirstC="{c}" FirstZ="{z}" IFD="{k}" PlaneCount="1"/>' for k, (c, z) in enumerate(places)
+    )
+    pixels = (
+        f'<Pixels ID="Pixels:7" DimensionOrder="XYZCT" Type="uint16" SizeX="12" SizeY="8" SizeZ="4" SizeC="{channels}" '
+        f'SizeT="1" {sizes}>' + '<Channel ID="Channel:7:3" SamplesPerPixel="1"/>' * channels + f"{parts}</Pixels>"
+    )
+    schema = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+    xml = f'<?xml version="1.0"?><OME xmlns="{schema}"><Image ID="Image:9">{pixels}</Image></OME>'
+    with tifffile.TiffWriter(path) as file:
+        for k, (c, z) in enumerate(places):
+            file.write(plane(channel=c, z=z), description=None if k else xml, metadata=None, photometric="minisblack")
+
+
+def test_planes_in_any_order_come_in_that_of_their_heights(tmp_path: Path) -> None:
+    write_planned(tmp_path / "a.ome.tif", "", [(0, 2), (0, 0), (0, 3), (0, 1)])
+    frames = read_stack([tmp_path / "a.ome.tif"]).frames
+    assert all(np.array_equal(frame, plane(z=z)) for z, frame in enumerate(frames))
+
+
+def test_a_stack_that_lacks_a_plane_leaves_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    write_planned(path, "", [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 3)], channels=2)
+    with pytest.raises(ReadError, match=r"channel 2 plane 3 is missing; .* such as --stack 'channel 1'"):
+        fuse_volume(path)
+    with pytest.raises(ReadError, match=r"channel 2 plane 3 is missing"):
+        inspect_stack([path], "channel 2")
+    assert len(inspect_stack([path], "channel 1")) == 4
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ('PhysicalSizeX="2" PhysicalSizeXUnit="furlong" PhysicalSizeY="2"', "x is 2 furlong"),
+        ('PhysicalSizeZ="-3" PhysicalSizeZUnit="mm"', "z is -3 mm"),
+        ('PhysicalSizeZ="0.5" PhysicalSizeZUnit="reference frame"', "z is 0.5 reference frame"),
+    ],
+)
+def test_units_of_nonsense_are_left_out_with_a_note(tmp_path: Path, sizes: str, said: str) -> None:
+    write_planned(tmp_path / "a.ome.tif", sizes, [(0, z) for z in range(4)])
+    found = inspect_volume(tmp_path / "a.ome.tif")
+    (note,) = found.stacks[0].listing.notes
+    assert str(note) == f"a.ome.tif: the step along {said}, which is no length; it is left out"
+    assert (found.pixel_size, found.z_step) == (None, None)
+
+
+def test_units_of_nonsense_in_notes_of_imagej_too(tmp_path: Path) -> None:
+    def write(unit: str, spacing: object) -> list[str]:
+        metadata = {"axes": "ZYX", "unit": unit, "spacing": spacing}
+        tifffile.imwrite(tmp_path / "a.tif", volume("Z"), imagej=True, resolution=(5, 5), metadata=metadata)
+        found = inspect_volume(tmp_path / "a.tif")
+        assert found.z_step is None
+        return [str(note) for note in found.stacks[0].listing.notes]
+
+    assert write("pixel", 2) == []
+    assert write("um", "nan") == []
+    assert [line.partition(", which")[0] for line in write("furlong", 2)] == [
+        "a.tif: the step along x is 0.2 furlong",
+        "a.tif: the step along z is 2 furlong",
+    ]
+
+
+def test_single_pictures_are_told_from_stacks(tmp_path: Path, cli: Cli) -> None:
+    tifffile.imwrite(tmp_path / "A01_z0.tif", plane())
+    assert "1 single picture\n" in cli("info", tmp_path).out
+    for z in (1, 3):
+        tifffile.imwrite(tmp_path / f"A01_z{z}.tif", plane(z=z))
+    listed = cli("info", tmp_path)
+    assert "1 stack\n" in listed.out
+    assert "1 missing" in listed.out
 
 
 def test_several_channels_are_refused_as_one_stack_with_their_numbers(tmp_path: Path, cli: Cli) -> None:

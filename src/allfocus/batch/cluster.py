@@ -1,34 +1,27 @@
-"""The workers of a batch, by dask.distributed: some of its own on this machine, or those of the user's scheduler."""
+"""The workers of a batch, by dask.distributed: some of its own, or those of the user's scheduler."""
 
 import importlib.util
 import logging
-import os
 import re
-import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from multiprocessing import current_process, resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from allfocus._version import __version__
+from allfocus.batch.local import GRACE, open_local
 from allfocus.batch.wishes import BatchOptions
 from allfocus.errors import BatchError
-from allfocus.run.machine import Machine, measure_free_memory
-from allfocus.run.workers import cpus
+from allfocus.run.machine import Machine
 
 if TYPE_CHECKING:
     from distributed import Client
 
-#: Bytes that a worker should have at least; processors beyond that stay idle rather than memory run out.
-WORKER_MEMORY = 1_500_000_000
-#: Share of the free memory that workers get together.
-SHARE = 0.9
-#: Seconds that a scheduler has to answer, and to have a worker; and that work has to end once it is called off.
-ANSWER, PATIENCE, GRACE = 10.0, 60.0, 3.0
+#: Seconds that a scheduler has to answer, and to have a worker; and without a word until workers are looked at.
+ANSWER, PATIENCE, QUIET = 10.0, 60.0, 15.0
 #: Bytes of a scheduler's first words, at most.
 LONGEST_GREETING = 1 << 24
 #: Packages that read formats: a worker without one can't read what we can.
@@ -49,7 +42,7 @@ class Crew:
     def __init__(self, client: "Client", where: str, threads: int | None) -> None:
         self.client, self.where, self.threads = client, where, threads
         self.topic = f"allfocus-{client.id}"
-        self._slots, self._looked, self._smallest = 1, 0.0, None
+        self._slots, self._looked, self._heard, self._smallest = 1, 0.0, time.monotonic(), None
 
     def slots(self) -> int:
         """How many stacks can be fused at a time; looked up every few seconds."""
@@ -67,9 +60,32 @@ class Crew:
             self._smallest = Machine(free_memory=least, processors=self.threads or 1)
         return self._smallest
 
-    def is_lost(self) -> bool:
-        """Whether the scheduler is gone."""
-        return self.client.status != "running"
+    def check(self, how_far: str, *, heard: bool) -> None:
+        """Raise `BatchError` where the scheduler is gone, or its workers will never do anything again.
+
+        Args:
+            how_far: the batch is, and what to do; the end of a line.
+            heard: whether there was a word from any worker since the last check.
+        """
+        if self.client.status != "running":
+            raise BatchError(f"{self.where} is gone; {how_far}")
+        if heard:
+            self._heard = time.monotonic()
+        elif time.monotonic() - self._heard > QUIET:
+            self._heard = time.monotonic()
+            if are_paused(self.client.scheduler_info()["workers"].values()):
+                raise BatchError(
+                    f"{self.where} has workers without room: their programs alone take most of their memory limit, so "
+                    f"that Dask pauses them; give them a larger --memory-limit; {how_far}"
+                )
+
+
+def are_paused(workers: Collection[Mapping[str, Any]]) -> bool:
+    """Whether Dask has paused all workers, and none does anything, by what their scheduler knows of them."""
+    return bool(workers) and all(
+        worker["status"] == "paused" and not worker.get("metrics", {}).get("task_counts", {}).get("executing")
+        for worker in workers
+    )
 
 
 @contextmanager
@@ -97,79 +113,6 @@ def quiet_dask() -> None:
     """Keep stderr for our own lines: what dask has to say comes to us as errors."""
     for name in ("distributed", "tornado", "asyncio", "bokeh"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-
-
-@contextmanager
-def open_local(wishes: BatchOptions, max_memory: int | None) -> "Iterator[tuple[Client, int]]":
-    """Start workers on this machine: one stack at a time each, in a process that is replaced if it dies.
-
-    Raises:
-        BatchError: they can't be started.
-    """
-    import dask
-    from distributed import Client, LocalCluster
-
-    if getattr(current_process(), "_inheriting", False):
-        raise SystemExit(1)  # a worker that runs the script which starts it: `start_error` is what the user sees
-    free = measure_free_memory()
-    workers = wishes.workers or max(1, min(cpus(), int(SHARE * free) // (max_memory or WORKER_MEMORY)))
-    threads = wishes.threads_per_worker or max(1, cpus() // workers)
-    settings = {
-        "distributed.scheduler.allowed-failures": wishes.retries,
-        "distributed.worker.memory.spill": False,
-        "distributed.worker.memory.target": False,
-        "distributed.worker.memory.pause": False,
-        "distributed.comm.retry.count": 0,
-        # Dask watches itself for its dashboard, which is not asked for: a sixth of a processor with two workers
-        "distributed.worker.profile.enabled": False,
-        "distributed.admin.tick.interval": "1s",
-        "distributed.admin.system-monitor.interval": "5s",
-        "distributed.logging": {"distributed": "critical"},
-    }
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of workers, and of what cleans up after a killed batch
-    with dask.config.set(settings), interrupts_are_ours():
-        try:
-            cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                memory_limit=int(SHARE * free / workers),
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL,
-            )
-        except (RuntimeError, OSError) as error:
-            raise start_error(error) from None
-    client = Client(cluster, set_as_default=False)
-    try:
-        yield client, threads
-    finally:
-        with suppress(Exception):
-            client.close(timeout=GRACE)
-        with suppress(Exception):
-            cluster.close(timeout=GRACE)
-
-
-def start_error(error: Exception) -> BatchError:
-    """The error of workers that don't start on this machine."""
-    reason = str(error).partition("\n")[0] or type(error).__name__
-    return BatchError(
-        f"workers can't be started on this machine ({reason}); a script must run its batch below "
-        "'if __name__ == \"__main__\":', since each worker imports it"
-    )
-
-
-@contextmanager
-def interrupts_are_ours() -> Iterator[None]:
-    """Threads and processes that are started within the block never see Ctrl-C: they are ended in good order."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # which lets through again what is held back, the first time that it is called
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -160,11 +160,9 @@ class Engine:
             time.sleep(GATHER)  # for what comes with it: one entry in the ledger for all
             while True:
                 found.append(self._events.get_nowait())
-        if self._futures and self._crew.is_lost():
-            raise BatchError(
-                f"{self._crew.where} is gone; {self.progress.done} of {self.progress.total} stacks are done: "
-                "start again to go on"
-            )
+        if self._futures:
+            done = f"{self.progress.done} of {self.progress.total} stacks are done: start again to go on"
+            self._crew.check(done, heard=bool(found))
         return found
 
     def _take_in(self, events: Sequence[tuple[str, Any]]) -> None:

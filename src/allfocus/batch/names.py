@@ -58,9 +58,10 @@ def describe(stack: TreeStack, by_root: bool) -> dict[str, str]:
 
 def find_ending(stack: TreeStack) -> str:
     """The ending of the picture: that of the frames, or what holds a volume."""
-    if stack.paths[0].is_dir() and has_writer("picture.ome.zarr"):
+    is_within = stack.told_by == "positions" and stack.position is None  # an image of an OME-Zarr, even if it is lost
+    if (is_within or stack.paths[0].is_dir()) and has_writer("picture.ome.zarr"):
         return ".ome.zarr"
-    if stack.holds_volume or stack.paths[0].is_dir():
+    if is_within or stack.holds_volume or stack.paths[0].is_dir():
         return ".ome.tif"
     named = name_output(stack.paths, stack.paths).name
     return ".ome.tif" if named.endswith(".ome.tif") else Path(named).suffix

@@ -8,11 +8,12 @@ import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from allfocus._version import __version__
 from allfocus.batch.tasks import Task
-from allfocus.core.windows import Window, tiles
+from allfocus.core.windows import Window
 from allfocus.errors import AllFocusError
 from allfocus.formats.pixels import limit_pixels
 from allfocus.formats.registry import holds_labels
@@ -51,7 +52,8 @@ class Share:
     @property
     def regions(self) -> list[Window]:
         """Rows and columns of each region."""
-        return list(tiles(*self.size, self.side))
+        rows, columns = (divide(length, self.side) for length in self.size)
+        return [(a, b) for a in rows for b in columns]
 
     @property
     def steps(self) -> list["Step"]:
@@ -84,6 +86,13 @@ class Step:
     def name(self) -> str:
         """What its record is called."""
         return f"{self.kind}-{self.group}-{self.region}"
+
+
+def divide(length: int, side: int) -> list[slice]:
+    """Parts so long; less than half of one makes the last one longer: narrow regions are decided around their edges."""
+    count = max(1, (length + side // 2) // side)
+    edges = [*range(0, count * side, side), length]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
 def may_be_shared(task: Task) -> bool:

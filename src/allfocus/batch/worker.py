@@ -15,6 +15,7 @@ from allfocus.batch.work import Outcome, do_task
 from allfocus.jobs import Event
 from allfocus.run.allocator import keep_freed_memory
 from allfocus.run.machine import Machine, measure_free_memory
+from allfocus.run.streams import quiet_logs
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -66,7 +67,8 @@ def in_worker(
 
     Thread(target=watch, name="allfocus given up", daemon=True).start()
     try:
-        yield teller(worker, topic, task), cancelled, str(worker.name), measure_share(worker, threads)
+        with quiet_logs():
+            yield teller(worker, topic, task), cancelled, str(worker.name), measure_share(worker, threads)
     finally:
         ended.set()
 

@@ -41,11 +41,11 @@ def info(
         if contents.problem:
             continue
         say(contents.headline)
-        if contents.stacks:
-            rows = [[str(number), *row.cells] for number, row in enumerate(contents.stacks[:MOST_LISTED], start=1)]
-            say(draw_table(["", *TITLES], rows), is_drawn=True)
-        if len(contents.stacks) > MOST_LISTED:
-            say(f"and {len(contents.stacks) - MOST_LISTED} more stacks; --json lists all")
+        rows = [[str(row.number), *row.cells] for row in contents.rows]
+        if rows:
+            say(draw_table(["", *TITLES], rows[:MOST_LISTED]), is_drawn=True)
+        if len(rows) > MOST_LISTED:
+            say(f"and {len(rows) - MOST_LISTED} more; --json lists all")
         for note in contents.notes:
             say(f"note: {note}")
     for problem in problems:

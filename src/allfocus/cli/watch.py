@@ -53,7 +53,7 @@ def watch(
 
     wishes = pick_options(WatchOptions, typed)
     watcher = Watcher(folder, output, request_for_all(typed), wishes, typed.get("outputs"), listen)
-    if not quiet:
+    if not quiet and progress != "json":
         say(f"watching {folder}; Ctrl-C ends it", err=True)
     ended = watcher.run()
     if not quiet:

@@ -88,6 +88,7 @@ class PlaneStack:
         noun: what a plane is called, `plane` or `page`.
         pixel_size, z_step: in µm, where the stacks of a file differ in them; None: see `Planes`.
         parts: how planes are read in parts; None: as a whole only.
+        problem: why its planes are missing, where it is known; a line that says what to do.
     """
 
     position: int
@@ -99,6 +100,7 @@ class PlaneStack:
     pixel_size: tuple[float, float] | None = None
     z_step: float | None = None
     parts: PlaneParts | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 """OME-Zarr 0.1 to 0.5: images, plates and collections, in folders, zip files or on the net, read chunk by chunk."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from allfocus.errors import ReadError
 from allfocus.formats.filebytes import is_address
 from allfocus.formats.format import Capacity, Content
 from allfocus.formats.ome_file import DEPTHS, OmeFile, Scale
+from allfocus.formats.ome_zarr_images import as_list, describe, list_images
 from allfocus.formats.ome_zarr_planes import PlaneReader, SmallerLevels
 from allfocus.formats.ome_zarr_store import Source, open_source
 from allfocus.formats.ome_zarr_write import write_volume
@@ -22,15 +24,15 @@ from allfocus.metadata import exif
 from allfocus.metadata.blocks import Blocks
 from allfocus.metadata.carry import Metadata, parse
 from allfocus.metadata.exif import Block
+from allfocus.metadata.ome_xml import explain_no_length
 
-#: Versions of OME-Zarr that are read.
-VERSIONS = ("0.1", "0.2", "0.3", "0.4", "0.5")
 #: What tells a Zarr folder from others.
 MARKS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 #: Axes of versions that don't name them.
 AXES = "tczyx"
 #: Units of time in seconds.
 SECONDS = {"second": 1.0, "millisecond": 1e-3, "microsecond": 1e-6, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
+SECONDS |= {"nanosecond": 1e-9, "s": 1.0, "ms": 1e-3, "min": 60.0, "h": 3600.0}
 #: Names and colours of channels that are the samples of colour pictures.
 RGB_NAMES = (("red", "green", "blue"), ("r", "g", "b"))
 RGB_COLORS = ("FF0000", "00FF00", "0000FF")
@@ -57,7 +59,15 @@ class OmeZarr(SceneFormat):
         """The images, without their smaller copies and labels."""
         source = open_source(path)
         notes: dict[Note, None] = {}
-        scenes = [scene for name, place in list_images(source) for scene in [read_scene(source, name, place, notes)]]
+        images = list_images(source)
+        found = [read_or_explain(source, name, place, notes) for name, place in images]
+        whole = next((scene for scene in found if isinstance(scene, Scene)), None)
+        if whole is None:
+            raise next(each for each in found if isinstance(each, ReadError))
+        scenes = [
+            each if isinstance(each, Scene) else stand_in(whole, name, each)
+            for (name, _), each in zip(images, found, strict=True)
+        ]
         return Scenes(scenes=scenes, ome_xml=source.text("OME/METADATA.ome.xml"), notes=tuple(notes))
 
     def images(self, path: Path) -> dict[str, Path]:
@@ -111,68 +121,20 @@ def read_text(block: Block | None, tag: int) -> str:
 FORMATS = (OmeZarr(),)
 
 
-# --- what the groups say -------------------------------------------------------------------------
+# --- images ---------------------------------------------------------------------------------------
 
 
-def describe(source: Source, place: str) -> dict[str, Any]:
-    """What OME-Zarr says of a group; raises `ReadError` for a version that is not known."""
-    attributes = source.attributes(place)
-    inside = attributes.get("ome")
-    found: dict[str, Any] = inside if isinstance(inside, dict) else attributes
-    version = found.get("version") or next(
-        (str(part["version"]) for part in find_parts(found) if part.get("version")), None
-    )
-    if version is not None and version not in VERSIONS:
-        raise ReadError(f"{source.called(place)} is OME-Zarr {version}; expected {VERSIONS[0]} to {VERSIONS[-1]}")
-    return found
+def read_or_explain(source: Source, name: str, place: str, notes: dict[Note, None]) -> Scene | ReadError:
+    """One image, or why it can't be read."""
+    try:
+        return read_scene(source, name, place, notes)
+    except ReadError as error:
+        return error
 
 
-def find_parts(found: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Parts of the description that may hold its version."""
-    for part in (*as_list(found.get("multiscales")), found.get("plate"), found.get("well")):
-        if isinstance(part, dict):
-            yield part
-
-
-def as_list(value: object) -> list[Any]:
-    """A list of the file's JSON; an empty one where there is something else."""
-    return value if isinstance(value, list) else []
-
-
-def list_images(source: Source) -> list[tuple[str, str]]:
-    """Name and place of each image; raises `ReadError` where there is none."""
-    root = describe(source, "")
-    if root.get("multiscales"):
-        return [("", "")]
-    if isinstance(root.get("plate"), dict):
-        wells = [str(well.get("path")) for well in as_list(root["plate"].get("wells"))]
-        return [pair for well in wells for pair in list_fields(source, well)]
-    if root.get("well"):
-        return list_fields(source, "")
-    if "bioformats2raw.layout" in root or source.attributes("OME"):
-        series = as_list(describe(source, "OME").get("series")) or source.groups()
-        names = [str(name) for name in series if str(name) != "OME"]
-        if names:
-            return [(describe_name(source, name), name) for name in names]
-    raise ReadError(
-        f"{source.name} is Zarr and no OME-Zarr: it describes no image, plate or series; "
-        "expected `multiscales` in its attributes: convert it, for instance with bioformats2raw"
-    )
-
-
-def describe_name(source: Source, place: str) -> str:
-    """The name of an image in a collection."""
-    multiscales = as_list(describe(source, place).get("multiscales"))
-    return str(multiscales[0].get("name") or "") if multiscales else ""
-
-
-def list_fields(source: Source, well: str) -> list[tuple[str, str]]:
-    """Name and place of each field of a well."""
-    found = describe(source, well).get("well")
-    if not isinstance(found, dict):
-        raise ReadError(f"{source.called(well)} is missing or no well, though the plate names it; copy the plate anew")
-    paths = [str(image.get("path")) for image in as_list(found.get("images"))]
-    return [(f"{well}/{path}".strip("/"), f"{well}/{path}".strip("/")) for path in paths]
+def stand_in(whole: Scene, name: str, error: ReadError) -> Scene:
+    """An image that can't be read: all planes of one that can are missing."""
+    return replace(whole, name=name, has=lambda plane: False, parts=None, problem=str(error))
 
 
 def read_scene(source: Source, name: str, place: str, notes: dict[Note, None]) -> Scene:
@@ -267,8 +229,7 @@ def measure(
         return None
     found = microns(scale[axis], units[axis]) if units[axis] else None
     if found is None:
-        shown = f"{scale[axis]:g} {units[axis] or 'without a unit'}"
-        message = f"{name}: the step along {axis} is {shown}, which is no length; it is left out"
+        message = f"{name}: {explain_no_length(axis, float(scale[axis]), units[axis] or 'without a unit')}"
         notes[Note(code="no-length", message=message)] = None
     return found
 

@@ -47,6 +47,7 @@ class Scene:
         pixel_size: width and height of a pixel in µm; None where it is unknown.
         z_step: from plane to plane in µm; None where it is unknown.
         time_step: from time to time in seconds; None where it is unknown.
+        problem: why it can't be read, where all of its planes are missing.
     """
 
     name: str = ""
@@ -60,6 +61,7 @@ class Scene:
     pixel_size: tuple[float, float] | None = None
     z_step: float | None = None
     time_step: float | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +223,7 @@ def make_stack(path: Path, kind: str, scene: Scene, number: int, time: int, chan
         frames=[scene.frame] * len(heights),
         readers=[partial(read_plane, path, kind, scene, plane) if scene.has(plane) else None for plane in heights],
         parts=None if scene.parts is None else explain_parts(path, kind, scene.parts(time, channel)),
+        problem=scene.problem,
     )
 
 
@@ -275,6 +278,7 @@ def microns(value: object, unit: str | None = "µm") -> float | None:
 #: Units of length by their full names, as OME-Zarr writes them, in µm.
 UNITS = {
     "angstrom": 1e-4,
+    "femtometer": 1e-9,
     "picometer": 1e-6,
     "nanometer": 1e-3,
     "micrometer": 1.0,
@@ -282,5 +286,8 @@ UNITS = {
     "centimeter": 1e4,
     "decimeter": 1e5,
     "meter": 1e6,
+    "kilometer": 1e9,
     "inch": 25400.0,
+    "foot": 304800.0,
+    "yard": 914400.0,
 }

@@ -54,7 +54,9 @@ def find_planes(path: Path) -> Planes:
         if any(TIME in list_focus_axes(series) and dict(list_leading(series)).get(TIME, 1) > 1 for series in described):
             message = f"{path.name} has times and no planes: its times are taken for the planes of a focal stack"
             notes = (Note(code="times-as-planes", message=message),)
-        return Planes(axes=sizes, stacks=stacks, notes=notes, others=others, **read_facts(tiff, sizes))
+        facts = read_facts(tiff, sizes)
+        no_lengths = [Note(code="no-length", message=f"{path.name}: {said}") for said in facts.pop("no_lengths", ())]
+        return Planes(axes=sizes, stacks=stacks, notes=(*notes, *no_lengths), others=others, **facts)
 
 
 def read_facts(tiff: TiffFile, sizes: Mapping[str, int]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from allfocus.sources.leftovers import leave_out, protect
 from allfocus.sources.listing import Listing
 from allfocus.sources.open import open_stack
 from allfocus.sources.stacks import find_volume
-from allfocus.sources.volume import Volume, holds_planes, inspect_volume, pick_position, require_alike
+from allfocus.sources.volume import Volume, holds_planes, inspect_volume, pick_position, require_whole
 from allfocus.volumes import MAP_NAMES, MapName, options_for_volumes
 
 #: Fields of outputs that volumes know.
@@ -85,7 +85,8 @@ def inspect_request(request: JobRequest, paths: Sequence[Path]) -> Listing | Vol
         volume = inspect_volume(main)
         if request.position is not None:
             volume = pick_position(volume, request.position)
-        require_alike(volume)
+        if request.plane is None:
+            require_whole(volume)
         size = request.outputs.pixel_size
         volume = replace(
             volume,
@@ -117,7 +118,7 @@ def pick_stack(volume: Volume, plane: tuple[int, int, int]) -> Listing:
     """The frames of one position, time and channel; raises `OptionError` where there are none."""
     for stack in volume.stacks:
         if (stack.position, stack.time, stack.channel) == plane:
-            return stack.listing
+            return stack.require()
     where = ", ".join(str(number + 1) for number in plane)
     raise OptionError(f"{volume.path.name} has no stack at position, time and channel {where}; it has {volume}")
 

@@ -11,9 +11,12 @@ from allfocus.errors import printable
 
 #: Length units in µm (OME-XML, ImageJ).
 MICRONS = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
+MICRONS |= {"inch": 25400.0, "in": 25400.0, "Å": 1e-4, "pm": 1e-6, "fm": 1e-9, "dm": 1e5, "km": 1e9}
+MICRONS |= {"thou": 25.4, "ft": 304800.0, "yd": 914400.0}
 #: Units of time in seconds (OME-XML).
-SECONDS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "min": 60.0, "h": 3600.0, "d": 86400.0}
-MICRONS |= {"inch": 25400.0, "in": 25400.0, "Å": 1e-4, "pm": 1e-6}
+SECONDS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "d": 86400.0}
+#: What ImageJ calls the unit of pictures without a scale.
+NO_UNIT = ("", "pixel", "pixels")
 
 
 def read_facts(description: str, resolution: Sequence[tuple[float, float]]) -> dict[str, Any]:
@@ -87,11 +90,22 @@ def read_ome_facts(xml: str) -> dict[str, Any]:
         "ome_xml": xml,
         "pixel_size": (width, height) if width and height else None,
         "z_step": step,
+        "no_lengths": tuple(
+            explain_no_length(axis.lower(), pixels.get(size), pixels.get(f"{size}Unit", "µm"))
+            for axis in "XYZ"
+            if (size := f"PhysicalSize{axis}") in pixels.attrib and read_length(pixels, size) is None
+        ),
         "time_step": read_time(pixels),
         "channel_names": tuple(element.get("Name", "") for element in channels),
         "channel_colors": tuple(colors) if all(colors := [read_color(element) for element in channels]) else (),
         "position_names": tuple(image.get("Name", "") for image in images) if len(images) > 1 else (),
     }
+
+
+def explain_no_length(axis: str, value: object, unit: str) -> str:
+    """That the step along an axis makes no sense, as part of a line."""
+    shown = f"{value:.6g}" if isinstance(value, float) else value
+    return printable(f"the step along {axis} is {shown} {unit}, which is no length; it is left out")
 
 
 def local_name(element: ElementTree.Element) -> str:
@@ -101,17 +115,22 @@ def local_name(element: ElementTree.Element) -> str:
 
 def read_length(pixels: ElementTree.Element, name: str) -> float | None:
     """A length in µm, its unit being µm unless another attribute says otherwise; None where it is not there."""
-    value, scale = pixels.get(name), MICRONS.get(pixels.get(f"{name}Unit", "µm"))
-    length = float(value) * scale if value is not None and scale is not None else 0.0
+    value, scale = pixels.get(name), MICRONS.get(pixels.get(f"{name}Unit", "µm").strip())
+    return as_length(value, scale)
+
+
+def as_length(value: object, scale: float | None) -> float | None:
+    """A number times a scale; None where it is no number above 0, or there is no scale."""
+    try:
+        length = float(value) * scale if scale is not None else 0.0  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
     return length if isfinite(length) and length > 0 else None
 
 
 def read_time(pixels: ElementTree.Element) -> float | None:
     """The time between pictures in seconds; None where it is not there, or in a unit that is not known."""
-    scale = SECONDS.get(pixels.get("TimeIncrementUnit", "s"))
-    value = pixels.get("TimeIncrement")
-    step = float(value) * scale if value is not None and scale is not None else 0.0
-    return step if isfinite(step) and step > 0 else None
+    return as_length(pixels.get("TimeIncrement"), SECONDS.get(pixels.get("TimeIncrementUnit", "s").strip()))
 
 
 def read_color(channel: ElementTree.Element) -> str:
@@ -129,13 +148,14 @@ def read_imagej_facts(notes: Mapping[str, Any], resolution: Sequence[tuple[float
         notes: keys and values as ImageJ writes them.
         resolution: pixels for one unit, across and down, as fractions.
     """
-    scale = MICRONS.get(re.sub(r"\\u00[bB]5", "µ", str(notes.get("unit", ""))))
+    unit, step = re.sub(r"\\u00[bB]5", "µ", str(notes.get("unit", ""))).strip(), notes.get("spacing")
+    scale = MICRONS.get(unit)
     if scale is None:
-        return {}
-    across, down = resolution
-    has_size = across[0] and down[0]
-    step = notes.get("spacing")
+        sized = {"x": resolution[0][1] / resolution[0][0] if resolution[0][0] else None, "z": step}
+        said = tuple(explain_no_length(axis, value, unit) for axis, value in sized.items() if value)
+        return {} if unit in NO_UNIT else {"no_lengths": said}
+    width, height = (as_length(count / pixels, scale) if pixels else None for pixels, count in resolution)
     return {
-        "pixel_size": (scale * across[1] / across[0], scale * down[1] / down[0]) if has_size else None,
-        "z_step": abs(float(step)) * scale if step else None,
+        "pixel_size": (width, height) if width and height else None,
+        "z_step": as_length(step, scale) or as_length(step, -scale),
     }

@@ -42,6 +42,8 @@ def read_volume(path: str | list[str]) -> list[LayerData]:
         AllFocusError: as `inspect_volume` does.
     """
     volume = inspect_volume(path if isinstance(path, str) else path[0])
+    for stack in volume.stacks:
+        stack.require()
     if volume.differ:
         return [make_layer(volume, [stack], stack.label) for stack in volume.stacks]
     layers = []

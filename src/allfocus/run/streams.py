@@ -51,13 +51,21 @@ def claim_streams() -> None:
 def quiet_libraries() -> Iterator[None]:
     """Keep stderr for our own lines: what libraries warn of does not matter; old names are told once."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # read when OpenCV is imported
-    handler = logging.NullHandler()  # without any handler Python prints warnings
-    logging.getLogger().addHandler(handler)
     try:
-        with warnings.catch_warnings(record=True, action="ignore") as renamed:
+        with quiet_logs(), warnings.catch_warnings(record=True, action="ignore") as renamed:
             warnings.simplefilter("always", RenamedWarning)
             yield
     finally:
-        logging.getLogger().removeHandler(handler)
         for line in dict.fromkeys(str(warning.message) for warning in renamed):
             say(f"note: {line}", err=True)
+
+
+@contextmanager
+def quiet_logs() -> Iterator[None]:
+    """Keep what libraries log from stderr, where Python writes it as long as nothing else takes it."""
+    handler = logging.NullHandler()
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)

@@ -1,7 +1,7 @@
 """What is in files and folders: axes, sizes, units, channels, and stacks that could be fused; nothing is decoded."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from allfocus.run.install import install_hint
 from allfocus.sources.expand import expand, list_frames
 from allfocus.sources.inspect import inspect_alone
 from allfocus.sources.leftovers import leave_out
+from allfocus.sources.name_groups import find_missing
 from allfocus.sources.stacks import FoundStack, group_files
 from allfocus.sources.volume import holds_planes, make_label
 
@@ -25,8 +26,9 @@ class StackRow:
 
     Attributes:
         name: what `--stack` knows it by; that of the file where it is the only one.
+        number: the same, counted from 1.
         planes: how many planes or frames it has.
-        missing: how many of them its file lacks.
+        missing: how many the file lacks of them, or of files by their numbers beside them.
         size: width and height; None where it is unknown.
         channels: `gray` or `RGB`; empty where that is unknown.
         samples: type of a sample, such as `uint16`.
@@ -35,6 +37,7 @@ class StackRow:
     """
 
     name: str
+    number: int = 1
     planes: int
     missing: int = 0
     size: tuple[int, int] | None = None
@@ -51,6 +54,20 @@ class StackRow:
         step = "" if self.z_step is None else f"{self.z_step:.6g}"
         lacks = f"{self.missing} missing" if self.missing else ""
         return (printable(self.name), str(self.planes), size, self.channels, self.samples, pixel, step, lacks)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, in values that JSON knows; units are part of the names."""
+        return {
+            "name": self.name,
+            "number": self.number,
+            "planes": self.planes,
+            "missing": self.missing,
+            "size": self.size,
+            "channels": self.channels,
+            "samples": self.samples,
+            "pixel_size_um": self.pixel_size,
+            "z_step_um": self.z_step,
+        }
 
 
 #: Titles of a table of stacks, see `StackRow.cells`.
@@ -70,6 +87,7 @@ class Contents:
         channel_names, position_names: one for each.
         time_step: from time to time in seconds; None where it is unknown.
         stacks: what could be fused.
+        pictures: single ones, which make no stack.
         notes: what a user should know.
         problem: why it can't be looked into; empty where it can.
     """
@@ -81,6 +99,7 @@ class Contents:
     position_names: Sequence[str] = ()
     time_step: float | None = None
     stacks: Sequence[StackRow] = ()
+    pictures: Sequence[StackRow] = ()
     notes: Sequence[str] = ()
     problem: str = ""
 
@@ -89,8 +108,17 @@ class Contents:
         """All but the stacks, in a line."""
         axes = [f"{count} {NOUNS[axis]}" for axis, count in self.axes.items() if count > 1]
         every = [] if self.time_step is None else [f"every {self.time_step:.6g} s"]
-        stacks = f"{len(self.stacks)} stack{'s' if len(self.stacks) != 1 else ''}"
-        return ": ".join([printable(self.path), ", ".join([self.format, *axes, *every, stacks])])
+        found = [
+            f"{len(rows)} {noun}{'s' if len(rows) != 1 else ''}"
+            for noun, rows in (("stack", self.stacks), ("single picture", self.pictures))
+            if rows or (noun == "stack" and not self.pictures)
+        ]
+        return ": ".join([printable(self.path), ", ".join([self.format, *axes, *every, *found])])
+
+    @property
+    def rows(self) -> list[StackRow]:
+        """Stacks and single pictures, as they are numbered."""
+        return sorted([*self.stacks, *self.pictures], key=lambda row: row.number)
 
     def as_json(self) -> dict[str, Any]:
         """All of it, in values that JSON knows; units are part of the names."""
@@ -101,19 +129,8 @@ class Contents:
             "channels": list(self.channel_names),
             "positions": list(self.position_names),
             "time_step_s": self.time_step,
-            "stacks": [
-                {
-                    "name": row.name,
-                    "planes": row.planes,
-                    "missing": row.missing,
-                    "size": row.size,
-                    "channels": row.channels,
-                    "samples": row.samples,
-                    "pixel_size_um": row.pixel_size,
-                    "z_step_um": row.z_step,
-                }
-                for row in self.stacks
-            ],
+            "stacks": [row.as_json() for row in self.stacks],
+            "pictures": [row.as_json() for row in self.pictures],
             "notes": list(self.notes),
             "problem": self.problem or None,
         }
@@ -156,6 +173,17 @@ def look_into_planes(path: Path) -> Contents:
             planes = found.planes(path)
     except AllFocusError as error:
         return Contents(path=address_of(path), axes={}, problem=str(error))
+    stacks, pictures = sort_rows(
+        describe(
+            make_label(planes, stack) or path.name,
+            len(stack.frames),
+            stack.frames[0],
+            sum(reader is None for reader in stack.readers),
+            stack.pixel_size or planes.pixel_size,
+            stack.z_step or planes.z_step,
+        )
+        for stack in planes.stacks
+    )
     return Contents(
         path=address_of(path),
         format=found.name,
@@ -163,19 +191,16 @@ def look_into_planes(path: Path) -> Contents:
         channel_names=planes.channel_names,
         position_names=planes.position_names,
         time_step=planes.time_step,
-        stacks=[
-            describe(
-                make_label(planes, stack) or path.name,
-                len(stack.frames),
-                stack.frames[0],
-                sum(reader is None for reader in stack.readers),
-                stack.pixel_size or planes.pixel_size,
-                stack.z_step or planes.z_step,
-            )
-            for stack in planes.stacks
-        ],
+        stacks=stacks,
+        pictures=pictures,
         notes=[*(str(note) for note in planes.notes), *note_differences(planes)],
     )
+
+
+def sort_rows(rows: Iterable[StackRow]) -> tuple[list[StackRow], list[StackRow]]:
+    """Stacks and single pictures, each with its number among both."""
+    numbered = [replace(row, number=number) for number, row in enumerate(rows, start=1)]
+    return [row for row in numbered if row.planes > 1], [row for row in numbered if row.planes < 2]
 
 
 def note_differences(planes: Planes) -> list[str]:
@@ -188,10 +213,9 @@ def look_into_pictures(called: str, files: Sequence[Path], notes: Sequence[str])
     if len(files) == 1 and (alone := inspect_alone(files[0])) is not None:
         rows = [describe(files[0].name, len(alone), alone.frame)]
         return Contents(path=called, format=alone.kinds[0], axes={}, stacks=rows, notes=notes)
-    stacks = group_files(files)
     kinds = dict.fromkeys(find_format(file).name for file in files)
-    rows = [look_into_stack(stack) for stack in stacks]
-    return Contents(path=called, format=", ".join(kinds), axes={}, stacks=rows, notes=notes)
+    stacks, pictures = sort_rows(look_into_stack(stack) for stack in group_files(files))
+    return Contents(path=called, format=", ".join(kinds), axes={}, stacks=stacks, pictures=pictures, notes=notes)
 
 
 def look_into_stack(stack: FoundStack) -> StackRow:
@@ -202,7 +226,8 @@ def look_into_stack(stack: FoundStack) -> StackRow:
     except ReadError:
         frame = None
     metadata = read_metadata(first)
-    return describe(stack.name, len(stack.paths), frame, 0, metadata.pixel_size, metadata.z_step)
+    missing = find_missing([path.name for path in stack.paths])
+    return describe(stack.name, len(stack.paths), frame, len(missing), metadata.pixel_size, metadata.z_step)
 
 
 def describe(

@@ -122,7 +122,7 @@ def inspect_together(files: Sequence[Path], stack: int | str | None = None) -> L
     if not found.is_embedded:
         return None
     volume = inspect_volume(found.main)
-    return volume.stacks[0].listing if len(volume.stacks) == 1 else None
+    return volume.stacks[0].require() if len(volume.stacks) == 1 else None
 
 
 def check_count(found: Preflight, left_out: Sequence[Note]) -> None:
@@ -174,13 +174,13 @@ def inspect_alone(path: Path, stack: int | str | None = None) -> Listing | None:
     volume = inspect_volume(path, together=stack == TOGETHER)
     labels = [each.label for each in volume.stacks]
     if len(labels) > 1 and stack is not None:
-        return volume.stacks[find_stack(labels, stack)].listing
+        return volume.stacks[find_stack(labels, stack)].require()
     if len(labels) > 1:
         raise ReadError(
             f"{path.name} holds several channels or times ({volume}), a stack each; "
             f"choose one, such as --stack '{labels[0]}', or export one channel and one time as a stack"
         )
-    return choose_part(volume.stacks[0].listing, stack, labels[0])
+    return choose_part(volume.stacks[0].require(), stack, labels[0])
 
 
 def choose_part(listing: Listing, stack: int | str | None, label: str = "") -> Listing:

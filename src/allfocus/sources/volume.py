@@ -26,7 +26,8 @@ class VolumeStack:
     Attributes:
         position, time, channel: counted from 0.
         label: what is different from the others, such as `position 2, time 1, DAPI`; empty where it is the only one.
-        listing: its planes, in the order of Z.
+        listing: its planes, in the order of Z; of those that are missing none can be read.
+        problem: why it can't be fused, found out without decoding; empty where it can.
     """
 
     position: int
@@ -34,6 +35,13 @@ class VolumeStack:
     channel: int
     label: str
     listing: Listing
+    problem: str = ""
+
+    def require(self) -> Listing:
+        """Its planes; raises `ReadError` where some are missing."""
+        if self.problem:
+            raise ReadError(self.problem)
+        return self.listing
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -90,7 +98,9 @@ class Volume:
 
 
 def inspect_volume(path: Path | str, *, together: bool = False) -> Volume:
-    """Look at the focal stacks in one TIFF file: OME-TIFF, with its companion files, ImageJ, or just pages.
+    """Look at the focal stacks in one file of planes: OME-TIFF, with its companion files, OME-Zarr, CZI, ...
+
+    Stacks that lack planes have a `problem`: others can be fused by themselves.
 
     Args:
         path: the file.
@@ -131,8 +141,15 @@ def inspect_volume(path: Path | str, *, together: bool = False) -> Volume:
     )
 
 
-def require_alike(volume: Volume) -> None:
-    """Raise `StackError` where a volume's positions differ, so that no one picture can hold them all."""
+def require_whole(volume: Volume) -> None:
+    """Make sure that one picture can hold all stacks of a volume.
+
+    Raises:
+        ReadError: planes are missing.
+        StackError: positions differ in size.
+    """
+    for stack in volume.stacks:
+        stack.require()
     if volume.differ:
         label = volume.stacks[0].label
         raise StackError(
@@ -195,12 +212,7 @@ def join_stacks(planes: Planes) -> Planes:
 
 
 def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str, seen: Stamp | None) -> VolumeStack:
-    """One focal stack.
-
-    Raises:
-        ReadError: a plane is missing.
-        StackError: fewer than two planes, or planes that can't be fused together.
-    """
+    """One focal stack; raises `StackError` for fewer than two planes, or planes that can't be fused together."""
     label = make_label(planes, stack)
     called = f"{path.name} {label}".rstrip()
     names = [f"{called} {stack.noun} {k + 1}" for k in range(len(stack.frames))]
@@ -213,10 +225,12 @@ def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str, seen: S
         what = f"{path} holds one {kind} picture of {size_of(stack.frames[0])}"
         raise StackError(f"1 frame given; fusing needs at least 2 frames focused differently ({what})")
     check_alike(stack.frames, names)
-    readers = [partial(read_within, most_pixels(), reader) for reader in stack.readers if reader is not None]
-    if len(readers) < len(names):
+    problem = ""
+    if None in stack.readers:
         missing = names[list(stack.readers).index(None)]
-        raise ReadError(f"{missing} is missing; keep all files of the picture in one folder")
+        problem = stack.problem or f"{missing} is missing; copy or export all of it anew"
+        problem += advise(planes)
+    readers = [partial(read_within, most_pixels(), reader or partial(refuse, problem)) for reader in stack.readers]
     listing = Listing(
         paths=[path],
         names=names,
@@ -229,7 +243,20 @@ def make_stack(path: Path, planes: Planes, stack: PlaneStack, kind: str, seen: S
         z_step=stack.z_step or planes.z_step,
         parts=None if stack.parts is None else watch_parts(stack.parts, path, seen),
     )
-    return VolumeStack(position=stack.position, time=stack.time, channel=stack.channel, label=label, listing=listing)
+    return VolumeStack(
+        position=stack.position, time=stack.time, channel=stack.channel, label=label, listing=listing, problem=problem
+    )
+
+
+def advise(planes: Planes) -> str:
+    """Which stack can be fused where others lack planes, as the end of a line; empty where there is none."""
+    whole = next((stack for stack in planes.stacks if None not in stack.readers), None)
+    return "" if whole is None else f", or fuse one that is whole, such as --stack '{make_label(planes, whole)}'"
+
+
+def refuse(problem: str) -> Array:
+    """Stands for what decodes a plane that is missing; raises `ReadError`."""
+    raise ReadError(problem)
 
 
 def read_within(limit: int, reader: Reader) -> Array:
