@@ -16,8 +16,8 @@ COARSE_PIXEL, FINE_PIXEL = 56, 110
 #: Bytes that it needs to blend a pixel of each of more than the first number of frames; a cell has no more candidates,
 #: and others that help against noise, than the second. Of frames in scratch files it is within what is mapped of them.
 BLENDING, FEW, MOST = 10, 8, 32
-#: Bytes of pages that a worker has mapped of frames in scratch files.
-MAPPED = 80_000_000
+#: Bytes of pages that are mapped of frames in scratch files, by all workers together, and of what is cut from them.
+MAPPED = 250_000_000
 #: Bytes that a worker needs to measure the depth of a cell.
 MEASURING = 20_000_000
 #: Copies of a frame that a worker has at once while it is decoded, aligned and made a pyramid; and that are there while
@@ -77,7 +77,7 @@ class Needs:
         stages = (
             workers * int(copies * self._frame.nbytes),
             workers * self._coarse,
-            self._results + waiting + workers * (self._fine + (MAPPED if to_files else self._blending)),
+            self._results + waiting + workers * self._fine + (MAPPED if to_files else workers * self._blending),
             self._results + workers * SOLVING * self.removes - GIVEN_BACK,
             self._results + self._finishing,
         )
