@@ -12,12 +12,14 @@ from allfocus.options import FusionOptions
 BASE, GIVEN_BACK = 245_000_000, 95_000_000
 #: Bytes that a worker needs for each pixel that the network is given: its features, a few times over; and in the finest
 #: levels, with what is made of its answer.
-COARSE_PIXEL, FINE_PIXEL = 56, 70
+COARSE_PIXEL, FINE_PIXEL = 56, 110
 #: Bytes that it needs to blend a pixel of each of more than the first number of frames; a cell has no more candidates,
 #: and others that help against noise, than the second. Of frames in scratch files it is within what is mapped of them.
 BLENDING, FEW, MOST = 10, 8, 32
-#: Bytes of pages that a worker has mapped of frames in scratch files.
-MAPPED = 60_000_000
+#: Bytes of pages that are mapped of frames in scratch files, by all workers together, and of what is cut from them.
+MAPPED = 250_000_000
+#: Bytes that a worker needs to measure the depth of a cell.
+MEASURING = 20_000_000
 #: Copies of a frame that a worker has at once while it is decoded, aligned and made a pyramid; and that are there while
 #: the picture is written.
 DECODING, ALIGNING, BUILDING, WRITING = 3.0, 5.0, 2.5, 2.5
@@ -57,7 +59,7 @@ class Needs:
         kept += count_kept_bytes(frame) + count_stored_bytes(frame, KEPT) if self._has_network else 0
         self.kept = frames * kept
         self._coarse = COARSE_PIXEL * min(PIXELS_AT_ONCE, frames * frame.pixels >> 2 * KEPT)
-        self._fine = FINE_PIXEL * min(PIXELS_OF_PLACE, frames * frame.pixels)
+        self._fine = FINE_PIXEL * min(PIXELS_OF_PLACE, frames * frame.pixels) + MEASURING * options.depth
         self._blending = BLENDING * max(0, min(frames, MOST) - FEW) * min(frame.pixels, (CELL + 2 * FADE) ** 2)
         self._results = frame.pixels * (MAPS + DEPTH * options.depth) + (1 + channels) * frame.nbytes
         self._results += (VEIL * frame.pixels + frame.nbytes) if self.removes else 0
@@ -75,7 +77,7 @@ class Needs:
         stages = (
             workers * int(copies * self._frame.nbytes),
             workers * self._coarse,
-            self._results + waiting + workers * (self._fine + (MAPPED if to_files else self._blending)),
+            self._results + waiting + workers * self._fine + (MAPPED if to_files else workers * self._blending),
             self._results + workers * SOLVING * self.removes - GIVEN_BACK,
             self._results + self._finishing,
         )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import allfocus
-from allfocus.composition.narrow import find_narrow, sharpen_behind
+from allfocus.composition.narrow import find_crossings, find_narrow, sharpen_behind
 from allfocus.core.color import Array, FloatArray, srgb_to_linear, to_unit
 from scenes import defocused, ground, photo
 
@@ -58,3 +58,35 @@ def test_a_faint_matte_does_not_change_the_colour_of_a_hair() -> None:
     faint, full = np.full((4, 4), 0.5, np.float32), np.ones((4, 4), np.float32)
     made = sharpen_behind(0.01 + 0 * sharp, blurred, [faint, full], [sharp, sharp])
     np.testing.assert_allclose(made, 0.02, atol=1e-6)
+
+
+def test_a_hair_stays_before_the_thing_that_it_crosses() -> None:
+    hair, rod, of = np.zeros((30, 40), np.float32), np.zeros((30, 40), np.float32), np.full((30, 40), 2)
+    hair[14:16], rod[:, 18:22] = 1, 1
+    of[14:16], of[:, 18:22] = 0, 1
+    wall = np.ones_like(hair)
+    found = find_crossings([hair, rod, wall], of)
+    assert found[14:16, 18:22].min() == 1
+    assert found.sum() == 8
+    assert find_crossings([rod * 0, rod, wall], of).max() == 0
+    of[:, 18:] = 1
+    assert find_crossings([hair, rod, wall], of).max() == 0
+
+
+@pytest.mark.slow
+def test_the_nearer_of_two_hairs_is_on_top() -> None:
+    wall = 0.3 * ground(160, 200, seed=4)
+    near, far = draw_hair(2.0), np.zeros((160, 200, 1), np.float32)
+    for column in (40, 90, 140):
+        far[:, column : column + 2] = 1
+    frames = []
+    for focus in range(3):
+        seen = defocused(wall, 4.0 * (2 - focus)) if focus < 2 else wall
+        for depth, matte, colour in ((1, far, 0.85), (0, near, 0.01)):
+            cover = np.repeat(matte, 3, axis=2)
+            cover = cover if depth == focus else defocused(cover, 4.0 * abs(depth - focus))
+            seen = seen * (1 - cover) + colour * cover
+        frames.append(photo(seen))
+    crossing = (near[..., 0] > 0.9) & (far[..., 0] > 0.9)
+    image = srgb_to_linear(to_unit(allfocus.fuse(frames, align="none").image))
+    assert image[crossing].mean() < 0.2

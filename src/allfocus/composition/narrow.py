@@ -6,15 +6,19 @@ ground B. So the colour is not needed, and an error of the matte counts as much 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
 from allfocus.composition.planes import spread
-from allfocus.core.color import FloatArray
+from allfocus.core.color import Array, FloatArray
 
 #: Things less than so many pixels wide are narrow, where their mattes stand out by so much.
 NARROW, STANDS_OUT = 5, 0.2
+#: Mattes up to which a hair does not cover what it crosses, and from which on it does; the widest gap, in pixels, in
+#: what was picked of a hair, where it crosses another thing.
+SEEN, COVERS, GAP = 0.7, 0.9, 17
 
 
 def find_narrow(mattes: Sequence[FloatArray]) -> FloatArray:
@@ -25,6 +29,39 @@ def find_narrow(mattes: Sequence[FloatArray]) -> FloatArray:
     for cover in nearer:
         narrow = narrow * (1 - cover)
     return np.asarray(narrow, np.float32)
+
+
+def find_crossings(mattes: Sequence[FloatArray], of: Array) -> FloatArray:
+    """Where hairs pass before farther things that were picked there, (h, w) in [0, 1].
+
+    The thing behind a hair is sharp too, in its own frames, and often has more contrast there. What tells is that the
+    hair was picked on both sides, and that its matte goes on between.
+
+    Args:
+        mattes: of all layers, from near to far.
+        of: (h, w), row of the layer that each pixel was picked from.
+    """
+    found = np.zeros_like(mattes[0])
+    for row in range(len(mattes) - 2):
+        own, farther = (of == row).astype(np.uint8), ((of > row) & (of < len(mattes) - 1)).astype(np.uint8)
+        if own.any() and farther.any():
+            joined = np.maximum.reduce([cv2.morphologyEx(own, cv2.MORPH_CLOSE, line) for line in draw_lines()])
+            between = joined * (1 - own) * cv2.dilate(farther, np.ones((5, 5), np.uint8))
+            covers = np.clip((mattes[row] - SEEN) / (COVERS - SEEN), 0, 1)
+            np.maximum(found, find_narrow(mattes[: row + 1]) * between * covers, out=found)
+    return found
+
+
+@lru_cache
+def draw_lines() -> list[Array]:
+    """Lines in eight directions, as long as the widest gap, (h, w) of 0 and 1 each."""
+    lines = []
+    for angle in np.arange(8) * np.pi / 8:
+        line = np.zeros((GAP, GAP), np.uint8)
+        reach = np.rint(GAP // 2 * np.array([np.cos(angle), np.sin(angle)])).astype(int)
+        ends = [tuple(int(v) for v in GAP // 2 + side * reach) for side in (-1, 1)]
+        lines.append(np.asarray(cv2.line(line, ends[0], ends[1], (1.0,)), np.uint8))
+    return lines
 
 
 def sharpen_behind(

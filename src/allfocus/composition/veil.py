@@ -16,6 +16,7 @@ from allfocus.composition.boxes import AROUND, find_boxes, find_edges
 from allfocus.composition.defocus import Defocus
 from allfocus.composition.layers import IN_FULL, LayeredWindow
 from allfocus.composition.layout import find_layers
+from allfocus.composition.narrow import find_crossings
 from allfocus.composition.planes import CLEAR, enlarge, enlarge_labels
 from allfocus.composition.rims import Solution, pick_behind_rims
 from allfocus.core.color import Array, FloatArray, from_unit, linear_to_srgb, srgb_to_linear, to_unit
@@ -245,7 +246,8 @@ class VeilRemover:
         found = pick_behind_rims(first, defocus, solve)
         if found is not first:
             picked = render_picked(found, small, defocus)
-        return found, measure_gain(*picked, found.window.loss(), sigma)
+        gain = measure_gain(*picked, found.window.loss(), sigma)
+        return found, np.maximum(gain, find_crossings(found.window.mattes, found.window.of))
 
     def _enlarge(
         self, box: Window, seen: Window, found: Solution, gain: FloatArray, index_map: Array, origin: Window
@@ -253,8 +255,7 @@ class VeilRemover:
         """The layers round a part of what was solved, in full size; how far to use them, and where the part lies."""
         near = intersect(self._grow(box, NEAR * self._scale), seen)
         part = scale_down(relative_to(near, seen), self._scale)
-        window = found.window
-        used = [frame for layer in window.layers for frame in layer.frames]
+        used = [frame for layer in found.window.layers for frame in layer.frames]
         own = index_map[relative_to(near, origin)].astype(np.intp)
         solved = found.labels[part], found.picked_anew[part]
         labels, anew = (enlarge_labels(plane, own.shape) for plane in solved)
@@ -262,7 +263,7 @@ class VeilRemover:
         exact = np.isin(own, used) & ~anew
         own = own if exact.all() else np.where(exact, own, labels)
         frames = {k: to_light(self._run.cut(self._frames[k], near)) for k in used}
-        large = window.enlarge(frames, own, self._scale, part)
+        large = found.window.enlarge(frames, own, self._scale, part)
         return large, enlarge(gain[part], own.shape), relative_to(box, near)
 
 

@@ -5,7 +5,7 @@ they are needed. Energies are kept of all levels: two numbers for a patch.
 """
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 
 import numpy as np
@@ -67,7 +67,7 @@ class StackPyramid:
         self._pixels, self._energy = self._allocate(len(frames), frames[0])
         sums, samples = zip(*run.each("pyramid", lambda k: self._add(k, frames[k]), range(len(frames))), strict=True)
         self.values = measure_range(samples) if values is None else values
-        self.order = order_by_content(frames, sums)
+        self.order = order_by_content(frames, sums, self._run.scratch.release)
         if by_focus:
             # from the order of content on, so that the order given plays no part; all detail, as the coarsest level
             # keeps it
@@ -188,7 +188,9 @@ def count_kept_bytes(frame: FrameInfo) -> int:
     return pixels * channels * depth + patches * 4
 
 
-def order_by_content(frames: Sequence[Array], sums: Sequence[int]) -> Array:
+def order_by_content(
+    frames: Sequence[Array], sums: Sequence[int], looked_at: Callable[[], None] = lambda: None
+) -> Array:
     """Positions of the frames in an order that depends on their pixels alone, (N,) uint16.
 
     Frames that tie hold the same pixels (but for one chance in 4 billion).
@@ -196,9 +198,14 @@ def order_by_content(frames: Sequence[Array], sums: Sequence[int]) -> Array:
     Args:
         frames: N arrays.
         sums: a checksum of each; where two agree, all rows of the frames are summed.
+        looked_at: called after each frame of which all rows were read.
     """
-    are_unique = len(set(sums)) == len(sums)
-    keys = [(short, 0 if are_unique else checksum(frame, 1)) for short, frame in zip(sums, frames, strict=True)]
+    keys = []
+    for short, frame in zip(sums, frames, strict=True):
+        is_unique = sums.count(short) == 1
+        keys.append((short, 0 if is_unique else checksum(frame, 1)))
+        if not is_unique:
+            looked_at()
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.uint16)
 
 
