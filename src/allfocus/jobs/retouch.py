@@ -21,9 +21,8 @@ from allfocus.decision.sheet import MARGIN, Sheets
 from allfocus.jobs.depths import Depths
 from allfocus.jobs.events import JobRequest, Kept
 from allfocus.jobs.halos import Halos
-from allfocus.jobs.strokes import layer_options, paint_over, place_strokes, used_layers
+from allfocus.jobs.strokes import decide_layer, layer_options, paint_over, place_strokes, used_layers
 from allfocus.options import FusionOptions, is_same_for
-from allfocus.pipeline import decide
 from allfocus.result import FusionResult, make_result
 from allfocus.run.workers import in_parallel, one_thread_each
 
@@ -55,7 +54,8 @@ class Retouch:
 
     def __init__(self, kept: Kept) -> None:
         self.request, self.registered, self.canvas = kept.request, kept.registered, kept.canvas
-        self._decision, self._halos, self._veil = Recent(kept.decision), Halos(kept), kept.veil
+        self._base, self._decision = kept.decision, Recent(kept.decision)
+        self._halos, self._veil = Halos(kept), kept.veil
         self.depths = Depths(kept)
         self._others: dict[FusionOptions, Decision] = {}
         self._sheets, self._making, self._warming = Sheets(), Lock(), Lock()
@@ -168,7 +168,8 @@ class Retouch:
             return self._decision
         with self._making:
             if options not in self._others:
-                self._others[options] = Recent(decide(self.registered, options=options))
+                layer = decide_layer(self.registered, self._base, options, self.request.options)
+                self._others[options] = Recent(layer)
             return self._others[options]
 
     def _reach(self, stroke: Stroke) -> Window:
