@@ -13,7 +13,7 @@ from allfocus.composition.blend import REACH_IN_NOISE
 from allfocus.composition.compositor import Canvas, Compositor, align_to_squares
 from allfocus.core.color import Array, srgb_to_linear, to_unit
 from allfocus.core.windows import Window, grow, intersect, relative_to
-from allfocus.decision.decision import GAIN_STEP, Choice, Decision, touching
+from allfocus.decision.decision import GAIN_STEP, Choice, Decision, TiledDecision, touching
 from allfocus.decision.noise import NOISY
 from allfocus.decision.painted import ORIGINAL, STEPS, PaintedDecision, Stroke
 from allfocus.decision.recent import RECENT, Recent
@@ -24,6 +24,7 @@ from allfocus.jobs.halos import Halos
 from allfocus.jobs.strokes import decide_layer, layer_options, paint_over, place_strokes, used_layers
 from allfocus.options import FusionOptions, is_same_for
 from allfocus.result import FusionResult, make_result
+from allfocus.run.allocator import return_freed_memory
 from allfocus.run.workers import in_parallel, one_thread_each
 
 #: The most strokes that are told apart when they change at once; the most windows that are composed by one thread.
@@ -131,6 +132,13 @@ class Retouch:
         """Wait until the picture is what a job with the same request makes."""
         while self.settle_next() is not None:
             pass
+
+    def rest(self) -> None:
+        """Give back the memory that was taken for strokes, and is free: none comes soon."""
+        for decision in [self._base, *self._others.copy().values()]:
+            if isinstance(decision, TiledDecision):
+                decision.rest()
+        return_freed_memory()
 
     def match(self, stroke: Stroke) -> Stroke:
         """The stroke with the gain that makes its source as bright as the picture along the stroke's edge."""
