@@ -12,10 +12,12 @@ import pytest
 from allfocus import ConfigError, FusionOptions, Job, JobRequest, Outputs, ReadError, Stroke
 from allfocus.decision.painted import PaintedDecision
 from allfocus.decision.sheet import Sheets
+from allfocus.decision.stack_pyramid import StackPyramid
 from allfocus.io import read_image, write_image
-from allfocus.jobs.events import Aligned, Kept
+from allfocus.jobs.events import Aligned, Event, Kept
 from allfocus.jobs.project import load_project, make_project, save_project
 from allfocus.jobs.retouch import Retouch
+from allfocus.pipeline import decide
 from conftest import Cli
 from pictures import focal_frames
 from scenes import render_stalk
@@ -351,3 +353,33 @@ def test_no_depth_is_measured_where_nothing_knows_of_it(kept: Kept) -> None:
     assert not retouch.depths.can_be_measured
     assert retouch.depths.unknown() == []
     assert retouch.result(depth=True).depth is None
+
+
+@pytest.mark.slow
+def test_a_layer_of_the_same_network_takes_no_overview_of_its_own(
+    frames: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = FusionOptions(align="none")
+    layers = {"near": replace(options, prefer="near", depth=True)}
+    made = Job(JobRequest(frames=frames, outputs=Outputs(), options=options, layers=layers), keep=True).run()
+    assert made.kept is not None
+    alone = decide(made.kept.registered, options=layers["near"])
+    built: list[object] = []
+    monkeypatch.setattr(StackPyramid, "__init__", lambda self, *given, **named: built.append(self))
+    retouch = Retouch(made.kept)
+    retouch.change([Stroke(source="near", points=((150, 130),), radius=400, hardness=1)])
+    assert not built
+    best = np.concatenate([alone.decide_tile(tile).index_map for tile in alone.tiles()])
+    assert np.array_equal(retouch.canvas.maps["index_map"], best)  # one tile
+
+
+def test_what_was_kept_is_no_part_of_the_job_any_more(frames: tuple[Path, ...]) -> None:
+    told: list[Event] = []
+    job = Job(JobRequest(frames=frames, outputs=Outputs(), options=OPTIONS), told.append, keep=True)
+    kept = job.run().kept
+    assert kept is not None
+    job.cancel()
+    before = len(told)
+    kept.registered.run.report("coarse", 1, 2)  # does not raise
+    kept.decision.decide_tile(kept.decision.tiles()[0])
+    assert len(told) == before

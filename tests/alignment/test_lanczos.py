@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from allfocus.alignment.lanczos import can_resample, resample
+from allfocus.alignment.lanczos import AT_ONCE, can_resample, plan_segments, resample
 from allfocus.alignment.motion import Matrix, make_motion, map_points, to_pixels
 from allfocus.core.color import Array, from_unit, to_unit
 from moved_scenes import SIZE, scene
@@ -48,3 +48,14 @@ def test_whole_shifts_are_exact_and_edges_repeated(dtype: str, gray: bool, right
     found = resample(frame, np.array([[1.0, 0, right], [0, 1, down], [0, 0, 1]]))
     assert found.dtype == frame.dtype
     np.testing.assert_allclose(found, frame[np.ix_(rows, columns)], atol=1e-6)
+
+
+@pytest.mark.parametrize("drift", [0.0, 1e-6, 1e-3])
+def test_few_lines_are_multiplied_at_once(drift: float) -> None:
+    """Larger products wake the threads of the BLAS; then the last bit depends on how many processors there are."""
+    planned = list(plan_segments(1000, 200, 1.0, drift, 0.3))
+    assert max(lines.stop - lines.start for lines, *_ in planned) <= AT_ONCE
+    seen = np.zeros((1000, 200), int)
+    for lines, segment, _, _ in planned:
+        seen[lines, segment] += 1
+    assert (seen == 1).all()

@@ -9,6 +9,7 @@ from allfocus.alignment import ExposureTransfer
 from allfocus.alignment.motion import make_motion, to_pixels
 from allfocus.alignment.warp import find_common_window, find_seen, warp_frame
 from allfocus.core.color import from_unit
+from allfocus.errors import Cancelled
 from moved_scenes import SIZE, scene
 
 
@@ -23,6 +24,23 @@ def test_frames_keep_their_depth_and_channels(dtype: str, gray: bool) -> None:
         unseen = ~find_seen(matrix, SIZE)
         assert unseen.any()
         np.testing.assert_array_equal(laid[unseen], frame[unseen])
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.05])
+@pytest.mark.parametrize("has_flow", [False, True])
+def test_warping_a_frame_ends_when_it_is_called_off(turn: float, has_flow: bool) -> None:
+    frame = np.zeros((1200, 60, 3), np.uint8)
+    matrix = to_pixels(make_motion([0.01, 0.01, turn, 0]), frame.shape[:2])
+    flow = np.full((2, 75, 3), 0.5, np.float32) if has_flow else None
+    calls = []
+
+    def check() -> None:
+        calls.append(1)
+        if len(calls) == 5:  # some rows are done by then
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        warp_frame(frame, matrix, ExposureTransfer(), flow, check=check)
 
 
 def test_what_all_frames_saw_is_as_large_as_can_be() -> None:

@@ -67,7 +67,9 @@ def apply_alignment(
         flow = alignment.flows[position] if alignment.flows else None
         if defects is not None:
             frame = fill_defects(frame, defects)
-        warped = warp_frame(frame, alignment.matrices[position], alignment.exposures[position], flow, filling)
+        warped = warp_frame(
+            frame, alignment.matrices[position], alignment.exposures[position], flow, filling, check=run.check
+        )
         if warped is stack.frames[position] and (in_place or not covered):
             return warped[area]
         target = frame if in_place else run.empty(frame.shape, frame.dtype)

@@ -57,7 +57,7 @@ def estimate_alignment(stack: FocalStack, wanted: AlignOptions | None = None, ru
             chain = link(stack, wanted, run, fixed)
         if not (wanted.keep_all or wanted.together):
             check_links(stack, chain)
-    return conclude(chain, wanted, stack.names)
+    return conclude(chain, wanted, stack.names, run)
 
 
 def link_still(stack: FocalStack, run: Run) -> Chain | None:
@@ -81,7 +81,7 @@ def covered_frames(stack: FocalStack) -> list[tuple[Array, Array | None]]:
     return list(zip(stack.frames, stack.covered, strict=True))
 
 
-def conclude(chain: Chain, wanted: AlignOptions, names: Sequence[str]) -> Alignment:
+def conclude(chain: Chain, wanted: AlignOptions, names: Sequence[str], run: Run) -> Alignment:
     """The alignment of a stack whose frames are all linked.
 
     Where no more than half of the frames match each other nothing is aligned, and a note says so.
@@ -104,7 +104,7 @@ def conclude(chain: Chain, wanted: AlignOptions, names: Sequence[str]) -> Alignm
         used = alignment.used
         order = [used[k] for k in find_focus_order([chain.sharpness[k] for k in used])]
         alignment = replace(alignment, order=order)
-    return add_flows(chain, alignment) if wanted.refine else alignment
+    return add_flows(chain, alignment, run) if wanted.refine else alignment
 
 
 def skip(chain: Chain, wanted: AlignOptions, names: Sequence[str], matching: int) -> Alignment:
@@ -203,11 +203,11 @@ def explain_keeping(position: int, name: str, reason: str) -> Note:
     return Note(code="frame-kept-although", message=f"{name} was kept although {reason}", frames=(position,))
 
 
-def add_flows(chain: Chain, alignment: Alignment) -> Alignment:
+def add_flows(chain: Chain, alignment: Alignment, run: Run) -> Alignment:
     """The alignment with the optical flow that its homographies leave."""
     scale = round(chain.size[1] / chain.details[0].shape[1])
     shift = (1 / scale - 1) / 2  # coordinates count from the middle of the first pixel
     shrink = np.array([[1 / scale, 0, shift], [0, 1 / scale, shift], [0, 0, 1]])
     small = [shrink @ matrix @ np.linalg.inv(shrink) for matrix in alignment.matrices]
-    flows = estimate_flows(chain.details, small, alignment.reference, alignment.used)
+    flows = estimate_flows(chain.details, small, alignment.reference, alignment.used, run)
     return replace(alignment, flows=[None if flow is None else flow * np.float32(scale) for flow in flows])

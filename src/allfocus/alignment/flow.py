@@ -13,6 +13,7 @@ import numpy as np
 
 from allfocus.alignment.motion import Matrix
 from allfocus.core.color import Array, FloatArray
+from allfocus.run.context import Run
 
 #: Flow is stored once for each patch of so many pixels a side.
 PATCH = 8
@@ -36,7 +37,7 @@ def to_gray(detail: FloatArray) -> Array:
 
 
 def estimate_flows(
-    details: Sequence[Array], matrices: Sequence[Matrix], reference: int, used: Sequence[int]
+    details: Sequence[Array], matrices: Sequence[Matrix], reference: int, used: Sequence[int], run: Run
 ) -> list[FloatArray | None]:
     """Estimate for each frame the optical flow that its homography leaves.
 
@@ -45,6 +46,7 @@ def estimate_flows(
         matrices: from pixels of the reference to those of each frame, at this size.
         reference: position of the reference.
         used: positions of the frames that are used, in their order.
+        run: may be cancelled.
 
     Returns:
         For each frame (2, h / PATCH, w / PATCH) float32, x first: to be added to pixels of the reference before the
@@ -54,7 +56,7 @@ def estimate_flows(
     outwards = ([k for k in used if k > reference], [k for k in reversed(used) if k < reference])
     for direction in outwards:
         neighbour = details[reference]
-        for k in direction:
+        for k in run.in_turn(direction):
             flow = estimate_trusted_flow(neighbour, warp_plane(details[k], matrices[k], None))
             flows[k] = None if np.abs(flow).max() < NEGLIGIBLE else flow
             neighbour = warp_plane(details[k], matrices[k], flows[k])

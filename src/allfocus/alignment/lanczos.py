@@ -20,6 +20,9 @@ LOBES = 4
 SEGMENT, STEPS = 32, 64
 #: Lines that must at least share their weights: with more rotation this is no faster than OpenCV.
 FEWEST_LINES = 10
+#: Lines that are multiplied at a time: more would wake the threads of the BLAS, which fight with those of our workers
+#: for the processors, at ten times the cost.
+AT_ONCE = 128
 #: Rows of the result that are computed at a time, so that intermediate planes stay small.
 STRIP = 256
 #: What makes other values of values, each by itself.
@@ -129,7 +132,9 @@ def plan_segments(
             segment = slice(left, min(left + SEGMENT, length))
             whole, step = divmod(round((scale * left + middle) * STEPS), STEPS)
             weights = make_weights(step, round(scale * SEGMENT * STEPS))[:, : segment.stop - left]
-            yield lines, segment, whole - LOBES + 1, weights
+            for first in range(lines.start, lines.stop, AT_ONCE):
+                few = slice(first, min(first + AT_ONCE, lines.stop))
+                yield few, segment, whole - LOBES + 1, weights
 
 
 @cache

@@ -34,6 +34,7 @@ def warp_frame(
     exposure: ExposureTransfer,
     flow: FloatArray | None = None,
     filling: Array | None = None,
+    check: Callable[[], object] = lambda: None,
 ) -> Array:
     """Warp a frame into the reference's pixels by an 8 x 8 Lanczos kernel, clipped to the depth of the frame.
 
@@ -44,6 +45,7 @@ def warp_frame(
         flow: added to pixels of the reference before the matrix is applied, see `flow.estimate_flows`.
         filling: what to show where the frame shows nothing: the reference, of the frame's shape and dtype; None: the
             frame's edges are repeated.
+        check: called every few rows; what it raises ends the work.
 
     Returns:
         An array of the frame's shape and dtype; the frame itself if nothing changes.
@@ -58,9 +60,11 @@ def warp_frame(
     deeper = np.uint16 if frame.dtype == np.uint8 else frame.dtype
 
     def match(values: Array) -> Array:
+        check()
         return values if exposure.is_same else match_exposure(values, exposure, deeper)
 
     def reduce_depth(values: Array) -> Array:
+        check()
         if values.dtype == frame.dtype:
             return values
         return np.rint(values * np.float32(full_scale(frame.dtype) / full_scale(deeper))).astype(frame.dtype)
@@ -126,15 +130,20 @@ def resample_by_matrix(frame: Array, matrix: Matrix, before: Change = as_it_is, 
     """
     if can_resample(matrix):
         return resample(frame, matrix, before, after)
-    size = frame.shape[1::-1]
+    height, width = frame.shape[:2]
     flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
-    deep = in_strips(frame, before)
-    if np.allclose(matrix[2], (0, 0, 1), atol=1e-12):
-        warped = cv2.warpAffine(deep, matrix[:2], size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    else:
-        warped = cv2.warpPerspective(deep, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    del deep
-    return in_strips(np.asarray(warped), after)
+    is_affine = np.allclose(matrix[2], (0, 0, 1), atol=1e-12)
+    deep, result = in_strips(frame, before), np.empty_like(frame)
+    for top in range(0, height, STRIP):
+        rows = slice(top, min(top + STRIP, height))
+        size = width, rows.stop - top
+        here = matrix @ np.array([[1, 0, 0], [0, 1, top], [0, 0, 1]], np.float64)
+        if is_affine:
+            moved = cv2.warpAffine(deep, here[:2], size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        else:
+            moved = cv2.warpPerspective(deep, here, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        result[rows] = after(np.asarray(moved))
+    return result
 
 
 def in_strips(values: Array, change: Change) -> Array:

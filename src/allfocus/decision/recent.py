@@ -42,3 +42,8 @@ class Recent(TiledDecision):
             while len(self._kept) > self._count:
                 self._kept.popitem(last=False)
         return choice
+
+    def rest(self) -> None:
+        """Give back what the base keeps."""
+        if isinstance(self._base, TiledDecision):
+            self._base.rest()

@@ -33,7 +33,7 @@ from allfocus.result import FusionResult
 from allfocus.run.allocator import return_freed_memory
 from allfocus.run.context import Run
 from allfocus.run.machine import Machine
-from allfocus.run.progress import Pace
+from allfocus.run.progress import Pace, silent
 from allfocus.sources.listing import Listing, Reader
 from allfocus.sources.volume import Volume
 from allfocus.volumes import fuse_volume, stage_costs
@@ -89,6 +89,7 @@ class Job:
                 made = self._run_stack(source, plan, started)
         finally:  # frames that were kept know the job by its run, and with it all jobs before
             self._reuse = self._canvas = None
+            self._cancelled = Flag()  # nor is what was kept called off with a job that has ended
         for note in made.notes:
             self._listen(Event(kind="note", note=note))
         self._listen(Event(kind="result", result=made))
@@ -144,9 +145,8 @@ class Job:
         assert self._canvas is not None
         kept = None
         if self._keep:
-            kept = Kept(
-                request=request, registered=registered, decision=decision, canvas=self._canvas, veil=result.veil
-            )
+            own = replace(registered, run=replace(run, progress=silent))  # painting is no part of the job
+            kept = Kept(request=request, registered=own, decision=decision, canvas=self._canvas, veil=result.veil)
         del decision, painted  # what nobody asks for again makes room for writing
         slabs, skipped = fuse_slabs(registered, options, slabs_of(request, listing), slab_files(request, listing))
         notes = [*result.notes, *quality_notes(result), *skipped]

@@ -13,7 +13,7 @@ from allfocus.composition.blend import REACH_IN_NOISE
 from allfocus.composition.compositor import Canvas, Compositor, align_to_squares
 from allfocus.core.color import Array, srgb_to_linear, to_unit
 from allfocus.core.windows import Window, grow, intersect, relative_to
-from allfocus.decision.decision import GAIN_STEP, Choice, Decision, touching
+from allfocus.decision.decision import GAIN_STEP, Choice, Decision, TiledDecision, touching
 from allfocus.decision.noise import NOISY
 from allfocus.decision.painted import ORIGINAL, STEPS, PaintedDecision, Stroke
 from allfocus.decision.recent import RECENT, Recent
@@ -21,10 +21,10 @@ from allfocus.decision.sheet import MARGIN, Sheets
 from allfocus.jobs.depths import Depths
 from allfocus.jobs.events import JobRequest, Kept
 from allfocus.jobs.halos import Halos
-from allfocus.jobs.strokes import layer_options, paint_over, place_strokes, used_layers
+from allfocus.jobs.strokes import decide_layer, layer_options, paint_over, place_strokes, used_layers
 from allfocus.options import FusionOptions, is_same_for
-from allfocus.pipeline import decide
 from allfocus.result import FusionResult, make_result
+from allfocus.run.allocator import return_freed_memory
 from allfocus.run.workers import in_parallel, one_thread_each
 
 #: The most strokes that are told apart when they change at once; the most windows that are composed by one thread.
@@ -55,7 +55,8 @@ class Retouch:
 
     def __init__(self, kept: Kept) -> None:
         self.request, self.registered, self.canvas = kept.request, kept.registered, kept.canvas
-        self._decision, self._halos, self._veil = Recent(kept.decision), Halos(kept), kept.veil
+        self._base, self._decision = kept.decision, Recent(kept.decision)
+        self._halos, self._veil = Halos(kept), kept.veil
         self.depths = Depths(kept)
         self._others: dict[FusionOptions, Decision] = {}
         self._sheets, self._making, self._warming = Sheets(), Lock(), Lock()
@@ -132,6 +133,13 @@ class Retouch:
         while self.settle_next() is not None:
             pass
 
+    def rest(self) -> None:
+        """Give back the memory that was taken for strokes, and is free: none comes soon."""
+        for decision in [self._base, *self._others.copy().values()]:
+            if isinstance(decision, TiledDecision):
+                decision.rest()
+        return_freed_memory()
+
     def match(self, stroke: Stroke) -> Stroke:
         """The stroke with the gain that makes its source as bright as the picture along the stroke's edge."""
         plain = replace(stroke, gain=1.0, visible=True)
@@ -168,7 +176,8 @@ class Retouch:
             return self._decision
         with self._making:
             if options not in self._others:
-                self._others[options] = Recent(decide(self.registered, options=options))
+                layer = decide_layer(self.registered, self._base, options, self.request.options)
+                self._others[options] = Recent(layer)
             return self._others[options]
 
     def _reach(self, stroke: Stroke) -> Window:

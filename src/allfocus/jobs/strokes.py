@@ -5,18 +5,22 @@ from dataclasses import replace
 from functools import lru_cache
 
 from allfocus.decision.decision import Decision
+from allfocus.decision.network import NetworkDecision
 from allfocus.decision.painted import ORIGINAL, STEPS, PaintedDecision, Stroke
 from allfocus.decision.sheet import Sheets
 from allfocus.errors import ConfigError
 from allfocus.jobs.checks import open_request
 from allfocus.jobs.events import JobRequest
 from allfocus.options import FusionOptions, is_same_for
-from allfocus.pipeline import decide
+from allfocus.pipeline import decide, decide_by_network, open_model
 from allfocus.registered import Registered
+from allfocus.run.workers import one_thread_each
 from allfocus.sources.listing import Listing
 
 #: Strokes that need not be placed again with every stroke that comes.
 PLACED = 2048
+#: The options that what a network knows of the whole picture depends on.
+OF_OVERVIEW = ("method", "model", "max_tile", "draft", "device")
 
 
 def place_strokes(registered: Registered, strokes: Sequence[Stroke]) -> list[Stroke]:
@@ -68,10 +72,30 @@ def paint_over(
     if known is None:
         wanted = {name: layer_options(request, name) for name in used_layers(request)}
         known = {
-            name: decision if is_same_for("decide", options, request.options) else decide(registered, options=options)
+            name: decision
+            if is_same_for("decide", options, request.options)
+            else decide_layer(registered, decision, options, request.options)
             for name, options in wanted.items()
         }
     return PaintedDecision(decision, strokes, known, sheets)
+
+
+def decide_layer(registered: Registered, decision: Decision, options: FusionOptions, own: FusionOptions) -> Decision:
+    """The decision that strokes of a layer take their pixels from; what it says of a tile is not kept.
+
+    Args:
+        registered: the frames.
+        decision: that of the picture; a layer of the same network shares the overview with it.
+        options: of the layer.
+        own: those of the picture.
+    """
+    if isinstance(decision, NetworkDecision) and all(
+        getattr(options, name) == getattr(own, name) for name in OF_OVERVIEW
+    ):
+        with one_thread_each():
+            model = open_model(options, registered.stack)
+            return decide_by_network(registered, model, options, keep=False, overview=decision.overview)
+    return decide(registered, options=options, keep=False)
 
 
 def used_layers(request: JobRequest) -> list[str]:

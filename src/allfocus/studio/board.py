@@ -101,7 +101,7 @@ class Board(Gallery):
         self._show_changes(("result", *MAPS), windows)
         self._show_depth(retouch, windows)
         self.hub.tell("strokes", **self.describe_strokes())
-        if not retouch.is_settled and self._settling is None:
+        if self._settling is None:
             self._settling = Thread(target=self._settle, args=(retouch,), name="allfocus halos", daemon=True)
             self._settling.start()
 
@@ -114,13 +114,14 @@ class Board(Gallery):
                 self._tell_changed(name, layer, windows)
 
     def _settle(self, retouch: Retouch) -> None:
-        """Remove halos anew around what was painted; painting comes first."""
+        """Remove halos anew around what was painted, and give back what that took; painting comes first."""
+        is_resting = False
         while True:
             with self.lock:
-                if retouch.is_settled or self.retouch is not retouch:
+                wait = self._painted_at + SETTLE_AFTER - time.monotonic()
+                if self.retouch is not retouch or (is_resting and wait <= 0 and retouch.is_settled):
                     self._settling = None
                     return
-                wait = self._painted_at + SETTLE_AFTER - time.monotonic()
             if wait > 0:
                 time.sleep(wait)
                 continue
@@ -128,6 +129,9 @@ class Board(Gallery):
             with self.lock:
                 if window is not None and self.retouch is retouch:
                     self._show_changes(("result", VEIL), [window])
+            is_resting = window is None
+            if is_resting:
+                retouch.rest()
 
     def _ready(self) -> tuple[Retouch, Listing]:
         """What is painted on, and the frames; raises `OptionError` as long as the picture is not ready."""
@@ -170,11 +174,12 @@ class Board(Gallery):
                 tiles = retouch.depths.unknown()[: retouch.registered.run.workers]
                 if not tiles or self.retouch is not retouch:
                     self._measuring = None
-                    return
+                    break
             retouch.measure_depth(tiles)
             with self.lock:
                 if self.retouch is retouch:
                     self._show_depth(retouch, tiles)
+        retouch.rest()
 
     def look_at(self, x: float, y: float) -> None:
         """Somebody points at a place: measure the depth there, unless it is known, or another place is measured."""

@@ -80,7 +80,7 @@ class Gallery:
         self._job: Job | None = None
         self._kept: Kept | None = None
         self._thread: Thread | None = None
-        self._draft_cancel = Flag()
+        self._called_off = Flag()
         self._is_saving, self._is_unsaved, self.seconds, self._painted_at = False, False, 0.0, 0.0
         self._settling: Thread | None = None
         self._measuring: Thread | None = None

@@ -183,6 +183,8 @@ class Session(Board):
             AllFocusError: this can't be fused; nothing changes.
         """
         with self._one_at_a_time:
+            if self._thread is not None and self._thread.is_alive():
+                self._make_job(options, leave_out).check()  # what is under way goes on where this can't be fused
             self.cancel()
             with self.lock:
                 before, self.state = self.state, "opening"  # nobody paints what the job would not know of
@@ -200,9 +202,9 @@ class Session(Board):
                 self.request, self.listing, self.strokes = job.request, listing, list(job.request.strokes)
                 self.retouch, self._kept, self._job, self.doubts = None, None, job, None
                 self.state, self.error, self.notes, self.progress = "running", "", [], {}
-                self._draft_cancel = Flag()
+                self._called_off = called_off = Flag()
                 self._thread = Thread(
-                    target=self._work, args=(job, listing, is_new), name="allfocus studio", daemon=True
+                    target=self._work, args=(job, listing, is_new, called_off), name="allfocus studio", daemon=True
                 )
                 self._thread.start()
         self.hub.tell("state")
@@ -220,17 +222,17 @@ class Session(Board):
     def cancel(self) -> None:
         """Call off what is under way, and wait until it has ended."""
         thread, job = self._thread, self._job
-        self._draft_cancel.set()
+        self._called_off.set()
         if job is not None and thread is not None and thread.is_alive():
             job.cancel()
             thread.join()
 
-    def _work(self, job: Job, listing: Listing, is_new: bool) -> None:
+    def _work(self, job: Job, listing: Listing, is_new: bool, called_off: Flag) -> None:
         """Run a job to whatever end; of frames that were not read yet a draft is shown first."""
         state, error = "ready", ""
         try:
             if is_new:
-                self._draft(listing, job.request.options, self._draft_cancel)
+                self._draft(listing, job.request.options, called_off)
             made = job.run()
             with self.lock:
                 self._finish(made)
@@ -244,16 +246,15 @@ class Session(Board):
             state, error = "failed", f"internal error ({type(problem).__name__}: {problem})"
         with self.lock:
             self.state, self.error, self.progress = state, error, {}
-            self._draft_cancel.set()
             if state != "ready":
                 for name in ("result", VEIL, DEPTH, *MAPS):
                     self.layers.pop(name, None)
         self.hub.tell("state")
         if state == "ready":
-            self._look_for_doubts(job)
+            self._look_for_doubts(job, called_off)
         return_freed_memory()
 
-    def _look_for_doubts(self, job: Job) -> None:
+    def _look_for_doubts(self, job: Job, called_off: Flag) -> None:
         """Find the places that a person should look at; in the thread of the job, so that it is cancelled like it."""
         with self.lock:
             kept = self._kept
@@ -262,7 +263,7 @@ class Session(Board):
         registered, window = kept.registered, window_of(kept.registered)
         try:
             with one_thread_each():
-                run = replace(registered.run, workers=1)  # painting comes first
+                run = replace(registered.run, workers=1, cancelled=called_off)  # painting comes first
                 found = find_doubts(registered.frames, kept.decision, kept.canvas.images[0], run)
         except AllFocusError:  # another run was asked for
             return
