@@ -15,6 +15,8 @@ from allfocus.run.context import Run
 #: What the detail around a pixel counts where the finest level is not refined, and how far around it, in pixels, it
 #: is summed up.
 DETAIL_GAIN, DETAIL_SIGMA, DETAIL_WINDOW = 2.0, 2.0, (7, 7)
+#: How far the logits of frames that were not looked at lie below the best, at least.
+NO_CANDIDATE = 3.0
 #: What blocks take beyond the level that they cover.
 BLOCKS_FILL_UP = 1.1
 
@@ -88,6 +90,8 @@ def enlarge(plane: FloatArray, times: int = PATCH) -> FloatArray:
 def carry_on(coarser: Answer, frames: Array, found: Answer) -> Answer:
     """An answer to all frames of which only some were looked at: the others keep that of the next coarser level.
 
+    They stay well below the best: what the coarser level is less sure of than the finer one makes no candidates.
+
     Args:
         coarser: its answer to the same window, all frames.
         frames: (n,) which were looked at.
@@ -95,6 +99,7 @@ def carry_on(coarser: Answer, frames: Array, found: Answer) -> Answer:
     """
     logits = np.stack([enlarge(plane, 2) for plane in coarser.logits[:, 0]])
     logits += found.logits.mean(axis=(0, 1)) - logits[frames].mean(axis=0)  # only differences between frames count
+    np.minimum(logits, found.logits.max(axis=(0, 1)) - NO_CANDIDATE, out=logits)
     context = coarser.context.repeat(2, axis=2).repeat(2, axis=3)
     logits[frames], context[frames] = found.logits[:, 0], found.context
     return Answer(logits=logits[:, None], context=context)
