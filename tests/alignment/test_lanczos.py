@@ -50,6 +50,18 @@ def test_whole_shifts_are_exact_and_edges_repeated(dtype: str, gray: bool, right
     np.testing.assert_allclose(found, frame[np.ix_(rows, columns)], atol=1e-6)
 
 
+@pytest.mark.parametrize("scale", [0.8, 0.97, 1.0, 1.003, 1.03, 1.1, 1.29])
+@pytest.mark.parametrize("odd", [1, 2, 3, 5, 17, 31])
+def test_frames_of_any_size_at_any_scale(scale: float, odd: int) -> None:
+    frame = scene(4)[: 256 + odd, : 224 + odd]
+    matrix = np.array([[scale, 0.0004, 1.3], [-0.0003, scale, 2.1], [0, 0, 1]])
+    assert can_resample(matrix)
+    coarse = from_unit(frame, "uint8")
+    flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
+    opencv = cv2.warpAffine(coarse, matrix[:2], coarse.shape[1::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    assert np.abs(resample(coarse, matrix).astype(int) - opencv).mean() < 0.6
+
+
 @pytest.mark.parametrize("drift", [0.0, 1e-6, 1e-3])
 def test_few_lines_are_multiplied_at_once(drift: float) -> None:
     """Larger products wake the threads of the BLAS; then the last bit depends on how many processors there are."""

@@ -64,7 +64,8 @@ def resample(frame: Array, matrix: Matrix, before: Change = as_it_is, after: Cha
     for top in range(0, height, STRIP):
         bottom = min(top + STRIP, height)
         ends = [d * x + e * y + f for x in (0, width) for y in (top, bottom)]
-        first, last = int(np.floor(min(ends))) - LOBES, int(np.ceil(max(ends))) + SEGMENT
+        # the last segment of a strip has weights for a whole one, though it may hold one row
+        first, last = int(np.floor(min(ends))) - LOBES, int(np.ceil(max(ends))) + 2 * SEGMENT
         source = before(take_rows(frame, first, last))
         planes = split_channels(source)
         # x in the frame, as a function of x in the result and the row of the frame
@@ -98,7 +99,7 @@ def merge_channels(planes: FloatArray, dtype: np.dtype[np.generic]) -> Array:
 def resample_rows(planes: FloatArray, scale: float, drift: float, start: float, length: int) -> FloatArray:
     """Resample rows: pixel x of row k comes from ``scale * x + drift * k + start``; (c, n, w) -> (c, n, length)."""
     count, width = planes.shape[1:]
-    margin = LOBES + SEGMENT + int(max(abs(start), abs(scale * length + start - width)) + abs(drift) * count)
+    margin = LOBES + 2 * SEGMENT + int(max(abs(start), abs(scale * length + start - width)) + abs(drift) * count)
     padded = np.pad(planes, ((0, 0), (0, 0), (margin, margin)), mode="edge")
     result = np.empty((len(planes), count, length), np.float32)
     for lines, segment, begin, weights in plan_segments(count, length, scale, drift, start):
