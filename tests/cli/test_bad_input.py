@@ -458,7 +458,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, cli: Cli, monkeypatch: pytes
     fill_disk(monkeypatch, full_after)
     maps = ["--index-map", tmp_path / "map.png", "--confidence", tmp_path / "sure.png"]
     outcome = cli("fuse", "--method", "laplacian", *frames, "-o", tmp_path / "out.png", *maps)
-    assert_one_line(outcome, 1, "No space left on device", "nothing was kept")
+    assert_one_line(outcome, 1, "No space left on device", "nothing was kept; make room")
     assert files_below(tmp_path) == before
 
 

@@ -111,3 +111,22 @@ def test_two_tabs_that_fuse_at_once_leave_one_run(tmp_path: Path, page_files: No
             pass
         assert state["state"] == "ready", state["error"]
         assert state["chosen"]["compose"] in ("hard", "soft")
+
+
+@pytest.mark.slow
+def test_wrong_options_leave_a_running_fusion_alone(tmp_path: Path, page_files: None) -> None:
+    stack = write_scene(tmp_path / "stack", 500, 700, 4)
+    with running(stack) as studio:
+        while studio.state()["state"] == "opening":
+            pass
+        for wrong in (
+            {"options": {"method": "laplacian"}, "reference": "img_9.png"},
+            {"options": {}, "leave_out": ["img_0.png", "img_1.png", "img_2.png"]},
+            {"options": {"method": "magic"}},
+        ):
+            status, answer = studio.ask("POST", "/api/run", wrong)
+            assert status == 400
+            assert "\n" not in json.loads(answer)["error"]
+            assert studio.state()["state"] == "running"
+        state = studio.state()
+        assert (state["chosen"], state["leave_out"], state["error"]) == ({}, [], "")

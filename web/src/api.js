@@ -1,12 +1,12 @@
 // What the page asks of the server.
+import { WORDS } from "./words.js";
 
 /**
  * @param {string} path
  * @returns {Promise<any>}
  */
 export async function get(path) {
-  const answer = await fetch(path);
-  return read(answer);
+  return read(await send(path));
 }
 
 /**
@@ -15,12 +15,28 @@ export async function get(path) {
  * @returns {Promise<any>}
  */
 export async function post(path, values = {}) {
-  const answer = await fetch(path, { method: "POST", body: JSON.stringify(values) });
-  return read(answer);
+  return read(await send(path, { method: "POST", body: JSON.stringify(values) }));
 }
 
-/** @param {Response} answer */
-async function read(answer) {
+/**
+ * Ask the server; where it is gone, that is what is said.
+ * @param {string} path
+ * @param {RequestInit} [how]
+ */
+export async function send(path, how) {
+  try {
+    return await fetch(path, how);
+  } catch {
+    throw new Error(WORDS.lost);
+  }
+}
+
+/**
+ * What the server says.
+ * @param {Response} answer
+ * @returns {Promise<any>}
+ */
+export async function read(answer) {
   const text = await answer.text();
   let values;
   try {

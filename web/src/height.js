@@ -1,4 +1,5 @@
 // The height map: what is exported from depth, and the surface to turn, loaded when it is asked for.
+import { send } from "./api.js";
 import { find, make } from "./dom.js";
 import { WORDS } from "./words.js";
 
@@ -41,7 +42,7 @@ export class Height {
     find("height-files").replaceChildren();
     this.dialog.showModal();
     try {
-      const answer = await fetch("/api/surface");
+      const answer = await send("/api/surface");
       if (!answer.ok) throw new Error((await answer.json()).error);
       const data = await answer.arrayBuffer();
       const { SurfaceView } = await import("./surface.js");

@@ -40,7 +40,18 @@ class App {
       this.fail(error);
       return;
     }
+    if (this.state.opened !== this.opened) this.#forget();
     this.draw();
+  }
+
+  /** Another stack is open: what was chosen and said of the one before means nothing here. */
+  #forget() {
+    this.opened = this.state.opened;
+    find("here").textContent = find("saved").textContent = "";
+    find("downloads").replaceChildren();
+    this.look.base = "result";
+    this.look.over = "";
+    this.strip.chosen = 0;
   }
 
   /** Show the whole state. */

@@ -1,5 +1,5 @@
 // Opening: recent projects, folders of the server, dropped files, and several stacks to choose from.
-import { get, post } from "./api.js";
+import { get, post, read, send } from "./api.js";
 import { find, make } from "./dom.js";
 import { WORDS } from "./words.js";
 
@@ -15,13 +15,13 @@ export class Start {
     this.dialog.addEventListener("cancel", (/** @type {Event} */ event) => {
       if (!this.#mayClose) event.preventDefault();
     });
-    find("folder-up").onclick = () => this.#look(this.up ?? "");
+    find("folder-up").onclick = () => this.#go(this.up ?? "");
     find("folder-open").onclick = () => this.open(this.folder);
     find("choose-files").onclick = () => find("files").click();
     find("files").onchange = () => {
       const files = [...find("files").files].map((file) => ({ folder: WORDS.dropped, file }));
       find("files").value = "";
-      this.#send(files);
+      this.#send(files).catch((error) => this.#failOpen(error));
     };
     addEventListener("dragover", (event) => event.preventDefault());
     addEventListener("drop", (event) => {
@@ -79,12 +79,17 @@ export class Start {
     find("start-error").hidden = !text;
   }
 
+  /** Go to a folder; what was wrong before is gone. */
+  #go(/** @type {string} */ folder) {
+    this.fail("");
+    return this.#look(folder);
+  }
+
   /** Show what is in a folder; the first ones where none is named. */
   async #look(/** @type {string} */ folder) {
     let found;
     try {
       found = await get(`/api/folders?folder=${encodeURIComponent(folder)}`);
-      this.fail("");
     } catch (error) {
       this.fail(error instanceof Error ? error.message : String(error));
       if (folder !== "" && !this.found) found = await get("/api/folders").catch(() => null);
@@ -99,7 +104,7 @@ export class Start {
     find("folder-count").textContent = found.folder ? WORDS.pictures(found.pictures) : "";
     const isByKeys = find("folders").contains(document.activeElement); // whose entry goes with the list
     find("folders").replaceChildren(
-      ...found.folders.map((/** @type {any} */ one) => this.#entry(`${one.name}/`, "", () => this.#look(one.path))),
+      ...found.folders.map((/** @type {any} */ one) => this.#entry(`${one.name}/`, "", () => this.#go(one.path))),
       ...found.files.map((/** @type {any} */ one) => this.#entry(one.name, "", () => this.open(one.path))),
     );
     find("folders").scrollTop = 0;
@@ -133,55 +138,92 @@ export class Start {
     this.app.load();
   }
 
-  /** Files and folders that were dropped; a folder stands for the files directly inside. */
+  /** Files and folders that were dropped. */
   async #drop(/** @type {DragEvent} */ event) {
-    /** @type {{folder: string, file: File}[]} */
-    const files = [];
-    const entries = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.());
-    const plain = [...(event.dataTransfer?.files ?? [])];
-    for (const entry of entries) {
-      if (!entry?.isDirectory) continue;
-      const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
-      for (let more; (more = await new Promise((done, fail) => reader.readEntries(done, fail))).length; ) {
-        for (const inner of more) {
-          if (inner.isFile && !inner.name.startsWith(".")) {
-            files.push({ folder: entry.name, file: await new Promise((done, fail) => inner.file(done, fail)) });
-          }
-        }
+    const given = [...(event.dataTransfer?.items ?? [])]
+      .filter((item) => item.kind === "file")
+      .map((item) => ({ entry: item.webkitGetAsEntry?.(), file: item.getAsFile() })); // all at once: it is emptied soon
+    if (!given.length) return;
+    try {
+      const files = [];
+      for (const { entry, file } of given) {
+        if (entry?.isDirectory) files.push(...(await filesIn(/** @type {FileSystemDirectoryEntry} */ (entry))));
+        else if (file) files.push({ folder: WORDS.dropped, file });
       }
+      await this.#send(files);
+    } catch (error) {
+      this.#failOpen(error);
     }
-    if (!files.length) files.push(...plain.filter((file) => !file.name.startsWith(".")).map((file) => ({ folder: WORDS.dropped, file })));
-    await this.#send(files);
+  }
+
+  #failOpen(/** @type {unknown} */ error) {
+    if (!this.dialog.open) this.show();
+    this.fail(error instanceof Error ? error.message : String(error));
   }
 
   /** Copy files to the server, and open them. */
   async #send(/** @type {{folder: string, file: File}[]} */ files) {
-    if (!files.length || this.isBusy) return;
+    if (!files.length) return;
+    if (this.isBusy) throw new Error(WORDS.isBusy);
     if (!this.dialog.open) this.show();
     this.isBusy = true;
     const stamp = Date.now().toString(36);
     const total = files.reduce((sum, { file }) => sum + file.size, 0);
     let sent = 0;
-    let folder = "";
+    const folders = new Set();
     find("drop-progress").hidden = false;
     try {
       for (const { folder: name, file } of files) {
         find("drop-state").textContent = file.name;
+        await check(file);
         const place = [stamp, name, file.name].map(encodeURIComponent).join("/");
-        const answer = await fetch(`/dropped/${place}`, { method: "PUT", body: file });
-        const said = await answer.json().catch(() => ({ error: answer.statusText }));
-        if (!answer.ok) throw new Error(said.error);
-        folder = said.folder;
+        folders.add((await read(await send(`/dropped/${place}`, { method: "PUT", body: file }))).folder);
         sent += file.size;
         find("drop-progress").value = sent / Math.max(total, 1);
       }
       this.isBusy = false;
-      await this.#ask({ path: folder });
+      await this.#ask({ path: [...folders] });
     } catch (error) {
-      this.fail(error instanceof Error ? error.message : String(error));
+      this.#failOpen(error);
     }
     this.isBusy = false;
     find("drop-progress").hidden = true;
     find("drop-state").textContent = "";
+  }
+}
+
+/**
+ * The files directly inside a folder, for which it stands; raises an error where there are none.
+ * @param {FileSystemDirectoryEntry} folder
+ * @returns {Promise<{folder: string, file: File}[]>}
+ */
+async function filesIn(folder) {
+  const reader = folder.createReader();
+  /** @type {FileSystemEntry[]} */
+  const inside = [];
+  /** @type {{folder: string, file: File}[]} */
+  const files = [];
+  try {
+    for (let more; (more = await new Promise((/** @type {(entries: FileSystemEntry[]) => void} */ done, fail) => reader.readEntries(done, fail))).length; ) {
+      inside.push(...more.filter(({ name }) => !name.startsWith(".")));
+    }
+    for (const entry of inside.filter(({ isFile }) => isFile)) {
+      /** @type {File} */
+      const file = await new Promise((done, fail) => /** @type {FileSystemFileEntry} */ (entry).file(done, fail));
+      files.push({ folder: folder.name, file });
+    }
+  } catch (error) {
+    throw new Error(WORDS.unreadable(folder.name, error instanceof Error ? error.message : String(error)));
+  }
+  if (!files.length) throw new Error(WORDS.noFiles(folder.name, inside.map(({ name }) => name)));
+  return files;
+}
+
+/** Raise an error where a file can't be read: sending it would fail as if the server were gone. @param {File} file */
+async function check(file) {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+  } catch (error) {
+    throw new Error(WORDS.unreadable(file.name, error instanceof Error ? error.message : String(error)));
   }
 }

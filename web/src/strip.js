@@ -55,7 +55,7 @@ export class Strip {
         make("span", { className: "head" }, number + letters.slice(0, -TAIL).join("")),
         make("span", { className: "tail" }, letters.slice(-TAIL).join("")),
       ),
-      make("span", { className: "why" }, why || row.time),
+      make("span", { className: "why" }, why || row.time || ""),
       make("span", { className: "sharp", role: "img", "aria-label": WORDS.sharpness(share) }, bar),
     );
     pick.dataset.position = row.position;

@@ -35,6 +35,12 @@ export const WORDS = {
   frames: (/** @type {number} */ count) => (count === 1 ? "1 frame" : `${count} frames`),
   pictures: (/** @type {number} */ count) => (count === 0 ? "no pictures here" : count === 1 ? "1 picture" : `${count} pictures`),
   dropped: "dropped",
+  isBusy: "Files are being copied or opened; wait until that is done, and drop these again.",
+  unreadable: (/** @type {string} */ name, /** @type {string} */ why) => `${name} can't be read: ${why}`,
+  noFiles: (/** @type {string} */ name, /** @type {string[]} */ folders) =>
+    folders.length
+      ? `${name} holds no pictures, but folders: ${folders.slice(0, 8).join(", ")}; drop one of them`
+      : `${name} is empty; drop a folder with pictures, or the pictures`,
   hasProject: ", with a project",
   sharpness: (/** @type {number} */ share) => `sharpness ${Math.round(100 * share)} %`,
   keptName: (/** @type {number} */ number) => `Result ${number}`,

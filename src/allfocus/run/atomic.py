@@ -13,6 +13,17 @@ from typing import BinaryIO
 from allfocus.errors import WriteError
 from allfocus.run.swap import Swap, remove
 
+#: What to do about errors of the disk, by their numbers.
+REMEDIES: Mapping[int | None, str] = {
+    errno.ENOSPC: "make room, or choose another disk",
+    errno.EDQUOT: "make room, or choose another disk",
+    errno.EFBIG: "choose another disk, or a format with smaller files",
+    errno.EROFS: "choose another folder",
+    errno.EACCES: "choose another folder",
+    errno.EPERM: "choose another folder",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
 
 def check_place(path: Path) -> None:
     """Make sure that a file, whatever it holds, can be written to `path`; leaves nothing behind.
@@ -240,7 +251,8 @@ def disk_errors(path: Path) -> Iterator[None]:
         if isinstance(error, WriteError):
             raise
         reason = error.strerror or str(error)
-        raise WriteError(f"{path} can't be written: {reason}; nothing was kept") from error
+        remedy = f"; {REMEDIES[error.errno]}" if error.errno in REMEDIES else ""
+        raise WriteError(f"{path} can't be written: {reason}; nothing was kept{remedy}") from error
 
 
 def sync(part: Path) -> None:

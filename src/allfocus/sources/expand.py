@@ -68,11 +68,21 @@ def read_stdin() -> list[Path]:
     return paths
 
 
+def list_names(paths: Sequence[Path]) -> str:
+    """The names of files or folders, the first ones of many."""
+    more = f" and {len(paths) - MOST_NAMED} more" if len(paths) > MOST_NAMED else ""
+    return ", ".join(path.name for path in paths[:MOST_NAMED]) + more
+
+
 def describe_folders(folder: Path, inside: Sequence[Path]) -> str:
     """What to type for a folder that holds folders and no pictures."""
-    names = ", ".join(path.name for path in inside[:MOST_NAMED])
-    more = f" and {len(inside) - MOST_NAMED} more" if len(inside) > MOST_NAMED else ""
-    return f"{folder} holds no pictures, but folders: {names}{more}; give one of them, such as {inside[0]}"
+    return f"{folder} holds no pictures, but folders: {list_names(inside)}; give one of them, such as {inside[0]}"
+
+
+def describe_others(folder: Path, inside: Sequence[Path]) -> str:
+    """What is wrong with a folder that holds other files, or none."""
+    held = f", but {list_names(inside)}" if inside else ""
+    return f"{folder} holds no pictures{held}; expected files such as .jpg, .png, .tif or a camera's RAW"
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -86,5 +96,6 @@ def list_pictures(folder: Path) -> list[Path]:
         folders = sorted((path for path in inside if path.is_dir()), key=natural_key)
         if folders:
             raise ReadError(describe_folders(folder, folders))
-        raise ReadError(f"{folder} holds no pictures; expected files such as .jpg, .png, .tif or a camera's RAW")
+        others = sorted((path for path in inside if path.is_file()), key=natural_key)
+        raise ReadError(describe_others(folder, others))
     return pictures

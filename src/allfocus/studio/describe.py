@@ -21,6 +21,7 @@ def describe_session(session: Session) -> dict[str, Any]:
         listing, options = session.listing, session.request.options
         found: dict[str, Any] = {
             "state": session.state,
+            "opened": session.opened,
             "error": session.error,
             "notes": session.notes,
             "progress": session.progress,

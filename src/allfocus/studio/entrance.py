@@ -80,6 +80,6 @@ class Entrance:
 def describe_choices(session: Session) -> list[dict[str, Any]]:
     """The stacks to choose from."""
     return [
-        {"label": choice.label, "count": choice.count, "has_project": choice.project.is_file()}
+        {"label": session.shelf.shorten(choice.label), "count": choice.count, "has_project": choice.project.is_file()}
         for choice in session.choices
     ]

@@ -48,12 +48,14 @@ class Session(Board):
 
     Attributes:
         choices: stacks to choose from, where what was opened holds several.
+        opened: how many stacks were looked at, by which pages tell one from the next.
     """
 
     def __init__(self, hub: Hub, shelf: Shelf) -> None:
         super().__init__(hub)
         self.shelf, self.state = shelf, "opening"  # until `begin` knows better
         self.choices: list[Choice] = []
+        self.opened = 0
         self._one_at_a_time = RLock()
         self._typed: Mapping[str, Any] = {}
 
@@ -116,7 +118,7 @@ class Session(Board):
     def _show_opened(self, opened: Opened, request: JobRequest, listing: Listing) -> None:
         """Show the names of the frames, in place of all that was shown before."""
         with self.lock:
-            self.state, self.error = "opening", ""
+            self.state, self.error, self.opened = "opening", "", self.opened + 1
             self.request, self.listing = replace(request, strokes=()), listing
             self.strokes, self.undone = list(request.strokes), []
             self._kept, self.retouch, self.layers, self.thumbnails = None, None, {}, {}

@@ -80,7 +80,8 @@ class Shelf:
             OptionError, ReadError: as `find`, or the folder can't be listed.
         """
         if not typed:
-            rows = [{"name": str(root), "path": str(root)} for root in self.roots if root.is_dir()]
+            roots = [root for root in self.roots if root.is_dir() and root != self._dropped]
+            rows = [{"name": str(root), "path": str(root)} for root in roots]
             return {"folder": "", "up": None, "folders": rows, "files": [], "pictures": 0}
         folder = self.find(typed)
         try:
