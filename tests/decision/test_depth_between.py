@@ -85,7 +85,7 @@ def test_points_of_light_on_black_have_a_depth_though_they_vanish_out_of_focus()
             point[46:50, x : x + 4] = 0.9
             black += blur(point, 14.0 * abs(frame - place))
         shots.append(np.rint(np.clip(black, 0, 1) * 255).astype(np.uint8))
-    assert shots[3][40:56, 26:42].max() == 0
+    assert shots[3][40:56, 26:42].max() <= 1
     depth = fuse(shots, align="none", halos="keep", depth=True).depth
     assert depth is not None
     for x, place in ((32, 0), (96, 3)):
