@@ -104,10 +104,29 @@ def test_ctrl_c_ends_a_batch_in_seconds_and_in_good_order(tmp_path: Path) -> Non
     assert time.monotonic() - begun < 10
     assert batch.returncode == 130
     assert "Traceback" not in said
-    assert "40 stacks are fused; start again to go on" in said.splitlines()[-1]
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert lines[-1]["event"] == "interrupted"
+    assert "40 stacks are fused; start again to go on" in lines[-1]["message"]
     assert {state for (state,) in read(tmp_path / "out", "state")} == {"done", "waiting"}
     _, alive = psutil.wait_procs(children, timeout=5)
     assert not alive
+
+
+def test_a_watch_that_programs_follow_greets_and_ends_in_lines_of_json(tmp_path: Path) -> None:
+    write_stack(tmp_path / "in")
+    command = [sys.executable, "-m", "allfocus", "watch", str(tmp_path / "in"), "-o", str(tmp_path / "out"), *QUICK]
+    watch = subprocess.Popen(
+        [*command, "--settle", "0.1", "--progress", "json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert watch.stderr is not None
+    first = watch.stderr.readline()
+    watch.send_signal(signal.SIGINT)
+    _, said = watch.communicate(timeout=30)
+    assert [json.loads(line)["event"] for line in [first, *said.splitlines()]]
 
 
 def test_ctrl_c_does_not_wait_for_workers_to_start(monkeypatch: pytest.MonkeyPatch) -> None:

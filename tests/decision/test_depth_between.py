@@ -9,7 +9,7 @@ import pytest
 from allfocus import FusionResult, fuse
 from allfocus.core.color import FloatArray
 from allfocus.decision.depth import agree, find_peaks, measure_by_chances
-from surfaces import ball, cone, ramp, shoot
+from surfaces import ball, blur, cone, ramp, shoot
 
 Shape = Callable[[int, int, int], FloatArray]
 
@@ -54,13 +54,43 @@ def test_of_a_black_background_nothing_is_known() -> None:
     assert result.depth is not None
     assert result.depth_error is not None
     around = np.isnan(truth)
-    assert np.isnan(result.depth[:, :40]).all()
-    far = cv2.erode(around.astype(np.uint8), np.ones((33, 33))) > 0  # than light out of focus reaches
-    assert np.isnan(result.depth[far]).all()
+    beside = cv2.erode(around.astype(np.uint8), np.ones((9, 9))) > 0  # where light out of focus reaches
+    assert np.isnan(result.depth[beside]).all()
+    assert np.isfinite(result.depth[~around]).mean() > 0.99
     np.testing.assert_array_equal(np.isnan(result.depth), np.isnan(result.depth_error))
     filled = result.fill_depth()
     assert filled is not None
     assert np.isfinite(filled).all()
+
+
+@pytest.mark.slow
+def test_noise_in_black_and_light_from_around_have_no_depth_however_dim() -> None:
+    truth, rng = ball(160, 240, 5), np.random.default_rng(1)
+    shots = [frame.mean(axis=2) / 255 + rng.normal(0, 0.005, truth.shape) for frame in shoot(truth, 5)]
+    beside = cv2.erode(np.isnan(truth).astype(np.uint8), np.ones((9, 9))) > 0
+    for white in (3000, 60000):
+        frames = [np.rint(np.clip(shot, 0, 1) * white).astype(np.uint16) for shot in shots]
+        depth = fuse(frames, align="none", halos="keep", depth=True).depth
+        assert depth is not None
+        assert np.isnan(depth[beside]).mean() > 0.998
+        assert np.isfinite(depth[np.isfinite(truth)]).mean() > 0.98
+
+
+def test_points_of_light_on_black_have_a_depth_though_they_vanish_out_of_focus() -> None:
+    shots = []
+    for frame in range(4):
+        black = np.zeros((96, 128), np.float32)
+        for x, place in ((32, 0), (96, 3)):
+            point = np.zeros_like(black)
+            point[46:50, x : x + 4] = 0.9
+            black += blur(point, 14.0 * abs(frame - place))
+        shots.append(np.rint(np.clip(black, 0, 1) * 255).astype(np.uint8))
+    assert shots[3][40:56, 26:42].max() <= 1
+    depth = fuse(shots, align="none", halos="keep", depth=True).depth
+    assert depth is not None
+    for x, place in ((32, 0), (96, 3)):
+        assert np.abs(depth[46:50, x : x + 4] - place).max() < 0.5  # so it is known too
+    assert np.isnan(depth[:, 56:72]).all()
 
 
 def test_nothing_is_known_where_all_frames_are_the_same() -> None:

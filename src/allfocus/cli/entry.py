@@ -1,5 +1,6 @@
 """Where every command starts and every error ends: one line on stderr and an exit code."""
 
+import json
 import os
 import sys
 import traceback
@@ -79,7 +80,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         line, code = explain(error)
         several = isinstance(error, BadFramesError | PreflightError)  # a line for each, already in order
-        say(line if several else " ".join(line.split()), err=True)
+        line = line if several else " ".join(line.split())
+        if session.as_json:
+            kind = "interrupted" if code == INTERRUPTED else "error"
+            line = json.dumps({"event": kind, "message": line.removeprefix(f"{kind}: ")})
+        say(line, err=True)
         if code == INTERRUPTED and arguments is None:
             os._exit(code)  # Python would wait for what the workers have begun
     return answer_for_stdout(code)

@@ -25,9 +25,11 @@ class Session:
 
     Attributes:
         debug: whether to show the traceback.
+        as_json: whether a program reads stderr, as lines of JSON.
     """
 
     debug: bool = False
+    as_json: bool = False
 
 
 def note_debug(context: typer.Context, value: bool) -> bool:
@@ -77,6 +79,8 @@ def command(*kinds: OptionClass, skip: tuple[str, ...] = ()) -> Callable[[Comman
         count = sum(one.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD for one in parameters)
 
         def run(context: typer.Context, debug: bool, **values: Any) -> None:
+            if isinstance(context.obj, Session):
+                context.obj.as_json = values.get("progress") == "json"
             given = {flag.name: values.pop(flag.name) for flag in made}
             typed = {name: as_given(value) for name, value in given.items() if is_typed(context, name)}
             function(**values, **dict(by_new_names(typed, (item for _, item in declared))))

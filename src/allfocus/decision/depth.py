@@ -38,6 +38,10 @@ SAMPLES = 100.0
 LEAST_ENERGY, SHORT = 2e-6, 1.2
 #: Detail counts from so many times the noise on: in the finest level, or in noise in one of the three finest.
 BEYOND_NOISE = 2.5
+#: Black in some frame: less light than this, white is 1, and so many times the noise more. What is dim there, with less
+#: than this share of the energy of the most detail around it or so many times the noise, is light from things around, or
+#: noise, which is less in black than elsewhere.
+BLACK, BLACK_IN_NOISE, DIM, FAINT = 1.5 / 255, 2.0, 0.1, 10.0
 #: Depth is unknown where its variance is more than this share of that of pure chance, or the error more than so many
 #: frames.
 CHANCE, MOST_ERROR = 0.3, 1.0
@@ -84,7 +88,9 @@ class DepthMeter:
     """
 
     def __init__(self, pyramid: StackPyramid, noise: float) -> None:
-        self._pyramid, self._noise = pyramid, noise
+        # dim values of 16 bits are measured as bright ones are; of 8 bits, rounding would be taken for detail
+        span = 1.0 if pyramid.frames[0].dtype == np.uint8 else pyramid.values.span
+        self._pyramid, self._noise, self._scale = pyramid, noise / span, np.float32(1 / span**2)
 
     def measure(
         self, cell: Window, chances: FloatArray, positions: Array, index_map: Array
@@ -106,7 +112,7 @@ class DepthMeter:
             )
         frames = len(self._pyramid.frames)
         least = WITHIN_A_FRAME + CHANCE * (frames**2 - 1) / 12
-        unknown = ~self._has_detail(cell) | (variance > min(MOST_ERROR**2, least))
+        unknown = ~self._has_detail(cell) | self._is_lit_from_around(cell) | (variance > min(MOST_ERROR**2, least))
         depth[unknown] = variance[unknown] = np.nan
         return np.clip(depth, 0, frames - 1), np.sqrt(variance)
 
@@ -115,10 +121,28 @@ class DepthMeter:
         found = np.zeros([part.stop - part.start for part in cell], np.float32)
         for level in range(min(3 if self._noise >= NOISY else 1, self._pyramid.levels)):
             window = self._window(level, cell, 1)
-            most = self._pyramid.energies(level, window).max(axis=0)
+            most = self._energies(level, window).max(axis=0)
             share = most / np.float32(BEYOND_NOISE * self._noise_energy(level) + LEAST_ENERGY)
             np.maximum(found, fit_into(share, window, cell, PATCH << level), out=found)
         return found > 1
+
+    def _is_lit_from_around(self, cell: Window) -> Array:
+        """(h, w) bool, where detail is light of things around that are out of focus.
+
+        What shows in a place sends its light there in every frame, more or less spread. Where a frame is black nothing
+        shows: other frames' light comes from around. Points of light on black spread so far that they vanish, but they
+        have as much detail as others around.
+        """
+        window = self._window(0, cell, REACH)
+        most = self._energies(0, window).max(axis=0)
+        around = cv2.dilate(most, np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8))
+        share = self._pyramid.measure_darkest(window) / np.float32(BLACK + BLACK_IN_NOISE * self._noise)
+        share[most > np.maximum(DIM * around, FAINT * self._noise_energy(0) + LEAST_ENERGY)] = 2
+        return fit_into(np.asarray(share, np.float32), window, cell, PATCH) < 1
+
+    def _energies(self, level: int, patches: Window) -> FloatArray:
+        """(N, h, w), the energy of a level's own detail in some patches, on the scale of the noise."""
+        return np.asarray(self._pyramid.energies(level, patches) * self._scale, np.float32)
 
     def _noise_energy(self, level: int) -> float:
         """What white noise adds to the energies of a level: halving takes three quarters of its variance."""
@@ -133,7 +157,7 @@ class DepthMeter:
     def _find_peaks(self, level: int, cell: Window) -> Peaks:
         """The peaks of a level, of a cell and `AROUND` patches more."""
         seen, wanted = self._window(level, cell, REACH), self._window(level, cell, AROUND)
-        found = find_peaks(self._pyramid.energies(level, seen), self._noise_energy(level))
+        found = find_peaks(self._energies(level, seen), self._noise_energy(level))
         here = relative_to(wanted, seen)
         return Peaks(depth=found.depth[here], precision=found.precision[here], width=found.width[here])
 

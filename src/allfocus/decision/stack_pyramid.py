@@ -33,6 +33,8 @@ from allfocus.run.context import Run
 
 #: Levels from here on are kept, 0 being the frames themselves.
 KEPT = 2
+#: The level whose pixels are the means of patches of the finest one; where there is no such level it is made.
+PATCH_LEVEL = 2
 #: How many regions' pixels the levels are built of at once, where frames are worked on in parts.
 REGIONS_AT_ONCE = 8
 #: Rows of a frame that its short checksum is made of: one in so many.
@@ -166,8 +168,20 @@ class StackPyramid:
         sharpest = reduce(np.maximum, (kept[self.order[frame], 0, rows, columns] for frame in chosen))
         return float(sharpest.mean()) if sharpest.size else 0.0
 
+    def measure_darkest(self, patches: Window) -> FloatArray:
+        """(h, w), the mean of some patches of the finest level where they are darkest: in that frame, black 0, white 1.
+
+        Of colours the brightest channel counts.
+        """
+        darkest: FloatArray | None = None
+        for frame in range(len(self.frames)):
+            means = self.cut_pixels(PATCH_LEVEL, patches, np.array([frame]))[0].max(axis=0)
+            darkest = means if darkest is None else np.minimum(darkest, means)
+        assert darkest is not None
+        return darkest
+
     def _cut_level(self, level: int, window: Window, frame: int) -> Array:
-        kept = self._pixels[level]
+        kept = self._pixels[level] if level < self.levels else None
         if kept is not None:
             return kept[(self.order[frame], *window)]
         if level:
