@@ -57,7 +57,7 @@ def test_figures_are_those_that_were_measured() -> None:
     figures = script("make_figures")
     assert not figures["stale"](), "run python docs/make_figures.py"
     page = (DOCS / "benchmark.md").read_text(encoding="utf-8")
-    changed = page.replace("| pair of 0.5 MP | 0.977 |", "| pair of 0.5 MP | 0.877 |")
+    changed = re.sub(r"(\| pair of 0.5 MP \|) [\d.]+ \|", r"\1 0.123 |", page, count=1)
     assert changed != page
     assert figures["filled"](changed) == page
 
