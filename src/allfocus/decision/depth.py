@@ -39,13 +39,8 @@ LEAST_ENERGY, SHORT = 2e-6, 1.2
 #: Detail counts from so many times the noise on: in the finest level, or in noise in one of the three finest.
 BEYOND_NOISE = 2.5
 #: Black in some frame: less light than this, white is 1, and so many times the noise more. What is dim there, with less
-<<<<<<< HEAD
 #: than this share of the energy of the most detail around or so many times the noise, is light from things around, or
 #: noise, which is less in black than elsewhere.
-=======
-#: than this share of the energy of the most detail around it or so many times the noise, is light from things around,
-#: or noise, which is less in black than elsewhere.
->>>>>>> scale20
 BLACK, BLACK_IN_NOISE, DIM, FAINT = 1.5 / 255, 2.0, 0.1, 10.0
 #: Depth is unknown where its variance is more than this share of that of pure chance, or the error more than so many
 #: frames.
