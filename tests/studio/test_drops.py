@@ -75,6 +75,9 @@ def test_all_that_is_dropped_is_opened_or_said_to_be_wrong(page: Any, studio: St
     wrong.get_by_text("does not answer").wait_for()
 
 
+THUMBNAILS = "[...document.querySelectorAll('#strip img')].map((picture) => picture.src)"
+
+
 def test_another_stack_is_shown_as_if_it_were_the_first(page: Any, studio: Studio, tmp_path: Path) -> None:
     page.get_by_role("tab", name="Save").click()
     page.get_by_role("button", name="Save picture").click()
@@ -83,14 +86,19 @@ def test_another_stack_is_shown_as_if_it_were_the_first(page: Any, studio: Studi
     page.mouse.move(500, 300)
     page.locator("#here", has_text="sure").wait_for()
     page.mouse.move(5, 5)
-    for k, frame in enumerate(scene(120, 160, 3, seed=2)):
-        (tmp_path / "first2").mkdir(exist_ok=True)
-        write_image(tmp_path / f"first2/img_{k}.png", frame)
+    before = {address.partition("?")[2].partition("-")[0] for address in page.evaluate(THUMBNAILS)}
+    names = [frame["name"] for frame in page.evaluate("studio.state.frames")]
+    (tmp_path / "first2").mkdir()
+    for name, frame in zip(names, scene(120, 160, len(names), seed=2), strict=True):
+        write_image(tmp_path / "first2" / name, frame)
     drop(page, tmp_path / "first2")
     page.evaluate("window.read = []; setInterval(() => read.push(document.querySelector('#strip').innerText), 5)")
     page.locator("#title", has_text="first2").wait_for()
     wait_ready(page)
     assert not page.evaluate("read.some((text) => text.includes('undefined'))")
+    for name, address in zip(names, page.evaluate(THUMBNAILS), strict=True):
+        assert f"/{name}?" in address  # frames of the first stack have the same names
+    assert len({address.partition("?")[2].partition("-")[0] for address in page.evaluate(THUMBNAILS)} - before) == 1
     assert page.locator("#base").input_value() == "result"
     assert page.locator("#here").inner_text() == ""
     assert page.locator("#downloads a").count() == 0

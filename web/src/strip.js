@@ -16,11 +16,11 @@ export class Strip {
   }
 
   draw() {
-    const { frames, leave_out: leftOut } = this.app.state;
+    const { frames, leave_out: leftOut, opened } = this.app.state;
     this.chosen = Math.min(this.chosen, Math.max(0, frames.length - 1)); // there may be fewer now
     const rows = [...frames, ...leftOut.map((/** @type {string} */ name) => ({ name, position: -1, left_out: WORDS.leftOut }))];
     this.best = Math.max(...frames.map((/** @type {any} */ row) => row.sharpness ?? 0), 1e-9);
-    const key = JSON.stringify(rows);
+    const key = JSON.stringify([opened, rows]);
     if (key !== this.key) {
       this.key = key;
       this.pictures.clear();
@@ -31,9 +31,14 @@ export class Strip {
     }
   }
 
+  /** A thumbnail's address, another one for each stack: frames of two stacks may share a name. */
+  #address(/** @type {string} */ name) {
+    return `/thumbnails/${encodeURIComponent(name)}?${this.app.state.opened}`;
+  }
+
   #item(/** @type {any} */ row) {
     const picture = make("img", { alt: "", loading: "lazy", draggable: false });
-    if (row.sharpness !== undefined || row.position < 0) picture.src = `/thumbnails/${encodeURIComponent(row.name)}`; // it was read
+    if (row.sharpness !== undefined || row.position < 0) picture.src = this.#address(row.name); // it was read
     picture.onerror = () => (picture.style.visibility = "hidden");
     picture.onload = () => (picture.style.visibility = "");
     this.pictures.set(row.name, picture);
@@ -114,7 +119,7 @@ export class Strip {
   refresh(message) {
     const { name } = message;
     const picture = this.pictures.get(name);
-    if (picture) picture.src = `/thumbnails/${encodeURIComponent(name)}?${performance.now()}`;
+    if (picture) picture.src = `${this.#address(name)}-${performance.now()}`;
     const row = this.app.state.frames.find((/** @type {any} */ one) => one.name === name);
     if (row) Object.assign(row, { sharpness: message.sharpness, time: message.time });
   }
