@@ -62,6 +62,7 @@ def test_all_that_is_dropped_is_opened_or_said_to_be_wrong(page: Any, studio: St
     assert page.locator("#choices .hint").all_inner_texts() == ["3 frames", "3 frames"]
     assert page.locator("#choices button span:first-child").all_inner_texts() == ["one", "two"]
     start.get_by_role("button", name="one").click()
+    page.locator("#title", has_text="one").wait_for()
     wait_ready(page)
     assert studio.state()["title"] == "one"
     write_image(tmp_path / "img_3.png", scene(120, 160, 4)[3])
