@@ -112,6 +112,13 @@ def test_hostile_numbers_and_texts_are_one_line(studio: Studio, body: bytes) -> 
 
 
 @pytest.mark.slow
+def test_a_name_that_no_disk_takes_is_one_line(studio: Studio) -> None:
+    status, answer = studio.ask("POST", "/api/save", {"path": "n" * 300 + ".tif"})
+    assert status == 400
+    assert "choose another name" in json.loads(answer)["error"]
+
+
+@pytest.mark.slow
 def test_far_strokes_change_nothing(studio: Studio) -> None:
     before = studio.state()["layers"]["result"]["version"]
     for place in (1e300, -1e18, 1e6):
