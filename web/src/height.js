@@ -1,5 +1,5 @@
 // The height map: what is exported from depth, and the surface to turn, loaded when it is asked for.
-import { send } from "./api.js";
+import { post, send } from "./api.js";
 import { find, make } from "./dom.js";
 import { WORDS } from "./words.js";
 
@@ -58,7 +58,6 @@ export class Height {
     find("height-said").textContent = WORDS.writing;
     const base = (this.app.state.save_as ?? "picture").replace(/\.[^.]*$/, "").replace(/\.fused$/, "");
     try {
-      const { post } = await import("./api.js");
       const answer = await post("/api/export", { kind, path: `${base}_${kind}${ending}` });
       find("height-said").textContent = WORDS.saved(answer.files);
       find("height-files").replaceChildren(...links(answer.files));

@@ -138,27 +138,31 @@ class CoarseToFine:
         height, width = (part.stop for part in self._pyramid.whole(level))
         reach = self._model.reach(level)
         most = 2 * self._rule.in_tiles.most if is_long else len(every)
-        side = min(
-            self._rule.cell >> level if is_long else height + width,
-            tile_side(most, self._rule.max_tile, reach, PIXELS_AT_ONCE),
-        )
+        side = tile_side(most, self._rule.max_tile, reach, PIXELS_AT_ONCE)
+        if is_long:
+            side = min(side, self._rule.cell >> level)
         answer = LogitStore(len(every), channels, height, width, side, self._run)
 
         def refine(tile: Window) -> None:
             window = self._grow(tile, reach, level)
-            before = coarser.part(scale_down(window, 2), every)
-            frames = every
+            known = coarser.part(scale_down(window, 2), every)
             if is_long:
-                near = relative_to(scale_down(self._grow(tile, STEP, level), 2), scale_down(window, 2))
-                chances = softmax_weights(before.logits[(slice(None), 0, *near)], sharpness=1)
-                frames = find_candidates(chances, self._rule.in_tiles)[0]
-            few = Answer(logits=before.logits[frames], context=before.context[frames])
-            found = self._model.refine(self._pyramid.cut(level, window, frames), few, level)
-            answer.put(tile, part_of(carry_on(before, frames, found) if is_long else found, relative_to(tile, window)))
+                found = self._refine_candidates(level, tile, window, known)
+            else:
+                found = self._model.refine(self._pyramid.cut(level, window, every), known, level)
+            answer.put(tile, part_of(found, relative_to(tile, window)))
 
         for _ in self._run.map(refine, tiles(height, width, side)):
             pass
         return answer
+
+    def _refine_candidates(self, level: int, tile: Window, window: Window, coarser: Answer) -> Answer:
+        """Answer a tile and the window around it, all frames, after a look at those that may be the best in it."""
+        near = relative_to(scale_down(self._grow(tile, STEP, level), 2), scale_down(window, 2))
+        chances = softmax_weights(coarser.logits[(slice(None), 0, *near)], sharpness=1)
+        frames = find_candidates(chances, self._rule.in_tiles)[0]
+        few = Answer(logits=coarser.logits[frames], context=coarser.context[frames])
+        return carry_on(coarser, frames, self._model.refine(self._pyramid.cut(level, window, frames), few, level))
 
     def _answer_place(self, level: int, place: Window, frames: Array) -> Answer:
         """Answer a place of a level, of some frames, after it and what is around it in the coarser levels."""
