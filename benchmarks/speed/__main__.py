@@ -194,10 +194,9 @@ def rounded(value: Any) -> Any:
     return float(f"{value:.3g}") if isinstance(value, float) else value
 
 
-def memory(output: Path, folder: Path, *, is_quick: bool) -> list[dict[str, Any]]:
+def memory(folder: Path, *, is_quick: bool) -> list[dict[str, Any]]:
     """Rows of what `memory.py` measures."""
-    target = output / "memory.csv"
-    quick = ["--quick"] if is_quick else []
+    target, quick = folder / "memory.csv", ["--quick"] if is_quick else []
     subprocess.run([sys.executable, HERE / "memory.py", target, folder / "memory", *quick], check=True)
     return read_csv(target)
 
@@ -224,7 +223,7 @@ def main() -> None:
         measures: dict[str, Callable[[], list[dict[str, Any]]]] = {
             "speed": lambda: [row for case in cases for row in speed_of(case, folder)],
             "stages": lambda: [stages_of(case, folder) for case in cases if case[1] < MANY],
-            "memory": lambda: memory(arguments.output, folder, is_quick=arguments.quick),
+            "memory": lambda: memory(folder, is_quick=arguments.quick),
             "growth": lambda: [] if arguments.quick else growth(folder),
         }
         for name in arguments.only:

@@ -26,11 +26,11 @@ from allfocus.core.color import Array, FloatArray, to_unit
 from allfocus.core.pyramid import count_levels, padded_size
 from allfocus.core.weights import pick
 from allfocus.metrics.reference import psnr
+from allfocus.train.checkpoint import RunFiles
 from allfocus.train.config import DataConfig, NetworkConfig, Recipe, ShuffleConfig, TrainingConfig
 from allfocus.train.data import CropSampler, hold_back, read_photos
 from allfocus.train.onnx.weights import load_start
-from allfocus.train.puzzles.pixel_groups import generate
-from allfocus.train.step import TrainState, learning_rate, plan_step
+from allfocus.train.trainer import Trainer
 from allfocus.train.validate import measure, validation_groups
 
 #: A scene whose yardsticks are too far apart for a mean to say something.
@@ -168,17 +168,13 @@ def on_groups(network: nn.Module, photos: Sequence[Array]) -> dict[str, float]:
     return figures
 
 
-def train_on(recipe: Recipe, photos: Sequence[Array]) -> nn.Module:
-    """The averaged weights after all steps."""
-    state = TrainState(recipe, torch.device("cpu"))
-    sampler = CropSampler(photos, recipe.data, recipe.seed)
+def train_on(recipe: Recipe, photos: Sequence[Array], folder: Path) -> nn.Module:
+    """The averaged weights after all steps; nothing is written."""
+    trainer = Trainer(recipe, torch.device("cpu"), RunFiles.beside(folder / f"{recipe.name}.onnx"))
+    trainer.sampler = CropSampler(photos, recipe.data, recipe.seed)
     for step in range(recipe.training.steps):
-        plan = plan_step(recipe, step)
-        rng = torch.Generator().manual_seed(plan.seed)
-        groups = generate(sampler.batch(step, plan.groups, plan.crop), recipe.shuffle, plan.frames, rng)
-        rate = learning_rate(recipe.training, step, step / recipe.training.steps)
-        state.update(groups, plan.octaves, rate, step)
-    return state.ema
+        trainer.take_step(trainer.draw_crops(step), trainer.fraction)
+    return trainer.state.ema
 
 
 def loaded_scenes(path: Path) -> list[Loaded]:
@@ -238,7 +234,7 @@ def main() -> None:
         for seed in arguments.seeds:
             for name in arguments.only:
                 some = [learning[seed]] if VARIANTS[name][2] else learning
-                makers[name, seed] = partial(train_on, recipe_of(name, arguments.steps, seed), some)
+                makers[name, seed] = partial(train_on, recipe_of(name, arguments.steps, seed), some, arguments.output)
     for (name, seed), make in makers.items():
         row_file = arguments.output / f"{name.replace(' ', '-')}-{seed}.row.csv"
         if row_file.exists() and not arguments.model:

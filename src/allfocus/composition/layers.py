@@ -30,6 +30,7 @@ from allfocus.composition.planes import (
     find_core,
     known_share,
     pack,
+    share_out,
     soften,
     spread,
     unveil,
@@ -220,11 +221,7 @@ class LayeredWindow:
 
     def visible(self) -> list[FloatArray]:
         """Which share of each pixel each layer has in the picture that is sharp everywhere; they sum to 1."""
-        left, shares = np.ones_like(self.mattes[0]), []
-        for matte in self.mattes:
-            shares.append(left * matte)
-            left = left * (1 - matte)
-        return shares
+        return share_out(self.mattes)
 
     def touched(self) -> FloatArray:
         """How far what is picked shows other light than that of its layer, (h, w) in [0, 1]."""
@@ -249,8 +246,9 @@ class LayeredWindow:
         for row in range(len(self.layers) - 1):
             narrow = find_narrow(self.mattes[: row + 1]) * known_share(self.shares[row]) * (self.of == row)
             if narrow[part].any():
-                seen = unveil(self.own[row], self.veils[row], self.shares[row])
-                made = sharpen_behind(seen, self.behind[row], self.mattes[row:], self.colours[row:])[part]
+                seen = unveil(self.own[row][part], self.veils[row][part], self.shares[row][part])
+                mattes, colours = ([plane[part] for plane in planes[row:]] for planes in (self.mattes, self.colours))
+                made = sharpen_behind(seen, self.behind[row][part], mattes, colours)
                 light += spread(narrow[part], light) * (made - light)
         return light, taken, np.asarray(1 - left, np.float32)
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from allfocus.composition.planes import spread
+from allfocus.composition.planes import share_out, spread
 from allfocus.core.color import Array, FloatArray
 
 #: Things less than so many pixels wide are narrow, where their mattes stand out by so much.
@@ -75,8 +75,7 @@ def sharpen_behind(
         mattes: of the layer and of the farther ones, from near to far.
         colours: the same.
     """
-    behind, left = np.zeros_like(seen), np.ones_like(mattes[0])
-    for matte, colour in zip(mattes[1:], colours[1:], strict=True):
-        behind += spread(left * matte, colour) * colour
-        left = left * (1 - matte)
+    behind = np.zeros_like(seen)
+    for share, colour in zip(share_out(mattes[1:]), colours[1:], strict=True):
+        behind += spread(share, colour) * colour
     return np.asarray(seen + spread(1 - mattes[0], behind) * (behind - blurred), np.float32)

@@ -1,5 +1,7 @@
 """What layers are computed with: planes and pictures (h, w) and (h, w, c), masked, continued and mixed."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -31,6 +33,15 @@ def unveil(seen: FloatArray, veil: FloatArray, share: FloatArray) -> FloatArray:
 def known_share(share: FloatArray) -> FloatArray:
     """How far what is behind a veil is to be trusted, by the share of its light that is left."""
     return np.asarray(np.clip((share - DARK) / (CLEAR - DARK), 0, 1), np.float32)
+
+
+def share_out(mattes: Sequence[FloatArray]) -> list[FloatArray]:
+    """Which share of each pixel layers have that lie over each other, from near to far, each a matte (h, w)."""
+    left, shares = np.ones_like(mattes[0]), []
+    for matte in mattes:
+        shares.append(left * matte)
+        left = left * (1 - matte)
+    return shares
 
 
 def find_core(mask: Array, margin: float) -> FloatArray:
