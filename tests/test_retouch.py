@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from allfocus import ConfigError, FusionOptions, Job, JobRequest, Outputs, ReadError, Stroke
+from allfocus.decision.model import FusionModel
+from allfocus.decision.network import NetworkDecision
 from allfocus.decision.painted import PaintedDecision
 from allfocus.decision.sheet import Sheets
 from allfocus.decision.stack_pyramid import StackPyramid
@@ -17,7 +19,7 @@ from allfocus.io import read_image, write_image
 from allfocus.jobs.events import Aligned, Event, Kept
 from allfocus.jobs.project import load_project, make_project, save_project
 from allfocus.jobs.retouch import Retouch
-from allfocus.pipeline import decide
+from allfocus.pipeline import align, decide
 from conftest import Cli
 from pictures import focal_frames
 from scenes import render_stalk
@@ -356,21 +358,42 @@ def test_no_depth_is_measured_where_nothing_knows_of_it(kept: Kept) -> None:
 
 
 @pytest.mark.slow
-def test_a_layer_of_the_same_network_takes_no_overview_of_its_own(
+def test_a_layer_that_prefers_other_frames_asks_the_network_nothing(
     frames: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = FusionOptions(align="none")
     layers = {"near": replace(options, prefer="near", depth=True)}
-    made = Job(JobRequest(frames=frames, outputs=Outputs(), options=options, layers=layers), keep=True).run()
-    assert made.kept is not None
-    alone = decide(made.kept.registered, options=layers["near"])
-    built: list[object] = []
-    monkeypatch.setattr(StackPyramid, "__init__", lambda self, *given, **named: built.append(self))
-    retouch = Retouch(made.kept)
-    retouch.change([Stroke(source="near", points=((150, 130),), radius=400, hardness=1)])
-    assert not built
+    request = JobRequest(frames=frames, outputs=Outputs(), options=options, layers=layers)
+    kept = Job(request, keep=True).run().kept
+    assert kept is not None
+    alone = decide(kept.registered, options=layers["near"])
     best = np.concatenate([alone.decide_tile(tile).index_map for tile in alone.tiles()])
-    assert np.array_equal(retouch.canvas.maps["index_map"], best)  # one tile
+    everywhere = Stroke(source="near", points=((150, 130),), radius=400, hardness=1)
+    again = Job(replace(request, strokes=(everywhere,))).run().fused
+    asked: list[object] = []
+    monkeypatch.setattr(StackPyramid, "__init__", lambda self, *given, **named: asked.append(self))
+    monkeypatch.setattr(FusionModel, "refine", lambda self, *given, **named: asked.append(self))
+    retouch = Retouch(kept)
+    retouch.change([everywhere])
+    found = retouch.result()
+    assert not asked
+    assert np.array_equal(found.index_map, best)  # one tile
+    assert found.image.tobytes() == again.image.tobytes()
+
+
+@pytest.mark.slow
+def test_a_preference_added_later_is_that_of_a_decision_made_with_it() -> None:
+    registered = align(focal_frames(530, 700, 4), align="none")
+    with_depth, plain = decide(registered, prefer="far", depth=True), decide(registered)
+    assert isinstance(plain, NetworkDecision)
+    derived = plain.preferring("far", depth=True)
+    assert len(derived.tiles()) > 1
+    for tile in derived.tiles():
+        found, wanted, before = (one.decide_tile(tile) for one in (derived, with_depth, plain))
+        assert (found.index_map == wanted.index_map).mean() > 0.998
+        assert (found.index_map >= before.index_map).all()
+        assert found.depth is not None
+        assert before.depth is None
 
 
 def test_what_was_kept_is_no_part_of_the_job_any_more(frames: tuple[Path, ...]) -> None:

@@ -247,7 +247,7 @@ def several_tiffs_of_several_pages(folder: Path) -> Case:
 
 
 def name_too_long(folder: Path) -> Case:
-    return [*write_pair(folder), "-o", folder / f"{'x' * 300}.png"], 1, ["File name too long"]
+    return [*write_pair(folder), "-o", folder / f"{'x' * 300}.png"], 1, ["File name too long", "choose a shorter name"]
 
 
 def wrong_method(folder: Path) -> Case:

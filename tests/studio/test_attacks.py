@@ -115,7 +115,7 @@ def test_hostile_numbers_and_texts_are_one_line(studio: Studio, body: bytes) -> 
 def test_a_name_that_no_disk_takes_is_one_line(studio: Studio) -> None:
     status, answer = studio.ask("POST", "/api/save", {"path": "n" * 300 + ".tif"})
     assert status == 400
-    assert "choose another name" in json.loads(answer)["error"]
+    assert "choose a shorter name" in json.loads(answer)["error"]
 
 
 @pytest.mark.slow

@@ -1,9 +1,11 @@
 """The Laplacian rule: at each pixel, take the frame with the most fine detail around it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import ceil
 
 import cv2
 import numpy as np
+from numpy.typing import DTypeLike
 
 from allfocus.core.color import Array, FloatArray, to_unit
 from allfocus.core.windows import Window, grow, tiles
@@ -16,6 +18,8 @@ from allfocus.run.context import Run
 TILE = 512
 #: Pixels around a tile that composing may need.
 MARGIN = 32
+#: Rows whose energy is measured at once.
+STRIP = 256
 
 
 def local_laplacian_energy(frame: Array, sigma: float = 3.0) -> FloatArray:
@@ -40,14 +44,18 @@ def local_laplacian_energy(frame: Array, sigma: float = 3.0) -> FloatArray:
     return np.asarray(energy, np.float32)
 
 
-def decide_by_laplacian(frames: Iterable[Array], sigma: float = 3.0) -> tuple[Array, FloatArray]:
+def decide_by_laplacian(
+    frames: Iterable[Array], sigma: float = 3.0, empty: Callable[[tuple[int, ...], DTypeLike], Array] = np.empty
+) -> tuple[Array, FloatArray]:
     """Pick the frame with the largest local Laplacian energy at each pixel, and say how clear the choice is.
 
-    The frames are visited once and only the two best energies are kept, so memory does not grow with their number.
+    The frames are visited once, in strips of rows, and only the two best energies are kept, so memory does not grow
+    with their number.
 
     Args:
         frames: one or more frames of one size, as `local_laplacian_energy` takes them; may be a generator.
         sigma: smoothing of the energy, see `local_laplacian_energy`.
+        empty: makes the arrays that are kept, see `Run.empty`.
 
     Returns:
         (H, W) uint16, counted from 0; of equal frames the first wins. And (H, W) float32 in [0, 1]: the share
@@ -56,22 +64,37 @@ def decide_by_laplacian(frames: Iterable[Array], sigma: float = 3.0) -> tuple[Ar
     Raises:
         StackError: there are no frames, or their sizes differ.
     """
-    best: FloatArray | None = None
+    size: tuple[int, ...] | None = None
     for position, frame in enumerate(frames):
-        energy = local_laplacian_energy(frame, sigma)
-        if best is None:
-            best, second = energy, np.zeros_like(energy)
-            index_map = np.zeros(energy.shape, np.uint16)
-            continue
-        if energy.shape != best.shape:
-            raise StackError(f"frame {position + 1} has shape {energy.shape}; the stack has {best.shape}")
-        index_map[energy > best] = position
-        np.maximum(second, np.minimum(best, energy), out=second)
-        np.maximum(best, energy, out=best)
-    if best is None:
+        if size is None:
+            size = frame.shape[:2]
+            index_map, best, second = empty(size, np.uint16), empty(size, np.float32), empty(size, np.float32)
+            best[...], second[...] = -1, 0  # less than any energy
+        if frame.shape[:2] != size:
+            raise StackError(f"frame {position + 1} has shape {frame.shape[:2]}; the stack has {size}")
+        for rows in strips_of(size[0]):
+            around = grow_rows(rows, sigma, size[0])
+            energy = local_laplacian_energy(frame[around], sigma)[rows.start - around.start :][: rows.stop - rows.start]
+            index_map[rows][energy > best[rows]] = position
+            np.maximum(second[rows], np.minimum(best[rows], energy), out=second[rows])
+            np.maximum(best[rows], energy, out=best[rows])
+    if size is None:
         raise StackError("no frames given; picking needs at least one")
-    confidence: FloatArray = np.divide(best - second, best, out=np.zeros_like(best), where=best > 0)
+    np.subtract(best, second, out=second)
+    confidence: FloatArray = np.divide(second, best, out=second, where=best > 0)
     return index_map, confidence
+
+
+def strips_of(height: int) -> Iterator[slice]:
+    """Rows in strips."""
+    for top in range(0, height, STRIP):
+        yield slice(top, min(top + STRIP, height))
+
+
+def grow_rows(rows: slice, sigma: float, height: int) -> slice:
+    """Rows and those around them that their energy depends on."""
+    reach = ceil(4 * sigma) + 2
+    return slice(max(0, rows.start - reach), min(height, rows.stop + reach))
 
 
 def laplacian_index_map(frames: Iterable[Array], sigma: float = 3.0) -> Array:
@@ -98,7 +121,7 @@ class LaplacianDecision(TiledDecision):
                 run.report("laplacian", position, self.count)
                 yield frame
 
-        self._index_map, self._confidence = decide_by_laplacian(counted())
+        self._index_map, self._confidence = decide_by_laplacian(counted(), empty=run.empty)
         run.report("laplacian", self.count, self.count)
 
     def tiles(self) -> Sequence[Window]:

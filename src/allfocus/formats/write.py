@@ -21,6 +21,7 @@ from allfocus.formats.registry import find_writer, holds_volumes
 from allfocus.metadata.carry import Metadata
 from allfocus.run.atomic import (
     check_folder_place,
+    check_name,
     check_no_input,
     check_place,
     disk_errors,
@@ -64,6 +65,7 @@ def check_output(path: Path | str, size: tuple[int, int] | None = None) -> None:
     path = Path(path)
     if is_address(path):
         raise WriteError(f"{address_of(path)} is an address; write to a folder on this machine, and copy it there")
+    check_name(path)
     if path.is_dir() and path.suffix.lower() != ".zarr":
         raise WriteError(f"{path} is a folder; name a file in it, such as {path / 'sharp.png'}")
     writer, capacity = find_writer(path)

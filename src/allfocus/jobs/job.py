@@ -16,7 +16,7 @@ from allfocus.errors import StackError
 from allfocus.formats.write import Picture, write_images, write_ome_files
 from allfocus.jobs.checks import check_job, find_channel, needed_maps, slab_files, slabs_of, stack_options, volume_maps
 from allfocus.jobs.events import Event, JobRequest, JobResult, Kept, Listener
-from allfocus.jobs.strokes import paint_over
+from allfocus.jobs.strokes import paint_over, used_layers
 from allfocus.options import FusionOptions, is_same_for
 from allfocus.outputs.files import make_files
 from allfocus.outputs.ome_files import make_ome_files
@@ -206,7 +206,8 @@ class Job:
         old = self._reuse
         if old is not None and is_same_for("decide", stack_options(old.request), options):
             return old.decision
-        return decide(registered, options=options, keep=self._keep)
+        keep = self._keep or bool(used_layers(self.request))  # strokes of layers ask for tiles out of turn
+        return decide(registered, options=options, keep=keep)
 
     def _run_volume(self, volume: Volume, plan: Plan, started: float) -> JobResult:
         """Fuse a volume and write what was asked for."""

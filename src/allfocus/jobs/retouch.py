@@ -110,7 +110,7 @@ class Retouch:
         try:
             names = [] if source in ("", ORIGINAL, *STEPS) else [source]
             with one_thread_each():
-                for decision in [self._decision, *(self._other(layer_options(self.request, name)) for name in names)]:
+                for decision in [self._decision, *(self._other(self.request, name) for name in names)]:
                     for tile in islice(touching(decision, window), RECENT):
                         decision.decide_tile(tile)
         finally:
@@ -166,12 +166,14 @@ class Retouch:
 
     def _paint(self, request: JobRequest, decision: Decision | None = None) -> Decision:
         """A decision, by default that of the picture, with the strokes of a request over it."""
-        known = {name: self._other(layer_options(request, name)) for name in used_layers(request)}
+        known = {name: self._other(request, name, depth=decision is not None) for name in used_layers(request)}
         sheets = self._sheets if decision is None else None
         return paint_over(self.registered, decision or self._decision, request, known, sheets)
 
-    def _other(self, options: FusionOptions) -> Decision:
-        """The decision of a layer, which is made once."""
+    def _other(self, request: JobRequest, name: str, *, depth: bool = False) -> Decision:
+        """The decision of a layer of a request, which is made once; it knows depth only where that is shown."""
+        options = layer_options(request, name)
+        options = replace(options, depth=options.depth and (depth or request.options.depth))
         if is_same_for("decide", options, self.request.options):
             return self._decision
         with self._making:
@@ -195,7 +197,7 @@ class Retouch:
         reach = float(rows.stop - rows.start + columns.stop - columns.start)
         flood = Stroke(source=stroke.source, points=(middle,), radius=reach, hardness=1.0)
         is_layer = stroke.source not in STEPS
-        others = {stroke.source: self._other(layer_options(self.request, stroke.source))} if is_layer else {}
+        others = {stroke.source: self._other(self.request, stroke.source)} if is_layer else {}
         return self._compose(PaintedDecision(self._decision, [flood], others), window).images[0]
 
     def _compose(self, painted: Decision, window: Window) -> Canvas:

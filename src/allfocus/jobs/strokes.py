@@ -81,17 +81,20 @@ def paint_over(
 
 
 def decide_layer(registered: Registered, decision: Decision, options: FusionOptions, own: FusionOptions) -> Decision:
-    """The decision that strokes of a layer take their pixels from; what it says of a tile is not kept.
+    """The decision that strokes of a layer take their pixels from.
 
     Args:
         registered: the frames.
-        decision: that of the picture; a layer of the same network shares the overview with it.
+        decision: that of the picture; a layer of the same network shares the overview with it, and one that prefers
+            other frames all that the network said.
         options: of the layer.
         own: those of the picture.
     """
     if isinstance(decision, NetworkDecision) and all(
         getattr(options, name) == getattr(own, name) for name in OF_OVERVIEW
     ):
+        if options.fast == own.fast:
+            return decision.preferring(options.prefer, depth=options.depth)
         with one_thread_each():
             model = open_model(options, registered.stack)
             return decide_by_network(registered, model, options, keep=False, overview=decision.overview)

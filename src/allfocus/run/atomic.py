@@ -29,8 +29,10 @@ def check_place(path: Path) -> None:
     """Make sure that a file, whatever it holds, can be written to `path`; leaves nothing behind.
 
     Raises:
-        WriteError: a folder or device in its place, a missing or unwritable folder, or a protected file.
+        WriteError: a name that no disk takes, a folder or device in its place, a missing or unwritable folder, or a
+            protected file.
     """
+    check_name(path)
     if path.is_dir():
         raise WriteError(f"{path} is a folder; name a file in it")
     if path.exists() and not path.is_file():
@@ -46,8 +48,10 @@ def check_folder_place(path: Path) -> None:
     """Make sure that a folder that is one picture, such as OME-Zarr, can be written to `path`.
 
     Raises:
-        WriteError: a file in its place, a folder that holds something else, or a folder around it that is no good.
+        WriteError: a name that no disk takes, a file in its place, a folder that holds something else, or a folder
+            around it that is no good.
     """
+    check_name(path)
     if path.is_dir() and any(path.iterdir()) and not any((path / mark).exists() for mark in REPLACED):
         raise WriteError(f"{path} is a folder that holds something else than Zarr; name another one")
     if path.exists() and not path.is_dir():
@@ -55,6 +59,12 @@ def check_folder_place(path: Path) -> None:
     if leads_in_a_circle(path):
         raise WriteError(f"{path} is a link that leads back to itself; name another folder")
     check_folder(real_path(path).parent)
+
+
+def check_name(path: Path) -> None:
+    """Raise `WriteError` where the system refuses the very name, whether there is something or not: it is too long."""
+    with disk_errors(path):
+        path.exists()
 
 
 #: What a folder has to hold to be replaced by another: the root of a Zarr hierarchy.
@@ -117,6 +127,7 @@ def made_folder(folder: Path) -> Iterator[None]:
     Raises:
         WriteError: it can't be made.
     """
+    check_name(folder)
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
         try:

@@ -145,8 +145,8 @@ class Server:
             answer = await anyio.to_thread.run_sync(do, values)
         except AllFocusError as error:
             return JSONResponse({"error": str(error)}, 400)
-        except OSError as error:  # the system refuses the name itself: too long, or a device that is gone
-            said = f"{error.strerror or error}; choose another name or folder"
+        except OSError as error:  # a device that is gone, or what else only the system knows
+            said = f"{error.filename or 'input or output'}: {error.strerror or error}"
             return JSONResponse({"error": said}, 400)
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             return JSONResponse({"error": f"the request makes no sense ({type(error).__name__}: {error})"}, 400)
