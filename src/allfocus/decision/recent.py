@@ -1,4 +1,4 @@
-"""A decision whose last few tiles are at hand, for whoever asks for the same place again and again."""
+"""Decisions whose last few tiles are at hand, for whoever asks for the same places again and again."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -7,8 +7,35 @@ from threading import Lock
 from allfocus.core.windows import Window
 from allfocus.decision.decision import Choice, Decision, TiledDecision
 
-#: Tiles whose choices are at hand while somebody paints.
-RECENT = 6
+#: Tiles that are at hand of what is painted on; and the choices, of all decisions together, that are kept for that. A
+#: choice takes 10 MB and more.
+RECENT, MOST_CHOICES = 6, 12
+
+
+class RecentChoices:
+    """The choices that several decisions made last.
+
+    Args:
+        count: how many are kept.
+    """
+
+    def __init__(self, count: int = MOST_CHOICES) -> None:
+        self._count, self._lock = count, Lock()
+        self._kept: OrderedDict[tuple[Decision, int, int], Choice] = OrderedDict()
+
+    def decide(self, decision: Decision, tile: Window) -> Choice:
+        """The choice of a decision for one of its tiles; from memory if it was asked for not long ago."""
+        key = decision, tile[0].start, tile[1].start
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        choice = decision.decide_tile(tile)
+        with self._lock:
+            self._kept[key] = choice
+            while len(self._kept) > self._count:
+                self._kept.popitem(last=False)
+        return choice
 
 
 class Recent(TiledDecision):
@@ -16,12 +43,11 @@ class Recent(TiledDecision):
 
     Args:
         base: what decides.
-        count: how many tiles are kept.
+        choices: where they are kept.
     """
 
-    def __init__(self, base: Decision, count: int = RECENT) -> None:
-        self._base, self._count, self._lock = base, count, Lock()
-        self._kept: OrderedDict[tuple[int, int], Choice] = OrderedDict()
+    def __init__(self, base: Decision, choices: RecentChoices) -> None:
+        self._base, self._choices = base, choices
         self.size, self.count, self.noise = base.size, base.count, base.noise
         self.composition, self.method, self.notes = base.composition, base.method, base.notes
 
@@ -30,18 +56,8 @@ class Recent(TiledDecision):
         return self._base.tiles()
 
     def decide_tile(self, tile: Window) -> Choice:
-        """The base's choice, from memory if it was asked for not long ago."""
-        key = tile[0].start, tile[1].start
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        choice = self._base.decide_tile(tile)
-        with self._lock:
-            self._kept[key] = choice
-            while len(self._kept) > self._count:
-                self._kept.popitem(last=False)
-        return choice
+        """The base's choice."""
+        return self._choices.decide(self._base, tile)
 
     def rest(self) -> None:
         """Give back what the base keeps."""

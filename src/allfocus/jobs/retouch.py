@@ -16,7 +16,7 @@ from allfocus.core.windows import Window, grow, intersect, relative_to
 from allfocus.decision.decision import GAIN_STEP, Choice, Decision, TiledDecision, touching
 from allfocus.decision.noise import NOISY
 from allfocus.decision.painted import ORIGINAL, STEPS, PaintedDecision, Stroke
-from allfocus.decision.recent import RECENT, Recent
+from allfocus.decision.recent import RECENT, Recent, RecentChoices
 from allfocus.decision.sheet import MARGIN, Sheets
 from allfocus.jobs.depths import Depths
 from allfocus.jobs.events import JobRequest, Kept
@@ -55,7 +55,8 @@ class Retouch:
 
     def __init__(self, kept: Kept) -> None:
         self.request, self.registered, self.canvas = kept.request, kept.registered, kept.canvas
-        self._base, self._decision = kept.decision, Recent(kept.decision)
+        self._choices = RecentChoices()
+        self._base, self._decision = kept.decision, Recent(kept.decision, self._choices)
         self._halos, self._veil = Halos(kept), kept.veil
         self.depths = Depths(kept)
         self._others: dict[FusionOptions, Decision] = {}
@@ -179,7 +180,7 @@ class Retouch:
         with self._making:
             if options not in self._others:
                 layer = decide_layer(self.registered, self._base, options, self.request.options)
-                self._others[options] = Recent(layer)
+                self._others[options] = Recent(layer, self._choices)
             return self._others[options]
 
     def _reach(self, stroke: Stroke) -> Window:
