@@ -26,6 +26,7 @@ from allfocus.studio.shelf import Shelf
 
 #: Files that a server may have open here: few, so that a crowd of a few hundred would be too many.
 FEW_FILES = 256
+VERSIONS = "Object.values(studio.state.layers).map((layer) => layer.version)"
 FAST = ("--method", "laplacian", "--align", "none")
 
 
@@ -119,6 +120,15 @@ def test_a_name_that_no_disk_takes_is_one_line(studio: Studio) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "place", ["nobody/0/0", "%2e%2e%2fframe/0/0", "nearer/9/0", "nearer/0/9", "frame:img_0.png/0/0"]
+)
+def test_sources_that_are_none_have_no_tiles(studio: Studio, place: str) -> None:
+    assert studio.ask("GET", f"/sources/{place}")[0] == 404
+    assert studio.ask("GET", "/sources/nearer/0/0")[0] == 200
+
+
+@pytest.mark.slow
 def test_far_strokes_change_nothing(studio: Studio) -> None:
     before = studio.state()["layers"]["result"]["version"]
     for place in (1e300, -1e18, 1e6):
@@ -205,9 +215,11 @@ def test_the_page_goes_on_when_the_server_is_back(tmp_path: Path, browser: Any) 
             studio.process.kill()
             studio.process.wait()
             page.locator("#failure", has_text="does not answer").wait_for()
+            before = page.evaluate(VERSIONS)
             with running(stack, *FAST, "--port", port, "--token", token):
                 page.locator("#failure").wait_for(state="hidden")
                 wait_ready(page)
+                assert not set(before) & set(page.evaluate(VERSIONS))  # browsers keep tiles by these
                 assert page.evaluate("studio.state.strokes.length") == 1
 
 

@@ -159,8 +159,13 @@ def test_painting_undoing_and_saving_what_the_command_line_makes_too(
     assert not np.array_equal(pixels_at(page, 400, 200, 200, 200), at)
     shoot(page, "painted")
     page.get_by_label("Take pixels from").select_option("nearer")
+    page.mouse.move(402, 202)
+    made = "[...studio.retouch.preview.tiles].filter(([address]) => address.startsWith('/sources/nearer/'))"
+    wait_for(page, f"{made}.length && {made}.every(([, bitmap]) => bitmap)")
     drag(page, [(400, 200), (440, 380), (480, 390)])
     count_strokes(page, 2)
+    wait_for(page, "seen.length === 2 && seen[1].shown")
+    assert page.evaluate("seen[1].drawn") < 1000
     painted = save(page, stack.parent / "page.tif")
     assert not np.array_equal(painted, before)
     page.get_by_role("button", name="Save project").click()

@@ -1,5 +1,9 @@
 // A stroke before the server has answered: the pixels of its source, as the brush covers them.
 const KEPT = 64;
+/** Tiles that are asked for at once of sources whose pixels the server has to make first. */
+const MADE = 9;
+/** The smallest scale at which such tiles, which are at full size, are shown. */
+const LEAST_SCALE = 0.3;
 const RINGS = 10;
 
 export class Preview {
@@ -27,10 +31,11 @@ export class Preview {
   #list(source, [left, top, right, bottom]) {
     const { view, state } = this.app;
     const found = this.#layer(source);
-    if (!found) return [];
-    const { name, layer } = found;
-    const path = name.split("/").map(encodeURIComponent).join("/");
-    const level = Math.max(0, Math.floor(Math.log2(1 / view.scale) + 0.01));
+    if (!found && !this.#isMade(source)) return [];
+    const layer = found ? found.layer : state.layers.result;
+    const level = found ? Math.max(0, Math.floor(Math.log2(1 / view.scale) + 0.01)) : 0;
+    const path = found ? `/tiles/${found.name.split("/").map(encodeURIComponent).join("/")}/${level}` : `/sources/${encodeURIComponent(source)}`;
+    const version = found ? layer.version : state.sources_version;
     const side = state.tile * 2 ** level;
     const [x0, y0] = view.toFrame(left, top);
     const [x1, y1] = view.toFrame(right, bottom);
@@ -38,17 +43,34 @@ export class Preview {
     const tiles = [];
     for (let row = Math.max(0, Math.floor((y0 - down) / side)); row * side < Math.min(y1 - down, layer.size[1]); row += 1) {
       for (let column = Math.max(0, Math.floor((x0 - across) / side)); column * side < Math.min(x1 - across, layer.size[0]); column += 1) {
-        const address = `/tiles/${path}/${level}/${column}/${row}?v=${layer.version}`;
+        const address = `${path}/${column}/${row}?v=${version}`;
         tiles.push({ address, x: across + column * side, y: down + row * side, scale: 2 ** level });
       }
     }
     return tiles;
   }
 
-  /** Have at hand what a stroke in sight would show. @param {string} source */
-  prepare(source) {
-    const { clientWidth, clientHeight } = this.app.view.viewer.container;
-    for (const { address } of this.#list(source, [0, 0, clientWidth, clientHeight])) this.#fetch(address);
+  /** Whether the server makes the pixels of a source when they are asked for. @param {string} source */
+  #isMade(source) {
+    const { state, view } = this.app;
+    return state.layers.result && view.scale >= LEAST_SCALE && !source.startsWith("frame:") && state.sources.includes(source);
+  }
+
+  /**
+   * Have at hand what a stroke would show: in sight, or around the brush where the server has to make it.
+   * @param {string} source
+   * @param {number[] | null} at where the brush is
+   * @param {number} radius
+   */
+  prepare(source, at, radius) {
+    const { view } = this.app;
+    const { clientWidth, clientHeight } = view.viewer.container;
+    const isMade = this.#isMade(source);
+    if (isMade && !at) return;
+    const [x, y] = at ? view.toScreen(at[0], at[1]) : [0, 0];
+    const reach = (radius * view.scale) / devicePixelRatio;
+    const tiles = this.#list(source, isMade ? [x - reach, y - reach, x + reach, y + reach] : [0, 0, clientWidth, clientHeight]);
+    if (!isMade || tiles.length <= MADE) for (const { address } of tiles) this.#fetch(address);
   }
 
   async #fetch(/** @type {string} */ address) {
@@ -62,6 +84,7 @@ export class Preview {
     try {
       const answer = await fetch(address);
       if (answer.ok && this.tiles.has(address)) this.tiles.set(address, await createImageBitmap(await answer.blob()));
+      this.app.retouch.paint(); // strokes that wait for it
     } catch {
       this.tiles.delete(address);
     }

@@ -52,7 +52,7 @@ export class Retouch {
 
   /** Have at hand what a stroke would show. */
   #prepare() {
-    if (this.isPainting) this.preview.prepare(find("source").value);
+    if (this.isPainting) this.preview.prepare(find("source").value, this.at ?? this.middle, this.radius);
   }
 
   get radius() {
@@ -100,6 +100,7 @@ export class Retouch {
       else if (this.points.length) {
         for (const one of event.getCoalescedEvents?.() ?? [event]) this.#extend(place(one));
       }
+      this.#prepare();
       this.paint();
     });
     canvas.addEventListener("pointerup", () => {

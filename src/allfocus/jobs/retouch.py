@@ -153,7 +153,9 @@ class Retouch:
         rim = np.nonzero(near & (covered < 0.5))
         few = slice(None, None, 1 + len(rim[0]) // SAMPLES)
         rim = rim[0][few], rim[1][few]
-        gain = find_gain(self.canvas.images[0][window][rim], self._bring(placed, window)[rim])
+        frame = placed.frame
+        brought = self.bring(placed.source, window) if frame is None else self.registered.frames[frame][window]
+        gain = find_gain(self.canvas.images[0][window][rim], brought[rim])
         return replace(plain, gain=gain)
 
     def result(self, *, depth: bool = False) -> FusionResult:
@@ -189,16 +191,17 @@ class Retouch:
         bounds = stroke.bounds((slice(-SPREAD, height + SPREAD), slice(-SPREAD, width + SPREAD)))
         return grow(bounds, SPREAD, height, width)
 
-    def _bring(self, stroke: Stroke, window: Window) -> Array:
-        """What a stroke would bring to all of a window."""
-        if stroke.frame is not None:
-            return np.asarray(self.registered.frames[stroke.frame][window])
+    def bring(self, source: str, window: Window) -> Array:
+        """What strokes from a source that is no frame would bring to all of a window, were they the first.
+
+        Raises:
+            ConfigError: there is no such source.
+        """
         rows, columns = window
         middle = (columns.start + columns.stop) / 2, (rows.start + rows.stop) / 2
         reach = float(rows.stop - rows.start + columns.stop - columns.start)
-        flood = Stroke(source=stroke.source, points=(middle,), radius=reach, hardness=1.0)
-        is_layer = stroke.source not in STEPS
-        others = {stroke.source: self._other(self.request, stroke.source)} if is_layer else {}
+        flood = Stroke(source=source, points=(middle,), radius=reach, hardness=1.0)
+        others = {} if source in (*STEPS, ORIGINAL) else {source: self._other(self.request, source)}
         return self._compose(PaintedDecision(self._decision, [flood], others), window).images[0]
 
     def _compose(self, painted: Decision, window: Window) -> Canvas:

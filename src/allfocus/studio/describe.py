@@ -33,6 +33,7 @@ def describe_session(session: Session) -> dict[str, Any]:
             "chosen": {name: value for name, value in plain_options(options).items() if name != "depth"},
             "choices": describe_choices(session),
             "sources": session.sources,
+            "sources_version": session.sources_version,
             "kept": list(session.results),
             "z_step": session.z_step,
             "leave_out": list(session.request.leave_out),

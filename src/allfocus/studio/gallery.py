@@ -1,5 +1,6 @@
 """The gallery: all that can be shown of one stack, as it comes, and what is known of a pixel."""
 
+import secrets
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ TELL_EVERY = 0.25
 MAPS = {"index_map": "places", "confidence": "shades", "out_of_focus": "marks", "veiled": "marks"}
 #: The layer that shows how much light near things laid over the picture, and those of results that were kept.
 VEIL, KEPT = "veil", "kept/"
+#: Versions that a layer has before it is another one; numbers of JavaScript hold two thousand million times as many.
+VERSIONS = 1_000_000
 #: The layer of the depth, which is measured once somebody looks at it.
 DEPTH = "depth"
 
@@ -54,6 +57,7 @@ class Gallery:
         layers: what can be shown, by names.
         facts: of frames by their names: how sharp each is, and when it was taken.
         results: options of the results that were kept, by the names that they were given.
+        sources_version: goes up with each picture; what strokes bring from other decisions is the same until then.
     """
 
     def __init__(self, hub: Hub) -> None:
@@ -85,7 +89,9 @@ class Gallery:
         self._settling: Thread | None = None
         self._measuring: Thread | None = None
         self._looking = Lock()
-        self._version, self._told, self._pending = 0, 0.0, list[Window]()
+        # browsers keep tiles by their versions: another server, at the same port a minute later, must not repeat them
+        self._version, self.sources_version = secrets.randbelow(1 << 31) * VERSIONS, 0
+        self._told, self._pending = 0.0, list[Window]()
 
     def _take_frame(self, position: int, pixels: Array) -> None:
         """Keep a thumbnail of a frame that was read."""
@@ -152,9 +158,12 @@ class Gallery:
 
     def _show(self, name: str, layer: Layer) -> None:
         """Put a layer on view; versions never come again, so that browsers may keep tiles for ever."""
-        self._version += 1_000_000
-        layer.version = self._version
+        layer.version = self._next_version()
         self.layers[name] = layer
+
+    def _next_version(self) -> int:
+        self._version += VERSIONS
+        return self._version
 
     def _tell_changed(self, name: str, layer: Layer, windows: Sequence[Window]) -> None:
         boxes = [box_of(window) for window in windows]

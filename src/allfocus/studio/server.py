@@ -23,10 +23,12 @@ from allfocus.studio.entrance import Entrance
 from allfocus.studio.opening import without_depth
 from allfocus.studio.session import Session
 from allfocus.studio.surface import pack_surface
-from allfocus.studio.tiles import encode, render_tile, render_whole
+from allfocus.studio.tiles import encode, find_place, render_pixels, render_tile, render_whole
 
 #: Bytes that a request may hold.
 MOST_BYTES = 4_000_000
+#: How long browsers may keep what has a version in its address.
+FOR_EVER = "private, max-age=86400, immutable"
 #: What is made of depth, and can be written by itself.
 EXPORTS = ("surface", "stereo", "anaglyph", "rocking")
 #: Endings of files of layers that can be written beside the picture.
@@ -53,6 +55,7 @@ class Server:
             "/api/surface": self.surface,
             "/overview": self.overview,
             "/saved/{name}": self.entrance.download,
+            "/sources/{source}/{column:int}/{row:int}": self.source,
             "/thumbnails/{name:path}": self.thumbnail,
             "/tiles/{layer:path}/{level:int}/{column:int}/{row:int}": self.tile,
         }
@@ -112,8 +115,21 @@ class Server:
         made = await anyio.to_thread.run_sync(draw)
         if made is None:
             return Response(status_code=404)
-        keep = "private, max-age=86400, immutable" if layer.done is None else "no-store"
+        keep = FOR_EVER if layer.done is None else "no-store"
         return Response(made[0], media_type=made[1], headers={"cache-control": keep})
+
+    async def source(self, request: Request) -> Response:
+        """What strokes would bring to a tile at full size, from a source that is no frame; for the brush to show."""
+        place, layer, retouch = request.path_params, self.session.layers.get("result"), self.session.retouch
+        window = None if layer is None else find_place(layer, 0, place["column"], place["row"])
+        if layer is None or retouch is None or window is None:
+            return Response(status_code=404)
+        try:
+            pixels = await anyio.to_thread.run_sync(retouch.bring, place["source"], window)
+        except AllFocusError:  # no such source
+            return Response(status_code=404)
+        data, kind = await anyio.to_thread.run_sync(render_pixels, layer, pixels)
+        return Response(data, media_type=kind, headers={"cache-control": FOR_EVER})
 
     async def surface(self, request: Request) -> Response:
         """The surface of the result, to be turned."""

@@ -283,7 +283,7 @@ class Session(Board):
     def _finish(self, made: JobResult) -> None:
         kept = made.kept
         assert kept is not None
-        self._kept, self.retouch = kept, Retouch(kept)
+        self._kept, self.retouch, self.sources_version = kept, Retouch(kept), self._next_version()
         self.notes, self.seconds = [str(note) for note in made.notes], made.seconds
         self._show_result(kept.registered, kept.canvas.images[0], None)
         self._show_maps(kept)

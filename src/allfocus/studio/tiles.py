@@ -117,16 +117,30 @@ def render_tile(layer: Layer, level: int, column: int, row: int, overviews: Over
         row: as for that.
         overviews: where small copies are kept.
     """
-    height, width = (-(-side >> level) for side in layer.size)
-    top, left = row * SIDE, column * SIDE
-    if not (0 <= level < 32 and 0 <= top < height and 0 <= left < width):
+    place = find_place(layer, level, column, row)
+    if place is None:
         return None
-    place = slice(top, min(top + SIDE, height)), slice(left, min(left + SIDE, width))
     shown = colour(layer, cut(layer, level, place, overviews))
     if layer.done is not None and shown.ndim == 3 and shown.shape[2] == 3:
         shown = np.dstack([shown, find_done(layer.done, level, place)])
     is_lossy = layer.kind == "photo" and level > 0 and (shown.ndim == 2 or shown.shape[2] == 3)
     return encode(shown, is_lossy, layer.icc if layer.kind == "photo" else None)
+
+
+def render_pixels(layer: Layer, pixels: Array) -> tuple[bytes, str]:
+    """Pixels of a tile at full size, other than those of the layer that they are like, and its media type."""
+    return encode(colour(layer, to_8_bits(pixels)), False, layer.icc)
+
+
+def find_place(layer: Layer, level: int, column: int, row: int) -> Window | None:
+    """Rows and columns of a tile in its level of a layer; None where there is no such tile."""
+    if not 0 <= level < 32:
+        return None
+    height, width = (-(-side >> level) for side in layer.size)
+    top, left = row * SIDE, column * SIDE
+    if not (0 <= top < height and 0 <= left < width):
+        return None
+    return slice(top, min(top + SIDE, height)), slice(left, min(left + SIDE, width))
 
 
 def render_whole(layer: Layer) -> tuple[bytes, str]:
