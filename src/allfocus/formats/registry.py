@@ -77,7 +77,7 @@ def recognize(path: Path) -> Format | None:
         start = read_start(path)
         return next((each for each in list_formats() if each.sniff(start, path)), None)
     except OSError as error:
-        raise ReadError(f"{path} can't be read: {error.strerror}") from error
+        raise ReadError(f"{path} can't be read: {error.strerror}; make it readable, or choose another one") from error
 
 
 def find_format(path: Path) -> Format:
