@@ -295,6 +295,23 @@ def test_the_height_map_is_turned_measured_and_saved(page: Any, stack: Path) -> 
     page.locator("#height-said", has_text="no WebGL").wait_for()
 
 
+def test_until_the_result_is_there_the_reference_is_seen(page: Any, studio: Studio) -> None:
+    begin = "const { layers: { result, ...others } } = studio.state; Object.assign(studio.state, {"
+    page.evaluate(f"() => {{ {begin} state: 'running', layers: others }}); studio.look.draw(); }}")
+    [reference] = [frame["position"] for frame in studio.state()["frames"] if frame["is_reference"]]
+    assert page.evaluate("studio.view.wanted.map((one) => one.name)") == [f"frame/{reference}"]
+
+
+def test_nothing_is_compared_with_itself(page: Any) -> None:
+    offered = "[...document.querySelectorAll('#over option')].map((one) => one.value)"
+    assert "result" not in page.evaluate(offered)
+    page.locator("#over").select_option("frame/1")
+    page.locator("#base").select_option("frame/1")
+    assert page.locator("#over").input_value() == ""
+    assert "result" in page.evaluate(offered)
+    assert "frame/1" not in page.evaluate(offered)
+
+
 def test_maps_wipe_and_leaving_a_frame_out(page: Any, studio: Studio) -> None:
     page.get_by_label("Compare with").select_option("index_map")
     page.get_by_role("radio", name="Wipe").check()

@@ -104,19 +104,27 @@ export class Look {
     return /** @type {Record<string, string>} */ (WORDS.layers)[name] ?? name;
   }
 
+  /** What is seen until the result is there: its draft, or, where small stacks have none, the reference. */
+  get #standIn() {
+    const { layers, frames } = this.app.state;
+    return layers.draft ? "draft" : `frame/${frames.find((/** @type {any} */ frame) => frame.is_reference)?.position}`;
+  }
+
   draw() {
     const { layers } = this.app.state;
     this.#drawKept();
     const names = ["result", ...Object.keys(layers).filter((name) => name !== "result" && name !== "draft")];
     fill(find("base"), names.filter((name) => layers[name] || name === "result"), this.base, (name) => this.nameOf(name));
-    fill(find("over"), ["", ...names.filter((name) => layers[name])], this.over, (name) => (name ? this.nameOf(name) : WORDS.nothing));
     if (!layers[this.base] && this.base !== "result") this.base = "result";
-    if (!layers[this.over]) this.over = "";
+    if (!layers[this.over] || this.over === this.base) this.over = "";
+    const others = names.filter((name) => layers[name] && name !== this.base);
+    fill(find("over"), ["", ...others], this.over, (name) => (name ? this.nameOf(name) : WORDS.nothing));
     /** @type {{name: string, opacity: number}[]} */
     const wanted = [];
-    if (this.base === "result") wanted.push({ name: "draft", opacity: layers.result && this.app.state.state === "ready" ? 0 : 1 });
+    const isReady = this.app.state.state === "ready";
+    if (this.base === "result" && !isReady) wanted.push({ name: this.#standIn, opacity: 1 });
     wanted.push({ name: this.base, opacity: 1 });
-    if (this.over && this.over !== this.base) {
+    if (this.over) {
       const isHidden = (this.how === "blink" || this.how === "off") && !this.isBlinking;
       const opacity = this.how === "over" ? find("opacity").value / 100 : isHidden ? 0 : 1;
       wanted.push({ name: this.over, opacity });
@@ -124,7 +132,7 @@ export class Look {
     find("opacity").disabled = this.how !== "over" || !this.over;
     find("wipe-handle").hidden = this.how !== "wipe" || !this.over;
     this.moveWipe?.(this.wipe);
-    this.app.view.show(layers, this.app.state.state === "ready" ? wanted.filter((one) => one.name !== "draft") : wanted);
+    this.app.view.show(layers, wanted);
   }
 }
 

@@ -20,6 +20,8 @@ export const WORDS = {
     coarse: "deciding, coarse",
     laplacian: "deciding",
     fuse: "fusing",
+    defocus: "measuring blur",
+    halos: "removing halos",
     write: "writing",
   },
   layers: {
