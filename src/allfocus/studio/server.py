@@ -3,10 +3,11 @@
 import json
 import math
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import cv2
 from starlette.applications import Starlette
@@ -29,6 +30,8 @@ from allfocus.studio.tiles import encode, find_place, render_pixels, render_tile
 MOST_BYTES = 4_000_000
 #: How long browsers may keep what has a version in its address.
 FOR_EVER = "private, max-age=86400, immutable"
+#: How many tiles of what strokes would bring are made at once: each takes 30 MB meanwhile.
+MAKERS = 2
 #: What is made of depth, and can be written by itself.
 EXPORTS = ("surface", "stereo", "anaglyph", "rocking")
 #: Endings of files of layers that can be written beside the picture.
@@ -44,6 +47,10 @@ class Server:
 
     def __init__(self, session: Session) -> None:
         self.session, self.entrance = session, Entrance(session)
+
+    @cached_property
+    def _makers(self) -> anyio.CapacityLimiter:
+        return anyio.CapacityLimiter(MAKERS)
 
     def app(self) -> Starlette:
         """The application; whoever serves it guards it."""
@@ -125,7 +132,7 @@ class Server:
         if layer is None or retouch is None or window is None:
             return Response(status_code=404)
         try:
-            pixels = await anyio.to_thread.run_sync(retouch.bring, place["source"], window)
+            pixels = await anyio.to_thread.run_sync(retouch.bring, place["source"], window, limiter=self._makers)
         except AllFocusError:  # no such source
             return Response(status_code=404)
         data, kind = await anyio.to_thread.run_sync(render_pixels, layer, pixels)
