@@ -109,9 +109,18 @@ class Compositor:
 
 def brighten(pixels: Array, gains: Array) -> Array:
     """Pixels whose linear light is multiplied by gains, (H, W) powers of `GAIN_STEP`."""
-    least, most = int(gains.min()), int(gains.max())
-    if least == most == 0:
+    rows, columns = (np.flatnonzero(gains.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
         return pixels
+    here = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)  # most strokes are far smaller than a tile
+    made = pixels.copy()
+    made[here] = multiply_light(pixels[here], gains[here])
+    return made
+
+
+def multiply_light(pixels: Array, gains: Array) -> Array:
+    """Pixels whose linear light is multiplied by gains, all of them."""
+    least, most = int(gains.min()), int(gains.max())
     by_channel = gains if pixels.ndim == 2 else gains[..., None]
     if pixels.dtype == np.float32:
         factors = np.float32(GAIN_STEP) ** by_channel.astype(np.float32)
