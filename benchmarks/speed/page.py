@@ -13,6 +13,7 @@ import argparse
 import csv
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -46,6 +47,13 @@ def used(process: psutil.Process) -> float:
     """Processor seconds of a process so far."""
     times = process.cpu_times()
     return float(times.user + times.system)
+
+
+def most_memory(process: psutil.Process) -> int:
+    """Bytes of memory that a process had at once, at most; now, where the system does not tell."""
+    status = Path(f"/proc/{process.pid}/status")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
+    return int(found.group(1)) * 1024 if found else int(process.memory_info().rss)
 
 
 def wait_for(
@@ -100,13 +108,16 @@ def time_tiles(studio: Studio, rng: np.random.Generator) -> Iterator[Row]:
     yield "tile, fresh, processor ms each", 1000 * (used(process) - before) / len(places), ""
 
 
-def make_stroke(rng: np.random.Generator, state: dict[str, Any]) -> dict[str, Any]:
-    """A short stroke of a middling brush anywhere."""
+def make_stroke(rng: np.random.Generator, state: dict[str, Any], *, of_all: bool = False) -> dict[str, Any]:
+    """A short stroke of a middling brush anywhere, from a frame; or half of the time from another source."""
     left, top, right, bottom = state["layers"]["result"]["window"]
     x, y = rng.uniform(left + 200, right - 200), rng.uniform(top + 200, bottom - 200)
     points = [[x + 12 * k, y + 5 * k] for k in range(10)]
     frame = state["frames"][int(rng.integers(0, len(state["frames"])))]["name"]
-    return {"frame": frame, "points": points, "radius": 40, "hardness": 0.5}
+    source = {"frame": frame}
+    if of_all and rng.random() < 0.5:
+        source = {"source": state["sources"][int(rng.integers(0, len(state["sources"])))]}
+    return {**source, "points": points, "radius": 40, "hardness": 0.5}
 
 
 def paint(studio: Studio, stroke: dict[str, Any], corner: list[int]) -> None:
@@ -177,7 +188,7 @@ def use_long(studio: Studio, minutes: float, rng: np.random.Generator) -> Iterat
             layer = list(state["layers"])[int(rng.integers(0, len(state["layers"])))]
             studio.ask("GET", f"/tiles/{layer}/{place}")
         for _ in range(5):
-            paint(studio, make_stroke(rng, state), state["layers"]["result"]["window"])
+            paint(studio, make_stroke(rng, state, of_all=True), state["layers"]["result"]["window"])
         post(studio, "/api/strokes", {"action": "undo", "count": 5})
         if cycle % 5 == 0:
             post(studio, "/api/run", {"options": {"compose": ("hard", "band")[cycle // 5 % 2]}})
@@ -238,8 +249,8 @@ def run_all(folder: Path, stack: Path, minutes: float, strokes: int) -> Iterator
         yield f"redo of {strokes} strokes gives the same", float(save(studio, picture) == painted), "1"
         post(studio, "/api/strokes", {"action": "undo", "count": 100_000})
         yield from use_long(studio, minutes, rng)
-        beyond = process.memory_info().rss / 1e6 - plan.memory / 1e6
-        yield "memory beyond the plan, MB", beyond, "< 300"
+        beyond = (most_memory(process) - plan.memory) / 1e6
+        yield "memory beyond the plan, at most since the start, MB", beyond, "< 300"
         yield from cancel(studio)
     run_command("fuse", "--project", project, "-o", folder / "again.tif")
     yield "allfocus fuse --project writes the page's bytes", float(digest(folder / "again.tif") == painted), "1"
