@@ -296,7 +296,7 @@ def test_the_height_map_is_turned_measured_and_saved(page: Any, stack: Path) -> 
 
 
 def test_until_the_result_is_there_the_reference_is_seen(page: Any, studio: Studio) -> None:
-    begin = "const { layers: { result, ...others } } = studio.state; Object.assign(studio.state, {"
+    begin = "const { layers: { result, draft, ...others } } = studio.state; Object.assign(studio.state, {"
     page.evaluate(f"() => {{ {begin} state: 'running', layers: others }}); studio.look.draw(); }}")
     [reference] = [frame["position"] for frame in studio.state()["frames"] if frame["is_reference"]]
     assert page.evaluate("studio.view.wanted.map((one) => one.name)") == [f"frame/{reference}"]

@@ -26,6 +26,7 @@ from allfocus.result import FusionResult
 from allfocus.run.allocator import return_freed_memory
 from allfocus.sources.listing import Listing
 from allfocus.studio.gallery import DEPTH, MAPS, VEIL, Gallery
+from allfocus.studio.surface import pack_surface
 
 #: Seconds from a change to when the project is saved.
 SAVE_AFTER = 1.0
@@ -205,6 +206,14 @@ class Board(Gallery):
         with self.lock:
             retouch, _ = self._ready()
         return retouch.result(depth=depth)
+
+    def surface(self) -> bytes:
+        """The surface of the picture, to be turned, see `pack_surface`; raises `OptionError` where it is not ready."""
+        try:
+            return pack_surface(self.result(depth=True))
+        finally:
+            self._release_pages()
+            return_freed_memory()
 
     def save(self, outputs: Outputs) -> list[str]:
         """Write the picture and its maps as the command line does; returns the files' names.

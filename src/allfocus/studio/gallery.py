@@ -26,7 +26,7 @@ from allfocus.sources.facts import read_facts
 from allfocus.sources.listing import Listing
 from allfocus.studio.draft import is_worth_it, make_draft
 from allfocus.studio.hub import Hub
-from allfocus.studio.tiles import Layer, Overviews, to_8_bits
+from allfocus.studio.tiles import Layer, Overviews, render_tile, to_8_bits
 
 #: Longest side of thumbnails in pixels.
 THUMBNAIL = 240
@@ -174,6 +174,18 @@ class Gallery:
         assert self.listing is not None
         icc = read_metadata(self.listing.path_of(0)).icc
         return None if icc is None or b"sRGB" in icc[:4096] else icc
+
+    def draw_tile(self, layer: Layer, level: int, column: int, row: int) -> tuple[bytes, str] | None:
+        """A tile of a layer, see `render_tile`; what was mapped of frames in scratch files for it is given back."""
+        try:
+            return render_tile(layer, level, column, row, self.overviews)
+        finally:
+            self._release_pages()
+
+    def _release_pages(self) -> None:
+        kept = self._kept
+        if kept is not None:
+            kept.registered.run.scratch.release()
 
     def at(self, x: float, y: float) -> dict[str, Any]:
         """What is known of a pixel of the reference's full frame."""

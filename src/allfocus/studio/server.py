@@ -23,8 +23,7 @@ from allfocus.studio.describe import HIDDEN, describe_session
 from allfocus.studio.entrance import Entrance
 from allfocus.studio.opening import without_depth
 from allfocus.studio.session import Session
-from allfocus.studio.surface import pack_surface
-from allfocus.studio.tiles import encode, find_place, render_pixels, render_tile, render_whole
+from allfocus.studio.tiles import encode, find_place, render_pixels, render_whole
 
 #: Bytes that a request may hold.
 MOST_BYTES = 4_000_000
@@ -118,8 +117,8 @@ class Server:
             return Response(status_code=404)
         if place["layer"] == "depth" and layer.done is not None:
             self.session.look_at_depth()
-        draw = partial(render_tile, layer, place["level"], place["column"], place["row"], self.session.overviews)
-        made = await anyio.to_thread.run_sync(draw)
+        where = place["level"], place["column"], place["row"]
+        made = await anyio.to_thread.run_sync(self.session.draw_tile, layer, *where)
         if made is None:
             return Response(status_code=404)
         keep = FOR_EVER if layer.done is None else "no-store"
@@ -141,7 +140,7 @@ class Server:
     async def surface(self, request: Request) -> Response:
         """The surface of the result, to be turned."""
         try:
-            data = await anyio.to_thread.run_sync(lambda: pack_surface(self.session.result(depth=True)))
+            data = await anyio.to_thread.run_sync(self.session.surface)
         except AllFocusError as error:
             return JSONResponse({"error": str(error)}, 400)
         return Response(data, media_type="application/octet-stream", headers={"cache-control": "no-store"})
