@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from allfocus.core.color import Array, to_unit
-from allfocus.decision.laplacian import laplacian_index_map, local_laplacian_energy
+from allfocus.decision.laplacian import STRIP, decide_by_laplacian, laplacian_index_map, local_laplacian_energy
 from allfocus.errors import StackError
 
 
@@ -111,3 +111,16 @@ def test_no_frames_and_unequal_frames_are_refused() -> None:
         laplacian_index_map([])
     with pytest.raises(StackError, match=r"frame 2 has shape \(4, 5\)"):
         laplacian_index_map([np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8)])
+
+
+@pytest.mark.parametrize("sigma", [0.0, 3.0])
+def test_strips_leave_no_seam(sigma: float) -> None:
+    frames = random_frames(3, (2 * STRIP + 5, 40, 3))
+    for frame in frames:
+        frame[:30] = 7  # where nothing decides
+    index_map, confidence = decide_by_laplacian(frames, sigma)
+    energies = np.stack([local_laplacian_energy(frame, sigma) for frame in frames])
+    second, best = np.sort(energies, axis=0)[1:]
+    assert np.array_equal(index_map, energies.argmax(axis=0))
+    wanted = np.divide(best - second, best, out=np.zeros_like(best), where=best > 0)
+    assert np.array_equal(confidence, wanted)

@@ -1,12 +1,15 @@
 """Tiles: exact at full size, whole at every size, and fresh where something has changed."""
 
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from allfocus.core.color import Array
+from allfocus.studio.gallery import Gallery
+from allfocus.studio.hub import Hub
 from allfocus.studio.tiles import SIDE, Layer, Overviews, cut, render_tile
 from pictures import picture
 
@@ -63,6 +66,16 @@ def test_small_copies_are_given_back() -> None:
     for layer in layers:
         render_tile(layer, 2, 0, 0, overviews)
     assert [layer.overview is not None for layer in layers] == [False, False, False, True]
+
+
+def test_what_is_mapped_of_frames_for_a_tile_is_given_back() -> None:
+    gallery, given_back = Gallery(Hub()), []
+    scratch = SimpleNamespace(release=lambda: given_back.append("all pages"))
+    gallery._kept = SimpleNamespace(registered=SimpleNamespace(run=SimpleNamespace(scratch=scratch)))  # type: ignore[assignment]
+    layer = Layer(pixels=picture(600, 700), window=WHOLE)
+    assert gallery.draw_tile(layer, 0, 1, 0) is not None
+    assert gallery.draw_tile(layer, 0, 9, 9) is None
+    assert len(given_back) == 2
 
 
 def test_what_is_not_done_is_transparent() -> None:
