@@ -150,8 +150,9 @@ class NetworkDecision(TiledDecision):
         The preference is added to logits in which cells have faded into each other already. Where they meet, some
         ten thousandths of the weight may lie elsewhere than in a decision that was made with it.
         """
-        other = self.with_depth() if depth else copy(self)
-        other._meter = other._meter if depth else None
+        other = self.with_depth()
+        if not depth:
+            other._meter = None
         other._bias = preference(self.count, prefer)[self._pyramid.order]
         more = other._bias - self._bias
 

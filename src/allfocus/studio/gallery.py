@@ -38,7 +38,7 @@ TELL_EVERY = 0.25
 MAPS = {"index_map": "places", "confidence": "shades", "out_of_focus": "marks", "veiled": "marks"}
 #: The layer that shows how much light near things laid over the picture, and those of results that were kept.
 VEIL, KEPT = "veil", "kept/"
-#: Versions that a layer has before it is another one; numbers of JavaScript hold two thousand million times as many.
+#: Versions that a layer has before it is another one; JavaScript can count nine thousand million times as far.
 VERSIONS = 1_000_000
 #: The layer of the depth, which is measured once somebody looks at it.
 DEPTH = "depth"
