@@ -100,7 +100,7 @@ export class Retouch {
       else if (this.points.length) {
         for (const one of event.getCoalescedEvents?.() ?? [event]) this.#extend(place(one));
       }
-      this.#prepare();
+      if (!find("source").value.startsWith("frame:")) this.#prepare(); // tiles of frames are those in sight
       this.paint();
     });
     canvas.addEventListener("pointerup", () => {

@@ -1,6 +1,6 @@
 """The Laplacian rule: at each pixel, take the frame with the most fine detail around it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import ceil
 
 import cv2
@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from allfocus.core.color import Array, FloatArray, to_unit
-from allfocus.core.windows import Window, grow, tiles
+from allfocus.core.windows import Window, grow, relative_to, tiles
 from allfocus.decision.decision import Choice, TiledDecision
+from allfocus.decision.noise import split_rows
 from allfocus.errors import StackError
 from allfocus.options import Composition
 from allfocus.run.context import Run
@@ -64,37 +65,28 @@ def decide_by_laplacian(
     Raises:
         StackError: there are no frames, or their sizes differ.
     """
-    size: tuple[int, ...] | None = None
+    size: tuple[int, int] | None = None
+    reach = ceil(4 * sigma) + 2
     for position, frame in enumerate(frames):
         if size is None:
-            size = frame.shape[:2]
+            size = frame.shape[0], frame.shape[1]
             index_map, best, second = empty(size, np.uint16), empty(size, np.float32), empty(size, np.float32)
-            best[...], second[...] = -1, 0  # less than any energy
+            index_map[...], best[...], second[...] = 0, -1, 0  # less than any energy
         if frame.shape[:2] != size:
             raise StackError(f"frame {position + 1} has shape {frame.shape[:2]}; the stack has {size}")
-        for rows in strips_of(size[0]):
-            around = grow_rows(rows, sigma, size[0])
-            energy = local_laplacian_energy(frame[around], sigma)[rows.start - around.start :][: rows.stop - rows.start]
+        for rows in split_rows(size[0], STRIP):
+            strip = rows, slice(0, size[1])
+            around = grow(strip, reach, *size)
+            energy = local_laplacian_energy(frame[around], sigma)[relative_to(strip, around)]
             index_map[rows][energy > best[rows]] = position
             np.maximum(second[rows], np.minimum(best[rows], energy), out=second[rows])
             np.maximum(best[rows], energy, out=best[rows])
     if size is None:
         raise StackError("no frames given; picking needs at least one")
     np.subtract(best, second, out=second)
+    second[~(best > 0)] = 0  # where there is no detail, or no number
     confidence: FloatArray = np.divide(second, best, out=second, where=best > 0)
     return index_map, confidence
-
-
-def strips_of(height: int) -> Iterator[slice]:
-    """Rows in strips."""
-    for top in range(0, height, STRIP):
-        yield slice(top, min(top + STRIP, height))
-
-
-def grow_rows(rows: slice, sigma: float, height: int) -> slice:
-    """Rows and those around them that their energy depends on."""
-    reach = ceil(4 * sigma) + 2
-    return slice(max(0, rows.start - reach), min(height, rows.stop + reach))
 
 
 def laplacian_index_map(frames: Iterable[Array], sigma: float = 3.0) -> Array:
